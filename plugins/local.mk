@@ -1,0 +1,3 @@
+# One folder a plugin.
+include plugins/totp/local.mk
+include plugins/oidc/local.mk
