@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The store in memory: the oracle of the contract suite, and the one that misbehaves for the simulator. Everything
+ * random comes from the seed, so that a run repeats.
+ */
+#ifndef CS_STORE_MEM_H
+#define CS_STORE_MEM_H
+
+#include "broker/store/store.h"
+
+struct store_mem_options {
+	uint64_t seed;
+	/* Chances in 1/1000. All zero: an honest, immediate store. */
+	uint16_t delay;        /* a completion waits for a later flush or idle */
+	uint16_t reorder;      /* waiting completions run in another order */
+	uint16_t fail;         /* CS_ERR_UNAVAILABLE, nothing written */
+	uint16_t lose_reply;   /* written, but answered CS_ERR_UNKNOWN */
+	uint16_t lose_write;   /* not written, answered CS_ERR_UNKNOWN */
+	uint16_t conflict;     /* CS_ERR_CONFLICT although the revision fits, nothing written */
+};
+
+struct store *store_mem_open(const struct store_mem_options *options);
+/* Drops what was not flushed, as a crash does, and runs no completion. Open again with store_mem_reopen(). */
+void store_mem_crash(struct store *s);
+/* Changes the chances from here on. */
+void store_mem_misbehave(struct store *s, const struct store_mem_options *options);
+
+#endif

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The store contract. One process, one thread, completions. A record belongs to a 16-byte key (an account, or the
+ * broker's own record at the zero key) and has a revision that grows by one with every event. The event is the redo
+ * record: log and state are one thing. The store understands neither events nor states; it keeps their bytes.
+ *
+ * Order of things in one turn of the engine's loop: any number of loads, finds and commits, then store_flush(). What
+ * was committed is durable, and may be told to anyone, only when its completion has run with CS_OK; completions of
+ * commits run inside store_flush() or later from the loop, never inside store_commit(). A load or a find may
+ * complete before it returns. A load sees the commits that this process has issued before it.
+ *
+ * What a completion may say:
+ *   CS_OK               done (durable, for a commit)
+ *   CS_ERR_NOT_FOUND    load: no such record yet (a commit with expected revision 0 makes it); find: nobody holds it
+ *   CS_ERR_CONFLICT     commit: the revision is another, or a claim is held by another; nothing was written
+ *   CS_ERR_FULL         disk nearly full: only commits marked `narrows` are taken; nothing was written
+ *   CS_ERR_UNAVAILABLE  nothing was written, and it may be asked again
+ *   CS_ERR_UNKNOWN      it may have been written: never answer this as success, never as failure
+ *   CS_ERR_CORRUPT      the stored bytes fail their checksum
+ */
+#ifndef CS_STORE_STORE_H
+#define CS_STORE_STORE_H
+
+#include "broker/base/buf.h"
+#include "broker/base/err.h"
+
+enum {
+	STORE_KEY_BYTES = 16,
+	STORE_HOT_MAX = 32 * 1024,    /* encoded hot state: 24 KiB of value encodes to less */
+	STORE_COLD_MAX = 64 * 1024,   /* 16 links, 16 factors, 8 cards and their texts */
+	STORE_EVENT_MAX = 4 * 1024,
+	STORE_EXTRA_MAX = 16 * 1024,  /* sealed texts and cold changes that come with an event */
+	STORE_BATCH_MAX = 64,         /* events in one commit of one record */
+	STORE_CLAIMS_MAX = 4,
+};
+
+struct store_key {
+	uint8_t b[STORE_KEY_BYTES];
+};
+
+/* Borrowed; valid until the completion that received it returns. */
+struct store_record {
+	uint64_t revision;
+	struct view hot;
+	struct view cold;
+};
+
+struct store_event {
+	struct view event;   /* chained bytes, see broker/core/event.h */
+	struct view extra;   /* outside the chain; the event holds its hash. May be empty */
+};
+
+/*
+ * A unique key: the salted digest of (realm, provider, issuer, subject). Held by one record at a time. A released one
+ * stays as a tombstone that remembers its last holder and may be claimed again.
+ */
+struct store_claim {
+	struct store_key claim;
+	bool release;          /* else take: CS_ERR_CONFLICT where another record holds it */
+};
+
+/* A payment that left the ring of the hot state; found again by its digest. Written in the same commit. */
+struct store_payment {
+	struct store_key payment;
+	struct view summary;   /* at most 256 bytes */
+};
+
+struct store_commit {
+	struct store_key key;
+	uint64_t expected;     /* revision before; afterwards expected + events_n */
+	const struct store_event *events;
+	size_t events_n;       /* 1 to STORE_BATCH_MAX */
+	struct view hot;       /* the state after the last event */
+	struct view cold;      /* data NULL: unchanged */
+	const struct store_claim *claims;
+	size_t claims_n;
+	const struct store_payment *payments;
+	size_t payments_n;
+	bool narrows;          /* takes power away: accepted even when the disk is nearly full */
+};
+
+/* One event as scan gives it; borrowed. Sequence numbers grow, with gaps allowed, in commit order. */
+struct store_row {
+	uint64_t seq;
+	struct store_key key;
+	uint64_t revision;     /* of the record after this event */
+	struct view event;
+	struct view extra;
+};
+
+typedef void store_load_fn(void *ctx, enum cs_err err, const struct store_record *record);
+typedef void store_commit_fn(void *ctx, enum cs_err err);
+/* found: the holder of a claim, or the last holder when `tombstone`. */
+typedef void store_find_fn(void *ctx, enum cs_err err, const struct store_key *holder, bool tombstone);
+typedef void store_payment_fn(void *ctx, enum cs_err err, struct view summary);
+/* Returns false to stop. */
+typedef bool store_row_fn(void *ctx, const struct store_row *row);
+/* Row after row, then the end: err CS_OK, and `next` to go on after. */
+typedef void store_scan_fn(void *ctx, enum cs_err err, uint64_t next);
+
+/*
+ * How a state is rebuilt from an event; given by the engine, used by a store that replays its log when it is opened.
+ * hot and cold hold the state before (empty for a new record) and are overwritten with the state after.
+ */
+typedef enum cs_err store_replay_fn(void *ctx, const struct store_key *key, uint64_t revision, struct buf *hot,
+    struct buf *cold, struct view event, struct view extra);
+
+struct store_scan {
+	uint64_t after;              /* sequence number, exclusive; 0 for the start */
+	uint64_t limit;              /* rows at most; a scan is cut so that the loop goes on */
+	const struct store_key *key; /* of one record only, or NULL */
+};
+
+struct store_status {
+	const char *kind;            /* "sqlite", "mem" */
+	uint64_t records;            /* may be an estimate */
+	uint64_t log_first, log_last;
+	uint64_t folded;             /* log is folded into snapshots up to here */
+	uint64_t cache_bytes, cache_records, dirty_records;
+	uint64_t wal_bytes, db_bytes, disk_free_bytes;
+	bool narrow_only;            /* the disk is nearly full */
+	char detail[128];
+};
+
+struct store;
+
+/*
+ * A backend: one struct in one file. All operations are required. The wrapper functions below check arguments and
+ * results (bounds, revision arithmetic, completions never twice) once for all backends.
+ */
+struct store_ops {
+	const char *kind;
+	void (*load)(struct store *s, const struct store_key *key, store_load_fn *done, void *ctx);
+	void (*commit)(struct store *s, const struct store_commit *c, store_commit_fn *done, void *ctx);
+	void (*find)(struct store *s, const struct store_key *claim, store_find_fn *done, void *ctx);
+	void (*find_payment)(struct store *s, const struct store_key *key, const struct store_key *payment,
+	    store_payment_fn *done, void *ctx);
+	void (*scan)(struct store *s, const struct store_scan *scan, store_row_fn *row, store_scan_fn *done, void *ctx);
+	/* Ends the turn: everything committed since the last flush becomes durable and its completions run. */
+	void (*flush)(struct store *s);
+	/*
+	 * Work that need not hold up a reply (folding, checkpoints), for at most about budget_us. Called between turns;
+	 * returns whether more is waiting.
+	 */
+	bool (*idle)(struct store *s, int64_t budget_us);
+	void (*status)(struct store *s, struct store_status *out);
+	/* Flushes, folds what is cheap, closes. Completions that are still open run with CS_ERR_UNAVAILABLE. */
+	void (*close)(struct store *s);
+};
+
+/* First member of every backend's own struct. */
+struct store {
+	const struct store_ops *ops;
+};
+
+void store_load(struct store *s, const struct store_key *key, store_load_fn *done, void *ctx);
+void store_commit(struct store *s, const struct store_commit *c, store_commit_fn *done, void *ctx);
+void store_find(struct store *s, const struct store_key *claim, store_find_fn *done, void *ctx);
+void store_find_payment(struct store *s, const struct store_key *key, const struct store_key *payment,
+    store_payment_fn *done, void *ctx);
+void store_scan(struct store *s, const struct store_scan *scan, store_row_fn *row, store_scan_fn *done, void *ctx);
+void store_flush(struct store *s);
+bool store_idle(struct store *s, int64_t budget_us);
+void store_status(struct store *s, struct store_status *out);
+void store_close(struct store *s);
+
+#endif
