@@ -1,1 +1,17 @@
-# files of include/countersign
+# What is installed for others: the client library's header, the plugin header and the interfaces.
+pkginclude_HEADERS += %reldir%/plugin.h %reldir%/client.h
+dist_varlink_DATA += \
+	%reldir%/org.countersign.varlink \
+	%reldir%/org.countersign.Accounts.varlink \
+	%reldir%/org.countersign.Admin.varlink \
+	%reldir%/org.countersign.Allowances.varlink \
+	%reldir%/org.countersign.Events.varlink \
+	%reldir%/org.countersign.Factors.varlink \
+	%reldir%/org.countersign.Internal.varlink \
+	%reldir%/org.countersign.Limits.varlink \
+	%reldir%/org.countersign.Links.varlink \
+	%reldir%/org.countersign.Lookup.varlink \
+	%reldir%/org.countersign.Payments.varlink \
+	%reldir%/org.countersign.Sessions.varlink \
+	%reldir%/org.countersign.StepUp.varlink \
+	%reldir%/org.countersign.Worker.varlink
