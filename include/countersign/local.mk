@@ -1,5 +1,4 @@
-# What is installed for others: the client library's header, the plugin header and the interfaces.
-pkginclude_HEADERS += %reldir%/plugin.h %reldir%/client.h
+# What is installed for others: the headers of the client library and of plugins, and the interfaces.
 dist_varlink_DATA += \
 	%reldir%/org.countersign.varlink \
 	%reldir%/org.countersign.Accounts.varlink \
