@@ -27,7 +27,7 @@ enum json_type { JSON_NULL, JSON_FALSE, JSON_TRUE, JSON_NUMBER, JSON_STRING, JSO
  */
 struct json_token {
 	uint32_t start;   /* offset of the first byte: of a string's text, without its quote */
-	uint32_t len;     /* bytes; of a string, unescaped */
+	uint32_t len;     /* bytes; of a string, unescaped; of a container, as it stood in the message */
 	uint32_t next;
 	uint16_t count;   /* members or elements */
 	uint8_t type;     /* enum json_type */
@@ -46,8 +46,8 @@ struct json_error {
 };
 
 /*
- * Reads one whole text. tokens has room for `cap`. Errors: CS_ERR_SYNTAX, CS_ERR_FULL (tokens or depth). `err` may
- * be NULL. On failure text may have been changed and *doc is not touched.
+ * Reads one whole text of at most JSON_TEXT_MAX bytes. tokens has room for `cap`. Errors: CS_ERR_SYNTAX, CS_ERR_FULL
+ * (tokens, depth or length). `err` may be NULL. On failure text may have been changed and *doc is not touched.
  */
 enum cs_err json_read(char *text, size_t len, struct json_token *tokens, size_t cap, struct json *doc,
     struct json_error *err);
@@ -62,14 +62,14 @@ struct view json_text(const struct json *doc, uint32_t token);
 uint32_t json_first(const struct json *doc, uint32_t token);
 /* The token after this one and all it contains. The caller counts (tokens[i].count), it is not checked here. */
 uint32_t json_next(const struct json *doc, uint32_t token);
-/* Exact integer in int64 without fraction or exponent. CS_ERR_RANGE, CS_ERR_SYNTAX otherwise. */
+/*
+ * Exact integer in int64. CS_ERR_SYNTAX: no number, or one with fraction or exponent. CS_ERR_RANGE: beyond int64, or "-0".
+ */
 enum cs_err json_int(const struct json *doc, uint32_t token, int64_t *value);
 /*
- * The value's own text as it stands in the message. Only whole after json_read when no string in it was unescaped to
- * another length, therefore JSON is passed on by json_copy().
+ * Writes the value at `token` again, with its members in their order. This is how JSON is passed on: the bytes of the
+ * message itself are no longer JSON once a string in it was unescaped.
  */
-
-/* Writes the value at `token` again, with its members in their order. */
 struct json_writer;
 void json_copy(struct json_writer *w, const struct json *doc, uint32_t token);
 
@@ -96,7 +96,8 @@ struct json_field {
 	uint8_t type;       /* enum json_field_type */
 	bool required;
 	uint16_t offset;    /* where in the struct */
-	int64_t min, max;   /* bytes of a string, value of an integer; 0,0 for no bound */
+	/* Bytes of a string, elements of an array, value of an integer; 0,0 for no bound; max 0 of a size: none above. */
+	int64_t min, max;
 };
 
 struct json_problem {
@@ -107,7 +108,8 @@ struct json_problem {
 
 /*
  * Reads the object at `object` by `fields` (ended by name NULL) into `*to`, which the caller has zeroed. A member that
- * is null counts as absent. Unknown members are refused unless `lax`. Errors: CS_ERR_SYNTAX with *problem set.
+ * is null counts as absent. Unknown members are refused unless `lax`. At most 64 fields. Errors: CS_ERR_SYNTAX with
+ * *problem set; `to` may then be filled in part.
  */
 enum cs_err json_bind(const struct json *doc, uint32_t object, const struct json_field *fields, bool lax, void *to,
     struct json_problem *problem);
@@ -115,8 +117,10 @@ enum cs_err json_bind(const struct json *doc, uint32_t object, const struct json
 /* Writer: commas and escapes are its business; balance is checked (CHECK). Output over a full buf is lost, see buf. */
 struct json_writer {
 	struct buf *out;
+	uint32_t objects;   /* bit n: depth n is an object, no array */
 	uint8_t depth;
-	bool comma;
+	bool comma;         /* something stands before the next member or element */
+	bool keyed;         /* a key was written, its value not yet */
 };
 
 struct json_writer json_to(struct buf *out);
@@ -124,7 +128,7 @@ void json_object_begin(struct json_writer *w);
 void json_object_end(struct json_writer *w);
 void json_array_begin(struct json_writer *w);
 void json_array_end(struct json_writer *w);
-void json_key(struct json_writer *w, struct view name);   /* name must need no escaping */
+void json_key(struct json_writer *w, struct view name);   /* escaped like a string */
 void json_put_str(struct json_writer *w, struct view v);  /* invalid UTF-8 is written as U+FFFD */
 void json_put_int(struct json_writer *w, int64_t v);
 void json_put_bool(struct json_writer *w, bool v);
@@ -132,7 +136,7 @@ void json_put_null(struct json_writer *w);
 /* Text that is JSON already. */
 void json_put_raw(struct json_writer *w, struct view v);
 
-/* Members in one call, name as a C string. An empty view of NULL data writes nothing at all. */
+/* Members in one call, name as a C string that needs no escaping. A view whose data is NULL writes nothing at all. */
 void json_member_str(struct json_writer *w, const char *name, struct view v);
 void json_member_int(struct json_writer *w, const char *name, int64_t v);
 void json_member_bool(struct json_writer *w, const char *name, bool v);

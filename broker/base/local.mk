@@ -1,15 +1,26 @@
-# base: what every process needs; knows nothing of identity.
-noinst_LTLIBRARIES += libbase.la
-libbase_la_SOURCES = \
+# base: what every process needs; knows nothing of identity. Needs libc alone.
+#
+# libbase.la            what is installed is made of
+# libbase_testclock.la  the same, with a clock that tests move (see clock.c); for uninstalled test daemons only
+noinst_LTLIBRARIES += libbase.la libbase_testclock.la libbase_common.la
+
+libbase_common_la_SOURCES = \
 	%reldir%/buf.h \
 	%reldir%/bytes.c %reldir%/bytes.h \
 	%reldir%/check.c %reldir%/check.h \
-	%reldir%/clock.c %reldir%/clock.h \
 	%reldir%/err.c %reldir%/err.h \
 	%reldir%/json.c %reldir%/json_bind.c %reldir%/json_write.c %reldir%/json.h \
 	%reldir%/log.c %reldir%/log.h \
 	%reldir%/sandbox.c %reldir%/sandbox.h \
 	%reldir%/secret.c %reldir%/secret.h \
+	%reldir%/utf8.c %reldir%/utf8.h \
 	%reldir%/varlink.c %reldir%/varlink.h
-libbase_la_CPPFLAGS = $(AM_CPPFLAGS) $(CRYPTO_CFLAGS)
-libbase_la_LIBADD = $(CRYPTO_LIBS)
+
+libbase_la_SOURCES = %reldir%/clock.c %reldir%/clock.h
+libbase_la_LIBADD = libbase_common.la
+
+libbase_testclock_la_SOURCES = %reldir%/clock.c %reldir%/clock.h
+libbase_testclock_la_CPPFLAGS = $(AM_CPPFLAGS) -DCS_TEST_CLOCK
+libbase_testclock_la_LIBADD = libbase_common.la
+
+EXTRA_DIST += %reldir%/README.md

@@ -10,6 +10,7 @@
 
 enum {
 	VARLINK_MESSAGE_MAX = JSON_TEXT_MAX, /* without the NUL */
+	VARLINK_METHOD_MAX = 255,            /* a method's or error's full name; ours have about 40 */
 };
 
 struct varlink_call {
