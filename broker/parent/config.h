@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The configuration: read from the admin's files once, by the parent, and checked as a whole; every role reads the
+ * canonical text that the parent made of it (all paths absolute, all defaults written out, the stacks inside), which
+ * parses to the same value. Unknown words are refused. The grammar is in countersign.conf(5); the options are the
+ * table in config_table.c.
+ */
+#ifndef CS_PARENT_CONFIG_H
+#define CS_PARENT_CONFIG_H
+
+#include "broker/base/buf.h"
+#include "broker/base/err.h"
+
+enum {
+	CONFIG_PROVIDERS_MAX = 64,
+	CONFIG_FACTORS_MAX = 32,
+	CONFIG_SERVICES_MAX = 256,
+	CONFIG_CURRENCIES_MAX = 16,        /* with a policy limit, of one realm */
+	CONFIG_ITEMS_MAX = 16,             /* of any list: uids, certificates, client ids, return URLs */
+	CONFIG_VALUES_MAX = 8,             /* of one `set` */
+	CONFIG_SETTINGS_MAX = 32,          /* of one plugin */
+	CONFIG_STACKS_MAX = CONFIG_SERVICES_MAX + 1,  /* one a service, and `other` */
+	CONFIG_LINES_MAX = 4096,           /* of all stacks together */
+	CONFIG_ARGUMENTS_MAX = 16,         /* of one line of a stack */
+	CONFIG_NAME_MAX = 32,              /* bytes: a process is called "worker:NAME" in 40 */
+	CONFIG_SOCKET_PATH_MAX = 107,      /* sun_path, with its NUL */
+	CONFIG_FILE_MAX = 256 * 1024,      /* bytes of one file */
+	CONFIG_TEXT_MAX = 1024 * 1024,     /* bytes of all strings together */
+	CONFIG_CANONICAL_MAX = 4 * 1024 * 1024,
+	CONFIG_INCLUDE_DEPTH_MAX = 8,      /* deeper is a loop, not a plan */
+};
+
+/* Where it went wrong. file is empty where no file is to blame. All NUL-terminated. */
+struct config_error {
+	char file[256];
+	unsigned line, column;  /* from 1; 0 where unknown; columns count bytes */
+	char word[64];          /* the offending word, cut where longer */
+	char message[256];      /* what is wrong */
+	char mend[256];         /* how to mend it */
+};
+
+/* Roles that may have a user of their own when the parent is started as root. */
+enum config_role { CONFIG_ENGINE, CONFIG_GATEWAY, CONFIG_WORKER, CONFIG_ROLE_COUNT };
+
+enum config_door { CONFIG_DOOR_UNIX = 1 << 0, CONFIG_DOOR_HTTPS = 1 << 1 };
+
+enum config_right {
+	CONFIG_RIGHT_SPEND = 1 << 0,
+	CONFIG_RIGHT_REFUND = 1 << 1,
+	CONFIG_RIGHT_LINK = 1 << 2,
+	CONFIG_RIGHT_ENROL = 1 << 3,
+	CONFIG_RIGHT_RESPOND = 1 << 4,
+	CONFIG_RIGHT_LOOKUP = 1 << 5,
+	CONFIG_RIGHT_ENUMERATE = 1 << 6,
+	CONFIG_RIGHT_EXPLAIN = 1 << 7,
+};
+
+enum config_store_kind { CONFIG_STORE_SQLITE = 1, CONFIG_STORE_MEM };
+
+/* Every `const char *` below points into config.text: it lives and dies with the config. NULL: not given. */
+
+struct config_limits {
+	uint16_t currency;          /* as of core/money.h */
+	int64_t per_payment_minor;  /* -1: not set, so too for the next four */
+	int64_t per_day_minor;
+	int64_t per_month_minor;
+	int64_t count_day;
+	int64_t count_month;
+};
+
+struct config_amount {
+	uint16_t currency;
+	int64_t amount_minor;
+};
+
+/* One `set NAME VALUE...` of a plugin. When is_file, values[0] is the absolute path of a file that holds the value. */
+struct config_setting {
+	const char *name;
+	bool is_file;
+	uint16_t value_count;
+	const char *values[CONFIG_VALUES_MAX];
+};
+
+/* What a provider controls, for rule 11. */
+struct config_control {
+	const char *kind;   /* mail-domain, phone-prefix, aaguid */
+	const char *value;  /* mail domains in lower case */
+};
+
+struct config_provider {
+	const char *name;
+	const char *plugin;        /* name ("oidc": oidc.so in the plugin directory) or absolute path */
+	uint32_t servers;
+	int64_t deadline_ms;
+	uint32_t queue;
+	int64_t cooling_off_ms;    /* of links; resolved: cooling-off.link where not given */
+	bool syncs_secrets;
+	uint16_t control_count;
+	struct config_control controls[CONFIG_ITEMS_MAX];
+	uint16_t assume_independent_count;
+	const char *assume_independent[CONFIG_ITEMS_MAX];  /* kinds of factors */
+	uint16_t limits_count;
+	struct config_limits limits[CONFIG_CURRENCIES_MAX];
+	uint16_t setting_count;
+	struct config_setting settings[CONFIG_SETTINGS_MAX];
+};
+
+struct config_factor {
+	const char *name;
+	const char *plugin;
+	uint32_t servers;
+	int64_t deadline_ms;
+	uint32_t queue;
+	int64_t cooling_off_ms;    /* after enrolment; resolved: cooling-off.factor where not given */
+	uint16_t setting_count;
+	struct config_setting settings[CONFIG_SETTINGS_MAX];
+};
+
+struct config_client {
+	const char *provider;
+	const char *id;
+	uint16_t provider_index;   /* in config.providers */
+};
+
+struct config_service {
+	const char *name;
+	uint16_t uid_count;
+	uint32_t uids[CONFIG_ITEMS_MAX];
+	uint16_t certificate_count;
+	uint8_t certificates[CONFIG_ITEMS_MAX][32];  /* SHA-256 of the DER */
+	unsigned doors;                              /* enum config_door */
+	unsigned rights;                             /* enum config_right */
+	uint16_t client_count;
+	struct config_client clients[CONFIG_ITEMS_MAX];
+	uint16_t return_url_count;
+	const char *return_urls[CONFIG_ITEMS_MAX];
+	const char *stack;         /* resolved: its own name where such a file is, else "other" */
+	uint16_t stack_index;      /* in config.stacks */
+};
+
+struct config_https {
+	const char *address;       /* numeric; NULL: no HTTPS, and then no gateway is started */
+	uint32_t port;
+	const char *certificate, *key;
+	const char *client_ca;     /* may be NULL */
+};
+
+/* A word of a stack's line and where it stands. Words of one line may stand on several after a backslash. */
+struct config_word {
+	const char *text;
+	uint32_t line, column;
+};
+
+struct config_line {
+	const char *file;          /* as shown to people */
+	struct config_word operation, control, rule;
+	uint16_t argument_count;
+	struct config_word arguments[CONFIG_ARGUMENTS_MAX];
+};
+
+struct config_stack {
+	const char *name;
+	uint32_t first_line, line_count;  /* in config.lines */
+};
+
+struct config {
+	uint64_t generation;       /* set by the parent; 0 before */
+	const char *realm;
+	const char *run_directory, *state_directory;
+	const char *service_socket, *admin_socket;
+	struct config_https https;
+	const char *public_url;    /* without a slash at its end; NULL without HTTPS */
+	struct {
+		enum config_store_kind kind;
+		const char *path;
+		uint64_t cache_bytes;
+	} store;
+	const char *key_file;      /* the master key */
+	const char *users[CONFIG_ROLE_COUNT];
+	uint16_t admin_uid_count;
+	uint32_t admin_uids[CONFIG_ITEMS_MAX];  /* none: the broker's own uid and root */
+	int32_t timezone_s;        /* east of UTC is positive; day and month windows */
+	struct {
+		int64_t link_ms, factor_ms;
+	} cooling_off;
+	uint16_t policy_limits_count;
+	struct config_limits policy_limits[CONFIG_CURRENCIES_MAX];
+	uint16_t trusted_factor_limit_count;
+	struct config_amount trusted_factor_limits[CONFIG_CURRENCIES_MAX];
+	const char *stacks_directory;  /* NULL after config_parse of canonical text */
+	uint16_t service_count;
+	struct config_service services[CONFIG_SERVICES_MAX];
+	uint16_t provider_count;
+	struct config_provider providers[CONFIG_PROVIDERS_MAX];
+	uint16_t factor_count;
+	struct config_factor factors[CONFIG_FACTORS_MAX];
+	uint16_t stack_count;
+	struct config_stack stacks[CONFIG_STACKS_MAX];
+	uint32_t line_count;
+	struct config_line lines[CONFIG_LINES_MAX];
+	size_t text_len;
+	char text[CONFIG_TEXT_MAX];
+};
+
+/*
+ * Reads the admin's file with its includes and stacks and checks everything, the files that it names too. *out is to be
+ * given to config_free(). Errors: CS_ERR_SYNTAX (see *err), CS_ERR_SYSTEM (the file itself cannot be read; *err too).
+ */
+enum cs_err config_load(const char *path, struct config **out, struct config_error *err);
+
+/* Reads canonical text, as config_print wrote it: no includes, no look at the file system. CS_ERR_SYNTAX with *err. */
+enum cs_err config_parse(const char *text, size_t len, struct config **out, struct config_error *err);
+
+/* Writes the canonical text, with the generation in its first line. out->full is set where it does not fit. */
+void config_print(const struct config *c, struct buf *out);
+/* The same of one provider or factor alone, to tell whether a worker changed. */
+void config_print_worker(const struct config *c, const char *name, struct buf *out);
+
+void config_free(struct config *c);
+
+/* "file:line:column: message (mend)", in one line, for logs and terminals. Returns the length that snprintf would. */
+size_t config_error_text(const struct config_error *err, char *to, size_t size);
+
+/* Index of the thing of that name, or -1. */
+int config_find_service(const struct config *c, struct view name);
+int config_find_provider(const struct config *c, struct view name);
+int config_find_factor(const struct config *c, struct view name);
+
+/* Every option as mdoc items, from the table; countersign.conf(5) holds this text, and a test compares. */
+void config_manual(struct buf *out);
+
+#endif
