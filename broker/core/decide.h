@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The decision: one pure function for payments and for every operation that widens power, and small ones for what only
+ * narrows it or keeps the books. They read a policy, the broker's state, an account and a request, and give an outcome
+ * with its reason and the events that make it so. Nothing happens until the events are committed and applied.
+ */
+#ifndef CS_CORE_DECIDE_H
+#define CS_CORE_DECIDE_H
+
+#include "broker/core/event.h"
+#include "broker/core/policy.h"
+
+/* What the engine knows of the caller and the moment. */
+struct asked {
+	const struct policy *policy;
+	const struct broker_state *broker;
+	uint64_t service;         /* tag; 0: an admin on the admin socket, or the broker itself */
+	uint32_t door;            /* enum door */
+	int64_t now_ms;           /* wall clock; the account's own time is never behind its newest */
+	struct id fresh[2];       /* random ids for what the decision may make */
+	struct decision_trace *trace; /* or NULL */
+};
+
+enum { TRACE_STEPS_MAX = 96 };
+
+struct trace_step {
+	uint8_t rule;             /* 1 to 12, or 0: a line of the stack */
+	uint8_t pass;             /* 1 or 2 */
+	uint8_t result;           /* enum result */
+	uint8_t line_rule;        /* enum rule, of a line */
+	uint16_t line;            /* number in its file */
+	uint16_t reason;
+};
+
+struct decision_trace {
+	uint16_t n;
+	struct trace_step steps[TRACE_STEPS_MAX];
+};
+
+/* Of a limit that was passed, in minor units or as a count. */
+struct detail {
+	int64_t limit, used;
+	uint16_t currency;        /* 0: a count */
+	uint32_t link_no;         /* whose limit; 0: the account's or the policy's */
+	bool set;
+	int64_t until_ms;         /* of a lock or a cooling-off, or 0 */
+};
+
+enum { DECISION_EVENTS_MAX = 2 };
+
+struct decision {
+	uint8_t outcome, reason;
+	bool replayed;            /* the answer of an earlier decision; no event */
+	uint8_t events_n;
+	uint32_t no;              /* serial of the challenge (step_up), link, factor, ... that it is about */
+	struct id id;             /* of the hold, challenge, session, ... */
+	struct detail detail;
+	struct event events[DECISION_EVENTS_MAX];
+};
+
+/*
+ * A request for power: a payment, or an operation of the kind `op`. content is the digest of all that the card shows.
+ * For OP_SPEND: payment, payee, amounts. Else: target_no names the proposed link or allowance, the factor, ...
+ */
+struct request {
+	enum op op;
+	struct id session;        /* zero: none (a mandate; operations of the account) */
+	struct id allowance;      /* a mandate's id, or zero */
+	struct id payment;        /* keyed digest of (service, payment id) */
+	struct id payee;          /* digest of the payee's id */
+	struct hash content;
+	uint16_t currency;
+	int64_t amount_minor;
+	bool capture;             /* permit and capture in one */
+	bool dry;                 /* Evaluate: no challenge, no event */
+	uint32_t link_no;         /* of operations without a session: the link it is about, or 0 */
+	uint32_t target_no;
+	struct id challenge;      /* of operations that are asked again with their completed challenge; else zero */
+};
+
+/* Rules 1 to 12; see decide.c. A permit of an operation other than spend marks its challenge used; see request_done. */
+void decide(const struct asked *asked, const struct account *a, const struct request *r, struct decision *d);
+
+/* --- what happens when power was granted, or takes none; each gives outcome, reason and at most DECISION_EVENTS_MAX events --- */
+
+struct enrolment {
+	struct id factor;         /* the new factor's id */
+	enum factor_kind kind;
+	uint64_t plugin;
+	int64_t step;             /* TOTP step that proved the enrolment */
+	struct id challenge;      /* a completed challenge of type factor, or zero: the first */
+	struct hash content;      /* that the challenge must have been for */
+};
+void decide_enrol(const struct asked *asked, const struct account *a, const struct enrolment *e, struct decision *d);
+/* The factor with this no; needs a used-up challenge like enrolment does. */
+void decide_factor_remove(const struct asked *asked, const struct account *a, uint32_t factor_no,
+    const struct id *challenge, const struct hash *content, struct decision *d);
+
+/* A verified assertion proposes a link; the step-up follows as decide(OP_LINK) with target_no. */
+void decide_link_propose(const struct asked *asked, const struct account *a, uint64_t provider, const struct id *subject,
+    struct decision *d);
+/* suspend, revoke; a removed link frees its subject. */
+void decide_link_narrow(const struct asked *asked, const struct account *a, uint32_t link_no, enum link_state to,
+    struct decision *d);
+
+void decide_session_open(const struct asked *asked, const struct account *a, uint32_t link_no, int64_t auth_ms,
+    struct decision *d);
+void decide_session_close(const struct asked *asked, const struct account *a, const struct id *session,
+    struct decision *d);
+
+/* An answer to a challenge. right: the factor's plugin and, where it can, the engine verified it. */
+struct answer {
+	struct id challenge;
+	uint32_t factor_no;
+	bool right;
+	int64_t step;             /* TOTP: the step that matched */
+};
+void decide_answer(const struct asked *asked, const struct account *a, const struct answer *answer, struct decision *d);
+void decide_refuse(const struct asked *asked, const struct account *a, const struct id *challenge, bool report,
+    struct decision *d);
+/*
+ * Whether this factor may answer this challenge now, before its plugin is asked: REASON_NONE, or why not. The decision
+ * on the answer asks again.
+ */
+enum reason decide_may_answer(const struct asked *asked, const struct account *a, const struct challenge *c,
+    const struct factor *f, int64_t *until_ms);
+
+struct grant {
+	enum allowance_kind kind;
+	struct id session;
+	struct id payee;          /* zero: any */
+	uint16_t currency;
+	int64_t per_payment_minor, per_day_minor, total_minor, expires_ms;
+};
+/* Proposes the allowance; the step-up follows as decide(OP_GRANT) with target_no. */
+void decide_grant(const struct asked *asked, const struct account *a, const struct grant *g, struct decision *d);
+void decide_allowance_revoke(const struct asked *asked, const struct account *a, uint32_t no, struct decision *d);
+
+void decide_capture(const struct asked *asked, const struct account *a, const struct id *hold, const struct id *capture,
+    int64_t amount_minor /* -1: all */, struct decision *d);
+void decide_release(const struct asked *asked, const struct account *a, const struct id *hold, struct decision *d);
+/* `old`: the payment as the store's table has it, when it has left the ring; else NULL. */
+void decide_refund(const struct asked *asked, const struct account *a, const struct payment *old,
+    const struct id *payment, const struct id *refund, int64_t amount_minor, struct decision *d);
+/* A hold, a proposal whose time is over: at most one a call; outcome permit while there is one, deny when there is none. */
+void decide_due(const struct asked *asked, const struct account *a, struct decision *d);
+
+/* Limits: lowering is instant; raising needs `challenge`, completed, of type limit and this content. Admins: neither. */
+void decide_limit(const struct asked *asked, const struct account *a, const struct limit *to, const struct id *challenge,
+    const struct hash *content, struct decision *d);
+/* Freeze the account (link_no 0) or a link. */
+void decide_freeze(const struct asked *asked, const struct account *a, uint32_t link_no, enum author author,
+    struct decision *d);
+/* An admin's thaw of an admin's freeze, or a user's of a user's by `challenge`, completed, of type thaw. */
+void decide_thaw(const struct asked *asked, const struct account *a, uint32_t link_no, enum author author,
+    const struct id *challenge, const struct hash *content, struct decision *d);
+/* Freezes the link (or account) as the user, and voids its holds, challenges, allowances and sessions. */
+void decide_not_me(const struct asked *asked, const struct account *a, uint32_t link_no, struct decision *d);
+void decide_close(const struct asked *asked, const struct account *a, struct decision *d);
+
+/* --- shared with explain and the pages --- */
+
+/* Numbers of the windows that a time falls into, in the policy's zone: days since 1970-01-01, months since 1970-01. */
+int32_t window_day(const struct policy *p, int64_t ms);
+int32_t window_month(const struct policy *p, int64_t ms);
+
+/*
+ * Rule 11: is the factor independent of the provider (0: of every linked provider), as far as is known? *assumed is set
+ * when that rests on the admin's word.
+ */
+bool factor_independent(const struct asked *asked, const struct account *a, const struct factor *f, uint64_t provider,
+    bool *assumed);
+
+#endif

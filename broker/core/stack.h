@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Stacks: what a service's policy says an operation needs. Linux-PAM's controls with Linux-PAM's meaning (pam.conf(5)):
+ * required, requisite, sufficient and optional are kept as the action that each result leads to. Lines are compiled when
+ * the configuration is loaded; running a stack is a loop over actions.
+ */
+#ifndef CS_CORE_STACK_H
+#define CS_CORE_STACK_H
+
+#include "broker/base/err.h"
+#include "broker/core/reason.h"
+
+enum { STACK_LINES_MAX = 64, STACK_ARGS_MAX = 16 };
+
+enum rule {
+	RULE_PROVIDER,   /* provider NAME... */
+	RULE_SESSION,    /* session [max-age=DURATION] */
+	RULE_LIMIT,      /* limit [per-payment=20CNY] [per-day=...] [per-month=...] [count-day=N] [count-month=N] */
+	RULE_ALLOWANCE,  /* allowance */
+	RULE_STEPUP,     /* stepup [any=KIND,...] [factors=N] */
+	RULE_PERMIT,     /* permit */
+	RULE_DENY,       /* deny */
+	RULE__COUNT
+};
+
+enum result { RESULT_SUCCESS, RESULT_IGNORE, RESULT_DENIED, RESULT_EXCEEDED, RESULT_UNVERIFIED, RESULT_UNAVAILABLE,
+	RESULT_ERROR, RESULT__COUNT };
+
+enum action { ACTION_IGNORE, ACTION_OK, ACTION_DONE, ACTION_BAD, ACTION_DIE };
+
+const char *rule_name(enum rule rule);
+const char *result_name(enum result result);
+
+struct stack_line {
+	uint8_t op;                        /* enum op */
+	uint8_t rule;
+	uint8_t actions[RESULT__COUNT];
+	uint8_t kinds;                     /* stepup: mask, 0 for any */
+	uint8_t need;                      /* stepup: distinct factors, at least 1 */
+	uint8_t providers_n;
+	uint16_t currency;                 /* limit */
+	uint16_t number;                   /* line in its file, for traces */
+	int64_t max_age_ms;                /* session, -1: not asked */
+	int64_t per_payment_minor, per_day_minor, per_month_minor; /* limit, -1: none */
+	int64_t count_day, count_month;
+	uint64_t providers[STACK_ARGS_MAX];/* provider: tags */
+};
+
+struct stack {
+	uint16_t lines_n;
+	struct stack_line lines[STACK_LINES_MAX];
+};
+
+/* Why a line cannot be compiled: which word, and how to mend it. */
+struct stack_error {
+	int arg;                /* index of the argument, -1: the control or the rule itself */
+	const char *message;
+	const char *mend;
+};
+
+/* One line of text, as the configuration split it. */
+struct stack_text {
+	struct view operation, control, rule;
+	const struct view *args;
+	size_t args_n;
+	uint16_t number;
+	/* Tag of a configured provider's name, or 0; the configuration knows them. */
+	uint64_t (*provider_tag)(void *ctx, struct view name);
+	void *ctx;
+};
+
+/* Appends a line. CS_ERR_SYNTAX with *err, CS_ERR_FULL. */
+enum cs_err stack_add(struct stack *s, const struct stack_text *text, struct stack_error *err);
+
+/* The dispatch of Linux-PAM: verdict of the lines of one operation. */
+struct stack_run {
+	const struct stack *stack;
+	uint8_t op;
+	/* The result of one line, with the reason that it gives for a denial. */
+	enum result (*ask)(void *ctx, const struct stack_line *line, enum reason *reason);
+	void *ctx;
+};
+
+struct stack_verdict {
+	bool permit;
+	enum reason reason;     /* of the first failure; REASON_STACK where a line gave none */
+	uint64_t executed;      /* mask of the lines that were asked */
+};
+
+/* No line of this operation: not permitted. */
+void stack_evaluate(const struct stack_run *run, struct stack_verdict *verdict);
+
+#endif
