@@ -1,4 +1,14 @@
 # Each kind of test has a folder and a list of its own.
+#
+# What every test finds in its environment:
+#   CS_VECTORS   published test vectors, where there are any
+#   CS_SRCDIR    the top of the source tree
+#   CS_BUILDDIR  the top of the build tree
+AM_TESTS_ENVIRONMENT = \
+	CS_VECTORS="$${CS_VECTORS:-$(abs_top_srcdir)/../shared/vectors}"; export CS_VECTORS; \
+	CS_SRCDIR="$(abs_top_srcdir)"; export CS_SRCDIR; \
+	CS_BUILDDIR="$(abs_top_builddir)"; export CS_BUILDDIR;
+
 include tests/unit/local.mk
 include tests/store/local.mk
 include tests/fuzz/local.mk

@@ -1,1 +1,42 @@
-# tests of tests/unit
+# Unit tests, with cmocka. One block a test; add yours in alphabetical order:
+#
+#   unit_tests += %reldir%/test_NAME
+#   %canon_reldir%_test_NAME_SOURCES = %reldir%/test_NAME.c %reldir%/unit.h
+#   %canon_reldir%_test_NAME_LDADD = libTESTED.la libbase.la $(CMOCKA_LIBS)
+unit_tests =
+
+unit_tests += %reldir%/test_buf
+%canon_reldir%_test_buf_SOURCES = %reldir%/test_buf.c %reldir%/unit.h
+%canon_reldir%_test_buf_LDADD = libbase.la $(CMOCKA_LIBS)
+
+unit_tests += %reldir%/test_clock
+%canon_reldir%_test_clock_SOURCES = %reldir%/test_clock.c %reldir%/unit.h
+%canon_reldir%_test_clock_LDADD = libbase_testclock.la $(CMOCKA_LIBS)
+
+unit_tests += %reldir%/test_json
+%canon_reldir%_test_json_SOURCES = %reldir%/test_json.c %reldir%/unit.h
+%canon_reldir%_test_json_LDADD = libbase.la $(CMOCKA_LIBS)
+
+unit_tests += %reldir%/test_log
+%canon_reldir%_test_log_SOURCES = %reldir%/test_log.c %reldir%/unit.h
+%canon_reldir%_test_log_LDADD = libbase.la $(CMOCKA_LIBS)
+
+unit_tests += %reldir%/test_sandbox
+%canon_reldir%_test_sandbox_SOURCES = %reldir%/test_sandbox.c %reldir%/unit.h
+%canon_reldir%_test_sandbox_LDADD = libbase.la $(CMOCKA_LIBS)
+
+unit_tests += %reldir%/test_secret
+%canon_reldir%_test_secret_SOURCES = %reldir%/test_secret.c %reldir%/unit.h
+%canon_reldir%_test_secret_LDADD = libbase.la $(CMOCKA_LIBS)
+
+unit_tests += %reldir%/test_varlink
+%canon_reldir%_test_varlink_SOURCES = %reldir%/test_varlink.c %reldir%/unit.h
+%canon_reldir%_test_varlink_LDADD = libbase.la $(CMOCKA_LIBS)
+
+if HAVE_CMOCKA
+check_PROGRAMS += $(unit_tests)
+TESTS += $(unit_tests)
+else
+TESTS += %reldir%/no_cmocka.sh
+endif
+EXTRA_DIST += %reldir%/no_cmocka.sh

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a role gave up stays given up. Each check runs in a child, since there is no way back. */
+#include "tests/unit/unit.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "broker/base/sandbox.h"
+
+enum { NOBODY = 65534 };
+
+/* Whether `check` is true in a child of its own. */
+static bool
+holds_in_child(bool (*check)(void))
+{
+	int status;
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (pid == 0)
+		_exit(check() ? 0 : 1);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+static bool
+is_open(int fd)
+{
+	return fcntl(fd, F_GETFD) >= 0;
+}
+
+static bool
+closes_all_but_kept(void)
+{
+	const int keep[] = {45, 41, 3, -1};
+
+	for (int fd = 40; fd < 50; fd++)
+		if (dup2(STDIN_FILENO, fd) != fd)
+			return false;
+	sandbox_close_from(40, keep, 4);
+	for (int fd = 40; fd < 50; fd++)
+		if (is_open(fd) != (fd == 41 || fd == 45))
+			return false;
+	return is_open(STDERR_FILENO);
+}
+
+static bool
+limits_hold(void)
+{
+	struct rlimit files, core;
+
+	if (sandbox_limits(20) != CS_OK || getrlimit(RLIMIT_NOFILE, &files) != 0 ||
+	    getrlimit(RLIMIT_CORE, &core) != 0)
+		return false;
+	return files.rlim_max == 20 && core.rlim_max == 0 && dup2(STDIN_FILENO, 20) < 0 &&
+	    prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1;
+}
+
+static bool
+drop_is_for_good(void)
+{
+	return sandbox_drop(NOBODY, NOBODY) == CS_OK && getuid() == NOBODY &&
+	    getegid() == NOBODY && getgroups(0, NULL) == 0 && seteuid(0) != 0 && setuid(0) != 0;
+}
+
+static bool
+drop_to_root_is_refused(void)
+{
+	return sandbox_drop(0, NOBODY) == CS_ERR_SYSTEM && errno == EINVAL &&
+	    sandbox_drop(NOBODY, 0) == CS_ERR_SYSTEM;
+}
+
+static void
+descriptors_are_closed_except_those_kept(void **state)
+{
+	(void)state;
+	assert_true(holds_in_child(closes_all_but_kept));
+}
+
+static void
+limits_are_set(void **state)
+{
+	(void)state;
+	assert_true(holds_in_child(limits_hold));
+}
+
+static void
+privileges_do_not_come_back(void **state)
+{
+	(void)state;
+	if (geteuid() != 0) {
+		assert_int_equal(sandbox_drop(NOBODY, NOBODY), CS_OK);
+		assert_int_not_equal(geteuid(), NOBODY);
+		printf("skip: dropping privileges can only be tested as root\n");
+		skip();
+	}
+	assert_true(holds_in_child(drop_is_for_good));
+	assert_true(holds_in_child(drop_to_root_is_refused));
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(descriptors_are_closed_except_those_kept),
+	    cmocka_unit_test(limits_are_set),
+	    cmocka_unit_test(privileges_do_not_come_back),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
