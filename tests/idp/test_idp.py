@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The honest provider: discovery, the code flow, its refusals, the control API, the server."""
 
+import base64
+import hashlib
 import json
 import os
 import signal
@@ -56,6 +58,8 @@ def test_code_flow_gives_a_token_that_verifies(provider, rp, alg):
     assert claims["auth_time"] <= claims["iat"]
     assert claims["email"] == "alice@sandbox.test" and claims["email_verified"] is True
     assert "azp" not in claims
+    half = hashlib.sha256(reply["access_token"].encode()).digest()[:16]
+    assert claims["at_hash"] == base64.urlsafe_b64encode(half).rstrip(b"=").decode()
     user = rp.get("/userinfo", Authorization="Bearer " + reply["access_token"]).json()
     assert user["sub"] == claims["sub"]
 
@@ -216,6 +220,13 @@ def test_wrong_mint_is_refused_with_a_reason(rp, members):
     assert answer.status == 400 and answer.json()["error"]
 
 
+@pytest.mark.parametrize("body", ["", "[]", "{", "[" * 5000, "\ud800"])
+def test_body_that_is_no_json_object_is_refused(rp, body):
+    json_type = {"Content-Type": "application/json"}
+    answer = rp.ask("POST", "/control/mint", body.encode("utf-8", "surrogatepass"), json_type)
+    assert answer.status == 400 and answer.json()["error"]
+
+
 def test_rotation_keeps_the_old_key_published_or_drops_it(rp):
     def mint():
         return rp.control("mint", user="alice", aud="app")["id_token"]
@@ -279,6 +290,12 @@ def test_control_is_not_for_web_pages(rp):
 
 
 # The server
+
+def test_head_has_the_headers_of_get_and_no_body(rp):
+    head, get = rp.ask("HEAD", "/jwks"), rp.get("/jwks")
+    assert head.status == 200 and head.body == b""
+    assert head.headers["Content-Length"] == str(len(get.body))
+
 
 def test_connection_is_kept_alive(rp):
     rp.keys()

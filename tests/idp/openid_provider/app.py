@@ -85,7 +85,8 @@ class Provider:
         return response
 
     def _route(self, request):
-        function = ROUTES.get((request.method, request.path))
+        method = "GET" if request.method == "HEAD" else request.method
+        function = ROUTES.get((method, request.path))
         if function is None:
             return json_response({"error": "not_found"}, 404)
         try:

@@ -58,7 +58,7 @@ class Request:
             raise BadRequest("send JSON with Content-Type: application/json")
         try:
             value = json.loads(self.body or b"{}")
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise BadRequest(f"the body is not JSON: {error}")
         if not isinstance(value, dict):
             raise BadRequest("the body must be a JSON object")
