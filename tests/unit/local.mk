@@ -21,6 +21,10 @@ unit_tests += %reldir%/test_log
 %canon_reldir%_test_log_SOURCES = %reldir%/test_log.c %reldir%/unit.h
 %canon_reldir%_test_log_LDADD = libbase.la $(CMOCKA_LIBS)
 
+unit_tests += %reldir%/test_plugin_abi
+%canon_reldir%_test_plugin_abi_SOURCES = %reldir%/test_plugin_abi.c %reldir%/unit.h
+%canon_reldir%_test_plugin_abi_LDADD = $(CMOCKA_LIBS)
+
 unit_tests += %reldir%/test_sandbox
 %canon_reldir%_test_sandbox_SOURCES = %reldir%/test_sandbox.c %reldir%/unit.h
 %canon_reldir%_test_sandbox_LDADD = libbase.la $(CMOCKA_LIBS)
@@ -28,6 +32,11 @@ unit_tests += %reldir%/test_sandbox
 unit_tests += %reldir%/test_secret
 %canon_reldir%_test_secret_SOURCES = %reldir%/test_secret.c %reldir%/unit.h
 %canon_reldir%_test_secret_LDADD = libbase.la $(CMOCKA_LIBS)
+
+unit_tests += %reldir%/test_totp
+%canon_reldir%_test_totp_SOURCES = %reldir%/test_totp.c %reldir%/unit.h %reldir%/plugin_host.h
+%canon_reldir%_test_totp_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)
+%canon_reldir%_test_totp_LDADD = libtotp.la $(JANSSON_LIBS) $(CMOCKA_LIBS)
 
 unit_tests += %reldir%/test_varlink
 %canon_reldir%_test_varlink_SOURCES = %reldir%/test_varlink.c %reldir%/unit.h
