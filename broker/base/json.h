@@ -68,10 +68,10 @@ uint32_t json_next(const struct json *doc, uint32_t token);
 enum cs_err json_int(const struct json *doc, uint32_t token, int64_t *value);
 /*
  * Writes the value at `token` again, with its members in their order. This is how JSON is passed on: the bytes of the
- * message itself are no longer JSON once a string in it was unescaped.
+ * message itself are no longer JSON once a string in it was unescaped. (jansson has a json_copy.)
  */
 struct json_writer;
-void json_copy(struct json_writer *w, const struct json *doc, uint32_t token);
+void json_put_copy(struct json_writer *w, const struct json *doc, uint32_t token);
 
 /* Checks that v is valid UTF-8 without control characters (U+0000-001F, U+007F-009F, U+2028/9, bidi controls). */
 bool json_printable(struct view v);

@@ -229,7 +229,7 @@ json_member_bool(struct json_writer *w, const char *name, bool v)
 
 /* Recursion is bounded: the reader let no deeper text in. */
 void
-json_copy(struct json_writer *w, const struct json *doc, uint32_t token)
+json_put_copy(struct json_writer *w, const struct json *doc, uint32_t token)
 {
 	enum json_type type = json_type(doc, token);
 	bool object = type == JSON_OBJECT;
@@ -247,7 +247,7 @@ json_copy(struct json_writer *w, const struct json *doc, uint32_t token)
 	for (unsigned i = 0; i < doc->tokens[token].count; i++) {
 		if (object)
 			json_key(w, json_text(doc, at++));
-		json_copy(w, doc, at);
+		json_put_copy(w, doc, at);
 		at = json_next(doc, at);
 	}
 	container_end(w, object);

@@ -1,1 +1,49 @@
-# tests of tests/fuzz
+# Fuzz targets: one for every decoder.
+#
+# To add a target NAME: write fuzz_NAME.c with LLVMFuzzerTestOneInput(), put seeds (small, one of each kind, and every
+# input that once broke something) into corpus/NAME/, add NAME to FUZZ_TARGETS and this block:
+#
+#   %canon_reldir%_fuzz_NAME_SOURCES = %reldir%/fuzz_NAME.c %reldir%/replay.c
+#   %canon_reldir%_fuzz_NAME_LDADD = libTESTED.la libbase.la
+#
+# `make check` replays the corpora with any compiler. `make fuzz` builds the targets with clang's libFuzzer and sanitizers
+# in fuzz-build/ and runs each for FUZZ_SECONDS; what it finds is left there as crash-*. One target alone:
+# make fuzz FUZZ_TARGETS=json
+FUZZ_TARGETS = json varlink
+FUZZ_SECONDS = 30
+FUZZ_CC = clang
+
+%canon_reldir%_fuzz_json_SOURCES = \
+	%reldir%/fuzz_json.c %reldir%/reference.c %reldir%/reference.h %reldir%/replay.c
+%canon_reldir%_fuzz_json_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)
+%canon_reldir%_fuzz_json_LDADD = libbase.la $(JANSSON_LIBS)
+
+%canon_reldir%_fuzz_varlink_SOURCES = %reldir%/fuzz_varlink.c %reldir%/replay.c
+%canon_reldir%_fuzz_varlink_LDADD = libbase.la
+
+fuzz_programs = %reldir%/fuzz_json %reldir%/fuzz_varlink
+check_PROGRAMS += $(fuzz_programs)
+TESTS += $(fuzz_programs)
+EXTRA_DIST += %reldir%/corpus
+
+fuzz_flags = address,undefined
+
+fuzz:
+	@command -v $(FUZZ_CC) >/dev/null || { echo "fuzz: $(FUZZ_CC) not found; install clang or set FUZZ_CC" >&2; exit 1; }
+	@$(MKDIR_P) fuzz-build
+	@test -f fuzz-build/Makefile || { cd fuzz-build && $(abs_top_srcdir)/configure -q --disable-silent-rules \
+	    CC=$(FUZZ_CC) CPPFLAGS=-DCS_LIBFUZZER \
+	    CFLAGS="-g -O1 -fsanitize=fuzzer-no-link,$(fuzz_flags) -fno-sanitize-recover=all"; }
+	@set -e; for t in $(FUZZ_TARGETS); do \
+		$(MAKE) -s -C fuzz-build %reldir%/fuzz_$$t LDFLAGS="-fsanitize=fuzzer,$(fuzz_flags)"; \
+		$(MKDIR_P) fuzz-build/corpus/$$t; \
+		echo "fuzz: $$t for $(FUZZ_SECONDS) s"; \
+		(cd fuzz-build && %reldir%/fuzz_$$t -max_total_time=$(FUZZ_SECONDS) -timeout=5 -print_final_stats=1 \
+		    -verbosity=0 corpus/$$t $(abs_top_srcdir)/%reldir%/corpus/$$t); \
+	done
+.PHONY: fuzz
+
+clean-local: clean-fuzz
+clean-fuzz:
+	rm -rf fuzz-build
+.PHONY: clean-fuzz

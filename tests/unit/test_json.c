@@ -392,7 +392,7 @@ copy_keeps_the_value(void **state)
 
 	(void)state;
 	assert_int_equal(read_text(original), CS_OK);
-	json_copy(&w, &doc, 0);
+	json_put_copy(&w, &doc, 0);
 	assert_view_equal(buf_view(&out),
 	    "{\"k\\\"\":[1e3,-0,{\"\":\"\\u0001x\xc3\xa9\"},[],{}],\"z\":null,\"y\":[true,false]}");
 }
