@@ -15,3 +15,4 @@ dist_varlink_DATA += \
 	%reldir%/org.countersign.Sessions.varlink \
 	%reldir%/org.countersign.StepUp.varlink \
 	%reldir%/org.countersign.Worker.varlink
+pkginclude_HEADERS += %reldir%/client.h

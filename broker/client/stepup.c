@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Step-up: show a challenge, answer it, wait for it. */
+#include <poll.h>
+
+#include "broker/client/fields.h"
+
+/* Between two tries to watch again while the broker restarts. */
+enum { WATCH_AGAIN_MS = 100 };
+
+/* In the order of enum cs_challenge_state. */
+static const char *const states[] = {"open", "done", "used", "locked", "refused", "expired", NULL};
+
+static const struct take_field card_fields[] = {
+	TAKE_TEXT_AT("service", true, struct cs_prompt, service),
+	TAKE_TEXT_AT("account_hint", true, struct cs_prompt, account_hint),
+	TAKE_TEXT_AT("what", true, struct cs_prompt, what),
+	TAKE_TEXT_AT("provider", false, struct cs_prompt, provider),
+	TAKE_TEXT_AT("payee", false, struct cs_prompt, payee),
+	TAKE_TEXT_AT("payee_id", false, struct cs_prompt, payee_id),
+	TAKE_TEXT_AT("amount", false, struct cs_prompt, amount),
+	TAKE_TEXT_AT("currency", false, struct cs_prompt, currency),
+	TAKE_TEXT_AT("worst_case", false, struct cs_prompt, worst_case),
+	TAKE_TEXT_AT("expires_at", true, struct cs_prompt, expires_at),
+	TAKE_END,
+};
+
+static const struct take_field step_fields[] = {
+	TAKE_TEXT_AT("id", true, struct cs_step, id),
+	TAKE_TEXT_AT("factor", true, struct cs_step, factor),
+	TAKE_TEXT_AT("kind", true, struct cs_step, kind),
+	TAKE_TEXT_AT("type", true, struct cs_step, type),
+	TAKE_TEXT_AT("label", true, struct cs_step, label),
+	TAKE_END,
+};
+
+static const struct take_field prompt_fields[] = {
+	TAKE_INTO_SAME("card", true, card_fields),
+	TAKE_OBJECTS_AT("steps", true, struct cs_prompt, steps, CS_STEPS_MAX, step_count, step_fields),
+	TAKE_WORD_AT("state", true, struct cs_prompt, state, states),
+	TAKE_INT_AT("attempts_left", true, struct cs_prompt, attempts_left),
+	TAKE_END,
+};
+
+static const struct take_field response_fields[] = {
+	TAKE_WORD_AT("state", true, struct cs_response, state, states),
+	TAKE_TEXT_AT("reason", false, struct cs_response, reason),
+	TAKE_INT_AT("attempts_left", false, struct cs_response, attempts_left),
+	TAKE_INT_AT("retry_after_ms", false, struct cs_response, retry_after_ms),
+	TAKE_END,
+};
+
+static const struct take_field state_fields[] = {
+	{"state", TAKE_WORD, true, 0, sizeof(int), 0, 0, NULL, states},
+	TAKE_END,
+};
+
+CS_PUBLIC enum cs_status
+cs_challenge_get(struct cs *handle, const char *challenge, struct cs_prompt *out, struct cs_error *error)
+{
+	struct cs_prompt got = {.step_count = 0};
+	struct call c;
+
+	call_begin(&c, handle, "org.countersign.StepUp.Get", CALL_REPEAT, error);
+	put_id(&c, "challenge", challenge, PUT_REQUIRED);
+	if (out == NULL)
+		call_fail(&c, CS_STATUS_ARGUMENT, "out", "out is NULL");
+	call_run(&c);
+	take_fields(&c, prompt_fields, &got);
+	if (call_end(&c) == CS_STATUS_OK)
+		*out = got;
+	return c.status;
+}
+
+static void
+put_answers(struct call *c, const struct cs_answer *answers, size_t count)
+{
+	if (answers == NULL || count == 0 || count > CS_STEPS_MAX)
+		call_fail(c, CS_STATUS_ARGUMENT, "answers", "give 1 to %d answers", CS_STEPS_MAX);
+	if (c->status != CS_STATUS_OK)
+		return;
+	json_key(&c->w, VIEW("answers"));
+	json_array_begin(&c->w);
+	for (size_t i = 0; i < count && c->status == CS_STATUS_OK; i++) {
+		json_object_begin(&c->w);
+		put_id(c, "step", answers[i].step, PUT_REQUIRED);
+		put_text(c, "value", answers[i].value, CS_TOKEN_MAX, PUT_REQUIRED);
+		json_object_end(&c->w);
+	}
+	json_array_end(&c->w);
+}
+
+CS_PUBLIC enum cs_status
+cs_challenge_respond(struct cs *handle, const char *challenge, const struct cs_answer *answers, size_t count,
+    struct cs_response *out, struct cs_error *error)
+{
+	struct cs_response got = {.attempts_left = -1};
+	struct call c;
+
+	call_begin(&c, handle, "org.countersign.StepUp.Respond", CALL_ONCE, error);
+	put_id(&c, "challenge", challenge, PUT_REQUIRED);
+	put_answers(&c, answers, count);
+	if (out == NULL)
+		call_fail(&c, CS_STATUS_ARGUMENT, "out", "out is NULL");
+	call_run(&c);
+	take_fields(&c, response_fields, &got);
+	if (call_end(&c) == CS_STATUS_OK)
+		*out = got;
+	return c.status;
+}
+
+CS_PUBLIC enum cs_status
+cs_challenge_refuse(struct cs *handle, const char *challenge, bool report, enum cs_challenge_state *state,
+    struct cs_error *error)
+{
+	struct call c;
+	int got = 0;
+
+	call_begin(&c, handle, "org.countersign.StepUp.Refuse", CALL_ONCE, error);
+	put_id(&c, "challenge", challenge, PUT_REQUIRED);
+	if (report)
+		put_bool(&c, "report", true);
+	if (state == NULL)
+		call_fail(&c, CS_STATUS_ARGUMENT, "state", "state is NULL");
+	call_run(&c);
+	take_fields(&c, state_fields, &got);
+	if (call_end(&c) == CS_STATUS_OK)
+		*state = (enum cs_challenge_state)got;
+	return c.status;
+}
+
+/* One watch, until the challenge is no longer open or the watch ends for another reason. */
+static enum cs_status
+watch(struct cs *own, const char *challenge, enum cs_challenge_state *state, struct cs_error *error)
+{
+	struct call c;
+	int got = CS_CHALLENGE_OPEN;
+
+	call_begin(&c, own, "org.countersign.StepUp.Watch", CALL_MORE, error);
+	put_id(&c, "challenge", challenge, PUT_REQUIRED);
+	call_run(&c);
+	do {
+		call_next(&c);
+		take_fields(&c, state_fields, &got);
+	} while (c.status == CS_STATUS_OK && got == CS_CHALLENGE_OPEN && c.continues);
+	if (c.status == CS_STATUS_OK)
+		*state = (enum cs_challenge_state)got;
+	return call_end(&c);
+}
+
+/* A broker that was there is expected back; one that was never there is not. */
+static bool
+is_worth_another_watch(enum cs_status status, bool seen)
+{
+	return status == CS_STATUS_OK || status == CS_STATUS_LOST || (seen && status == CS_STATUS_UNREACHABLE);
+}
+
+static enum cs_status
+watch_until(struct cs *own, const char *challenge, int64_t deadline_ms, enum cs_challenge_state *state,
+    struct cs_error *error)
+{
+	struct call none = {.error = error};
+	bool seen = false;
+
+	for (;;) {
+		enum cs_challenge_state got = CS_CHALLENGE_OPEN;
+		int64_t left = deadline_ms - wire_now_ms();
+		enum cs_status status = CS_STATUS_TIMEOUT;
+
+		if (left > 0) {
+			(void)cs_set_timeout(own, (int)left);
+			status = watch(own, challenge, &got, error);
+		}
+		if (status == CS_STATUS_TIMEOUT) {
+			call_fail(&none, status, NULL, "the challenge was not answered in time");
+			return status;
+		}
+		if (status == CS_STATUS_OK && got != CS_CHALLENGE_OPEN) {
+			*state = got;
+			return status;
+		}
+		if (!is_worth_another_watch(status, seen))
+			return status;
+		seen = true;
+		left = deadline_ms - wire_now_ms();
+		(void)poll(NULL, 0, left < WATCH_AGAIN_MS ? (left < 0 ? 0 : (int)left) : WATCH_AGAIN_MS);
+	}
+}
+
+CS_PUBLIC enum cs_status
+cs_challenge_wait(struct cs *handle, const char *challenge, int timeout_ms, enum cs_challenge_state *state,
+    struct cs_error *error)
+{
+	struct call none = {.error = error};
+	struct cs *own = NULL;
+	enum cs_status status;
+
+	if (handle == NULL || state == NULL || timeout_ms < 1 || timeout_ms > CS_TIMEOUT_MAX_MS) {
+		call_fail(&none, CS_STATUS_ARGUMENT, NULL, "handle and state must be given, timeout_ms be 1 to %d",
+		    CS_TIMEOUT_MAX_MS);
+		return none.status;
+	}
+	status = cs_open(handle->wire.path, &own);
+	if (status != CS_STATUS_OK) {
+		call_fail(&none, status, NULL, "out of memory");
+		return status;
+	}
+	status = watch_until(own, challenge, wire_now_ms() + timeout_ms, state, error);
+	cs_close(own);
+	return status;
+}
