@@ -1,0 +1,533 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Reads blocks of options by the table, and prints them back. */
+#include "broker/parent/config_option.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "broker/base/bytes.h"
+#include "broker/base/check.h"
+
+/* What a reader offers to the types. */
+
+const char *
+reader_keep(struct reader *r, const char *text, size_t len)
+{
+	struct config *c = r->c;
+	char *to = c->text + c->text_len;
+
+	if (len + 1 > sizeof(c->text) - c->text_len) {
+		reader_fail(r, "shorten it", "the configuration's words have more than %d bytes together", CONFIG_TEXT_MAX);
+		return NULL;
+	}
+	memcpy(to, text, len);
+	to[len] = '\0';
+	c->text_len += len + 1;
+	return to;
+}
+
+const char *
+reader_keep_path(struct reader *r, const char *path)
+{
+	char whole[PATH_MAX];
+	int n;
+
+	if (path[0] == '/')
+		return reader_keep(r, path, strlen(path));
+	if (r->directory == NULL) {
+		reader_fail(r, "write the path from the root", "the path \"%.128s\" is relative", path);
+		return NULL;
+	}
+	n = snprintf(whole, sizeof(whole), "%s/%s", r->directory, path);
+	if (n < 0 || (size_t)n >= sizeof(whole)) {
+		reader_fail(r, "shorten it", "the path is too long");
+		return NULL;
+	}
+	return reader_keep(r, whole, (size_t)n);
+}
+
+bool
+reader_next(struct reader *r)
+{
+	return words_next(&r->words, r->err);
+}
+
+bool
+reader_take_text(struct reader *r, const char **to)
+{
+	const char *kept = reader_keep(r, r->words.text, r->words.len);
+
+	if (kept == NULL)
+		return false;
+	*to = kept;
+	return reader_next(r);
+}
+
+void
+reader_mark(struct reader *r, const void *at, struct config_place place)
+{
+	if (r->place_count == r->place_cap) {
+		r->place_cap = r->place_cap == 0 ? 256 : r->place_cap * 2;
+		r->places = realloc(r->places, r->place_cap * sizeof(r->places[0]));
+		CHECK(r->places != NULL);
+	}
+	r->places[r->place_count++] = (struct value_place){at, place};
+}
+
+struct config_place
+reader_place(const struct reader *r, const void *at)
+{
+	for (size_t i = r->place_count; i > 0; i--) {
+		if (r->places[i - 1].at == at)
+			return r->places[i - 1].place;
+	}
+	return (struct config_place){"", 0, 0};
+}
+
+/* Blocks */
+
+static bool
+option_allowed(const struct reader *r, const struct option *o)
+{
+	return (o->flags & (r->canonical ? OPTION_ADMIN : OPTION_CANONICAL)) == 0;
+}
+
+static const struct option *
+option_find(const struct reader *r, const struct block *block)
+{
+	for (const struct option *o = block->options; o->name != NULL; o++) {
+		if (strcmp(o->name, r->words.text) == 0 && option_allowed(r, o))
+			return o;
+	}
+	return NULL;
+}
+
+bool
+reader_at_item(const struct reader *r)
+{
+	return r->words.type == WORD_QUOTED || (r->words.type == WORD_BARE && option_find(r, r->block) == NULL);
+}
+
+static bool
+fail_unknown_option(struct reader *r, const struct block *block)
+{
+	const char *names[64 + 1];
+	size_t n = 0;
+
+	for (const struct option *o = block->options; o->name != NULL; o++) {
+		if (option_allowed(r, o))
+			names[n++] = o->name;
+	}
+	names[n] = NULL;
+	return reader_fail_unknown(r, "option", names);
+}
+
+static bool
+list_read(struct reader *r, const struct option *o, void *base)
+{
+	uint16_t *count = (uint16_t *)((char *)base + o->count_offset);
+
+	do {
+		void *item = (char *)base + o->offset + *count * o->item_size;
+
+		if (*count == o->items_max)
+			return reader_fail(r, "remove some", "there are more than %zu of \"%s\"", o->items_max, o->name);
+		reader_mark(r, item, r->words.place);
+		if (!o->type->read(r, o, base, item))
+			return false;
+		(*count)++;
+	} while (o->block == NULL && reader_at_item(r));
+	return true;
+}
+
+static bool
+option_read(struct reader *r, const struct option *o, void *base)
+{
+	char mend[160];
+
+	if (!words_at_value(&r->words) && o->type != &type_block) {
+		snprintf(mend, sizeof(mend), "write: %s %s", o->name, o->argument == NULL ? o->type->argument : o->argument);
+		return reader_fail(r, mend, "%s needs a value", o->name);
+	}
+	if (o->items_max > 0)
+		return list_read(r, o, base);
+	reader_mark(r, (char *)base + o->offset, r->words.place);
+	return o->type->read(r, o, base, (char *)base + o->offset);
+}
+
+/* The words look at the name of an option. */
+static bool
+block_read_option(struct reader *r, const struct block *block, void *base, uint64_t *seen)
+{
+	const struct option *o;
+	uint64_t bit;
+
+	if (r->words.type != WORD_BARE)
+		return reader_fail(r, "begin with an option's name; the option before it is complete",
+		    "a value or brace stands where an option belongs");
+	o = option_find(r, block);
+	if (o == NULL)
+		return fail_unknown_option(r, block);
+	bit = UINT64_C(1) << (o - block->options);
+	if ((*seen & bit) != 0 && o->items_max == 0 && (o->flags & OPTION_REPEATS) == 0)
+		return reader_fail(r, "remove one of them", "%s is written twice", o->name);
+	*seen |= bit;
+	r->option_place = r->words.place;
+	return reader_next(r) && option_read(r, o, base);
+}
+
+bool
+block_read(struct reader *r, const struct block *block, void *base, uint64_t *seen)
+{
+	const struct block *outer = r->block;
+	struct config_place outer_place = r->option_place;
+	bool ok = true;
+
+	r->block = block;
+	while (ok && r->words.type != WORD_CLOSE && r->words.type != WORD_END) {
+		if (r->words.type == WORD_LINE)
+			ok = reader_next(r);
+		else
+			ok = block_read_option(r, block, base, seen);
+	}
+	r->block = outer;
+	r->option_place = outer_place;
+	return ok;
+}
+
+static bool
+preset_read(struct reader *r, const struct option *o, void *base)
+{
+	struct words before = r->words;
+	bool ok;
+
+	words_init(&r->words, "", view_str(o->preset));
+	ok = reader_next(r) && option_read(r, o, base);
+	r->words = before;
+	return ok;
+}
+
+bool
+block_finish(struct reader *r, const struct block *block, void *base, uint64_t seen, struct config_place place)
+{
+	for (const struct option *o = block->options; o->name != NULL; o++) {
+		char mend[160];
+
+		if ((seen & UINT64_C(1) << (o - block->options)) != 0 || !option_allowed(r, o))
+			continue;
+		if ((o->flags & OPTION_REQUIRED) != 0) {
+			snprintf(mend, sizeof(mend), "add: %s %s", o->name, o->argument == NULL ? o->type->argument : o->argument);
+			return config_fail(r->err, place, o->name, mend, "%s has no \"%s\"", block->what, o->name);
+		}
+		if (o->preset != NULL && !preset_read(r, o, base))
+			return false;
+		if (o->preset == NULL && o->items_max == 0 && o->type->absent != NULL)
+			o->type->absent((char *)base + o->offset);
+	}
+	return true;
+}
+
+bool
+block_read_braces(struct reader *r, const struct block *block, void *base)
+{
+	struct config_place place = r->option_place;
+	uint64_t seen = 0;
+
+	while (r->words.type == WORD_LINE) {
+		if (!reader_next(r))
+			return false;
+	}
+	if (r->words.type != WORD_OPEN)
+		return reader_fail(r, "write {", "%s needs a block in braces", block->what);
+	if (!reader_next(r) || !block_read(r, block, base, &seen))
+		return false;
+	if (r->words.type != WORD_CLOSE)
+		return config_fail(r->err, place, "", "write }", "the block of %s is not closed", block->what);
+	return reader_next(r) && block_finish(r, block, base, seen, place);
+}
+
+static void
+option_print(struct buf *b, const struct option *o, const void *base, const void *at)
+{
+	size_t before = b->len;
+
+	print_text(b, o->name);
+	if (o->type->print(b, o, base, at))
+		print_text(b, "\n");
+	else
+		b->len = before;
+}
+
+static void
+options_print(struct buf *b, const struct block *block, const void *base)
+{
+	for (const struct option *o = block->options; o->name != NULL; o++) {
+		const char *at = (const char *)base + o->offset;
+		size_t n = o->items_max == 0 ? 1 : *(const uint16_t *)((const char *)base + o->count_offset);
+
+		for (size_t i = 0; i < n && (o->flags & OPTION_ADMIN) == 0; i++)
+			option_print(b, o, base, at + i * o->item_size);
+	}
+}
+
+void
+block_print(struct buf *b, const struct block *block, const void *base)
+{
+	print_text(b, "{\n");
+	options_print(b, block, base);
+	print_text(b, "}");
+}
+
+/* Files */
+
+bool
+file_read(struct config_error *err, struct config_place from, const char *path, char **text, size_t *len)
+{
+	static const char mend[] = "make it a readable regular file";
+	char *mem = malloc(CONFIG_FILE_MAX + 1);
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	struct stat st;
+	size_t have = 0;
+	ssize_t n = -1;
+
+	CHECK(mem != NULL);
+	if (fd >= 0 && fstat(fd, &st) == 0) {
+		if (!S_ISREG(st.st_mode))
+			errno = EINVAL;
+		else
+			while ((n = read(fd, mem + have, CONFIG_FILE_MAX + 1 - have)) > 0)
+				have += (size_t)n;
+	}
+	if (n < 0)
+		config_fail(err, from, path, mend, "cannot read \"%.160s\": %s", path, strerror(errno));
+	else if (have > CONFIG_FILE_MAX)
+		config_fail(err, from, path, "split it with include", "\"%.160s\" has more than %d bytes", path, CONFIG_FILE_MAX);
+	if (fd >= 0)
+		close(fd);
+	if (n < 0 || have > CONFIG_FILE_MAX) {
+		free(mem);
+		return false;
+	}
+	mem[have] = '\0';
+	*text = mem;
+	*len = have;
+	return true;
+}
+
+static bool
+top_read(struct reader *r, const char *file, struct view text)
+{
+	words_init(&r->words, file, text);
+	if (!reader_next(r) || !block_read(r, &block_top, r->c, &r->top_seen))
+		return false;
+	if (r->words.type == WORD_CLOSE)
+		return reader_fail(r, "remove it, or look for the block that it should close", "a } closes nothing");
+	return true;
+}
+
+bool
+reader_include(struct reader *r, const char *path, struct config_place from)
+{
+	struct words before = r->words;
+	const char *file;
+	char *text;
+	size_t len;
+	bool ok;
+
+	if (r->depth == CONFIG_INCLUDE_DEPTH_MAX)
+		return config_fail(r->err, from, path, "look for a file that includes itself",
+		    "includes are nested more than %d deep", CONFIG_INCLUDE_DEPTH_MAX);
+	file = reader_keep(r, path, strlen(path));
+	if (file == NULL || !file_read(r->err, from, path, &text, &len))
+		return false;
+	r->depth++;
+	ok = top_read(r, file, view_of(text, len));
+	r->depth--;
+	free(text);
+	r->words = before;
+	return ok;
+}
+
+/* The directory of the file, absolute. */
+static bool
+directory_of(const char *path, char *to, struct config_error *err)
+{
+	char *slash;
+
+	if (realpath(path, to) == NULL)
+		return config_fail(err, (struct config_place){path, 0, 0}, path, "name the file with -f FILE",
+		    "cannot open it: %s", strerror(errno));
+	slash = strrchr(to, '/');
+	CHECK(slash != NULL);
+	*slash = '\0';
+	return true;
+}
+
+static struct config *
+config_new(void)
+{
+	struct config *c = calloc(1, sizeof(*c));
+
+	CHECK(c != NULL);
+	return c;
+}
+
+enum cs_err
+config_load(const char *path, struct config **out, struct config_error *err)
+{
+	struct config_place start = {path, 0, 0};
+	char directory[PATH_MAX];
+	struct reader r = {.err = err, .directory = directory};
+	bool ok;
+
+	memset(err, 0, sizeof(*err));
+	if (!directory_of(path, directory, err))
+		return CS_ERR_SYSTEM;
+	r.c = config_new();
+	r.words.place = start;
+	start.line = start.column = 1;
+	ok = reader_include(&r, path, (struct config_place){path, 0, 0}) &&
+	    block_finish(&r, &block_top, r.c, r.top_seen, start) && config_resolve(&r) && stacks_load(&r) &&
+	    config_check(&r) && config_check_files(&r);
+	free(r.places);
+	if (!ok) {
+		config_free(r.c);
+		return CS_ERR_SYNTAX;
+	}
+	*out = r.c;
+	return CS_OK;
+}
+
+enum cs_err
+config_parse(const char *text, size_t len, struct config **out, struct config_error *err)
+{
+	struct config_place start = {"", 1, 1};
+	struct reader r = {.c = config_new(), .err = err, .canonical = true};
+	bool ok;
+
+	memset(err, 0, sizeof(*err));
+	ok = top_read(&r, "", view_of(text, len)) && block_finish(&r, &block_top, r.c, r.top_seen, start) &&
+	    config_resolve(&r) && config_check(&r);
+	free(r.places);
+	if (!ok) {
+		config_free(r.c);
+		return CS_ERR_SYNTAX;
+	}
+	*out = r.c;
+	return CS_OK;
+}
+
+void
+config_free(struct config *c)
+{
+	free(c);
+}
+
+void
+config_print(const struct config *c, struct buf *out)
+{
+	options_print(out, &block_top, c);
+}
+
+void
+config_print_worker(const struct config *c, const char *name, struct buf *out)
+{
+	for (const struct option *o = block_top.options; o->name != NULL; o++) {
+		size_t n = o->type == &type_named ? *(const uint16_t *)((const char *)c + o->count_offset) : 0;
+
+		for (size_t i = 0; i < n; i++) {
+			const void *at = (const char *)c + o->offset + i * o->item_size;
+
+			if (strcmp(o->name, "service") != 0 && strcmp(*(const char *const *)at, name) == 0)
+				option_print(out, o, c, at);
+		}
+	}
+}
+
+size_t
+config_error_text(const struct config_error *err, char *to, size_t size)
+{
+	char place[320] = "";
+	int n;
+
+	if (err->file[0] != '\0' && err->line > 0)
+		snprintf(place, sizeof(place), "%s:%u:%u: ", err->file, err->line, err->column);
+	else if (err->file[0] != '\0')
+		snprintf(place, sizeof(place), "%s: ", err->file);
+	n = snprintf(to, size, "%s%s%s%s", place, err->message, err->mend[0] == '\0' ? "" : "; to mend it: ", err->mend);
+	return n < 0 ? 0 : (size_t)n;
+}
+
+/* Names */
+
+static int
+find(const void *first, size_t count, size_t size, struct view name)
+{
+	for (size_t i = 0; i < count; i++) {
+		const char *const *at = (const void *)((const char *)first + i * size);
+
+		if (view_equal(view_str(*at), name))
+			return (int)i;
+	}
+	return -1;
+}
+
+int
+config_find_service(const struct config *c, struct view name)
+{
+	return find(c->services, c->service_count, sizeof(c->services[0]), name);
+}
+
+int
+config_find_provider(const struct config *c, struct view name)
+{
+	return find(c->providers, c->provider_count, sizeof(c->providers[0]), name);
+}
+
+int
+config_find_factor(const struct config *c, struct view name)
+{
+	return find(c->factors, c->factor_count, sizeof(c->factors[0]), name);
+}
+
+/* The manual's list of options. */
+
+static void
+manual_block(struct buf *out, const struct block *block)
+{
+	print_text(out, ".Bl -tag -width Ds\n");
+	for (const struct option *o = block->options; o->name != NULL; o++) {
+		if ((o->flags & OPTION_CANONICAL) != 0)
+			continue;
+		print_text(out, ".It Ic ");
+		print_text(out, o->name);
+		print_text(out, " Ar ");
+		print_text(out, o->argument == NULL ? o->type->argument : o->argument);
+		print_text(out, "\n");
+		print_text(out, o->help);
+		print_text(out, "\n");
+		if (o->preset != NULL && o->type != &type_block) {
+			print_text(out, "Default:\n.Li ");
+			print_text(out, o->preset[0] == '"' ? "" : o->preset);
+			for (const char *s = o->preset; *s != '\0' && o->preset[0] == '"'; s++)
+				if (*s != '"')
+					buf_put(out, s, 1);
+			print_text(out, " .\n");
+		}
+		if (o->block != NULL)
+			manual_block(out, o->block);
+	}
+	print_text(out, ".El\n");
+}
+
+void
+config_manual(struct buf *out)
+{
+	manual_block(out, &block_top);
+}

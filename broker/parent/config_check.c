@@ -1,0 +1,357 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What can be checked only when everything has been read. */
+#include "broker/parent/config_option.h"
+
+#include <errno.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const char *
+keep_below(struct reader *r, const char *directory, const char *name)
+{
+	char path[WORD_MAX + 32];
+
+	snprintf(path, sizeof(path), "%s/%s", directory, name);
+	return reader_keep(r, path, strlen(path));
+}
+
+/* Defaults that depend on other values. */
+bool
+config_resolve(struct reader *r)
+{
+	struct config *c = r->c;
+	const struct {
+		const char **to;
+		const char *directory, *name;
+	} paths[] = {
+		{&c->admin_socket, c->run_directory, "admin"},
+		{&c->key_file, c->state_directory, "master.key"},
+		{&c->store.path, c->state_directory, "countersign.db"},
+	};
+
+	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+		if (*paths[i].to == NULL)
+			*paths[i].to = keep_below(r, paths[i].directory, paths[i].name);
+		if (*paths[i].to == NULL)
+			return false;
+	}
+	for (size_t i = 0; i < c->provider_count; i++) {
+		if (c->providers[i].cooling_off_ms < 0)
+			c->providers[i].cooling_off_ms = c->cooling_off.link_ms;
+	}
+	for (size_t i = 0; i < c->factor_count; i++) {
+		if (c->factors[i].cooling_off_ms < 0)
+			c->factors[i].cooling_off_ms = c->cooling_off.factor_ms;
+	}
+	return true;
+}
+
+/* Things of a list that must differ: the first `key` bytes, or where text the strings that they point at. */
+struct unique {
+	const char *what;
+	const void *items;
+	size_t count, size, key;
+	bool text;
+};
+
+static bool
+unique_check(struct reader *r, const struct unique *u)
+{
+	for (size_t i = 1; i < u->count; i++) {
+		const char *a = (const char *)u->items + i * u->size;
+
+		for (size_t k = 0; k < i; k++) {
+			const char *b = (const char *)u->items + k * u->size;
+			bool same = u->text ? strcmp(*(const char *const *)a, *(const char *const *)b) == 0
+			                    : memcmp(a, b, u->key) == 0;
+
+			if (same)
+				return config_fail(r->err, reader_place(r, a), u->text ? *(const char *const *)a : "",
+				    "remove or rename one of them", "%s is written twice", u->what);
+		}
+	}
+	return true;
+}
+
+#define UNIQUE_TEXT(what_, list, count_) \
+	&(struct unique){what_, list, count_, sizeof((list)[0]), 0, true}
+#define UNIQUE_BYTES(what_, list, count_, key_) \
+	&(struct unique){what_, list, count_, sizeof((list)[0]), key_, false}
+
+static bool
+check_plugin_names(struct reader *r)
+{
+	const struct config *c = r->c;
+
+	for (size_t i = 0; i < c->factor_count; i++) {
+		if (config_find_provider(c, view_str(c->factors[i].name)) >= 0)
+			return config_fail(r->err, reader_place(r, &c->factors[i].name), c->factors[i].name,
+			    "rename one of them", "a provider and a factor are both called \"%s\"", c->factors[i].name);
+		if (!unique_check(r, UNIQUE_TEXT("a setting", c->factors[i].settings, c->factors[i].setting_count)))
+			return false;
+	}
+	for (size_t i = 0; i < c->provider_count; i++) {
+		const struct config_provider *p = &c->providers[i];
+
+		if (!unique_check(r, UNIQUE_TEXT("a setting", p->settings, p->setting_count)) ||
+		    !unique_check(r, UNIQUE_TEXT("a kind", p->assume_independent, p->assume_independent_count)) ||
+		    !unique_check(r, UNIQUE_BYTES("a currency's limits", p->limits, p->limits_count, sizeof(uint16_t))))
+			return false;
+	}
+	return true;
+}
+
+static bool
+check_names(struct reader *r)
+{
+	const struct config *c = r->c;
+
+	return unique_check(r, UNIQUE_TEXT("a provider of this name", c->providers, c->provider_count)) &&
+	    unique_check(r, UNIQUE_TEXT("a factor of this name", c->factors, c->factor_count)) &&
+	    unique_check(r, UNIQUE_TEXT("a service of this name", c->services, c->service_count)) &&
+	    unique_check(r, UNIQUE_BYTES("a currency's policy-limits", c->policy_limits, c->policy_limits_count, sizeof(uint16_t))) &&
+	    unique_check(r, UNIQUE_BYTES("a currency's trusted-factor-limit", c->trusted_factor_limits,
+	        c->trusted_factor_limit_count, sizeof(uint16_t))) &&
+	    unique_check(r, UNIQUE_BYTES("a uid", c->admin_uids, c->admin_uid_count, sizeof(uint32_t))) &&
+	    check_plugin_names(r);
+}
+
+/* A caller must be one service and no other. */
+static bool
+check_identities(struct reader *r, size_t index)
+{
+	const struct config *c = r->c;
+	const struct config_service *s = &c->services[index];
+
+	for (size_t i = 0; i <= index; i++) {
+		const struct config_service *t = &c->services[i];
+
+		for (size_t a = 0; a < s->uid_count; a++) {
+			for (size_t b = 0; b < (t == s ? a : t->uid_count); b++) {
+				if (s->uids[a] == t->uids[b])
+					return config_fail(r->err, reader_place(r, &s->uids[a]), "", "give each service a user of its own",
+					    "the uid %u is already the service \"%s\"", s->uids[a], t->name);
+			}
+		}
+		for (size_t a = 0; a < s->certificate_count; a++) {
+			for (size_t b = 0; b < (t == s ? a : t->certificate_count); b++) {
+				if (memcmp(s->certificates[a], t->certificates[b], sizeof(s->certificates[a])) == 0)
+					return config_fail(r->err, reader_place(r, &s->certificates[a]), "",
+					    "give each service a certificate of its own",
+					    "the certificate is already the service \"%s\"", t->name);
+			}
+		}
+	}
+	return true;
+}
+
+static bool
+check_doors(struct reader *r, const struct config_service *s)
+{
+	struct config_place at = reader_place(r, &s->doors);
+	const struct config *c = r->c;
+
+	if ((s->doors & CONFIG_DOOR_UNIX) != 0 && s->uid_count == 0)
+		return config_fail(r->err, at, "unix", "add: uid NUMBER",
+		    "the service \"%s\" has the door unix but no uid to be known by", s->name);
+	if ((s->doors & CONFIG_DOOR_HTTPS) != 0 && s->certificate_count == 0)
+		return config_fail(r->err, at, "https", "add: certificate-sha256 HEX",
+		    "the service \"%s\" has the door https but no certificate-sha256 to be known by", s->name);
+	if ((s->doors & CONFIG_DOOR_HTTPS) != 0 && (c->https.address == NULL || c->https.client_ca == NULL))
+		return config_fail(r->err, at, "https", "add a listen https with client-ca, or remove the door",
+		    "the service \"%s\" has the door https, but no client certificate can be checked there", s->name);
+	return true;
+}
+
+static bool
+check_service(struct reader *r, size_t index)
+{
+	struct config *c = r->c;
+	struct config_service *s = &c->services[index];
+
+	for (size_t i = 0; i < s->client_count; i++) {
+		struct config_client *client = &s->clients[i];
+		int provider = config_find_provider(c, view_str(client->provider));
+
+		if (provider < 0)
+			return config_fail(r->err, reader_place(r, client), client->provider,
+			    "add the provider, or correct the name", "the service \"%s\" has a client id of an unknown provider \"%s\"",
+			    s->name, client->provider);
+		client->provider_index = (uint16_t)provider;
+		for (size_t k = 0; k < i; k++) {
+			if (s->clients[k].provider_index == provider && strcmp(s->clients[k].id, client->id) == 0)
+				return config_fail(r->err, reader_place(r, client), client->id, "remove one of them",
+				    "the client id is written twice");
+		}
+	}
+	return unique_check(r, UNIQUE_TEXT("a return-url", s->return_urls, s->return_url_count)) && check_doors(r, s) &&
+	    check_identities(r, index);
+}
+
+static int
+find_stack(const struct config *c, const char *name)
+{
+	for (uint16_t i = 0; i < c->stack_count; i++) {
+		if (strcmp(c->stacks[i].name, name) == 0)
+			return i;
+	}
+	return -1;
+}
+
+static bool
+check_stack_names(struct reader *r)
+{
+	struct config *c = r->c;
+
+	if (!unique_check(r, UNIQUE_TEXT("a stack", c->stacks, c->stack_count)))
+		return false;
+	for (size_t i = 0; i < c->service_count; i++) {
+		struct config_service *s = &c->services[i];
+		int at = s->stack == NULL ? -1 : find_stack(c, s->stack);
+
+		if (at < 0)
+			return config_fail(r->err, reader_place(r, &s->stack), s->stack, "", "the service \"%s\" has no stack", s->name);
+		s->stack_index = (uint16_t)at;
+	}
+	return true;
+}
+
+static bool
+check_limits(struct reader *r, const struct config_limits *limits, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		const struct config_limits *l = &limits[i];
+		const struct {
+			const char *less_name, *more_name;
+			const int64_t *less;
+			int64_t more;
+		} pairs[] = {
+			{"per-payment", "per-day", &l->per_payment_minor, l->per_day_minor},
+			{"per-payment", "per-month", &l->per_payment_minor, l->per_month_minor},
+			{"per-day", "per-month", &l->per_day_minor, l->per_month_minor},
+			{"count-day", "count-month", &l->count_day, l->count_month},
+		};
+
+		for (size_t k = 0; k < sizeof(pairs) / sizeof(pairs[0]); k++) {
+			if (*pairs[k].less >= 0 && pairs[k].more >= 0 && *pairs[k].less > pairs[k].more)
+				return config_fail(r->err, reader_place(r, pairs[k].less), pairs[k].less_name,
+				    "lower it, or raise the other", "%s is more than %s, so it can never matter", pairs[k].less_name,
+				    pairs[k].more_name);
+		}
+	}
+	return true;
+}
+
+static bool
+check_listen(struct reader *r)
+{
+	struct config *c = r->c;
+
+	if (c->service_socket == NULL)
+		return config_fail(r->err, (struct config_place){"", 0, 0}, "listen",
+		    "add: listen service \"/run/countersign/socket\"", "there is no \"listen service\"");
+	if (strlen(c->admin_socket) > CONFIG_SOCKET_PATH_MAX)
+		return config_fail(r->err, reader_place(r, &c->run_directory), "run-directory", "choose a shorter path",
+		    "the path of the admin socket is too long");
+	if (strcmp(c->service_socket, c->admin_socket) == 0)
+		return config_fail(r->err, reader_place(r, &c->admin_socket), "listen", "give each a path of its own",
+		    "listen service and listen admin have the same path");
+	if (c->https.address != NULL && c->public_url == NULL)
+		return config_fail(r->err, reader_place(r, &c->https), "public-url", "add: public-url \"https://HOST:PORT\"",
+		    "listen https needs a public-url, which browsers are sent to");
+	if (c->public_url != NULL && c->public_url[strlen(c->public_url) - 1] == '/')
+		return config_fail(r->err, reader_place(r, &c->public_url), c->public_url, "remove the slash at its end",
+		    "public-url ends with a slash");
+	return true;
+}
+
+bool
+config_check(struct reader *r)
+{
+	struct config *c = r->c;
+
+	if (!check_listen(r) || !check_names(r) || !check_limits(r, c->policy_limits, c->policy_limits_count))
+		return false;
+	for (size_t i = 0; i < c->provider_count; i++) {
+		if (!check_limits(r, c->providers[i].limits, c->providers[i].limits_count))
+			return false;
+	}
+	for (size_t i = 0; i < c->service_count; i++) {
+		if (!check_service(r, i))
+			return false;
+	}
+	return check_stack_names(r);
+}
+
+/* Files */
+
+static bool
+check_file(struct reader *r, const void *at, const char *path, bool secret)
+{
+	struct config_place place = reader_place(r, at);
+	struct stat st;
+
+	if (path == NULL)
+		return true;
+	if (stat(path, &st) != 0 || !S_ISREG(st.st_mode) || access(path, R_OK) != 0)
+		return config_fail(r->err, place, path, "make the file, or correct the path", "\"%.160s\" is no readable file",
+		    path);
+	if (secret && (st.st_mode & (S_IRWXG | S_IRWXO)) != 0)
+		return config_fail(r->err, place, path, "chmod 600 the file", "\"%.160s\" holds a secret and is open to others",
+		    path);
+	if (secret && st.st_uid != 0 && st.st_uid != geteuid())
+		return config_fail(r->err, place, path, "chown it to root or to the broker's user",
+		    "\"%.160s\" holds a secret and belongs to another user", path);
+	return true;
+}
+
+static bool
+check_setting_files(struct reader *r, const struct config_setting *settings, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		const struct config_setting *s = &settings[i];
+		size_t len = strlen(s->name);
+		bool is_path = s->is_file || (len > 5 && strcmp(s->name + len - 5, "-file") == 0);
+
+		for (size_t k = 0; is_path && k < s->value_count; k++) {
+			if (!check_file(r, s, s->values[k], s->is_file))
+				return false;
+		}
+	}
+	return true;
+}
+
+static bool
+check_users(struct reader *r)
+{
+	for (size_t i = 0; i < CONFIG_ROLE_COUNT; i++) {
+		const char *name = r->c->users[i];
+
+		if (name != NULL && getpwnam(name) == NULL)
+			return config_fail(r->err, reader_place(r, &r->c->users[i]), name, "make the user, or correct the name",
+			    "there is no user \"%s\"", name);
+	}
+	return true;
+}
+
+bool
+config_check_files(struct reader *r)
+{
+	const struct config *c = r->c;
+
+	if (!check_file(r, &c->https.certificate, c->https.certificate, false) ||
+	    !check_file(r, &c->https.key, c->https.key, true) ||
+	    !check_file(r, &c->https.client_ca, c->https.client_ca, false) || !check_users(r))
+		return false;
+	for (size_t i = 0; i < c->provider_count; i++) {
+		if (!check_setting_files(r, c->providers[i].settings, c->providers[i].setting_count))
+			return false;
+	}
+	for (size_t i = 0; i < c->factor_count; i++) {
+		if (!check_setting_files(r, c->factors[i].settings, c->factors[i].setting_count))
+			return false;
+	}
+	return true;
+}

@@ -1,0 +1,887 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The types of values: how each one is read, bounded and written. */
+#include "broker/parent/config_option.h"
+
+#include <ctype.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "broker/core/money.h"
+
+void
+print_text(struct buf *b, const char *text)
+{
+	buf_put_view(b, view_str(text));
+}
+
+void
+print_quoted(struct buf *b, const char *text)
+{
+	print_text(b, " \"");
+	for (const char *s = text; *s != '\0'; s++) {
+		if (*s == '"' || *s == '\\')
+			buf_put(b, "\\", 1);
+		buf_put(b, s, 1);
+	}
+	print_text(b, "\"");
+}
+
+void
+print_number(struct buf *b, int64_t v)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), " %" PRId64, v);
+	print_text(b, text);
+}
+
+static const char *
+list_at(const void *names, size_t i)
+{
+	return ((const char *const *)names)[i];
+}
+
+bool
+reader_fail_unknown(struct reader *r, const char *what, const char *const *names)
+{
+	char mend[256] = "write one of:";
+	size_t n = 0, len = strlen(mend);
+	const char *near;
+
+	for (; names[n] != NULL; n++) {
+		if (len < sizeof(mend))
+			len += (size_t)snprintf(mend + len, sizeof(mend) - len, " %s", names[n]);
+	}
+	near = name_nearest(r->words.text, n, list_at, names);
+	if (near != NULL)
+		snprintf(mend, sizeof(mend), "did you mean \"%s\"?", near);
+	return reader_fail(r, mend, "unknown %s \"%.64s\"", what, r->words.text);
+}
+
+/* Digits at s, as a number that stops at INT64_MAX; *end is the first byte after them. False without a digit. */
+static bool
+digits(const char *s, int64_t *value, const char **end)
+{
+	int64_t v = 0;
+	const char *p = s;
+
+	for (; *p >= '0' && *p <= '9'; p++) {
+		int d = *p - '0';
+
+		v = v > (INT64_MAX - d) / 10 ? INT64_MAX : v * 10 + d;
+	}
+	*value = v;
+	*end = p;
+	return p != s && !(s[0] == '0' && p - s > 1);
+}
+
+/* text and name */
+
+static bool
+text_read(struct reader *r, const struct option *o, void *base, void *at)
+{
+	(void)base;
+	if (r->words.len == 0)
+		return reader_fail(r, "write a value", "%s is empty", o->name);
+	return reader_take_text(r, at);
+}
+
+static bool
+text_print(struct buf *b, const struct option *o, const void *base, const void *at)
+{
+	const char *text = *(const char *const *)at;
+
+	(void)o;
+	(void)base;
+	if (text != NULL)
+		print_quoted(b, text);
+	return text != NULL;
+}
+
+const struct option_type type_text = {"TEXT", text_read, text_print, NULL};
+
+static bool
+name_check(struct reader *r, const char *what)
+{
+	const char *s = r->words.text;
+
+	if (r->words.len == 0 || r->words.len > CONFIG_NAME_MAX)
+		return reader_fail(r, "choose a name of 1 to 32 letters, digits, '-', '_' and '.'",
+		    "the name of %s must have 1 to %d bytes", what, CONFIG_NAME_MAX);
+	if (!isalnum((unsigned char)s[0]) || s[strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.")] != '\0')
+		return reader_fail(r, "choose a name of letters, digits, '-', '_' and '.' that starts with a letter or digit",
+		    "\"%.64s\" is no name for %s", s, what);
+	return true;
+}
+
+static bool
+name_read(struct reader *r, const struct option *o, void *base, void *at)
+{
+	(void)base;
+	return name_check(r, o->name) && reader_take_text(r, at);
+}
+
+const struct option_type type_name = {"NAME", name_read, text_print, NULL};
+
+/* paths */
+
+static bool
+path_read(struct reader *r, const struct option *o, void *base, void *at)
+{
+	const char *path;
+
+	(void)base;
+	if (r->words.len == 0)
+		return reader_fail(r, "write a path", "%s is empty", o->name);
+	path = reader_keep_path(r, r->words.text);
+	if (path == NULL)
+		return false;
+	if (o->max > 0 && strlen(path) > (size_t)o->max)
+		return reader_fail(r, "choose a shorter path: the kernel bounds the names of sockets",
+		    "the path has %zu bytes, more than %" PRId64, strlen(path), o->max);
+	*(const char **)at = path;
+	return reader_next(r);
+}
+
+const struct option_type type_path = {"PATH", path_read, text_print, NULL};
+
+static bool
+plugin_read(struct reader *r, const struct option *o, void *base, void *at)
+{
+	(void)o;
+	(void)base;
+	if (r->words.text[0] == '/')
+		return reader_take_text(r, at);
+	if (strchr(r->words.text, '/') != NULL)
+		return reader_fail(r, "write the plugin's bare name, or its path from the root",
+		    "\"%.64s\" is neither a name nor an absolute path", r->words.text);
+	return name_check(r, "a plugin") && reader_take_text(r, at);
+}
+
+const struct option_type type_plugin = {"PLUGIN", plugin_read, text_print, NULL};
+
+/* URLs: https, or http on this machine */
+
+static bool
+url_read(struct reader *r, const struct option *o, void *base, void *at)
+{
+	static const char *const starts[] = {"https://", "http://127.0.0.1", "http://[::1]", "http://localhost", NULL};
+	const char *s = r->words.text;
+	size_t n = 0;
+
+	(void)base;
+	for (size_t i = 0; n == 0 && starts[i] != NULL; i++) {
+		size_t len = strlen(starts[i]);
+
+		if (strncmp(s, starts[i], len) == 0 && (i == 0 || s[len] == '\0' || s[len] == ':' || s[len] == '/'))
+			n = len;
+	}
+	if (n == 0)
+		return reader_fail(r, "write https://..., or http:// with 127.0.0.1, [::1] or localhost",
+		    "%s must be an https URL, or http on this machine's own address", o->name);
+	if (s[strcspn(s, " #\\@")] != '\0' || (n == strlen("https://") && (s[n] == '\0' || s[n] == '/')))
+		return reader_fail(r, "write https://HOST/PATH without user, fragment and spaces",
+		    "%s is no URL that a browser can be sent to", o->name);
+	return reader_take_text(r, at);
+}
+
+const struct option_type type_url = {"URL", url_read, text_print, NULL};
+
+/* numbers */
+
+static bool
+bounds_check(struct reader *r, const struct option *o, int64_t v)
+{
+	if (v >= o->min && v <= o->max)
+		return true;
+	return reader_fail(r, "choose a value within the bounds", "%s must be from %" PRId64 " to %" PRId64, o->name,
+	    o->min, o->max);
+}
+
+static bool
+number_take(struct reader *r, const struct option *o, int64_t *v)
+{
+	const char *end;
+
+	if (!digits(r->words.text, v, &end) || *end != '\0')
+		return reader_fail(r, "write digits alone", "%s must be a whole number", o->name);
+	return bounds_check(r, o, *v) && reader_next(r);
+}
+
+static bool
+number_read(struct reader *r, const struct option *o, void *base, void *at)
+{
+	int64_t v;
+
+	(void)base;
+	if (!number_take(r, o, &v))
+		return false;
+	*(uint32_t *)at = (uint32_t)v;
+	return true;
+}
+
+static bool
+number_print(struct buf *b, const struct option *o, const void *base, const void *at)
+{
+	(void)o;
+	(void)base;
+	print_number(b, *(const uint32_t *)at);
+	return true;
+}
+
+const struct option_type type_number = {"NUMBER", number_read, number_print, NULL};
+
+static void
+minus_absent(void *at)
+{
+	*(int64_t *)at = -1;
+}
+
+static bool
+count_read(struct reader *r, const struct option *o, void *base, void *at)
+{
+	(void)base;
+	return number_take(r, o, at);
+}
+
+static bool
+count_print(struct buf *b, const struct option *o, const void *base, const void *at)
+{
+	int64_t v = *(const int64_t *)at;
+
+	(void)o;
+	(void)base;
+	if (v >= 0)
+		print_number(b, v);
+	return v >= 0;
+}
+
+const struct option_type type_count = {"NUMBER", count_read, count_print, minus_absent};
+
+static bool
+generation_read(struct reader *r, const struct option *o, void *base, void *at)
+{
+	int64_t v;
+
+	(void)base;
+	if (!number_take(r, o, &v))
+		return false;
+	*(uint64_t *)at = (uint64_t)v;
+	return true;
+}
+
+static bool
+generation_print(struct buf *b, const struct option *o, const void *base, const void *at)
+{
+	(void)o;
+	(void)base;
+	print_number(b, (int64_t)*(const uint64_t *)at);
+	return true;
+}
+
+const struct option_type type_generation = {"NUMBER", generation_read, generation_print, NULL};
+
+/* Quantities with a unit. Tables run from the largest unit to the smallest. */
+struct unit {
+	const char *name;
+	int64_t size;
+};
+
+static const struct unit durations[] = {
+	{"d", INT64_C(86400000)}, {"h", 3600000}, {"m", 60000}, {"s", 1000}, {"ms", 1}, {NULL, 0},
+};
+static const struct unit sizes[] = {
+	{"GiB", INT64_C(1) << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}, {"B", 1}, {NULL, 0},
+};
+
+static const struct unit *
+unit_find(const struct unit *units, const char *name)
+{
+	for (; units->name != NULL; units++) {
+		if (strcmp(units->name, name) == 0)
+			return units;
+	}
+	return NULL;
+}
+
+/* "24h", or "16 MiB" in two words; zero needs no unit. */
+static bool
+quantity_read(struct reader *r, const struct option *o, const struct unit *units, const char *mend, int64_t *to)
+{
+	char bounds[64];
+	const struct unit *unit = NULL;
+	const char *end;
+	int64_t v;
+	struct words before;
+
+	if (!digits(r->words.text, &v, &end))
+		return reader_fail(r, mend, "%s must be a number with a unit", o->name);
+	before = r->words;
+	if (*end != '\0') {
+		unit = unit_find(units, end);
+	} else if (v != 0) {
+		if (!reader_next(r))
+			return false;
+		unit = r->words.type == WORD_BARE ? unit_find(units, r->words.text) : NULL;
+		if (unit == NULL)
+			r->words = before;
+	} else {
+		unit = units;
+	}
+	if (unit == NULL)
+		return reader_fail(r, mend, "%s needs a unit", o->name);
+	if (v > o->max / unit->size || v * unit->size < o->min) {
+		const struct unit *least = units, *most = units;
+
+		while (o->min != 0 && (o->min % least->size) != 0)
+			least++;
+		while (o->max % most->size != 0)
+			most++;
+		snprintf(bounds, sizeof(bounds), "%" PRId64 "%s to %" PRId64 "%s", o->min / least->size,
+		    o->min == 0 ? "" : least->name, o->max / most->size, most->name);
+		r->words = before;
+		return reader_fail(r, "choose a value within the bounds", "%s must be from %s", o->name, bounds);
+	}
+	*to = v * unit->size;
+	return reader_next(r);
+}
+
+static void
+quantity_print(struct buf *b, const struct unit *units, int64_t v)
+{
+	while (v % units->size != 0)
+		units++;
+	print_number(b, v / units->size);
+	if (v != 0)
+		print_text(b, units->name);
+}
+
+static bool
+duration_read(struct reader *r, const struct option *o, void *base, void *at)
+{
+	(void)base;
+	return quantity_read(r, o, durations, "write it like 500ms, 5s, 10m, 24h or 30d", at);
+}
+
+static bool
+duration_print(struct buf *b, const struct option *o, const void *base, const void *at)
+{
+	int64_t v = *(const int64_t *)at;
+
+	(void)o;
+	(void)base;
+	if (v >= 0)
+		quantity_print(b, durations, v);
+	return v >= 0;
+}
+
+const struct option_type type_duration = {"DURATION", duration_read, duration_print, minus_absent};
+
+static bool
+size_read(struct reader *r, const struct option *o, void *base, void *at)
+{
+	int64_t v;
+
+	(void)base;
+	if (!quantity_read(r, o, sizes, "write it like 512 KiB, 16 MiB or 1 GiB", &v))
+		return false;
+	*(uint64_t *)at = (uint64_t)v;
+	return true;
+}
+
+static bool
+size_print(struct buf *b, const struct option *o, const void *base, const void *at)
+{
+	(void)o;
+	(void)base;
+	quantity_print(b, sizes, (int64_t)*(const uint64_t *)at);
+	return true;
+}
+
+const struct option_type type_size = {"SIZE", size_read, size_print, NULL};
+
+static bool
+bool_read(struct reader *r, const struct option *o, void *base, void *at)
+{
+	bool yes = strcmp(r->words.text, "yes") == 0;
+
+	(void)base;
+	if (!yes && strcmp(r->words.text, "no") != 0)
+		return reader_fail(r, "write yes or no", "%s must be yes or no", o->name);
+	*(bool *)at = yes;
+	return reader_next(r);
+}
+
+static bool
+bool_print(struct buf *b, const struct option *o, const void *base, const void *at)
+{
+	(void)o;
+	(void)base;
+	print_text(b, *(const bool *)at ? " yes" : " no");
+	return true;
+}
+
+const struct option_type type_bool = {"yes|no", bool_read, bool_print, NULL};
+
+/* "+08:00"; offsets run from -12:00 to +14:00 */
+static bool
+timezone_read(struct reader *r, const struct option *o, void *base, void *at)
+{
+	const char *s = r->words.text;
+	int32_t minutes;
+
+	(void)base;
+	if (r->words.len != 6 || (s[0] != '+' && s[0] != '-') || s[3] != ':' || !isdigit((unsigned char)s[1]) ||
+	    !isdigit((unsigned char)s[2]) || s[4] < '0' || s[4] > '5' || !isdigit((unsigned char)s[5]))
+		return reader_fail(r, "write the offset from UTC like \"+08:00\"", "%s must be an offset from UTC", o->name);
+	minutes = ((s[1] - '0') * 10 + (s[2] - '0')) * 60 + (s[4] - '0') * 10 + (s[5] - '0');
+	if (s[0] == '-')
+		minutes = -minutes;
+	if (minutes < -12 * 60 || minutes > 14 * 60)
+		return reader_fail(r, "write an offset from -12:00 to +14:00", "no place on Earth has the offset %.64s", s);
+	*(int32_t *)at = minutes * 60;
+	return reader_next(r);
+}
+
+static bool
+timezone_print(struct buf *b, const struct option *o, const void *base, const void *at)
+{
+	int32_t minutes = *(const int32_t *)at / 60;
+	char text[24];
+
+	(void)o;
+	(void)base;
+	snprintf(text, sizeof(text), " \"%c%02d:%02d\"", minutes < 0 ? '-' : '+', abs(minutes) / 60, abs(minutes) % 60);
+	print_text(b, text);
+	return true;
+}
+
+const struct option_type type_timezone = {"OFFSET", timezone_read, timezone_print, NULL};
+
+/* One or more of a set of words, as bits. */
+static bool
+words_read(struct reader *r, const struct option *o, void *base, void *at)
+{
+	unsigned *bits = at;
+
+	(void)base;
+	do {
+		size_t i = 0;
+
+		while (o->words[i] != NULL && strcmp(o->words[i], r->words.text) != 0)
+			i++;
+		if (o->words[i] == NULL)
+			return reader_fail_unknown(r, o->name, o->words);
+		if ((*bits & 1U << i) != 0)
+			return reader_fail(r, "remove one of them", "%s \"%s\" is written twice", o->name, o->words[i]);
+		*bits |= 1U << i;
+		if (!reader_next(r))
+			return false;
+	} while (reader_at_item(r));
+	return true;
+}
+
+static bool
+words_print(struct buf *b, const struct option *o, const void *base, const void *at)
+{
+	unsigned bits = *(const unsigned *)at;
+
+	(void)base;
+	for (size_t i = 0; o->words[i] != NULL; i++) {
+		if ((bits & 1U << i) != 0) {
+			print_text(b, " ");
+			print_text(b, o->words[i]);
+		}
+	}
+	return bits != 0;
+}
+
+const struct option_type type_words = {"WORD ...", words_read, words_print, NULL};
+
+static int
+hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c = (char)(c | 0x20);
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+static bool
+certificate_read(struct reader *r, const struct option *o, void *base, void *at)
+{
+	uint8_t bytes[32];
+
+	(void)base;
+	for (size_t i = 0; i < sizeof(bytes); i++) {
+		int hi = r->words.len == 64 ? hex_digit(r->words.text[2 * i]) : -1;
+		int lo = hi < 0 ? -1 : hex_digit(r->words.text[2 * i + 1]);
+
+		if (lo < 0)
+			return reader_fail(r, "take the 64 digits of: openssl x509 -outform DER -in CERT | sha256sum",
+			    "%s must be 64 hexadecimal digits", o->name);
+		bytes[i] = (uint8_t)(hi << 4 | lo);
+	}
+	memcpy(at, bytes, sizeof(bytes));
+	return reader_next(r);
+}
+
+static bool
+certificate_print(struct buf *b, const struct option *o, const void *base, const void *at)
+{
+	const uint8_t *bytes = at;
+	char text[65];
+
+	(void)o;
+	(void)base;
+	for (size_t i = 0; i < 32; i++)
+		snprintf(text + 2 * i, 3, "%02x", bytes[i]);
+	print_quoted(b, text);
+	return true;
+}
+
+const struct option_type type_certificate = {"SHA256", certificate_read, certificate_print, NULL};
+
+/* Money. In a block of limits the currency is the block's name. */
+static bool
+amount_take(struct reader *r, const char *what, uint16_t currency, int64_t *to)
+{
+	const struct currency *cur = currency_get(currency);
+	enum cs_err e = money_parse(view_str(r->words.text), currency, to);
+
+	if (e == CS_ERR_RANGE)
+		return reader_fail(r, "write a smaller amount", "%s is past the largest amount that can be", what);
+	if (e != CS_OK)
+		return reader_fail(r, "write a decimal number without sign, leading zeros or spaces, like 20 or 20.5",
+		    "%s must be an amount with at most %u digits after the point", what, cur == NULL ? 0U : cur->exponent);
+	return reader_next(r);
+}
+
+static void
+amount_put(struct buf *b, uint16_t currency, int64_t minor)
+{
+	char text[MONEY_TEXT_MAX];
+
+	print_text(b, " ");
+	buf_put(b, text, money_format(minor, currency, text));
+}
+
+static bool
+amount_read(struct reader *r, const struct option *o, void *base, void *at)
+{
+	return amount_take(r, o->name, ((const struct config_limits *)base)->currency, at);
+}
+
+static bool
+amount_print(struct buf *b, const struct option *o, const void *base, const void *at)
+{
+	int64_t v = *(const int64_t *)at;
+
+	(void)o;
+	if (v >= 0)
+		amount_put(b, ((const struct config_limits *)base)->currency, v);
+	return v >= 0;
+}
+
+const struct option_type type_amount = {"AMOUNT", amount_read, amount_print, minus_absent};
+
+static bool
+currency_take(struct reader *r, uint16_t *to)
+{
+	uint16_t number = currency_find(view_str(r->words.text));
+
+	if (number == CURRENCY_NONE)
+		return reader_fail(r, "write an ISO 4217 code in capitals, like CNY", "unknown currency \"%.64s\"",
+		    r->words.text);
+	*to = number;
+	return reader_next(r);
+}
+
+static bool
+currency_amount_read(struct reader *r, const struct option *o, void *base, void *at)
+{
+	struct config_amount *a = at;
+
+	(void)base;
+	if (!currency_take(r, &a->currency))
+		return false;
+	if (!words_at_value(&r->words))
+		return reader_fail(r, "write it like: trusted-factor-limit CNY 0", "%s needs an amount after the currency",
+		    o->name);
+	return amount_take(r, o->name, a->currency, &a->amount_minor);
+}
+
+static bool
+currency_amount_print(struct buf *b, const struct option *o, const void *base, const void *at)
+{
+	const struct config_amount *a = at;
+
+	(void)o;
+	(void)base;
+	print_text(b, " ");
+	print_text(b, currency_get(a->currency)->code);
+	amount_put(b, a->currency, a->amount_minor);
+	return true;
+}
+
+const struct option_type type_currency_amount = {"CURRENCY AMOUNT", currency_amount_read, currency_amount_print, NULL};
+
+/* Pairs and settings of plugins */
+
+static bool
+client_read(struct reader *r, const struct option *o, void *base, void *at)
+{
+	struct config_client *client = at;
+
+	(void)base;
+	if (!name_check(r, "a provider") || !reader_take_text(r, &client->provider))
+		return false;
+	if (!words_at_value(&r->words))
+		return reader_fail(r, "write it like: client-id \"google\" \"our-id-there\"", "%s needs the id after the provider",
+		    o->name);
+	return text_read(r, o, base, &client->id);
+}
+
+static bool
+client_print(struct buf *b, const struct option *o, const void *base, const void *at)
+{
+	const struct config_client *client = at;
+
+	(void)o;
+	(void)base;
+	print_quoted(b, client->provider);
+	print_quoted(b, client->id);
+	return true;
+}
+
+const struct option_type type_client = {"PROVIDER ID", client_read, client_print, NULL};
+
+static bool
+control_read(struct reader *r, const struct option *o, void *base, void *at)
+{
+	static const char *const kinds[] = {"mail-domain", "phone-prefix", "aaguid", NULL};
+	struct config_control *control = at;
+	size_t i = 0;
+
+	while (kinds[i] != NULL && strcmp(kinds[i], r->words.text) != 0)
+		i++;
+	if (kinds[i] == NULL)
+		return reader_fail_unknown(r, "thing that a provider controls:", kinds);
+	if (!reader_take_text(r, &control->kind))
+		return false;
+	if (!words_at_value(&r->words))
+		return reader_fail(r, "write it like: controls mail-domain \"icloud.com\"", "%s %s needs a value", o->name,
+		    kinds[i]);
+	for (size_t k = 0; k < r->words.len; k++)
+		r->words.text[k] = (char)tolower((unsigned char)r->words.text[k]);
+	return text_read(r, o, base, &control->value);
+}
+
+static bool
+control_print(struct buf *b, const struct option *o, const void *base, const void *at)
+{
+	const struct config_control *control = at;
+
+	(void)o;
+	(void)base;
+	print_text(b, " ");
+	print_text(b, control->kind);
+	print_quoted(b, control->value);
+	return true;
+}
+
+const struct option_type type_control = {"mail-domain|phone-prefix|aaguid VALUE", control_read, control_print, NULL};
+
+static bool
+ends_with(const char *s, const char *end)
+{
+	size_t n = strlen(s), m = strlen(end);
+
+	return n >= m && strcmp(s + n - m, end) == 0;
+}
+
+/* A setting of such a name is a secret, which does not belong into a file that is mailed about and kept in git. */
+static bool
+is_secret_name(const char *name)
+{
+	static const char *const ends[] = {"secret", "password", "passphrase", "private-key", "token", "api-key"};
+
+	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+		if (ends_with(name, ends[i]))
+			return true;
+	}
+	return false;
+}
+
+static bool
+setting_values(struct reader *r, struct config_setting *s)
+{
+	bool is_path = ends_with(s->name, "-file");
+
+	while (reader_at_item(r)) {
+		const char **to = &s->values[s->value_count];
+
+		if (s->value_count == CONFIG_VALUES_MAX)
+			return reader_fail(r, "remove some", "\"%s\" has more than %d values", s->name, CONFIG_VALUES_MAX);
+		*to = is_path && r->words.text[0] != '/' ? reader_keep_path(r, r->words.text)
+		                                         : reader_keep(r, r->words.text, r->words.len);
+		if (*to == NULL || !reader_next(r))
+			return false;
+		s->value_count++;
+	}
+	if (s->value_count == 0)
+		return reader_fail(r, "write: set NAME VALUE", "set %s needs a value", s->name);
+	return true;
+}
+
+static bool
+setting_read(struct reader *r, const struct option *o, void *base, void *at)
+{
+	struct config_setting *s = at;
+	char mend[160];
+
+	(void)o;
+	(void)base;
+	memset(s, 0, sizeof(*s));
+	if (!name_check(r, "a setting") || !reader_take_text(r, &s->name))
+		return false;
+	if (r->words.type == WORD_BARE && strcmp(r->words.text, "file") == 0) {
+		s->is_file = true;
+		if (!reader_next(r))
+			return false;
+		if (!words_at_value(&r->words))
+			return reader_fail(r, "write: set NAME file \"PATH\"", "set %s file needs a path", s->name);
+		s->values[0] = reader_keep_path(r, r->words.text);
+		s->value_count = 1;
+		return s->values[0] != NULL && reader_next(r);
+	}
+	if (is_secret_name(s->name) && words_at_value(&r->words)) {
+		r->words.text[0] = '\0';  /* no secret in a message */
+		snprintf(mend, sizeof(mend), "put it into a file of mode 0600 and write: set %s file \"PATH\"", s->name);
+		return reader_fail(r, mend, "the secret \"%s\" is written in the configuration", s->name);
+	}
+	return setting_values(r, s);
+}
+
+static bool
+setting_print(struct buf *b, const struct option *o, const void *base, const void *at)
+{
+	const struct config_setting *s = at;
+
+	(void)o;
+	(void)base;
+	print_quoted(b, s->name);
+	if (s->is_file)
+		print_text(b, " file");
+	for (size_t i = 0; i < s->value_count; i++)
+		print_quoted(b, s->values[i]);
+	return true;
+}
+
+const struct option_type type_setting = {"NAME [file] VALUE ...", setting_read, setting_print, NULL};
+
+/* user ROLE NAME */
+
+static const char *const role_names[] = {"engine", "gateway", "worker", NULL};
+
+static bool
+user_read(struct reader *r, const struct option *o, void *base, void *at)
+{
+	const char **users = at;
+
+	(void)base;
+	do {
+		size_t i = 0;
+
+		while (role_names[i] != NULL && strcmp(role_names[i], r->words.text) != 0)
+			i++;
+		if (role_names[i] == NULL)
+			return reader_fail_unknown(r, "role", role_names);
+		if (users[i] != NULL)
+			return reader_fail(r, "remove one of them", "the user of the %s is written twice", role_names[i]);
+		if (!reader_next(r))
+			return false;
+		if (!words_at_value(&r->words))
+			return reader_fail(r, "write it like: user engine \"countersign\"", "%s needs a name after the role", o->name);
+		reader_mark(r, &users[i], r->words.place);
+		if (!name_check(r, "a user") || !reader_take_text(r, &users[i]))
+			return false;
+	} while (reader_at_item(r));
+	return true;
+}
+
+static bool
+user_print(struct buf *b, const struct option *o, const void *base, const void *at)
+{
+	const char *const *users = at;
+	bool any = false;
+
+	(void)o;
+	(void)base;
+	for (size_t i = 0; i < CONFIG_ROLE_COUNT; i++) {
+		if (users[i] == NULL)
+			continue;
+		any = true;
+		print_text(b, " ");
+		print_text(b, role_names[i]);
+		print_quoted(b, users[i]);
+	}
+	return any;
+}
+
+const struct option_type type_user = {"ROLE NAME", user_read, user_print, NULL};
+
+/* Blocks */
+
+static bool
+block_type_read(struct reader *r, const struct option *o, void *base, void *at)
+{
+	(void)base;
+	return block_read_braces(r, o->block, at);
+}
+
+static bool
+block_type_print(struct buf *b, const struct option *o, const void *base, const void *at)
+{
+	(void)base;
+	print_text(b, " ");
+	block_print(b, o->block, at);
+	return true;
+}
+
+const struct option_type type_block = {"{ ... }", block_type_read, block_type_print, NULL};
+
+static bool
+named_read(struct reader *r, const struct option *o, void *base, void *at)
+{
+	(void)base;
+	return name_check(r, o->block->what) && reader_take_text(r, at) && block_read_braces(r, o->block, at);
+}
+
+static bool
+named_print(struct buf *b, const struct option *o, const void *base, const void *at)
+{
+	print_quoted(b, *(const char *const *)at);
+	return block_type_print(b, o, base, at);
+}
+
+const struct option_type type_named = {"NAME { ... }", named_read, named_print, NULL};
+
+static bool
+currency_block_read(struct reader *r, const struct option *o, void *base, void *at)
+{
+	(void)base;
+	return currency_take(r, at) && block_read_braces(r, o->block, at);
+}
+
+static bool
+currency_block_print(struct buf *b, const struct option *o, const void *base, const void *at)
+{
+	print_text(b, " ");
+	print_text(b, currency_get(*(const uint16_t *)at)->code);
+	return block_type_print(b, o, base, at);
+}
+
+const struct option_type type_currency_block = {"CURRENCY { ... }", currency_block_read, currency_block_print, NULL};
