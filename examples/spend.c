@@ -6,13 +6,13 @@
 static enum cs_status
 spend(struct cs *broker, const struct cs_payment *payment, struct cs_decision *decision, struct cs_error *error)
 {
-	enum cs_challenge_state state;
+	enum cs_challenge_state end; /* done, refused, expired: whichever, the broker decides when asked the same again */
 	enum cs_status status = cs_authorize(broker, payment, decision, error);
 
 	if (status == CS_STATUS_OK && decision->outcome == CS_OUTCOME_STEP_UP) {
 		printf("please confirm at %s\n", decision->challenge.url); /* the owner must countersign */
-		status = cs_challenge_wait(broker, decision->challenge.id, 300 * 1000, &state, error);
-		if (status == CS_STATUS_OK) /* whatever became of the prompt: the broker decides, asked the same again */
+		status = cs_challenge_wait(broker, decision->challenge.id, 300 * 1000, &end, error);
+		if (status == CS_STATUS_OK)
 			status = cs_authorize(broker, payment, decision, error);
 	}
 	if (status == CS_STATUS_OK && decision->outcome == CS_OUTCOME_PERMIT) /* deliver here, then take the money */
@@ -23,10 +23,10 @@ spend(struct cs *broker, const struct cs_payment *payment, struct cs_decision *d
 int
 main(int argc, char **argv)
 {
-	struct cs *broker;
 	struct cs_error error = {.message = "usage: spend SOCKET SESSION PAYMENT-ID"};
 	struct cs_decision decision = {.outcome = CS_OUTCOME_DENY};
 	struct cs_payment payment = {.amount = "20.00", .currency = "CNY", .payee_id = "m-7", .payee_name = "Corner Shop"};
+	struct cs *broker;
 
 	if (argc != 4 || cs_open(argv[1], &broker) != CS_STATUS_OK)
 		return fprintf(stderr, "%s\n", error.message), 2;
@@ -35,6 +35,5 @@ main(int argc, char **argv)
 	if (spend(broker, &payment, &decision, &error) != CS_STATUS_OK)
 		return fprintf(stderr, "spend: %s\n", error.message), 3;
 	printf("%s (%s)\n", decision.outcome == CS_OUTCOME_PERMIT ? "spent" : "not spent", decision.reason);
-	cs_close(broker);
-	return decision.outcome == CS_OUTCOME_PERMIT ? 0 : 1;
+	return cs_close(broker), decision.outcome == CS_OUTCOME_PERMIT ? 0 : 1;
 }

@@ -60,7 +60,7 @@ take_raw(struct call *c, char *reply, size_t reply_size, size_t *reply_len)
 	if (c->object == 0)
 		json_put_raw(&w, VIEW("{}"));
 	else
-		json_copy(&w, &c->doc, c->object);
+		json_put_copy(&w, &c->doc, c->object);
 	if (out.full) {
 		call_fail(c, CS_STATUS_TOO_BIG, "reply", "the reply does not fit %zu bytes: it was done, look for its effect",
 		    reply_size);
