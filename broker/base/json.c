@@ -5,6 +5,7 @@
  */
 #include "broker/base/json.h"
 
+#include "broker/base/ascii.h"
 #include "broker/base/check.h"
 #include "broker/base/utf8.h"
 
@@ -194,21 +195,13 @@ read_multi(struct reader *r, uint8_t **out)
 	return true;
 }
 
-/* r->at is at the opening quote. */
+/* The text from the first byte on that is more than a plain one; t is its token. */
 static struct json_token *
-read_string(struct reader *r)
+read_string_rest(struct reader *r, struct json_token *t)
 {
-	struct json_token *t;
-	uint8_t *out;
+	uint8_t *out = r->at;
 	bool ok = true;
 
-	r->at++;
-	t = token_new(r, JSON_STRING);
-	if (t == NULL)
-		return NULL;
-	while (r->at < r->end && char_class[*r->at] == CHAR_PLAIN)
-		r->at++;
-	out = r->at;
 	while (ok && r->at < r->end) {
 		switch (char_class[*r->at]) {
 		case CHAR_PLAIN:
@@ -232,6 +225,24 @@ read_string(struct reader *r)
 	if (ok)
 		bad(r, "string does not end");
 	return NULL;
+}
+
+/* r->at is at the opening quote. */
+static struct json_token *
+read_string(struct reader *r)
+{
+	struct json_token *t;
+
+	r->at++;
+	t = token_new(r, JSON_STRING);
+	if (t == NULL)
+		return NULL;
+	r->at += ascii_plain(r->at, (size_t)(r->end - r->at));
+	if (r->at < r->end && *r->at == '"') {
+		t->len = (uint32_t)(r->at++ - r->text) - t->start;
+		return t;
+	}
+	return read_string_rest(r, t);
 }
 
 /* An exponent's value, cut at EXP_CAP; p is after the 'e', the grammar was checked. */
@@ -523,17 +534,10 @@ json_read(char *text, size_t len, struct json_token *tokens, size_t cap, struct 
 	return r.rc;
 }
 
-static inline const struct json_token *
-token_at(const struct json *doc, uint32_t token)
-{
-	CHECK(token < doc->count);
-	return &doc->tokens[token];
-}
-
 uint32_t
 json_get(const struct json *doc, uint32_t object, struct view name)
 {
-	const struct json_token *t = token_at(doc, object);
+	const struct json_token *t = json_token_at(doc, object);
 	uint8_t hash = key_hash((const uint8_t *)name.data, name.len);
 	uint32_t at = object + 1;
 
@@ -547,34 +551,6 @@ json_get(const struct json *doc, uint32_t object, struct view name)
 		at = key[1].next;
 	}
 	return 0;
-}
-
-enum json_type
-json_type(const struct json *doc, uint32_t token)
-{
-	return (enum json_type)token_at(doc, token)->type;
-}
-
-struct view
-json_text(const struct json *doc, uint32_t token)
-{
-	const struct json_token *t = token_at(doc, token);
-
-	return view_of(doc->text + t->start, t->len);
-}
-
-uint32_t
-json_first(const struct json *doc, uint32_t token)
-{
-	const struct json_token *t = token_at(doc, token);
-
-	return t->count == 0 ? 0 : token + 1;
-}
-
-uint32_t
-json_next(const struct json *doc, uint32_t token)
-{
-	return token_at(doc, token)->next;
 }
 
 enum cs_err

@@ -11,6 +11,7 @@
 #define CS_BASE_JSON_H
 
 #include "broker/base/buf.h"
+#include "broker/base/check.h"
 #include "broker/base/err.h"
 
 enum {
@@ -55,13 +56,43 @@ enum cs_err json_read(char *text, size_t len, struct json_token *tokens, size_t 
 /* Value of a member of the object at `object`, or 0 (the root is never a member) where there is none. */
 uint32_t json_get(const struct json *doc, uint32_t object, struct view name);
 
-enum json_type json_type(const struct json *doc, uint32_t token);
+/* The token itself. Each token index given here must be one of doc: anything else is a broken invariant. */
+static inline const struct json_token *
+json_token_at(const struct json *doc, uint32_t token)
+{
+	CHECK(token < doc->count);
+	return &doc->tokens[token];
+}
+
+static inline enum json_type
+json_type(const struct json *doc, uint32_t token)
+{
+	return (enum json_type)json_token_at(doc, token)->type;
+}
+
 /* A string's text, or a number's or literal's bytes as written. */
-struct view json_text(const struct json *doc, uint32_t token);
+static inline struct view
+json_text(const struct json *doc, uint32_t token)
+{
+	const struct json_token *t = json_token_at(doc, token);
+
+	return view_of(doc->text + t->start, t->len);
+}
+
 /* First value token inside an array, or first key inside an object; step with json_next(). 0 when empty. */
-uint32_t json_first(const struct json *doc, uint32_t token);
+static inline uint32_t
+json_first(const struct json *doc, uint32_t token)
+{
+	return json_token_at(doc, token)->count == 0 ? 0 : token + 1;
+}
+
 /* The token after this one and all it contains. The caller counts (tokens[i].count), it is not checked here. */
-uint32_t json_next(const struct json *doc, uint32_t token);
+static inline uint32_t
+json_next(const struct json *doc, uint32_t token)
+{
+	return json_token_at(doc, token)->next;
+}
+
 /*
  * Exact integer in int64. CS_ERR_SYNTAX: no number, or one with fraction or exponent. CS_ERR_RANGE: beyond int64, or "-0".
  */

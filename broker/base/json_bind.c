@@ -110,8 +110,11 @@ bind_value(const struct json *doc, uint32_t token, const struct json_field *f, v
 static bool
 name_is(const char *name, struct view v)
 {
-	return v.len > 0 && name[0] == v.data[0] && strncmp(name, v.data, v.len) == 0 &&
-	    name[v.len] == '\0';
+	size_t i = 0;
+
+	while (i < v.len && name[i] == v.data[i] && name[i] != '\0')
+		i++;
+	return i == v.len && name[i] == '\0';
 }
 
 /* Searches from `guess` on and round: members mostly come in the table's order. `n` where there is none. */

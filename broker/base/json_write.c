@@ -2,6 +2,7 @@
 /* The JSON writer: escapes, commas and balance; and the check of text from outside. */
 #include "broker/base/json.h"
 
+#include "broker/base/ascii.h"
 #include "broker/base/check.h"
 #include "broker/base/utf8.h"
 
@@ -102,12 +103,12 @@ put_escape(struct buf *out, uint8_t c)
 static void
 put_quoted(struct buf *out, struct view v)
 {
-	const uint8_t *at = (const uint8_t *)v.data;
-	const uint8_t *end = v.len == 0 ? at : at + v.len;
+	const uint8_t *at = (const uint8_t *)(v.len == 0 ? "" : v.data);
+	const uint8_t *end = at + v.len;
 	const uint8_t *from = at;
 
 	buf_put_u8(out, '"');
-	while (at < end) {
+	while ((at += ascii_plain(at, (size_t)(end - at))) < end) {
 		char with = escape_with[*at];
 		size_t n = with == 'm' ? utf8_sequence(at, end, NULL) : 1;
 
@@ -256,12 +257,12 @@ json_put_copy(struct json_writer *w, const struct json *doc, uint32_t token)
 static bool
 text_check(struct view v, bool printable)
 {
-	const uint8_t *at = (const uint8_t *)v.data;
-	const uint8_t *end = v.len == 0 ? at : at + v.len;
+	const uint8_t *at = (const uint8_t *)(v.len == 0 ? "" : v.data);
+	const uint8_t *end = at + v.len;
 
-	while (at < end) {
-		uint32_t code = *at;
-		size_t n = code < 0x80 ? 1 : utf8_sequence(at, end, &code);
+	while ((at += ascii_plain(at, (size_t)(end - at))) < end) {
+		uint32_t code;
+		size_t n = utf8_sequence(at, end, &code);
 
 		if (n == 0 || (printable && !utf8_code_printable(code)))
 			return false;

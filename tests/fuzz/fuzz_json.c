@@ -70,6 +70,14 @@ accepted(const uint8_t *data, size_t len, const struct json *doc)
 	free(second);
 }
 
+/* jansson takes a NUL byte for the end of the text, and rounds what is too small for a double to zero. */
+static bool
+jansson_is_laxer(const uint8_t *data, size_t len, const char *reason)
+{
+	return strcmp(reason, "number out of range") == 0 ||
+	    (len > 0 && memchr(data, 0, len) != NULL);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
@@ -86,8 +94,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		accepted(data, len, &doc);
 	} else {
 		CHECK(error.reason != NULL && error.offset <= len);
-		/* jansson rounds what is too small for a double to zero. */
-		if (rc == CS_ERR_SYNTAX && strcmp(error.reason, "number out of range") != 0)
+		if (rc == CS_ERR_SYNTAX && !jansson_is_laxer(data, len, error.reason))
 			CHECK(!reference_accepts((const char *)data, len));
 	}
 	free(text);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "broker/base/ascii.h"
 #include "broker/base/json.h"
 
 enum { VECTOR_MAX = 512 * 1024, PATH_TEXT_MAX = 1024 };
@@ -68,6 +69,31 @@ strings_are_unescaped_in_place(void **state)
 	assert_view_equal(json_text(&doc, 2), "\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80");
 	assert_view_equal(json_text(&doc, 3), "aAb");
 	assert_view_equal(json_text(&doc, 4), "");
+}
+
+/* The fast way through text stops where the plain one would: every byte at every place of every length. */
+static void
+plain_run_ends_at_the_first_special_byte(void **state)
+{
+	uint8_t run[40];
+
+	(void)state;
+	memset(run, 'x', sizeof(run));
+	for (size_t len = 0; len <= sizeof(run); len++) {
+		uint8_t *p = run + sizeof(run) - len;
+
+		assert_int_equal(ascii_plain(p, len), len);
+		for (size_t at = 0; at < len; at++) {
+			for (int c = 0; c < 256; c++) {
+				bool plain = c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
+
+				p[at] = (uint8_t)c;
+				if (ascii_plain(p, len) != (plain ? len : at))
+					fail_msg("byte %02x at %zu of %zu", c, at, len);
+				p[at] = 'x';
+			}
+		}
+	}
 }
 
 static void
@@ -490,6 +516,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(tokens_are_flat_and_skip_what_they_contain),
 	    cmocka_unit_test(strings_are_unescaped_in_place),
+	    cmocka_unit_test(plain_run_ends_at_the_first_special_byte),
 	    cmocka_unit_test(faults_are_refused_with_place_and_reason),
 	    cmocka_unit_test(numbers_beyond_a_double_are_refused),
 	    cmocka_unit_test(integers_are_exact_or_refused),
