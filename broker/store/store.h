@@ -7,7 +7,9 @@
  * Order of things in one turn of the engine's loop: any number of loads, finds and commits, then store_flush(). What
  * was committed is durable, and may be told to anyone, only when its completion has run with CS_OK; completions of
  * commits run inside store_flush() or later from the loop, never inside store_commit(). A load or a find may
- * complete before it returns. A load sees the commits that this process has issued before it.
+ * complete before it returns. A load or a find sees the commits that this process has issued before it, durable or
+ * not, so an answer made from it waits for the flush as well. A scan gives only what is durable. A completion may call
+ * anything here but store_flush(), store_idle() and store_close(); what it commits belongs to the next turn.
  *
  * What a completion may say:
  *   CS_OK               done (durable, for a commit)
@@ -32,8 +34,11 @@ enum {
 	STORE_EXTRA_MAX = 16 * 1024,  /* sealed texts and cold changes that come with an event */
 	STORE_BATCH_MAX = 64,         /* events in one commit of one record */
 	STORE_CLAIMS_MAX = 4,
+	STORE_PAYMENTS_MAX = 64,      /* the whole ring of a record at once */
+	STORE_SUMMARY_MAX = 256,
 };
 
+/* A salted hash, so its bits are spread evenly: stores place records by its first eight bytes. */
 struct store_key {
 	uint8_t b[STORE_KEY_BYTES];
 };
@@ -56,13 +61,14 @@ struct store_event {
  */
 struct store_claim {
 	struct store_key claim;
-	bool release;          /* else take: CS_ERR_CONFLICT where another record holds it */
+	/* Take: CS_ERR_CONFLICT where another record holds it. Release: CS_ERR_CONFLICT where this record does not. */
+	bool release;
 };
 
 /* A payment that left the ring of the hot state; found again by its digest. Written in the same commit. */
 struct store_payment {
 	struct store_key payment;
-	struct view summary;   /* at most 256 bytes */
+	struct view summary;   /* at most STORE_SUMMARY_MAX bytes */
 };
 
 struct store_commit {
@@ -95,7 +101,7 @@ typedef void store_find_fn(void *ctx, enum cs_err err, const struct store_key *h
 typedef void store_payment_fn(void *ctx, enum cs_err err, struct view summary);
 /* Returns false to stop. */
 typedef bool store_row_fn(void *ctx, const struct store_row *row);
-/* Row after row, then the end: err CS_OK, and `next` to go on after. */
+/* After the last row: `next` is where to go on after. With `next` equal to the scan's `after` there is nothing more now. */
 typedef void store_scan_fn(void *ctx, enum cs_err err, uint64_t next);
 
 /*
@@ -107,7 +113,7 @@ typedef enum cs_err store_replay_fn(void *ctx, const struct store_key *key, uint
 
 struct store_scan {
 	uint64_t after;              /* sequence number, exclusive; 0 for the start */
-	uint64_t limit;              /* rows at most; a scan is cut so that the loop goes on */
+	uint64_t limit;              /* rows at most, 1 or more; a store may cut a scan earlier so that the loop goes on */
 	const struct store_key *key; /* of one record only, or NULL */
 };
 
@@ -148,10 +154,16 @@ struct store_ops {
 	void (*close)(struct store *s);
 };
 
-/* First member of every backend's own struct. */
+struct store_guard;
+
+/* First member of every backend's own struct; set by store_init(), cleared by store_clear() at the end of close. */
 struct store {
 	const struct store_ops *ops;
+	struct store_guard *guard; /* what the wrapper knows: open calls, depth */
 };
+
+void store_init(struct store *s, const struct store_ops *ops);
+void store_clear(struct store *s);
 
 void store_load(struct store *s, const struct store_key *key, store_load_fn *done, void *ctx);
 void store_commit(struct store *s, const struct store_commit *c, store_commit_fn *done, void *ctx);

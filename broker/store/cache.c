@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The table: a slot's home is given by the first bits of its key; a run of neighbours is kept in key order. */
+#include "broker/store/cache.h"
+
+#include <stdlib.h>
+
+#include "broker/base/check.h"
+
+enum {
+	HOME_BITS_FIRST = 10,
+	HOME_BITS_MAX = 30,
+	ALLOCATION_OVERHEAD = 16,   /* what malloc adds, about */
+};
+
+static uint64_t
+key_prefix(const struct store_key *key)
+{
+	uint64_t v;
+
+	memcpy(&v, key->b, sizeof(v));
+	return __builtin_bswap64(v);   /* little-endian hosts only; see the assertion below */
+}
+
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "key_prefix swaps");
+
+static size_t
+slot_home(const struct cache *c, uint64_t prefix)
+{
+	return (size_t)(prefix >> (64 - c->home_bits));
+}
+
+static size_t
+homes(const struct cache *c)
+{
+	return (size_t)1 << c->home_bits;
+}
+
+static size_t
+entry_bytes(const struct cache_entry *e)
+{
+	return sizeof(*e) + e->hot_len + e->cold_len + ALLOCATION_OVERHEAD;
+}
+
+static int
+slot_compare(const struct cache_slot *slot, uint64_t prefix, const struct store_key *key)
+{
+	if (slot->prefix != prefix)
+		return slot->prefix < prefix ? -1 : 1;
+	return memcmp(slot->entry->key.b, key->b, sizeof(key->b));
+}
+
+/* Where the key is, or where it belongs. */
+static size_t
+slot_find(const struct cache *c, uint64_t prefix, const struct store_key *key, bool *found)
+{
+	size_t i = slot_home(c, prefix);
+	int order = 1;
+
+	while (c->slots[i].entry != NULL && (order = slot_compare(&c->slots[i], prefix, key)) < 0)
+		i++;
+	*found = c->slots[i].entry != NULL && order == 0;
+	return i;
+}
+
+/*
+ * Records fill three quarters of the homes at most. Room for all of them beyond the last home, and one slot that is
+ * always empty, mean that no run ever leaves the table, whatever the keys are.
+ */
+static void
+slots_allocate(struct cache *c, unsigned home_bits)
+{
+	CHECK(home_bits <= HOME_BITS_MAX);
+	c->home_bits = home_bits;
+	c->slots_n = homes(c) + homes(c) / 4 * 3 + 1;
+	c->slots = calloc(c->slots_n, sizeof(c->slots[0]));
+	CHECK(c->slots != NULL);
+	c->bytes += homes(c) * sizeof(c->slots[0]);
+	c->hand = 0;
+}
+
+static void
+slots_double(struct cache *c)
+{
+	struct cache_slot *old = c->slots;
+	size_t old_n = c->slots_n;
+	size_t next = 0;
+
+	c->bytes -= homes(c) * sizeof(old[0]);
+	slots_allocate(c, c->home_bits + 1);
+	for (size_t i = 0; i < old_n; i++) {
+		size_t home;
+
+		if (old[i].entry == NULL)
+			continue;
+		home = slot_home(c, old[i].prefix);
+		next = home > next ? home : next;
+		c->slots[next++] = old[i];
+	}
+	free(old);
+}
+
+static void
+slot_insert(struct cache *c, size_t i, struct cache_slot slot)
+{
+	while (slot.entry != NULL) {
+		struct cache_slot pushed = c->slots[i];
+
+		c->slots[i++] = slot;
+		slot = pushed;
+	}
+	CHECK(i < c->slots_n);
+}
+
+/* Those behind it move up while that brings them no further than their home. */
+static void
+slot_remove(struct cache *c, size_t i)
+{
+	for (; c->slots[i + 1].entry != NULL && slot_home(c, c->slots[i + 1].prefix) <= i; i++)
+		c->slots[i] = c->slots[i + 1];
+	c->slots[i].entry = NULL;
+}
+
+void
+cache_init(struct cache *c, size_t budget_bytes)
+{
+	*c = (struct cache){.budget = budget_bytes};
+	slots_allocate(c, HOME_BITS_FIRST);
+}
+
+void
+cache_clear(struct cache *c)
+{
+	for (size_t i = 0; i < c->slots_n; i++)
+		free(c->slots[i].entry);
+	free(c->slots);
+	*c = (struct cache){0};
+}
+
+struct cache_entry *
+cache_entry_new(const struct store_key *key, uint64_t revision, struct view hot, struct view cold)
+{
+	struct cache_entry *e = malloc(sizeof(*e) + hot.len + cold.len);
+
+	CHECK(e != NULL && hot.len <= STORE_HOT_MAX && cold.len <= STORE_COLD_MAX);
+	*e = (struct cache_entry){.key = *key, .revision = revision, .hot_len = (uint32_t)hot.len,
+	    .cold_len = (uint32_t)cold.len};
+	if (hot.len > 0)
+		memcpy(e->bytes, hot.data, hot.len);
+	if (cold.len > 0)
+		memcpy(e->bytes + hot.len, cold.data, cold.len);
+	return e;
+}
+
+void
+cache_entry_free(struct cache_entry *e)
+{
+	free(e);
+}
+
+struct view
+cache_hot(const struct cache_entry *e)
+{
+	return view_of(e->bytes, e->hot_len);
+}
+
+struct view
+cache_cold(const struct cache_entry *e)
+{
+	return view_of(e->bytes + e->hot_len, e->cold_len);
+}
+
+struct cache_entry *
+cache_get(struct cache *c, const struct store_key *key)
+{
+	bool found;
+	size_t i = slot_find(c, key_prefix(key), key, &found);
+
+	if (!found)
+		return NULL;
+	c->slots[i].entry->recent = true;
+	return c->slots[i].entry;
+}
+
+static void
+entry_count(struct cache *c, const struct cache_entry *e, bool in)
+{
+	size_t n = entry_bytes(e);
+
+	c->bytes = in ? c->bytes + n : c->bytes - n;
+	c->records = in ? c->records + 1 : c->records - 1;
+	if (e->dirty) {
+		c->dirty_records = in ? c->dirty_records + 1 : c->dirty_records - 1;
+		c->dirty_bytes = in ? c->dirty_bytes + n : c->dirty_bytes - n;
+	}
+}
+
+struct cache_entry *
+cache_put(struct cache *c, struct cache_entry *e)
+{
+	struct cache_slot slot = {key_prefix(&e->key), e};
+	struct cache_entry *old = NULL;
+	bool found;
+	size_t i;
+
+	if (c->records + 1 > homes(c) / 4 * 3)
+		slots_double(c);
+	e->recent = true;
+	i = slot_find(c, slot.prefix, &e->key, &found);
+	if (found) {
+		old = c->slots[i].entry;
+		entry_count(c, old, false);
+		c->slots[i] = slot;
+	} else {
+		slot_insert(c, i, slot);
+	}
+	entry_count(c, e, true);
+	return old;
+}
+
+struct cache_entry *
+cache_take(struct cache *c, const struct store_key *key)
+{
+	bool found;
+	size_t i = slot_find(c, key_prefix(key), key, &found);
+	struct cache_entry *e;
+
+	if (!found)
+		return NULL;
+	e = c->slots[i].entry;
+	slot_remove(c, i);
+	entry_count(c, e, false);
+	return e;
+}
+
+void
+cache_set_dirty(struct cache *c, struct cache_entry *e, bool dirty)
+{
+	if (e->dirty == dirty)
+		return;
+	e->dirty = dirty;
+	c->dirty_records = dirty ? c->dirty_records + 1 : c->dirty_records - 1;
+	c->dirty_bytes = dirty ? c->dirty_bytes + entry_bytes(e) : c->dirty_bytes - entry_bytes(e);
+}
+
+struct cache_entry *
+cache_next_dirty(struct cache *c, const struct store_key *after)
+{
+	uint64_t prefix = after == NULL ? 0 : key_prefix(after);
+
+	if (c->dirty_records == 0)
+		return NULL;
+	for (size_t i = slot_home(c, prefix); i < c->slots_n; i++) {
+		struct cache_slot *slot = &c->slots[i];
+
+		if (i >= homes(c) && slot->entry == NULL)
+			break;
+		if (slot->entry == NULL || !slot->entry->dirty)
+			continue;
+		if (after == NULL || slot_compare(slot, prefix, after) > 0)
+			return slot->entry;
+	}
+	return NULL;
+}
+
+void
+cache_trim(struct cache *c)
+{
+	/* Two rounds: the first may only take the mark of recent use from every record. */
+	for (size_t left = 2 * c->slots_n; c->bytes > c->budget && left > 0 && c->records > c->dirty_records; left--) {
+		struct cache_entry *e = c->slots[c->hand].entry;
+
+		if (e == NULL || e->dirty || e->pins > 0 || e->recent) {
+			if (e != NULL)
+				e->recent = false;
+			c->hand++;
+			if (c->hand >= homes(c) && c->slots[c->hand].entry == NULL)
+				c->hand = 0;
+			continue;
+		}
+		slot_remove(c, c->hand);
+		entry_count(c, e, false);
+		free(e);
+	}
+}

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Checkpoints. Moving pages from the WAL into the file takes milliseconds, so a thread with a connection of its own
+ * does it, again and again, until few frames are left; the loop then moves those few, and its next write begins the
+ * WAL anew. The thread touches nothing of the store but this file's own struct, under its mutex.
+ */
+#include "broker/store/sqlite_int.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+
+#include "broker/base/check.h"
+#include "broker/base/log.h"
+
+enum {
+	SOFT_FRAMES = 8 * 1024 * 1024 / PAGE_BYTES,  /* when the thread begins */
+	NEAR_FRAMES = 64,                           /* so few that the loop may move them: under a millisecond */
+	PASSES_MAX = 8,
+	STACK_BYTES = 256 * 1024,
+};
+
+struct checkpointer {
+	pthread_t thread;
+	pthread_mutex_t mutex;
+	pthread_cond_t wake, ready;
+	sqlite3 *db;
+	bool asked, working, stop;
+	bool near;           /* the last work left NEAR_FRAMES or fewer */
+	uint64_t wait_frames; /* loop only: a try failed, the next is due when the WAL is as long as this */
+};
+
+/* Repeats while new frames come in faster than it moves them, within reason. */
+static bool
+work(sqlite3 *db)
+{
+	for (int pass = 0; pass < PASSES_MAX; pass++) {
+		int in_log = 0, moved = 0;
+
+		if (sqlite3_wal_checkpoint_v2(db, NULL, SQLITE_CHECKPOINT_PASSIVE, &in_log, &moved) != SQLITE_OK)
+			return false;
+		if (in_log - moved <= NEAR_FRAMES)
+			return true;
+	}
+	return false;
+}
+
+static void *
+run(void *arg)
+{
+	struct checkpointer *c = arg;
+
+	pthread_mutex_lock(&c->mutex);
+	for (;;) {
+		bool near;
+
+		while (!c->asked && !c->stop)
+			pthread_cond_wait(&c->wake, &c->mutex);
+		if (c->stop)
+			break;
+		c->asked = false;
+		c->working = true;
+		pthread_mutex_unlock(&c->mutex);
+		near = work(c->db);
+		pthread_mutex_lock(&c->mutex);
+		c->working = false;
+		c->near = near;
+		pthread_cond_signal(&c->ready);
+	}
+	pthread_mutex_unlock(&c->mutex);
+	return NULL;
+}
+
+/* The engine's signals are for its loop. */
+static bool
+thread_start(struct checkpointer *c)
+{
+	pthread_attr_t attr;
+	sigset_t all, old;
+	int failed;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, STACK_BYTES);
+	failed = pthread_create(&c->thread, &attr, run, c);
+	pthread_attr_destroy(&attr);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	return failed == 0;
+}
+
+enum cs_err
+checkpoint_start(struct store_sqlite *s)
+{
+	struct checkpointer *c = calloc(1, sizeof(*c));
+
+	CHECK(c != NULL);
+	pthread_mutex_init(&c->mutex, NULL);
+	pthread_cond_init(&c->wake, NULL);
+	pthread_cond_init(&c->ready, NULL);
+	if (sqlite_connect(s->path, &c->db) != SQLITE_OK || !thread_start(c)) {
+		sqlite3_close(c->db);
+		free(c);
+		return CS_ERR_SYSTEM;
+	}
+	s->checkpointer = c;
+	return CS_OK;
+}
+
+void
+checkpoint_stop(struct store_sqlite *s)
+{
+	struct checkpointer *c = s->checkpointer;
+
+	if (c == NULL)
+		return;
+	pthread_mutex_lock(&c->mutex);
+	c->stop = true;
+	pthread_cond_signal(&c->wake);
+	pthread_mutex_unlock(&c->mutex);
+	pthread_join(c->thread, NULL);
+	sqlite3_close(c->db);
+	pthread_mutex_destroy(&c->mutex);
+	pthread_cond_destroy(&c->wake);
+	pthread_cond_destroy(&c->ready);
+	free(c);
+	s->checkpointer = NULL;
+}
+
+/* The loop's own part, with the thread at rest: all is moved unless a reader still needs an older state. */
+static bool
+finish(struct store_sqlite *s)
+{
+	int in_log = 0, moved = 0;
+	int rc = sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_PASSIVE, &in_log, &moved);
+
+	if (rc != SQLITE_OK || in_log != moved)
+		return false;
+	s->wal_frames = 0;
+	return true;
+}
+
+/* Waits for the thread where `must`; returns whether it rests. */
+static bool
+thread_rests(struct checkpointer *c, bool must)
+{
+	bool rests;
+
+	pthread_mutex_lock(&c->mutex);
+	while (must && (c->working || c->asked))
+		pthread_cond_wait(&c->ready, &c->mutex);
+	rests = !c->working && !c->asked;
+	pthread_mutex_unlock(&c->mutex);
+	return rests;
+}
+
+static void
+thread_ask(struct checkpointer *c)
+{
+	pthread_mutex_lock(&c->mutex);
+	c->asked = true;
+	c->near = false;
+	pthread_cond_signal(&c->wake);
+	pthread_mutex_unlock(&c->mutex);
+}
+
+static void
+stuck_set(struct store_sqlite *s, bool stuck)
+{
+	if (stuck != s->wal_stuck)
+		log_warn("store wal=%s frames=%llu", stuck ? "full_and_held_by_a_reader" : "free_again",
+		    (unsigned long long)s->wal_frames);
+	s->wal_stuck = stuck;
+}
+
+bool
+checkpoint_turn(struct store_sqlite *s)
+{
+	struct checkpointer *c = s->checkpointer;
+	uint64_t cap = s->wal_max_bytes / PAGE_BYTES;
+	uint64_t soft = SOFT_FRAMES < cap / 2 ? SOFT_FRAMES : cap / 2;
+	bool over = s->wal_frames >= cap;
+
+	if (s->wal_frames < soft || (!over && s->wal_frames < c->wait_frames))
+		return false;
+	if (!thread_rests(c, over))
+		return true;
+	if (!over && !c->near) {
+		thread_ask(c);
+		return true;
+	}
+	c->near = false;
+	if (finish(s)) {
+		c->wait_frames = 0;
+		stuck_set(s, false);
+		return false;
+	}
+	/* Another reader, such as an admin's backup, holds the WAL: try again later, and never grow past the cap. */
+	c->wait_frames = s->wal_frames + soft / 4;
+	stuck_set(s, over);
+	return false;
+}
