@@ -103,6 +103,7 @@ struct config_provider {
 	struct config_limits limits[CONFIG_CURRENCIES_MAX];
 	uint16_t setting_count;
 	struct config_setting settings[CONFIG_SETTINGS_MAX];
+	const char *socket;        /* where its worker answers; set by the parent, differs when the worker was replaced */
 };
 
 struct config_factor {
@@ -114,6 +115,7 @@ struct config_factor {
 	int64_t cooling_off_ms;    /* after enrolment; resolved: cooling-off.factor where not given */
 	uint16_t setting_count;
 	struct config_setting settings[CONFIG_SETTINGS_MAX];
+	const char *socket;        /* where its worker answers; set by the parent, differs when the worker was replaced */
 };
 
 struct config_client {

@@ -46,6 +46,10 @@ static const struct block limits_block = {"limits", limits_options};
 	{.name = "queue", .type = &type_number, ONE(type_, queue), .min = 1, .max = 4096, .preset = "64",       \
 	 .help = "How many calls may wait; one more is refused as unavailable."}
 
+#define SOCKET_OPTION(type_)                                                                                \
+	{.name = "socket", .type = &type_path, ONE(type_, socket), .flags = OPTION_CANONICAL,                   \
+	 .max = CONFIG_SOCKET_PATH_MAX, .help = "Where the worker answers."}
+
 #define SETTING_OPTION(type_)                                                                               \
 	{.name = "set", .type = &type_setting, MANY(type_, settings, setting_count, CONFIG_SETTINGS_MAX),       \
 	 .help = "A setting of the plugin; the plugin's own manual names them. After the word file comes the path of a file" \
@@ -68,6 +72,7 @@ static const struct option provider_options[] = {
 	{.name = "limits", .type = &type_currency_block, MANY(config_provider, limits, limits_count, CONFIG_CURRENCIES_MAX),
 	 .block = &limits_block, .help = "Limits for what each link of this provider spends."},
 	SETTING_OPTION(config_provider),
+	SOCKET_OPTION(config_provider),
 	{.name = NULL},
 };
 static const struct block provider_block = {"a provider", provider_options};
@@ -77,6 +82,7 @@ static const struct option factor_options[] = {
 	{.name = "cooling-off", .type = &type_duration, ONE(config_factor, cooling_off_ms), .max = 90 * DAY,
 	 .help = "How long a new factor of this kind must wait before it countersigns. Default: cooling-off factor."},
 	SETTING_OPTION(config_factor),
+	SOCKET_OPTION(config_factor),
 	{.name = NULL},
 };
 static const struct block factor_block = {"a factor", factor_options};

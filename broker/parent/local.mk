@@ -8,3 +8,9 @@ libconfig_la_SOURCES = \
 	%reldir%/config_table.c \
 	%reldir%/config_types.c \
 	%reldir%/config_words.c %reldir%/config_words.h
+
+# librole.la: how every role starts, and what it says to the parent; linked before libconfig.la.
+noinst_LTLIBRARIES += librole.la
+librole_la_SOURCES = \
+	%reldir%/control.c %reldir%/control.h \
+	%reldir%/role.c %reldir%/role.h
