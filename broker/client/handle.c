@@ -124,10 +124,8 @@ fail_wire(struct call *c, enum wire_result rc, bool asked)
 {
 	const struct wire *w = &c->handle->wire;
 	const char *path = w->path;
-	char why[128] = "";
+	const char *why = strerror(w->os_error); /* safe between threads in glibc since 2.32, and in musl */
 
-	if (strerror_r(w->os_error, why, sizeof(why)) != 0)
-		why[0] = '\0';
 	if (asked && (rc == WIRE_UNREACHABLE || rc == WIRE_UNSENT))
 		rc = WIRE_LOST;
 	switch (rc) {

@@ -9,6 +9,10 @@ unit_tests += %reldir%/test_buf
 %canon_reldir%_test_buf_SOURCES = %reldir%/test_buf.c %reldir%/unit.h
 %canon_reldir%_test_buf_LDADD = libbase.la $(CMOCKA_LIBS)
 
+unit_tests += %reldir%/test_client
+%canon_reldir%_test_client_SOURCES = %reldir%/test_client.c %reldir%/unit.h
+%canon_reldir%_test_client_LDADD = libcountersign.la $(CMOCKA_LIBS)
+
 unit_tests += %reldir%/test_clock
 %canon_reldir%_test_clock_SOURCES = %reldir%/test_clock.c %reldir%/unit.h
 %canon_reldir%_test_clock_LDADD = libbase_testclock.la $(CMOCKA_LIBS)
