@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The fast way through text: how many bytes at the front are plain ASCII, eight at a time. Nearly every string that the
- * broker meets is plain to its end, and reading, checking and writing it are most of what a message costs.
+ * The fast way through text: how many bytes at the front are plain ASCII, eight at a time. Nearly
+ * every string that the broker meets is plain to its end, and reading, checking and writing it are
+ * most of what a message costs.
  */
 #ifndef CS_BASE_ASCII_H
 #define CS_BASE_ASCII_H
@@ -32,8 +33,8 @@ ascii_load_halves(const uint8_t *first, const uint8_t *second)
 }
 
 /*
- * The high bit of each byte that is not plain; only the lowest set one is to be relied on, since a borrow may reach the
- * bytes above it.
+ * The high bit of each byte that is not plain; only the lowest set one is to be relied on, since a
+ * borrow may reach the bytes above it.
  */
 static inline uint64_t
 ascii_unplain(uint64_t w)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Bytes: a borrowed view, a bounded writer over the caller's memory, and a reader that cannot run past its end.
- * All three are values; nothing here allocates, except that a buf may be given a grow function by its owner
- * (base/bytes.h). Numbers are little-endian. Everything is inline, so that core needs nothing but this header.
+ * Bytes: a borrowed view, a bounded writer over the caller's memory, and a reader that cannot run
+ * past its end. All three are values; nothing here allocates, except that a buf may be given a grow
+ * function by its owner (base/bytes.h). Numbers are little-endian. Everything is inline, so that
+ * core needs nothing but this header.
  */
 #ifndef CS_BASE_BUF_H
 #define CS_BASE_BUF_H
@@ -39,8 +40,9 @@ view_equal(struct view a, struct view b)
 }
 
 /*
- * Writer. A put that does not fit writes nothing, sets `full`, and every later put is ignored too: a sequence of
- * puts is checked once, at its end. `grow`, if set, is asked first for room for `need` more bytes.
+ * Writer. A put that does not fit writes nothing, sets `full`, and every later put is ignored too:
+ * a sequence of puts is checked once, at its end. `grow`, if set, is asked first for room for
+ * `need` more bytes.
  */
 struct buf {
 	uint8_t *data;

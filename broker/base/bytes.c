@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A buf that grows by doubling, up to its maximum. Running out of memory aborts: the parent restarts. */
+/*
+ * A buf that grows by doubling, up to its maximum. Running out of memory aborts: the parent
+ * restarts.
+ */
 #include "broker/base/bytes.h"
 
 #include <stdlib.h>

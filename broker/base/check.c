@@ -8,6 +8,7 @@
 void
 check_failed(const char *expr, const char *file, int line)
 {
-	fprintf(stderr, "level=fatal msg=\"invariant broken\" expr=\"%s\" at=%s:%d\n", expr, file, line);
+	fprintf(stderr, "level=fatal msg=\"invariant broken\" expr=\"%s\" at=%s:%d\n", expr, file,
+	    line);
 	abort();
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Assertions that stay on in production. A broken invariant in a process that moves money ends that process: the
- * parent starts another, and the log decides what had happened.
+ * Assertions that stay on in production. A broken invariant in a process that moves money ends that
+ * process: the parent starts another, and the log decides what had happened.
  */
 #ifndef CS_BASE_CHECK_H
 #define CS_BASE_CHECK_H

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Time, and its text. Built twice: as it is installed, and with CS_TEST_CLOCK for the daemon that the scenarios run. The
- * test clock is 16 bytes of shared memory: two little-endian int64, milliseconds added to wall time and to boot time. It
- * is named by a descriptor in CS_TEST_CLOCK_FD or by a path in CS_TEST_CLOCK; with neither, time is real.
+ * Time, and its text. Built twice: as it is installed, and with CS_TEST_CLOCK for the daemon that
+ * the scenarios run. The test clock is 16 bytes of shared memory: two little-endian int64,
+ * milliseconds added to wall time and to boot time. It is named by a descriptor in CS_TEST_CLOCK_FD
+ * or by a path in CS_TEST_CLOCK; with neither, time is real.
  */
 #include "broker/base/clock.h"
 
@@ -164,7 +165,10 @@ clock_text(int64_t wall_ms, char *to)
 	return len;
 }
 
-/* Milliseconds since 1970 of "YYYY-MM-DDTHH:MM:SS", or -1. A leap second counts as the second after it. */
+/*
+ * Milliseconds since 1970 of "YYYY-MM-DDTHH:MM:SS", or -1. A leap second counts as the second after
+ * it.
+ */
 static int64_t
 parse_seconds(const char *p)
 {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * All roles read time here. Milliseconds throughout. The test build (CS_TEST_CLOCK) takes the wall clock from a shared
- * file that scenarios move, so that no test sleeps; an installed build has no such door.
+ * All roles read time here. Milliseconds throughout. The test build (CS_TEST_CLOCK) takes the wall
+ * clock from a shared file that scenarios move, so that no test sleeps; an installed build has no
+ * such door.
  */
 #ifndef CS_BASE_CLOCK_H
 #define CS_BASE_CLOCK_H
@@ -18,7 +19,10 @@ void clock_read(struct clock_now *now);
 
 enum { CLOCK_TEXT_MAX = sizeof("2026-11-22T09:46:28.123Z") };
 
-/* RFC 3339 UTC with milliseconds when there are any; writes at most CLOCK_TEXT_MAX bytes with NUL; returns the length. */
+/*
+ * RFC 3339 UTC with milliseconds when there are any; writes at most CLOCK_TEXT_MAX bytes with NUL;
+ * returns the length.
+ */
 size_t clock_text(int64_t wall_ms, char *to);
 /* Inverse; -1 where it is not RFC 3339 in UTC ("Z" or "+00:00") between 1970 and 9999. */
 int64_t clock_parse(const char *text, size_t len);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The JSON reader: recursive descent in one pass, over tables of character classes. Recursion is bounded by
- * JSON_DEPTH_MAX. A string shrinks in place when it is unescaped, so writing never overtakes reading.
+ * The JSON reader: recursive descent in one pass, over tables of character classes. Recursion is
+ * bounded by JSON_DEPTH_MAX. A string shrinks in place when it is unescaped, so writing never
+ * overtakes reading.
  */
 #include "broker/base/json.h"
 
@@ -263,8 +264,8 @@ exponent_value(const uint8_t *p, const uint8_t *end)
 }
 
 /*
- * Whether a number of sound grammar lies within an IEEE double. Written as d.ddd times ten to some power, the power
- * decides, and at the edge its digits do.
+ * Whether a number of sound grammar lies within an IEEE double. Written as d.ddd times ten to some
+ * power, the power decides, and at the edge its digits do.
  */
 static bool
 number_fits(const uint8_t *p, const uint8_t *end)

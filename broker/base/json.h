@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * JSON (RFC 8259, I-JSON RFC 7493): one strict, bounded reader and one writer, without a tree and without heap.
+ * JSON (RFC 8259, I-JSON RFC 7493): one strict, bounded reader and one writer, without a tree and
+ * without heap.
  *
- * The reader checks the whole text in one pass and leaves a flat array of tokens; strings are unescaped in place, so
- * a string is a view into the message. Refused: duplicate members, invalid UTF-8, lone surrogates, \u0000 and raw
- * control characters in strings, depth beyond the limit, more tokens than given, leading zeros, a number outside what
- * an IEEE double holds, trailing bytes.
+ * The reader checks the whole text in one pass and leaves a flat array of tokens; strings are
+ * unescaped in place, so a string is a view into the message. Refused: duplicate members, invalid
+ * UTF-8, lone surrogates, \u0000 and raw control characters in strings, depth beyond the limit,
+ * more tokens than given, leading zeros, a number outside what an IEEE double holds, trailing
+ * bytes.
  */
 #ifndef CS_BASE_JSON_H
 #define CS_BASE_JSON_H
@@ -20,15 +22,23 @@ enum {
 	JSON_TOKENS_MAX = 2048,     /* a full batch of payments needs about 1,200 */
 };
 
-enum json_type { JSON_NULL, JSON_FALSE, JSON_TRUE, JSON_NUMBER, JSON_STRING, JSON_ARRAY, JSON_OBJECT };
+enum json_type {
+	JSON_NULL,
+	JSON_FALSE,
+	JSON_TRUE,
+	JSON_NUMBER,
+	JSON_STRING,
+	JSON_ARRAY,
+	JSON_OBJECT,
+};
 
 /*
- * In an object, members follow as key token, value token(s); in an array, value token(s). `next` is the index after
- * this token and all that it contains.
+ * In an object, members follow as key token, value token(s); in an array, value token(s). `next` is
+ * the index after this token and all that it contains.
  */
 struct json_token {
 	uint32_t start;   /* offset of the first byte: of a string's text, without its quote */
-	uint32_t len;     /* bytes; of a string, unescaped; of a container, as it stood in the message */
+	uint32_t len;     /* bytes; of a string, unescaped; of a container, as it was sent */
 	uint32_t next;
 	uint16_t count;   /* members or elements */
 	uint8_t type;     /* enum json_type */
@@ -47,16 +57,23 @@ struct json_error {
 };
 
 /*
- * Reads one whole text of at most JSON_TEXT_MAX bytes. tokens has room for `cap`. Errors: CS_ERR_SYNTAX, CS_ERR_FULL
- * (tokens, depth or length). `err` may be NULL. On failure text may have been changed and *doc is not touched.
+ * Reads one whole text of at most JSON_TEXT_MAX bytes. tokens has room for `cap`. Errors:
+ * CS_ERR_SYNTAX, CS_ERR_FULL (tokens, depth or length). `err` may be NULL. On failure text may have
+ * been changed and *doc is not touched.
  */
-enum cs_err json_read(char *text, size_t len, struct json_token *tokens, size_t cap, struct json *doc,
-    struct json_error *err);
+enum cs_err json_read(char *text, size_t len, struct json_token *tokens, size_t cap,
+    struct json *doc, struct json_error *err);
 
-/* Value of a member of the object at `object`, or 0 (the root is never a member) where there is none. */
+/*
+ * Value of a member of the object at `object`, or 0 (the root is never a member) where there is
+ * none.
+ */
 uint32_t json_get(const struct json *doc, uint32_t object, struct view name);
 
-/* The token itself. Each token index given here must be one of doc: anything else is a broken invariant. */
+/*
+ * The token itself. Each token index given here must be one of doc: anything else is a broken
+ * invariant.
+ */
 static inline const struct json_token *
 json_token_at(const struct json *doc, uint32_t token)
 {
@@ -79,14 +96,20 @@ json_text(const struct json *doc, uint32_t token)
 	return view_of(doc->text + t->start, t->len);
 }
 
-/* First value token inside an array, or first key inside an object; step with json_next(). 0 when empty. */
+/*
+ * First value token inside an array, or first key inside an object; step with json_next(). 0 when
+ * empty.
+ */
 static inline uint32_t
 json_first(const struct json *doc, uint32_t token)
 {
 	return json_token_at(doc, token)->count == 0 ? 0 : token + 1;
 }
 
-/* The token after this one and all it contains. The caller counts (tokens[i].count), it is not checked here. */
+/*
+ * The token after this one and all it contains. The caller counts (tokens[i].count), it is not
+ * checked here.
+ */
 static inline uint32_t
 json_next(const struct json *doc, uint32_t token)
 {
@@ -94,23 +117,29 @@ json_next(const struct json *doc, uint32_t token)
 }
 
 /*
- * Exact integer in int64. CS_ERR_SYNTAX: no number, or one with fraction or exponent. CS_ERR_RANGE: beyond int64, or "-0".
+ * Exact integer in int64. CS_ERR_SYNTAX: no number, or one with fraction or exponent. CS_ERR_RANGE:
+ * beyond int64, or "-0".
  */
 enum cs_err json_int(const struct json *doc, uint32_t token, int64_t *value);
 /*
- * Writes the value at `token` again, with its members in their order. This is how JSON is passed on: the bytes of the
- * message itself are no longer JSON once a string in it was unescaped. (jansson has a json_copy.)
+ * Writes the value at `token` again, with its members in their order. This is how JSON is passed
+ * on: the bytes of the message itself are no longer JSON once a string in it was unescaped.
+ * (jansson has a json_copy.)
  */
 struct json_writer;
 void json_put_copy(struct json_writer *w, const struct json *doc, uint32_t token);
 
-/* Checks that v is valid UTF-8 without control characters (U+0000-001F, U+007F-009F, U+2028/9, bidi controls). */
+/*
+ * Checks that v is valid UTF-8 without control characters (U+0000-001F, U+007F-009F, U+2028/9, bidi
+ * controls).
+ */
 bool json_printable(struct view v);
 /* Checks UTF-8 alone. */
 bool json_utf8(struct view v);
 
 /*
- * Table-driven reading of an object into a struct: one table a method gives the check, the error and the documentation.
+ * Table-driven reading of an object into a struct: one table a method gives the check, the error
+ * and the documentation.
  */
 enum json_field_type {
 	JSON_F_STRING,  /* struct view, as it is */
@@ -127,25 +156,31 @@ struct json_field {
 	uint8_t type;       /* enum json_field_type */
 	bool required;
 	uint16_t offset;    /* where in the struct */
-	/* Bytes of a string, elements of an array, value of an integer; 0,0 for no bound; max 0 of a size: none above. */
+	/*
+	 * Bytes of a string, elements of an array, value of an integer; 0,0 for no bound; max 0 of
+	 * a size: none above.
+	 */
 	int64_t min, max;
 };
 
 struct json_problem {
 	const char *field;   /* the table's name, or NULL: then `member` names the unknown member */
 	struct view member;
-	const char *reason;  /* "is missing", "must be a string", "is unknown", "is too long", ... */
+	const char *reason;  /* "is missing", "must be a string", "is unknown", "is too long" */
 };
 
 /*
- * Reads the object at `object` by `fields` (ended by name NULL) into `*to`, which the caller has zeroed. A member that
- * is null counts as absent. Unknown members are refused unless `lax`. At most 64 fields. Errors: CS_ERR_SYNTAX with
- * *problem set; `to` may then be filled in part.
+ * Reads the object at `object` by `fields` (ended by name NULL) into `*to`, which the caller has
+ * zeroed. A member that is null counts as absent. Unknown members are refused unless `lax`. At most
+ * 64 fields. Errors: CS_ERR_SYNTAX with *problem set; `to` may then be filled in part.
  */
-enum cs_err json_bind(const struct json *doc, uint32_t object, const struct json_field *fields, bool lax, void *to,
-    struct json_problem *problem);
+enum cs_err json_bind(const struct json *doc, uint32_t object, const struct json_field *fields,
+    bool lax, void *to, struct json_problem *problem);
 
-/* Writer: commas and escapes are its business; balance is checked (CHECK). Output over a full buf is lost, see buf. */
+/*
+ * Writer: commas and escapes are its business; balance is checked (CHECK). Output over a full buf
+ * is lost, see buf.
+ */
 struct json_writer {
 	struct buf *out;
 	uint32_t objects;   /* bit n: depth n is an object, no array */
@@ -167,7 +202,10 @@ void json_put_null(struct json_writer *w);
 /* Text that is JSON already. */
 void json_put_raw(struct json_writer *w, struct view v);
 
-/* Members in one call, name as a C string that needs no escaping. A view whose data is NULL writes nothing at all. */
+/*
+ * Members in one call, name as a C string that needs no escaping. A view whose data is NULL writes
+ * nothing at all.
+ */
 void json_member_str(struct json_writer *w, const char *name, struct view v);
 void json_member_int(struct json_writer *w, const char *name, int64_t v);
 void json_member_bool(struct json_writer *w, const char *name, bool v);

@@ -117,7 +117,10 @@ name_is(const char *name, struct view v)
 	return i == v.len && name[i] == '\0';
 }
 
-/* Searches from `guess` on and round: members mostly come in the table's order. `n` where there is none. */
+/*
+ * Searches from `guess` on and round: members mostly come in the table's order. `n` where there is
+ * none.
+ */
 static size_t
 field_find(const struct json_field *fields, size_t n, size_t guess, struct view name)
 {
@@ -169,6 +172,7 @@ json_bind(const struct json *doc, uint32_t object, const struct json_field *fiel
 	}
 	for (size_t f = 0; f < n; f++)
 		if (fields[f].required && (got >> f & 1) == 0)
-			return refuse(problem, fields[f].name, view_str(fields[f].name), "is missing");
+			return refuse(
+			    problem, fields[f].name, view_str(fields[f].name), "is missing");
 	return CS_OK;
 }

@@ -8,7 +8,10 @@
 
 enum { INT_TEXT_MAX = sizeof("-9223372036854775808") };
 
-/* 0: copied as it is. 'u': as \u00XX. 'm': a sequence of several bytes. Else the letter after the backslash. */
+/*
+ * 0: copied as it is. 'u': as \u00XX. 'm': a sequence of several bytes. Else the letter after the
+ * backslash.
+ */
 static const char escape_with[256] = {
 	[0x00 ... 0x07] = 'u',
 	['\b'] = 'b',

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The daemon's log. A line is made whole in memory and written at once, so that processes do not mix theirs. */
+/*
+ * The daemon's log. A line is made whole in memory and written at once, so that processes do not
+ * mix theirs.
+ */
 #include "broker/base/log.h"
 
 #include <errno.h>

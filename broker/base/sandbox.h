@@ -12,8 +12,8 @@
 /* Closes every descriptor from `from` on, except those in keep (ascending order not needed). */
 void sandbox_close_from(int from, const int *keep, size_t n);
 /*
- * Becomes uid and gid for good, without supplementary groups, and proves that there is no way back. Does nothing when
- * this process is not root. CS_ERR_SYSTEM with errno.
+ * Becomes uid and gid for good, without supplementary groups, and proves that there is no way back.
+ * Does nothing when this process is not root. CS_ERR_SYSTEM with errno.
  */
 enum cs_err sandbox_drop(uid_t uid, gid_t gid);
 /* no_new_privs, no core dumps (keys live in memory), not dumpable, a cap on open files. */

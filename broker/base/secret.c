@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Secrets and randomness, from libc and the kernel alone: the client library must need nothing else. */
+/*
+ * Secrets and randomness, from libc and the kernel alone: the client library must need nothing
+ * else.
+ */
 #include "broker/base/secret.h"
 
 #include <errno.h>
@@ -12,11 +15,16 @@
 #include "broker/base/check.h"
 
 enum {
-	POOL_BYTES = 4096 - sizeof(size_t), /* one page: a decision draws 16 to 32 bytes, a system call is dearer */
-	POOL_DRAW_MAX = 256,                /* what is larger comes from the kernel directly */
+	/* One page: a decision draws 16 to 32 bytes, and a system call for each is dear. */
+	POOL_BYTES = 4096 - sizeof(size_t),
+	/* What is larger comes from the kernel directly. */
+	POOL_DRAW_MAX = 256,
 };
 
-/* Lies in a page that the kernel zeroes in a child after fork: `left` is then 0, and the child draws its own. */
+/*
+ * Lies in a page that the kernel zeroes in a child after fork: `left` is then 0, and the child
+ * draws its own.
+ */
 struct pool {
 	size_t left;
 	uint8_t bytes[POOL_BYTES];

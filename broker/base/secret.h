@@ -20,9 +20,9 @@ void secret_wipe(void *mem, size_t len);
 /* Fills from the kernel; aborts where it cannot. */
 void secret_random(void *to, size_t len);
 /*
- * Reads a file that must be a regular file, owned by this uid or root, without any access for group and others, and at
- * most SECRET_MAX bytes; a trailing newline is dropped when `text`. CS_ERR_SYSTEM (errno), CS_ERR_DENIED (its mode or
- * owner), CS_ERR_FULL.
+ * Reads a file that must be a regular file, owned by this uid or root, without any access for group
+ * and others, and at most SECRET_MAX bytes; a trailing newline is dropped when `text`.
+ * CS_ERR_SYSTEM (errno), CS_ERR_DENIED (its mode or owner), CS_ERR_FULL.
  */
 enum cs_err secret_read_file(const char *path, bool text, struct secret *to);
 

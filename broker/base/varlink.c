@@ -61,7 +61,8 @@ reason_of(const struct json_problem *problem)
 	const size_t n = sizeof(member_reasons) / sizeof(member_reasons[0]);
 
 	if (problem->field == NULL)
-		return problem->member.data == NULL ? "a message must be an object" : "unknown member";
+		return problem->member.data == NULL ? "a message must be an object"
+						    : "unknown member";
 	for (size_t i = 0; i < n; i++)
 		if (strcmp(member_reasons[i].field, problem->field) == 0)
 			return member_reasons[i].reason;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Varlink (varlink.org): a message is a JSON object and a NUL byte. This file reads calls and replies and writes
- * them; it knows no socket. Used on every Unix socket of the broker, ours and our own processes'.
+ * Varlink (varlink.org): a message is a JSON object and a NUL byte. This file reads calls and
+ * replies and writes them; it knows no socket. Used on every Unix socket of the broker, ours and
+ * our own processes'.
  */
 #ifndef CS_BASE_VARLINK_H
 #define CS_BASE_VARLINK_H
@@ -10,7 +11,7 @@
 
 enum {
 	VARLINK_MESSAGE_MAX = JSON_TEXT_MAX, /* without the NUL */
-	VARLINK_METHOD_MAX = 255,            /* a method's or error's full name; ours have about 40 */
+	VARLINK_METHOD_MAX = 255,            /* full name of a method or error; ours have 40 */
 };
 
 struct varlink_call {
@@ -26,20 +27,21 @@ struct varlink_reply {
 };
 
 /*
- * Length of the first whole message in data without its NUL: *len is set. CS_ERR_NOT_FOUND: not all there yet;
- * CS_ERR_FULL: longer than VARLINK_MESSAGE_MAX. `scanned` (may be NULL) remembers how far was searched for the NUL.
+ * Length of the first whole message in data without its NUL: *len is set. CS_ERR_NOT_FOUND: not all
+ * there yet; CS_ERR_FULL: longer than VARLINK_MESSAGE_MAX. `scanned` (may be NULL) remembers how
+ * far was searched for the NUL.
  */
 enum cs_err varlink_frame(const char *data, size_t have, size_t *scanned, size_t *len);
 
 /* Errors: CS_ERR_SYNTAX (not JSON, not an object, unknown or mistyped member), CS_ERR_FULL. */
-enum cs_err varlink_read_call(char *text, size_t len, struct json_token *tokens, size_t cap, struct json *doc,
-    struct varlink_call *call, struct json_error *err);
-enum cs_err varlink_read_reply(char *text, size_t len, struct json_token *tokens, size_t cap, struct json *doc,
-    struct varlink_reply *reply, struct json_error *err);
+enum cs_err varlink_read_call(char *text, size_t len, struct json_token *tokens, size_t cap,
+    struct json *doc, struct varlink_call *call, struct json_error *err);
+enum cs_err varlink_read_reply(char *text, size_t len, struct json_token *tokens, size_t cap,
+    struct json *doc, struct varlink_reply *reply, struct json_error *err);
 
 /*
- * Writing: begin leaves the writer inside "parameters"; end closes all and puts the NUL. A message that overran
- * VARLINK_MESSAGE_MAX is taken back by the caller (remember out->len before).
+ * Writing: begin leaves the writer inside "parameters"; end closes all and puts the NUL. A message
+ * that overran VARLINK_MESSAGE_MAX is taken back by the caller (remember out->len before).
  */
 struct json_writer varlink_call_begin(struct buf *out, struct view method, bool more);
 struct json_writer varlink_reply_begin(struct buf *out, bool continues);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What one Authorize costs in JSON: reading call and parameters into structs, and writing the reply. Budget: 1.5 µs. */
+/*
+ * What one Authorize costs in JSON: reading call and parameters into structs, and writing the
+ * reply. Budget: 1.5 µs.
+ */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,9 +17,11 @@ enum { ROUNDS = 5, CALLS_DEFAULT = 1000000, TOKENS = 128 };
 static const char message[] =
     "{\"method\":\"org.countersign.Payments.Authorize\",\"parameters\":{"
     "\"session\":\"sess_4kq2m7xw3n5r6t8v9y2a4c6e8g\",\"payment\":{\"id\":\"order-20261122-000123\","
-    "\"amount\":\"20.00\",\"currency\":\"CNY\",\"payee\":{\"id\":\"m-7\",\"name\":\"Corner Shop\"}},"
+    "\"amount\":\"20.00\",\"currency\":\"CNY\",\"payee\":{"
+    "\"id\":\"m-7\",\"name\":\"Corner Shop\"}},"
     "\"context\":{\"ip\":\"203.0.113.77\",\"device\":\"device-5d41402abc4b2a76\",\"agent\":"
-    "\"Mozilla/5.0 (X11; Linux x86_64) Gecko/20100101\"},\"return_url\":\"https://shop.example.test/r\","
+    "\"Mozilla/5.0 (X11; Linux x86_64) Gecko/20100101\"},"
+    "\"return_url\":\"https://shop.example.test/r\","
     "\"capture\":true,\"receipt\":false}}";
 
 struct parameters {
@@ -68,7 +73,8 @@ call_read(char *text, struct json_token *tokens, struct payment *payment)
 	struct varlink_call call;
 	struct json doc;
 
-	CHECK(varlink_read_call(text, sizeof(message) - 1, tokens, TOKENS, &doc, &call, NULL) == CS_OK);
+	CHECK(varlink_read_call(
+		  text, sizeof(message) - 1, tokens, TOKENS, &doc, &call, NULL) == CS_OK);
 	CHECK(json_bind(&doc, call.parameters, parameters_fields, false, &p, &problem) == CS_OK);
 	CHECK(json_bind(&doc, p.payment, payment_fields, false, payment, &problem) == CS_OK);
 	CHECK(json_bind(&doc, payment->payee, payee_fields, false, &payee, &problem) == CS_OK);

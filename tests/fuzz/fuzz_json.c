@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The JSON reader and writer against jansson: what we accept, jansson accepts; what we refuse as malformed, jansson
- * refuses; and what we read and write again is the same value to jansson.
+ * The JSON reader and writer against jansson: what we accept, jansson accepts; what we refuse as
+ * malformed, jansson refuses; and what we read and write again is the same value to jansson.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -70,7 +70,10 @@ accepted(const uint8_t *data, size_t len, const struct json *doc)
 	free(second);
 }
 
-/* jansson takes a NUL byte for the end of the text, and rounds what is too small for a double to zero. */
+/*
+ * jansson takes a NUL byte for the end of the text, and rounds what is too small for a double to
+ * zero.
+ */
 static bool
 jansson_is_laxer(const uint8_t *data, size_t len, const char *reason)
 {

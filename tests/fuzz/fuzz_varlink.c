@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A stream of Varlink messages: frames are the same however the bytes arrive, and a call or reply that was read is read
- * again as the same after it was written.
+ * A stream of Varlink messages: frames are the same however the bytes arrive, and a call or reply
+ * that was read is read again as the same after it was written.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -55,7 +55,8 @@ call_again(const struct json *doc, const struct varlink_call *call)
 	varlink_end(&w);
 	if (!frame_written(&out, &len))
 		return;
-	CHECK(varlink_read_call(again, len, tokens_again, TOKENS_AGAIN, &reread, &second, NULL) == CS_OK);
+	CHECK(varlink_read_call(
+		  again, len, tokens_again, TOKENS_AGAIN, &reread, &second, NULL) == CS_OK);
 	CHECK(view_equal(second.method, call->method) && second.more == call->more);
 	if (varlink_split(call->method, &interface, &member))
 		CHECK(interface.len + member.len + 1 == call->method.len);
@@ -75,7 +76,8 @@ reply_again(const struct json *doc, const struct varlink_reply *reply)
 	varlink_end(&w);
 	if (!frame_written(&out, &len))
 		return;
-	CHECK(varlink_read_reply(again, len, tokens_again, TOKENS_AGAIN, &reread, &second, NULL) == CS_OK);
+	CHECK(varlink_read_reply(
+		  again, len, tokens_again, TOKENS_AGAIN, &reread, &second, NULL) == CS_OK);
 	CHECK(view_equal(second.error, reply->error));
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Stands in for libFuzzer: feeds files to a target, once each. Arguments are files or directories; without any, it is the
- * corpus of the target that the program is named after (fuzz_json: tests/fuzz/corpus/json below CS_SRCDIR).
+ * Stands in for libFuzzer: feeds files to a target, once each. Arguments are files or directories;
+ * without any, it is the corpus of the target that the program is named after (fuzz_json:
+ * tests/fuzz/corpus/json below CS_SRCDIR).
  */
 #ifndef CS_LIBFUZZER
 

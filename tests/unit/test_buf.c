@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* buf, cursor and bytes: nothing is written or read past an end, and every number has one encoding. */
+/*
+ * buf, cursor and bytes: nothing is written or read past an end, and every number has one encoding.
+ */
 #include "tests/unit/unit.h"
 
 #include "broker/base/bytes.h"
@@ -22,7 +24,8 @@ put_that_does_not_fit_writes_nothing_and_sticks(void **state)
 static void
 numbers_round_trip(void **state)
 {
-	static const int64_t values[] = {0, 1, -1, 63, 64, 127, 128, INT32_MAX, INT64_MAX, INT64_MIN};
+	static const int64_t values[] = {
+	    0, 1, -1, 63, 64, 127, 128, INT32_MAX, INT64_MAX, INT64_MIN};
 	const size_t n = sizeof(values) / sizeof(values[0]);
 	uint8_t mem[512];
 	struct buf b = buf_over(mem, sizeof(mem));

@@ -66,7 +66,10 @@ text_is_that_of_the_calendar_and_reads_back(void **state)
 	char text[CLOCK_TEXT_MAX], expected[CLOCK_TEXT_MAX];
 
 	(void)state;
-	/* A step of 29 hours, prime in seconds: until 2400 it meets each hour, month and kind of year. */
+	/*
+	 * A step of 29 hours, prime in seconds: until 2400 it meets each hour, month and kind of
+	 * year.
+	 */
 	for (int64_t s = 0; s < INT64_C(13600000000); s += 104729) {
 		time_t t = (time_t)s;
 		struct tm tm;

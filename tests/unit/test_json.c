@@ -63,7 +63,8 @@ strings_are_unescaped_in_place(void **state)
 {
 	(void)state;
 	assert_int_equal(
-	    read_text("[\"\\\"\\\\\\/\\b\\f\\n\\r\\t\",\"\\u00e9\\u20AC\\uD83D\\ude00\",\"a\\u0041b\",\"\"]"),
+	    read_text("[\"\\\"\\\\\\/\\b\\f\\n\\r\\t\","
+		      "\"\\u00e9\\u20AC\\uD83D\\ude00\",\"a\\u0041b\",\"\"]"),
 	    CS_OK);
 	assert_view_equal(json_text(&doc, 1), "\"\\/\b\f\n\r\t");
 	assert_view_equal(json_text(&doc, 2), "\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80");
@@ -71,7 +72,10 @@ strings_are_unescaped_in_place(void **state)
 	assert_view_equal(json_text(&doc, 4), "");
 }
 
-/* The fast way through text stops where the plain one would: every byte at every place of every length. */
+/*
+ * The fast way through text stops where the plain one would: every byte at every place of every
+ * length.
+ */
 static void
 plain_run_ends_at_the_first_special_byte(void **state)
 {
@@ -258,7 +262,8 @@ many_members_are_told_apart(void **state)
 
 	(void)state;
 	for (int i = 0; i < 900; i++)
-		n += (size_t)snprintf(many + n, sizeof(many) - n, "%c\"n%03dx\":%d", i == 0 ? '{' : ',', i, i);
+		n += (size_t)snprintf(many + n, sizeof(many) - n, "%c\"n%03dx\":%d",
+		    i == 0 ? '{' : ',', i, i);
 	many[n] = '}';
 	assert_int_equal(read_view(view_of(many, n + 1)), CS_OK);
 	for (int i = 0; i < 900; i++) {

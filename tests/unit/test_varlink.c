@@ -77,7 +77,8 @@ call_is_read(void **state)
 	assert_int_equal(call.parameters, 0);
 	assert_false(call.more || call.oneway || call.upgrade);
 	assert_int_equal(
-	    call_read("{\"parameters\":{\"x\":7},\"more\":true,\"method\":\"a.b.C\"}", &call), CS_OK);
+	    call_read("{\"parameters\":{\"x\":7},\"more\":true,\"method\":\"a.b.C\"}", &call),
+	    CS_OK);
 	assert_true(call.more);
 	assert_view_equal(json_text(&doc, json_get(&doc, call.parameters, VIEW("x"))), "7");
 }
