@@ -79,12 +79,13 @@ struct allowance {
 	uint64_t service;
 	uint32_t no;
 	uint32_t link_no;
+	uint32_t factors[CHALLENGE_FACTORS_MAX]; /* that signed it: rule 11, and void when one is removed */
 	uint16_t currency;
 	uint8_t kind, state;
+	int32_t day;               /* number of the window that day_spent_minor belongs to */
 	int64_t per_payment_minor, per_day_minor, total_minor;
-	int64_t spent_minor, day, day_spent_minor;
+	int64_t spent_minor, day_spent_minor;
 	int64_t granted_ms, expires_ms;
-	uint32_t factors[CHALLENGE_FACTORS_MAX]; /* that signed it: rule 11, and void when one is removed */
 };
 
 enum challenge_state {
@@ -216,6 +217,13 @@ size_t account_holds(const struct account *a);
  * something finds it. Decoding ends with it, and apply() begins and ends with it.
  */
 bool account_valid(const struct account *a);
+/* The part of it that makes the rest safe to read: every count is within its array. */
+bool account_bounded(const struct account *a);
+/* The rules of one payment, wherever it is kept. */
+bool payment_valid(const struct payment *p);
+
+/* No encoding is longer; see the proof in account_code.c. */
+enum { ACCOUNT_BYTES_MAX = 36 * 1024, PAYMENT_BYTES_MAX = 256 };
 
 /* One encoding, versioned; see account_code.c. The revision and the checksum are the store's. */
 void account_encode(const struct account *a, struct buf *out);

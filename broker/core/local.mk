@@ -1,4 +1,11 @@
 # core: pure. No I/O, clock, randomness, heap, globals or log; tests/unit/check_core_symbols proves it.
 noinst_LTLIBRARIES += libcore.la
 libcore_la_SOURCES = \
-	%reldir%/currency.c %reldir%/money.c %reldir%/money.h
+	%reldir%/account.c %reldir%/account.h \
+	%reldir%/account_code.c %reldir%/codec.h \
+	%reldir%/currency.c %reldir%/money.c %reldir%/money.h \
+	%reldir%/event.h %reldir%/event_code.c \
+	%reldir%/policy.c %reldir%/policy.h \
+	%reldir%/reason.c %reldir%/reason.h \
+	%reldir%/stack.c %reldir%/stack.h \
+	%reldir%/types.h

@@ -25,16 +25,6 @@ currency_find(struct view code)
 	return CURRENCY_NONE;
 }
 
-const struct currency *
-currency_get(uint16_t number)
-{
-	for (size_t i = 0; i < currencies_n; i++) {
-		if (currencies[i].number == number)
-			return &currencies[i];
-	}
-	return NULL;
-}
-
 static bool
 is_digit(char c)
 {

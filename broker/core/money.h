@@ -15,7 +15,7 @@
  */
 #define MONEY_MAX INT64_C(100000000000000)
 
-enum { MONEY_TEXT_MAX = 24, CURRENCY_NONE = 0 };
+enum { MONEY_TEXT_MAX = 24, CURRENCY_NONE = 0, CURRENCY_NUMBER_MAX = 999 };
 
 struct currency {
 	char code[4];

@@ -51,9 +51,11 @@ struct stack {
 	struct stack_line lines[STACK_LINES_MAX];
 };
 
-/* Why a line cannot be compiled: which word, and how to mend it. */
+enum { STACK_AT_RULE = -1, STACK_AT_CONTROL = -2, STACK_AT_OPERATION = -3 };
+
+/* Why a line cannot be compiled: which word, and how to mend it. The texts are constants. */
 struct stack_error {
-	int arg;                /* index of the argument, -1: the control or the rule itself */
+	int arg;                /* index of the argument, or STACK_AT_* */
 	const char *message;
 	const char *mend;
 };
@@ -69,7 +71,10 @@ struct stack_text {
 	void *ctx;
 };
 
-/* Appends a line. CS_ERR_SYNTAX with *err, CS_ERR_FULL. */
+/*
+ * Appends a line. CS_ERR_SYNTAX with *err; CS_ERR_FULL, likewise, after STACK_LINES_MAX. Operation and control in any
+ * case of letters, as in pam.d(5). Durations: 30d 24h 15m 30s. Amounts: 200CNY or 200.50CNY, one currency a line.
+ */
 enum cs_err stack_add(struct stack *s, const struct stack_text *text, struct stack_error *err);
 
 /* The dispatch of Linux-PAM: verdict of the lines of one operation. */
@@ -83,7 +88,7 @@ struct stack_run {
 
 struct stack_verdict {
 	bool permit;
-	enum reason reason;     /* of the first failure; REASON_STACK where a line gave none */
+	enum reason reason;     /* NONE of a permit; else of the first failure, STACK where no line gave one */
 	uint64_t executed;      /* mask of the lines that were asked */
 };
 
