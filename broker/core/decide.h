@@ -76,9 +76,13 @@ struct request {
 	uint32_t link_no;         /* of operations without a session: the link it is about, or 0 */
 	uint32_t target_no;
 	struct id challenge;      /* of operations that are asked again with their completed challenge; else zero */
+	const struct payment *old; /* the payment as the store's table has it, when it has left the ring; else NULL */
 };
 
-/* Rules 1 to 12; see decide.c. A permit of an operation other than spend marks its challenge used; see request_done. */
+/*
+ * Rules 1 to 12; see decide.c. For an operation other than spend a permit has no event of its own: the one that carries
+ * the operation out does (it names the challenge, no, and so uses it up).
+ */
 void decide(const struct asked *asked, const struct account *a, const struct request *r, struct decision *d);
 
 /* --- what happens when power was granted, or takes none; each gives outcome, reason and at most DECISION_EVENTS_MAX events --- */

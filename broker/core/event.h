@@ -114,6 +114,7 @@ enum event_flag {
 	EVENT_FLAG_COMPLETE = 1 << 2,   /* this answer completed the challenge */
 	EVENT_FLAG_REPORT = 1 << 3,     /* "this was not me" */
 	EVENT_FLAG_ASSUMED = 1 << 4,    /* independence rests on the admin's word */
+	EVENT_FLAG_REVIVED = 1 << 5,    /* brings a payment back into the ring */
 };
 
 struct event {

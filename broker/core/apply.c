@@ -1,0 +1,379 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * apply(state, event): events in, state out. It decides nothing: an event was decided on the state that it is applied to,
+ * so what does not fit means that log and state are not one any more.
+ */
+#include "broker/core/apply_internal.h"
+#include "broker/base/check.h"
+
+/* Pending and finished things make room for new ones, oldest first; what is in force never does. */
+#define ARRAY_DROP(array, n, i) \
+	do { \
+		memmove(&(array)[i], &(array)[(i) + 1], ((size_t)(n) - (i) - 1) * sizeof((array)[0])); \
+		(n)--; \
+	} while (0)
+
+static bool
+take_no(struct account *a, int64_t no)
+{
+	if (no != a->next_no)
+		return false;
+	a->next_no++;
+	return true;
+}
+
+static bool
+factor_room(struct account *a)
+{
+	if (a->factors_n < ACCOUNT_FACTORS_MAX)
+		return true;
+	/* A removed factor goes when nothing rests on it any more; else its place is not free. */
+	for (uint8_t i = 0; i < a->factors_n; i++) {
+		bool needed = !a->factors[i].removed;
+
+		for (uint8_t j = 0; j < a->factors_n && !needed; j++) {
+			for (size_t k = 0; k < CHALLENGE_FACTORS_MAX; k++)
+				needed |= !a->factors[j].removed && a->factors[j].rests_on[k] == a->factors[i].no;
+		}
+		if (!needed) {
+			ARRAY_DROP(a->factors, a->factors_n, i);
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool
+factor_enrolled(struct account *a, const struct event *e, struct apply_left *left)
+{
+	bool first = (e->flags & EVENT_FLAG_FIRST) != 0;
+	struct factor *f;
+
+	(void)left;
+	if (first == (a->enrolled != 0) || e->kind < 0 || e->kind >= FACTOR__COUNT)
+		return false;
+	if (a->status == ACCOUNT_NONE) {
+		a->status = ACCOUNT_OPEN;
+		a->next_no = 1;
+	}
+	if (!factor_room(a) || !take_no(a, e->no))
+		return false;
+	if (!first && !challenge_use(a, e->challenge_no))
+		return false;
+	f = &a->factors[a->factors_n++];
+	*f = (struct factor){.id = e->id, .plugin = e->plugin, .no = (uint32_t)e->no, .kind = (uint8_t)e->kind,
+	    .first = first, .since_ms = e->time_ms, .usable_ms = e->usable_ms, .last_step = e->step};
+	if (!first)
+		memcpy(f->rests_on, e->factors, sizeof(f->rests_on));
+	a->enrolled = 1;
+	return true;
+}
+
+static bool
+factor_removed(struct account *a, const struct event *e, struct apply_left *left)
+{
+	struct factor *f = account_factor_by_no(a, (uint32_t)e->target_no);
+
+	(void)left;
+	if (f == NULL || f->removed || !challenge_use(a, e->challenge_no))
+		return false;
+	f->removed = 1;
+	challenges_void(a, 0, 0);
+	/* What it signed falls with it. */
+	for (size_t i = 0; i < a->allowances_n; i++) {
+		for (size_t k = 0; k < CHALLENGE_FACTORS_MAX; k++) {
+			if (a->allowances[i].factors[k] == f->no)
+				a->allowances[i].state = ALLOWANCE_REVOKED;
+		}
+	}
+	return true;
+}
+
+static bool
+link_room(struct account *a)
+{
+	static const uint8_t first[] = {LINK_PROPOSED, LINK_REVOKED};
+
+	if (a->links_n < ACCOUNT_LINKS_MAX)
+		return true;
+	for (size_t s = 0; s < sizeof(first); s++) {
+		for (uint8_t i = 0; i < a->links_n; i++) {
+			if (a->links[i].state == first[s]) {
+				ARRAY_DROP(a->links, a->links_n, i);
+				return true;
+			}
+		}
+	}
+	return false;
+}
+
+static bool
+link_proposed(struct account *a, const struct event *e, struct apply_left *left)
+{
+	(void)left;
+	/* A newer proposal of the same subject replaces the older one. */
+	for (uint8_t i = 0; i < a->links_n; i++) {
+		if (a->links[i].state == LINK_PROPOSED && id_equal(&a->links[i].subject, &e->subject)) {
+			challenges_void(a, a->links[i].no, 0);
+			ARRAY_DROP(a->links, a->links_n, i);
+			break;
+		}
+	}
+	if (!link_room(a) || !take_no(a, e->no))
+		return false;
+	a->links[a->links_n++] = (struct link){.id = e->id, .subject = e->subject, .provider = e->provider,
+	    .no = (uint32_t)e->no, .state = LINK_PROPOSED, .since_ms = e->time_ms};
+	return true;
+}
+
+static bool
+link_narrowed(struct account *a, const struct event *e, struct apply_left *left)
+{
+	struct link *l = account_link_by_no(a, (uint32_t)e->link_no);
+
+	(void)left;
+	if (l == NULL || l->state == LINK_REVOKED)
+		return false;
+	l->state = e->type == EVENT_LINK_REVOKED ? LINK_REVOKED : LINK_SUSPENDED;
+	l->sessions_since_ms = e->time_ms;
+	sessions_drop(a, l->no);
+	challenges_void(a, l->no, 0);
+	if (l->state == LINK_REVOKED)
+		allowances_revoke(a, l->no);
+	return true;
+}
+
+static bool
+session_opened(struct account *a, const struct event *e, struct apply_left *left)
+{
+	uint8_t oldest = 0;
+
+	(void)left;
+	if (account_link_by_no(a, (uint32_t)e->link_no) == NULL)
+		return false;
+	if (a->sessions_n == ACCOUNT_SESSIONS_MAX) {
+		bool found = false;
+
+		/* The idle ones first, then the oldest of the same link; decide() has seen that there is one. */
+		for (uint8_t i = 0; i < a->sessions_n; i++) {
+			const struct session *s = &a->sessions[i];
+
+			if (s->link_no != e->link_no && s->used_ms >= e->usable_ms &&
+			    e->time_ms - s->opened_ms <= e->expires_ms - e->time_ms)
+				continue;
+			if (!found || s->used_ms < a->sessions[oldest].used_ms)
+				oldest = i;
+			found = true;
+		}
+		if (!found)
+			return false;
+		ARRAY_DROP(a->sessions, a->sessions_n, oldest);
+	}
+	a->sessions[a->sessions_n++] = (struct session){.id = e->id, .service = e->service,
+	    .link_no = (uint32_t)e->link_no, .opened_ms = e->time_ms, .used_ms = e->time_ms, .auth_ms = e->auth_ms};
+	return true;
+}
+
+static bool
+session_closed(struct account *a, const struct event *e, struct apply_left *left)
+{
+	(void)left;
+	for (uint8_t i = 0; i < a->sessions_n; i++) {
+		if (id_equal(&a->sessions[i].id, &e->id)) {
+			ARRAY_DROP(a->sessions, a->sessions_n, i);
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool
+allowance_proposed(struct account *a, const struct event *e, struct apply_left *left)
+{
+	(void)left;
+	for (uint8_t i = 0; a->allowances_n == ACCOUNT_ALLOWANCES_MAX && i < a->allowances_n; i++) {
+		const struct allowance *w = &a->allowances[i];
+
+		if (w->state != ALLOWANCE_OPEN || w->expires_ms <= e->time_ms)
+			ARRAY_DROP(a->allowances, a->allowances_n, i);
+	}
+	if (a->allowances_n == ACCOUNT_ALLOWANCES_MAX || !take_no(a, e->no))
+		return false;
+	a->allowances[a->allowances_n++] = (struct allowance){.id = e->id, .payee = e->payee, .service = e->service,
+	    .no = (uint32_t)e->no, .link_no = (uint32_t)e->link_no, .currency = (uint16_t)e->currency,
+	    .kind = (uint8_t)e->kind, .state = ALLOWANCE_PROPOSED, .per_payment_minor = e->per_payment_minor,
+	    .per_day_minor = e->per_day_minor, .total_minor = e->total_minor, .expires_ms = e->expires_ms};
+	return true;
+}
+
+static bool
+allowance_revoked(struct account *a, const struct event *e, struct apply_left *left)
+{
+	struct allowance *w = account_allowance_by_no(a, (uint32_t)e->allowance_no);
+
+	(void)left;
+	if (w == NULL)
+		return false;
+	w->state = ALLOWANCE_REVOKED;
+	return true;
+}
+
+static bool
+limit_set(struct account *a, const struct event *e, struct apply_left *left)
+{
+	struct limit to = {.link_no = (uint32_t)e->link_no, .currency = (uint16_t)e->currency,
+	    .author = (uint8_t)e->author, .per_payment_minor = e->per_payment_minor - 1,
+	    .per_day_minor = e->per_day_minor - 1, .per_month_minor = e->per_month_minor - 1,
+	    .count_day = e->count_day - 1, .count_month = e->count_month - 1};
+
+	(void)left;
+	if (e->challenge_no != 0 && !challenge_use(a, e->challenge_no))
+		return false;
+	for (size_t i = 0; i < a->limits_n; i++) {
+		if (a->limits[i].link_no == to.link_no && a->limits[i].currency == to.currency &&
+		    a->limits[i].author == to.author) {
+			a->limits[i] = to;
+			return true;
+		}
+	}
+	if (a->limits_n == ACCOUNT_LIMITS_MAX)
+		return false;
+	a->limits[a->limits_n++] = to;
+	return true;
+}
+
+static void
+sessions_end(struct account *a, uint32_t link_no, int64_t time_ms)
+{
+	struct link *l = account_link_by_no(a, link_no);
+
+	sessions_drop(a, link_no);
+	if (l != NULL)
+		l->sessions_since_ms = time_ms;
+	else
+		a->sessions_since_ms = time_ms;
+	challenges_void(a, link_no, 0);
+}
+
+static bool
+frozen(struct account *a, const struct event *e, struct apply_left *left)
+{
+	uint32_t link_no = (uint32_t)e->link_no;
+
+	(void)left;
+	if (a->freezes_n == ACCOUNT_FREEZES_MAX || (link_no != 0 && account_link_by_no(a, link_no) == NULL))
+		return false;
+	a->freezes[a->freezes_n++] = (struct freeze){.link_no = link_no, .author = (uint8_t)e->author,
+	    .since_ms = e->time_ms};
+	sessions_end(a, link_no, e->time_ms);
+	return true;
+}
+
+static bool
+thawed(struct account *a, const struct event *e, struct apply_left *left)
+{
+	uint32_t link_no = (uint32_t)e->link_no;
+	struct link *l = account_link_by_no(a, link_no);
+
+	(void)left;
+	if (e->challenge_no != 0 && !challenge_use(a, e->challenge_no))
+		return false;
+	for (uint8_t i = 0; i < a->freezes_n; i++) {
+		if (a->freezes[i].link_no == link_no && a->freezes[i].author == e->author) {
+			ARRAY_DROP(a->freezes, a->freezes_n, i);
+			break;
+		}
+	}
+	if (l != NULL && l->state == LINK_SUSPENDED)
+		l->state = LINK_ACTIVE;
+	return true;
+}
+
+static bool
+not_me(struct account *a, const struct event *e, struct apply_left *left)
+{
+	uint32_t link_no = (uint32_t)e->link_no;
+	bool there = false;
+
+	(void)left;
+	for (size_t i = 0; i < a->freezes_n; i++)
+		there |= a->freezes[i].link_no == link_no && a->freezes[i].author == AUTHOR_USER;
+	/* No place left for one link's record: the whole account, which covers it. */
+	if (!there && a->freezes_n < ACCOUNT_FREEZES_MAX) {
+		a->freezes[a->freezes_n++] = (struct freeze){.link_no = link_no, .author = AUTHOR_USER,
+		    .since_ms = e->time_ms};
+	} else if (!there) {
+		a->freezes[0].link_no = 0;
+	}
+	sessions_end(a, link_no, e->time_ms);
+	allowances_revoke(a, link_no);
+	holds_void(a, link_no);
+	return true;
+}
+
+static bool
+closed(struct account *a, const struct event *e, struct apply_left *left)
+{
+	(void)e;
+	(void)left;
+	a->status = ACCOUNT_CLOSED;
+	sessions_drop(a, 0);
+	challenges_void(a, 0, 0);
+	allowances_revoke(a, 0);
+	holds_void(a, 0);
+	return true;
+}
+
+static bool
+denied(struct account *a, const struct event *e, struct apply_left *left)
+{
+	(void)a;
+	(void)e;
+	(void)left;
+	return true;
+}
+
+typedef bool apply_fn(struct account *a, const struct event *e, struct apply_left *left);
+
+static apply_fn *const table[EVENT__COUNT] = {
+	[EVENT_FACTOR_ENROLLED] = factor_enrolled,
+	[EVENT_FACTOR_REMOVED] = factor_removed,
+	[EVENT_FACTOR_FAILED] = apply_failed,
+	[EVENT_LINK_PROPOSED] = link_proposed,
+	[EVENT_LINK_SUSPENDED] = link_narrowed,
+	[EVENT_LINK_REVOKED] = link_narrowed,
+	[EVENT_SESSION_OPENED] = session_opened,
+	[EVENT_SESSION_CLOSED] = session_closed,
+	[EVENT_CHALLENGE_OPENED] = apply_challenge_opened,
+	[EVENT_CHALLENGE_ANSWERED] = apply_answered,
+	[EVENT_CHALLENGE_REFUSED] = apply_refused,
+	[EVENT_PAYMENT_PERMITTED] = apply_permitted,
+	[EVENT_PAYMENT_CAPTURED] = apply_captured,
+	[EVENT_PAYMENT_RELEASED] = apply_given_back,
+	[EVENT_PAYMENT_EXPIRED] = apply_given_back,
+	[EVENT_PAYMENT_REFUNDED] = apply_refunded,
+	[EVENT_DENIED] = denied,
+	[EVENT_ALLOWANCE_PROPOSED] = allowance_proposed,
+	[EVENT_ALLOWANCE_REVOKED] = allowance_revoked,
+	[EVENT_LIMIT_SET] = limit_set,
+	[EVENT_FROZEN] = frozen,
+	[EVENT_THAWED] = thawed,
+	[EVENT_NOT_ME] = not_me,
+	[EVENT_ACCOUNT_CLOSED] = closed,
+};
+
+enum cs_err
+apply(struct account *a, const struct event *e, struct apply_left *left)
+{
+	left->payments_n = left->refunds_n = 0;
+	if (e->type >= EVENT__COUNT || table[e->type] == NULL || e->time_ms < a->time_ms)
+		return CS_ERR_CONFLICT;
+	if (a->status == ACCOUNT_NONE && e->type != EVENT_FACTOR_ENROLLED)
+		return CS_ERR_CONFLICT;
+	if (!table[e->type](a, e, left))
+		return CS_ERR_CONFLICT;
+	a->time_ms = e->time_ms;
+	a->revision++;
+	CHECK(account_valid(a));
+	return CS_OK;
+}

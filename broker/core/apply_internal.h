@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The parts of apply(); private to core. Each answers false where the event does not fit the state. */
+#ifndef CS_CORE_APPLY_INTERNAL_H
+#define CS_CORE_APPLY_INTERNAL_H
+
+#include "broker/core/apply.h"
+
+bool apply_permitted(struct account *a, const struct event *e, struct apply_left *left);
+bool apply_captured(struct account *a, const struct event *e, struct apply_left *left);
+bool apply_given_back(struct account *a, const struct event *e, struct apply_left *left);
+bool apply_refunded(struct account *a, const struct event *e, struct apply_left *left);
+
+bool apply_challenge_opened(struct account *a, const struct event *e, struct apply_left *left);
+bool apply_answered(struct account *a, const struct event *e, struct apply_left *left);
+bool apply_failed(struct account *a, const struct event *e, struct apply_left *left);
+bool apply_refused(struct account *a, const struct event *e, struct apply_left *left);
+
+struct challenge *challenge_by_no(struct account *a, uint32_t no);
+/* Marks the countersignature that an event names as used. False where it is not there to be used. */
+bool challenge_use(struct account *a, int64_t no);
+/* Voids open and unredeemed challenges of a link (0: of all), but the one with serial `but`. */
+void challenges_void(struct account *a, uint32_t link_no, uint32_t but);
+void allowances_revoke(struct account *a, uint32_t link_no);
+void sessions_drop(struct account *a, uint32_t link_no);
+/* Holds of a link (0: of all) are given up; what they counted stays counted. */
+void holds_void(struct account *a, uint32_t link_no);
+
+#endif

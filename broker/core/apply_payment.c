@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* apply() for payments: the counters, the allowance, the ring of finished payments. */
+#include "broker/core/apply_internal.h"
+#include "broker/core/money.h"
+
+/* The counter of a subject and currency, made where there is none; a slot of an earlier month may be taken over. */
+static struct counter *
+counter_for(struct account *a, const struct id *subject, uint16_t currency, const struct event *e)
+{
+	struct counter *c = account_counter(a, subject, currency);
+
+	if (c == NULL && a->counters_n < ACCOUNT_COUNTERS_MAX) {
+		c = &a->counters[a->counters_n++];
+	} else if (c == NULL) {
+		for (size_t i = 0; i < a->counters_n && c == NULL; i++) {
+			if (a->counters[i].month < e->month)
+				c = &a->counters[i];
+		}
+		if (c == NULL)
+			return NULL;
+	} else {
+		return c;
+	}
+	*c = (struct counter){.subject = *subject, .currency = currency, .day = (int32_t)e->day,
+	    .month = (int32_t)e->month};
+	return c;
+}
+
+static bool
+count_up(struct account *a, const struct id *subject, uint16_t currency, const struct event *e)
+{
+	struct counter *c = counter_for(a, subject, currency, e);
+	int64_t amount = currency == CURRENCY_NONE ? 0 : e->amount_minor;
+
+	if (c == NULL)
+		return false;
+	if (c->day != e->day) {
+		c->day = (int32_t)e->day;
+		c->day_minor = 0;
+		c->day_count = 0;
+	}
+	if (c->month != e->month) {
+		c->month = (int32_t)e->month;
+		c->month_minor = 0;
+		c->month_count = 0;
+	}
+	c->day_minor = money_add(c->day_minor, amount);
+	c->month_minor = money_add(c->month_minor, amount);
+	c->day_count++;
+	c->month_count++;
+	return true;
+}
+
+static int64_t
+less(int64_t from, int64_t amount)
+{
+	return from > amount ? from - amount : 0;
+}
+
+/* Gives an amount back to the windows that it was counted in, if they still run; the count of payments stands. */
+static void
+count_down(struct account *a, const struct id *subject, const struct event *e, int64_t amount)
+{
+	struct counter *c = account_counter(a, subject, (uint16_t)e->currency);
+
+	if (c == NULL)
+		return;
+	if (c->day == e->day)
+		c->day_minor = less(c->day_minor, amount);
+	if (c->month == e->month)
+		c->month_minor = less(c->month_minor, amount);
+}
+
+static void
+give_back(struct account *a, const struct payment *p, const struct event *e, int64_t amount)
+{
+	static const struct id whole;
+	struct allowance *w = account_allowance_by_no(a, p->allowance_no);
+
+	count_down(a, &whole, e, amount);
+	count_down(a, &p->subject, e, amount);
+	if (w == NULL)
+		return;
+	w->spent_minor = less(w->spent_minor, amount);
+	if (w->day == e->day)
+		w->day_spent_minor = less(w->day_spent_minor, amount);
+}
+
+/* A finished payment more than the ring holds: the oldest leaves for the store's table. */
+static void
+ring_trim(struct account *a, struct apply_left *left)
+{
+	size_t finished = 0, oldest = 0;
+
+	if (left->payments_n > 0)
+		return;
+	for (size_t i = 0; i < a->payments_n; i++) {
+		if (a->payments[i].state == PAYMENT_HELD)
+			continue;
+		if (finished++ == 0)
+			oldest = i;
+	}
+	if (finished <= ACCOUNT_RECENT_MAX)
+		return;
+	left->payment = a->payments[oldest];
+	left->payments_n = 1;
+	a->overflowed = 1;
+	memmove(&a->payments[oldest], &a->payments[oldest + 1],
+	    (a->payments_n - oldest - 1) * sizeof(a->payments[0]));
+	a->payments_n--;
+}
+
+static bool
+debit(struct account *a, const struct event *e)
+{
+	struct allowance *w = account_allowance_by_no(a, (uint32_t)e->allowance_no);
+
+	if (w == NULL || w->state != ALLOWANCE_OPEN)
+		return false;
+	if (w->day != e->day) {
+		w->day = e->day;
+		w->day_spent_minor = 0;
+	}
+	w->day_spent_minor = money_add(w->day_spent_minor, e->amount_minor);
+	w->spent_minor = money_add(w->spent_minor, e->amount_minor);
+	return w->spent_minor <= w->total_minor && w->day_spent_minor <= w->per_day_minor;
+}
+
+bool
+apply_permitted(struct account *a, const struct event *e, struct apply_left *left)
+{
+	static const struct id whole;
+	bool capture = (e->flags & EVENT_FLAG_CAPTURE) != 0;
+	struct session *s = account_session(a, &e->session);
+	struct payment *p;
+
+	/* After many holds were voided at once the ring is longer than its share, and may fill the array. */
+	if (a->payments_n == ACCOUNT_PAYMENTS_MAX)
+		ring_trim(a, left);
+	if (account_payment(a, &e->payment) != NULL || a->payments_n == ACCOUNT_PAYMENTS_MAX || e->amount_minor <= 0)
+		return false;
+	if (e->basis == BASIS_COUNTERSIGNATURE ? !challenge_use(a, e->challenge_no) : !debit(a, e))
+		return false;
+	if (!count_up(a, &whole, (uint16_t)e->currency, e) || !count_up(a, &whole, CURRENCY_NONE, e) ||
+	    !count_up(a, &e->subject, (uint16_t)e->currency, e) || !count_up(a, &e->subject, CURRENCY_NONE, e))
+		return false;
+	p = &a->payments[a->payments_n++];
+	*p = (struct payment){.id = e->payment, .subject = e->subject, .service = e->service,
+	    .link_no = (uint32_t)e->link_no, .allowance_no = (uint32_t)e->allowance_no,
+	    .currency = (uint16_t)e->currency, .state = capture ? PAYMENT_CAPTURED : PAYMENT_HELD,
+	    .basis = (uint8_t)e->basis, .amount_minor = e->amount_minor,
+	    .captured_minor = capture ? e->amount_minor : 0, .permitted_ms = e->time_ms, .expires_ms = e->expires_ms};
+	memcpy(p->content.b, e->content.b, sizeof(p->content.b));
+	if (s != NULL)
+		s->used_ms = e->time_ms;
+	ring_trim(a, left);
+	return true;
+}
+
+/* The newest finished payment stands last, so that the ring drops the one that was finished first. */
+static struct payment *
+to_end(struct account *a, struct payment *p)
+{
+	struct payment moved = *p;
+	size_t i = (size_t)(p - a->payments);
+
+	memmove(p, p + 1, (a->payments_n - i - 1) * sizeof(*p));
+	a->payments[a->payments_n - 1] = moved;
+	return &a->payments[a->payments_n - 1];
+}
+
+bool
+apply_captured(struct account *a, const struct event *e, struct apply_left *left)
+{
+	struct payment *p = account_payment(a, &e->payment);
+
+	if (p == NULL || p->state != PAYMENT_HELD || e->captured_minor <= 0 || e->captured_minor > p->amount_minor)
+		return false;
+	p = to_end(a, p);
+	p->state = PAYMENT_CAPTURED;
+	p->captured_minor = e->captured_minor;
+	p->capture = e->capture;
+	give_back(a, p, e, p->amount_minor - p->captured_minor);
+	ring_trim(a, left);
+	return true;
+}
+
+bool
+apply_given_back(struct account *a, const struct event *e, struct apply_left *left)
+{
+	struct payment *p = account_payment(a, &e->payment);
+
+	if (p == NULL || p->state != PAYMENT_HELD)
+		return false;
+	p = to_end(a, p);
+	p->state = e->type == EVENT_PAYMENT_EXPIRED ? PAYMENT_EXPIRED : PAYMENT_RELEASED;
+	give_back(a, p, e, p->amount_minor);
+	ring_trim(a, left);
+	return true;
+}
+
+static bool
+revive(struct account *a, const struct event *e, struct apply_left *left)
+{
+	struct payment *p;
+
+	if (a->payments_n == ACCOUNT_PAYMENTS_MAX)
+		ring_trim(a, left);
+	if (a->payments_n == ACCOUNT_PAYMENTS_MAX)
+		return false;
+	p = &a->payments[a->payments_n++];
+	*p = (struct payment){.id = e->payment, .subject = e->subject, .service = e->service, .capture = e->capture,
+	    .link_no = (uint32_t)e->link_no, .allowance_no = (uint32_t)e->allowance_no,
+	    .currency = (uint16_t)e->currency, .state = PAYMENT_CAPTURED, .basis = (uint8_t)e->basis,
+	    .amount_minor = e->total_minor, .captured_minor = e->captured_minor, .refunded_minor = e->count,
+	    .permitted_ms = e->usable_ms};
+	memcpy(p->content.b, e->content.b, sizeof(p->content.b));
+	return true;
+}
+
+bool
+apply_refunded(struct account *a, const struct event *e, struct apply_left *left)
+{
+	struct payment *p;
+
+	if ((e->flags & EVENT_FLAG_REVIVED) != 0 && !revive(a, e, left))
+		return false;
+	p = account_payment(a, &e->payment);
+	if (p == NULL || p->state != PAYMENT_CAPTURED || e->amount_minor <= 0 ||
+	    e->amount_minor > p->captured_minor - p->refunded_minor)
+		return false;
+	p->refunded_minor += e->amount_minor;
+	if (a->refunds_n == ACCOUNT_REFUNDS_MAX) {
+		left->refund = a->refunds[0];
+		left->refunds_n = 1;
+		memmove(&a->refunds[0], &a->refunds[1], (ACCOUNT_REFUNDS_MAX - 1) * sizeof(a->refunds[0]));
+		a->refunds_n--;
+	}
+	a->refunds[a->refunds_n++] = (struct refund){.id = e->id, .payment = e->payment,
+	    .amount_minor = e->amount_minor};
+	ring_trim(a, left);
+	return true;
+}
+
+void
+holds_void(struct account *a, uint32_t link_no)
+{
+	for (size_t i = 0; i < a->payments_n; i++) {
+		struct payment *p = &a->payments[i];
+
+		if (p->state == PAYMENT_HELD && (link_no == 0 || p->link_no == link_no))
+			p->state = PAYMENT_RELEASED;
+	}
+}

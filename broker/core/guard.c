@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What every decision begins with: who asks, for which link, and rules 2 to 4 that payments, captures and grants share. */
+#include "broker/base/check.h"
+#include "broker/core/inquiry.h"
+
+void
+inquiry_begin(struct inquiry *q, const struct asked *asked, const struct account *a, const struct request *r)
+{
+	*q = (struct inquiry){.asked = asked, .account = a, .request = r};
+	q->now_ms = asked->now_ms > a->time_ms ? asked->now_ms : a->time_ms;
+	q->day = window_day(asked->policy, q->now_ms);
+	q->month = window_month(asked->policy, q->now_ms);
+	q->service = policy_service(asked->policy, asked->service);
+	q->unusable = REASON_NO_INDEPENDENT_FACTOR;
+}
+
+void
+inquiry_link(struct inquiry *q, const struct link *link)
+{
+	q->link = link;
+	if (link == NULL)
+		return;
+	q->provider = policy_provider(q->asked->policy, link->provider);
+	q->provider_state = broker_provider(q->asked->broker, link->provider);
+}
+
+bool
+account_frozen(const struct account *a, uint32_t link_no, uint8_t but_author)
+{
+	for (size_t i = 0; i < a->freezes_n; i++) {
+		if (a->freezes[i].link_no == link_no && a->freezes[i].author != but_author)
+			return true;
+	}
+	return false;
+}
+
+/* Rule 2. The thaw itself passes its own author's freeze. */
+enum reason
+rule_account(const struct inquiry *q)
+{
+	const struct account *a = q->account;
+	bool thaw = q->request != NULL && q->request->op == OP_THAW;
+
+	if (a->status == ACCOUNT_NONE)
+		return REASON_ACCOUNT_UNKNOWN;
+	if (a->status == ACCOUNT_CLOSED)
+		return REASON_ACCOUNT_CLOSED;
+	if (q->asked->broker->frozen)
+		return REASON_BROKER_FROZEN;
+	if (account_frozen(a, 0, thaw && q->request->link_no == 0 ? AUTHOR_USER : AUTHOR__COUNT))
+		return REASON_ACCOUNT_FROZEN;
+	if (!q->asked->broker->clock_ok)
+		return REASON_CLOCK;
+	return REASON_NONE;
+}
+
+/* Rule 3. */
+enum reason
+rule_provider(const struct inquiry *q)
+{
+	if (q->link == NULL)
+		return REASON_NONE;
+	if (q->provider == NULL)
+		return REASON_PROVIDER_DISABLED;
+	if (q->provider_state == NULL || !q->provider_state->fresh)
+		return REASON_PROVIDER_STALE;
+	if (!q->provider_state->enabled)
+		return REASON_PROVIDER_DISABLED;
+	if (!q->provider_state->pinned)
+		return REASON_PROVIDER_CHANGED;
+	if (q->provider_state->frozen)
+		return REASON_PROVIDER_FROZEN;
+	return REASON_NONE;
+}
+
+/* Rule 4. A link that is being made, or thawed, need not be active yet. */
+enum reason
+rule_link(struct inquiry *q)
+{
+	enum op op = q->request == NULL ? OP_SPEND : q->request->op;
+	const struct link *l = q->link;
+
+	if (l == NULL)
+		return REASON_NONE;
+	if (l->state == LINK_REVOKED)
+		return REASON_LINK_REVOKED;
+	if (op == OP_LINK)
+		return l->state == LINK_PROPOSED ? REASON_NONE : REASON_LINK_TAKEN;
+	if (l->state == LINK_PROPOSED)
+		return REASON_LINK_UNKNOWN;
+	if (account_frozen(q->account, l->no, op == OP_THAW ? AUTHOR_USER : AUTHOR__COUNT))
+		return REASON_LINK_SUSPENDED;
+	if (op == OP_THAW)
+		return REASON_NONE;
+	if (l->state == LINK_SUSPENDED)
+		return REASON_LINK_SUSPENDED;
+	if (l->usable_ms > q->now_ms) {
+		q->detail = (struct detail){.set = true, .until_ms = l->usable_ms, .link_no = l->no};
+		return REASON_LINK_COOLING_OFF;
+	}
+	return REASON_NONE;
+}
+
+void
+decision_set(struct decision *d, enum reason reason)
+{
+	d->outcome = (uint8_t)reason_outcome(reason);
+	d->reason = (uint8_t)reason;
+}
+
+struct event *
+decision_event(struct decision *d, const struct inquiry *q, enum event_type type, enum reason reason)
+{
+	struct event *e = &d->events[d->events_n++];
+
+	CHECK(d->events_n <= DECISION_EVENTS_MAX);
+	*e = (struct event){.type = (uint16_t)type, .reason = (uint16_t)reason, .time_ms = q->now_ms};
+	e->service = q->asked->service;
+	e->policy = q->asked->policy->digest;
+	if (q->link != NULL) {
+		e->link_no = q->link->no;
+		e->provider = q->link->provider;
+	}
+	return e;
+}
+
+void
+decision_deny(struct decision *d, struct inquiry *q, enum reason reason)
+{
+	const struct request *r = q->request;
+	struct event *e;
+
+	CHECK(reason_outcome(reason) == OUTCOME_DENY);
+	decision_set(d, reason);
+	d->detail = q->detail;
+	if (q->account->status == ACCOUNT_NONE || (r != NULL && r->dry))
+		return;
+	e = decision_event(d, q, EVENT_DENIED, reason);
+	if (r == NULL)
+		return;
+	e->op = r->op;
+	e->session = r->session;
+	e->payment = r->payment;
+	e->payee = r->payee;
+	e->currency = r->currency;
+	e->amount_minor = r->amount_minor;
+	e->target_no = r->target_no;
+	if (r->op == OP_SPEND)
+		counters_note(q, r->currency, e);
+}
+
+void
+trace(struct inquiry *q, uint8_t rule, enum result result, enum reason reason)
+{
+	struct decision_trace *t = q->asked->trace;
+
+	if (t == NULL || t->n == TRACE_STEPS_MAX)
+		return;
+	t->steps[t->n++] = (struct trace_step){.rule = rule, .pass = q->pass, .result = (uint8_t)result,
+	    .reason = (uint16_t)reason};
+}
+
+bool
+challenge_open(const struct challenge *c, int64_t now_ms)
+{
+	return c->state == CHALLENGE_OPEN && c->expires_ms > now_ms;
+}
+
+bool
+challenge_redeemable(const struct policy *p, const struct challenge *c, int64_t now_ms)
+{
+	return c->state == CHALLENGE_DONE && now_ms - c->done_ms <= p->redeem_ms;
+}

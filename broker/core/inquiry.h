@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What one decision has found out so far; private to core. */
+#ifndef CS_CORE_INQUIRY_H
+#define CS_CORE_INQUIRY_H
+
+#include "broker/core/decide.h"
+
+struct inquiry {
+	const struct asked *asked;
+	const struct account *account;
+	const struct request *request;
+	int64_t now_ms;                 /* never behind the account's newest time */
+	int32_t day, month;
+	/* what the request names; NULL where there is none */
+	const struct policy_service *service;
+	const struct session *session;
+	const struct link *link;
+	const struct policy_provider *provider;
+	const struct broker_provider *provider_state;
+	const struct payment *payment;  /* this payment, decided before */
+	const struct allowance *allowance; /* that covers it */
+	const struct challenge *signature; /* a countersignature that covers it */
+	/* filled while the stack runs */
+	uint8_t pass;                   /* 1: with what is there; 2: as if a countersignature were given */
+	bool allowance_asked;           /* an executed line `allowance` said yes */
+	uint8_t kinds, need;            /* what the executed lines `stepup` ask for */
+	bool new_session;               /* an allowance would cover it, were this session countersigned */
+	bool assumed;                   /* independence rests on the admin's word */
+	enum reason unusable;           /* why no factor could be used, where none could */
+	struct detail detail;
+};
+
+/* limits.c: rule 8. amount 0: only whether what is spent is still within. */
+enum reason limits_check(struct inquiry *q, uint16_t currency, int64_t amount_minor);
+enum reason limit_line_check(struct inquiry *q, const struct stack_line *line);
+/* Whether the counters that a payment needs find room. */
+bool counters_fit(const struct inquiry *q, uint16_t currency);
+/* Copies what the account's counters stand at into an event. */
+void counters_note(const struct inquiry *q, uint16_t currency, struct event *e);
+
+/* guard.c: rules 2 to 4 for a link (or for none: 2 only), as payments and captures ask them. */
+enum reason rule_account(const struct inquiry *q);
+enum reason rule_provider(const struct inquiry *q);
+enum reason rule_link(struct inquiry *q);
+bool account_frozen(const struct account *a, uint32_t link_no, uint8_t but_author);
+
+/* guard.c: begins an inquiry. */
+void inquiry_begin(struct inquiry *q, const struct asked *asked, const struct account *a, const struct request *r);
+void inquiry_link(struct inquiry *q, const struct link *link);
+
+/* An event of this type at this inquiry's time, with service and policy. */
+struct event *decision_event(struct decision *d, const struct inquiry *q, enum event_type type, enum reason reason);
+/* Sets outcome and reason together. */
+void decision_set(struct decision *d, enum reason reason);
+/* A denial as the outcome, with its event (none while the account is unknown). */
+void decision_deny(struct decision *d, struct inquiry *q, enum reason reason);
+
+void trace(struct inquiry *q, uint8_t rule, enum result result, enum reason reason);
+
+/* independence.c */
+bool factor_usable(const struct inquiry *q, const struct factor *f, enum reason *why, int64_t *until_ms);
+/* How many usable factors have one of these kinds (0: any). */
+size_t factors_usable(struct inquiry *q, uint8_t kinds);
+
+/* Whether a challenge may still be answered, or a completed one still be redeemed. */
+bool challenge_open(const struct challenge *c, int64_t now_ms);
+bool challenge_redeemable(const struct policy *p, const struct challenge *c, int64_t now_ms);
+
+#endif

@@ -1,0 +1,488 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Everything but payments: factors, links, sessions, allowances, limits and freezes. What widens power goes through
+ * decide() and names the countersignature that it used up; what narrows power needs none and takes effect at once.
+ */
+#include "broker/core/inquiry.h"
+
+static void
+begin(struct inquiry *q, const struct asked *asked, const struct account *a, struct decision *d)
+{
+	*d = (struct decision){0};
+	inquiry_begin(q, asked, a, NULL);
+	decision_set(d, REASON_STACK);
+}
+
+/* Asks decide(); on a permit *factors and the challenge's serial are what the operation's event records. */
+static bool
+guarded(const struct asked *asked, const struct account *a, const struct request *r, struct decision *d,
+    uint32_t *challenge_no)
+{
+	decide(asked, a, r, d);
+	if (d->outcome != OUTCOME_PERMIT)
+		return false;
+	*challenge_no = d->no;
+	return true;
+}
+
+static bool
+service_may(const struct inquiry *q, uint32_t right)
+{
+	return q->service != NULL && (q->service->rights & right) != 0 && (q->service->doors & q->asked->door) != 0;
+}
+
+static void
+signed_by(struct event *e, const struct account *a, uint32_t challenge_no)
+{
+	for (size_t i = 0; i < a->challenges_n; i++) {
+		if (a->challenges[i].no == challenge_no)
+			memcpy(e->factors, a->challenges[i].factors, sizeof(e->factors));
+	}
+	e->challenge_no = challenge_no;
+}
+
+static void
+enrol_event(struct inquiry *q, const struct enrolment *f, uint32_t challenge_no, struct decision *d, enum reason reason)
+{
+	const struct account *a = q->account;
+	struct event *e = decision_event(d, q, EVENT_FACTOR_ENROLLED, reason);
+
+	decision_set(d, reason);
+	d->no = a->next_no;
+	d->id = f->factor;
+	e->op = OP_FACTOR;
+	e->no = d->no;
+	e->id = f->factor;
+	e->kind = f->kind;
+	e->plugin = f->plugin;
+	e->step = f->step;
+	e->usable_ms = q->now_ms + q->asked->policy->factors[f->kind].cooling_off_ms;
+	if (challenge_no != 0)
+		signed_by(e, a, challenge_no);
+	else
+		e->flags = EVENT_FLAG_FIRST;
+}
+
+static size_t
+factors_held(const struct account *a)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < a->factors_n; i++)
+		n += !a->factors[i].removed;
+	return n;
+}
+
+void
+decide_enrol(const struct asked *asked, const struct account *a, const struct enrolment *f, struct decision *d)
+{
+	struct request r = {.op = OP_FACTOR, .content = f->content, .challenge = f->challenge};
+	struct inquiry q;
+	uint32_t challenge_no = 0;
+
+	begin(&q, asked, a, d);
+	if (!service_may(&q, RIGHT_ENROL)) {
+		decision_set(d, REASON_SERVICE_RIGHT);
+		return;
+	}
+	if (!asked->policy->factors[f->kind].enabled || factors_held(a) >= ACCOUNT_FACTORS_MAX) {
+		decision_set(d, factors_held(a) >= ACCOUNT_FACTORS_MAX ? REASON_FULL : REASON_STACK);
+		return;
+	}
+	/* The first factor: once per account, ever, on the service's word. */
+	if (!a->enrolled) {
+		if (a->status == ACCOUNT_CLOSED || asked->broker->frozen || account_frozen(a, 0, AUTHOR__COUNT)) {
+			decision_set(d, a->status == ACCOUNT_CLOSED ? REASON_ACCOUNT_CLOSED : REASON_BROKER_FROZEN);
+			return;
+		}
+		enrol_event(&q, f, 0, d, REASON_FIRST_FACTOR);
+		return;
+	}
+	if (guarded(asked, a, &r, d, &challenge_no))
+		enrol_event(&q, f, challenge_no, d, REASON_COUNTERSIGNED);
+}
+
+void
+decide_factor_remove(const struct asked *asked, const struct account *a, uint32_t factor_no, const struct id *challenge,
+    const struct hash *content, struct decision *d)
+{
+	struct request r = {.op = OP_FACTOR, .content = *content, .target_no = factor_no, .challenge = *challenge};
+	const struct factor *f = account_factor_by_no(a, factor_no);
+	struct inquiry q;
+	uint32_t challenge_no;
+	struct event *e;
+
+	begin(&q, asked, a, d);
+	if (f == NULL || f->removed || !guarded(asked, a, &r, d, &challenge_no))
+		return;
+	e = decision_event(d, &q, EVENT_FACTOR_REMOVED, REASON_COUNTERSIGNED);
+	e->op = OP_FACTOR;
+	e->target_no = factor_no;
+	e->id = f->id;
+	e->kind = f->kind;
+	signed_by(e, a, challenge_no);
+}
+
+void
+decide_link_propose(const struct asked *asked, const struct account *a, uint64_t provider, const struct id *subject,
+    struct decision *d)
+{
+	const struct link *same = account_link_by_subject(a, subject);
+	struct inquiry q;
+	enum reason reason;
+	struct event *e;
+	size_t kept = 0;
+
+	begin(&q, asked, a, d);
+	q.provider = policy_provider(asked->policy, provider);
+	q.provider_state = broker_provider(asked->broker, provider);
+	if (!service_may(&q, RIGHT_LINK)) {
+		decision_set(d, REASON_SERVICE_RIGHT);
+		return;
+	}
+	reason = rule_account(&q);
+	if (reason == REASON_NONE && (q.provider == NULL || q.provider_state == NULL || !q.provider_state->enabled))
+		reason = REASON_PROVIDER_DISABLED;
+	if (reason == REASON_NONE && q.provider_state->frozen)
+		reason = REASON_PROVIDER_FROZEN;
+	if (reason == REASON_NONE && !q.provider_state->pinned)
+		reason = REASON_PROVIDER_CHANGED;
+	for (size_t i = 0; i < a->links_n; i++)
+		kept += a->links[i].state == LINK_ACTIVE || a->links[i].state == LINK_SUSPENDED;
+	if (reason == REASON_NONE && kept >= ACCOUNT_LINKS_MAX)
+		reason = REASON_FULL;
+	if (reason == REASON_NONE && same != NULL && same->state != LINK_REVOKED && same->state != LINK_PROPOSED)
+		reason = REASON_LINK_TAKEN;
+	if (reason != REASON_NONE) {
+		decision_deny(d, &q, reason);
+		return;
+	}
+	decision_set(d, REASON_ASKED);
+	d->no = a->next_no;
+	d->id = asked->fresh[1];
+	e = decision_event(d, &q, EVENT_LINK_PROPOSED, REASON_ASKED);
+	e->op = OP_LINK;
+	e->no = d->no;
+	e->id = d->id;
+	e->provider = provider;
+	e->subject = *subject;
+}
+
+void
+decide_link_narrow(const struct asked *asked, const struct account *a, uint32_t link_no, enum link_state to,
+    struct decision *d)
+{
+	const struct link *l = account_link_by_no(a, link_no);
+	struct inquiry q;
+	struct event *e;
+
+	begin(&q, asked, a, d);
+	if (l == NULL)
+		return;
+	inquiry_link(&q, l);
+	d->id = l->id;
+	d->no = l->no;
+	decision_set(d, REASON_NARROWS);
+	if (l->state == LINK_REVOKED || l->state == to) {
+		d->replayed = true;
+		return;
+	}
+	e = decision_event(d, &q, to == LINK_REVOKED ? EVENT_LINK_REVOKED : EVENT_LINK_SUSPENDED, REASON_NARROWS);
+	e->id = l->id;
+	e->subject = l->subject;
+}
+
+static bool
+session_replaceable(const struct inquiry *q, const struct session *s, uint32_t link_no)
+{
+	const struct policy *p = q->asked->policy;
+
+	return s->link_no == link_no || q->now_ms - s->used_ms > p->session_idle_ms ||
+	    q->now_ms - s->opened_ms > p->session_max_ms;
+}
+
+void
+decide_session_open(const struct asked *asked, const struct account *a, uint32_t link_no, int64_t auth_ms,
+    struct decision *d)
+{
+	struct inquiry q;
+	enum reason reason;
+	struct event *e;
+	bool room = a->sessions_n < ACCOUNT_SESSIONS_MAX;
+
+	begin(&q, asked, a, d);
+	inquiry_link(&q, account_link_by_no(a, link_no));
+	if (q.service == NULL || (q.service->doors & asked->door) == 0)
+		reason = REASON_SERVICE_RIGHT;
+	else if (q.link == NULL)
+		reason = REASON_LINK_UNKNOWN;
+	else if ((reason = rule_account(&q)) == REASON_NONE && (reason = rule_provider(&q)) == REASON_NONE)
+		reason = rule_link(&q);
+	/* Who is asking may be said while the link cools off; spending waits. */
+	if (reason == REASON_LINK_COOLING_OFF)
+		reason = REASON_NONE;
+	/* A stolen ID may push out its own link's sessions, never another's. */
+	for (size_t i = 0; i < a->sessions_n && !room; i++)
+		room = session_replaceable(&q, &a->sessions[i], link_no);
+	if (reason == REASON_NONE && !room)
+		reason = REASON_FULL;
+	if (reason != REASON_NONE) {
+		decision_deny(d, &q, reason);
+		return;
+	}
+	decision_set(d, REASON_ASKED);
+	d->id = asked->fresh[0];
+	e = decision_event(d, &q, EVENT_SESSION_OPENED, REASON_ASKED);
+	e->id = d->id;
+	e->auth_ms = auth_ms;
+	e->usable_ms = q.now_ms - asked->policy->session_idle_ms;
+	e->expires_ms = q.now_ms + asked->policy->session_max_ms;
+}
+
+void
+decide_session_close(const struct asked *asked, const struct account *a, const struct id *session, struct decision *d)
+{
+	const struct session *s = account_session(a, session);
+	struct inquiry q;
+
+	begin(&q, asked, a, d);
+	decision_set(d, REASON_NARROWS);
+	d->replayed = s == NULL;
+	if (s != NULL)
+		decision_event(d, &q, EVENT_SESSION_CLOSED, REASON_NARROWS)->id = *session;
+}
+
+static bool
+grant_sane(const struct inquiry *q, const struct grant *g)
+{
+	return g->per_payment_minor > 0 && g->per_day_minor >= g->per_payment_minor &&
+	    g->total_minor >= g->per_payment_minor && g->expires_ms > q->now_ms &&
+	    g->expires_ms - q->now_ms <= q->asked->policy->allowance_max_ms &&
+	    (g->kind != ALLOWANCE_MANDATE || !id_zero(&g->payee));
+}
+
+void
+decide_grant(const struct asked *asked, const struct account *a, const struct grant *g, struct decision *d)
+{
+	const struct session *s = account_session(a, &g->session);
+	struct inquiry q;
+	struct event *e;
+	enum reason reason = REASON_NONE;
+	bool room = a->allowances_n < ACCOUNT_ALLOWANCES_MAX;
+
+	begin(&q, asked, a, d);
+	if (s == NULL || s->service != asked->service)
+		reason = REASON_SESSION_INVALID;
+	else
+		inquiry_link(&q, account_link_by_no(a, s->link_no));
+	if (reason == REASON_NONE && !grant_sane(&q, g))
+		reason = REASON_PAYMENT_MISMATCH;
+	if (reason == REASON_NONE && policy_limit(asked->policy->limits, asked->policy->limits_n, g->currency) == NULL)
+		reason = REASON_LIMIT_UNDEFINED;
+	for (size_t i = 0; i < a->allowances_n && !room; i++)
+		room = a->allowances[i].state != ALLOWANCE_OPEN || a->allowances[i].expires_ms <= q.now_ms;
+	if (reason == REASON_NONE && !room)
+		reason = REASON_FULL;
+	if (reason != REASON_NONE) {
+		decision_deny(d, &q, reason);
+		return;
+	}
+	decision_set(d, REASON_ASKED);
+	d->no = a->next_no;
+	d->id = asked->fresh[1];
+	e = decision_event(d, &q, EVENT_ALLOWANCE_PROPOSED, REASON_ASKED);
+	e->op = OP_GRANT;
+	e->no = d->no;
+	e->id = d->id;
+	e->session = g->session;
+	e->payee = g->payee;
+	e->kind = g->kind;
+	e->currency = g->currency;
+	e->per_payment_minor = g->per_payment_minor;
+	e->per_day_minor = g->per_day_minor;
+	e->total_minor = g->total_minor;
+	e->expires_ms = g->expires_ms;
+}
+
+void
+decide_allowance_revoke(const struct asked *asked, const struct account *a, uint32_t no, struct decision *d)
+{
+	const struct allowance *w = account_allowance_by_no(a, no);
+	struct inquiry q;
+	struct event *e;
+
+	begin(&q, asked, a, d);
+	if (w == NULL)
+		return;
+	inquiry_link(&q, account_link_by_no(a, w->link_no));
+	decision_set(d, REASON_NARROWS);
+	d->id = w->id;
+	d->no = no;
+	d->replayed = w->state == ALLOWANCE_REVOKED;
+	if (d->replayed)
+		return;
+	e = decision_event(d, &q, EVENT_ALLOWANCE_REVOKED, REASON_NARROWS);
+	e->allowance_no = no;
+	e->id = w->id;
+}
+
+static bool
+wider(int64_t to, int64_t from)
+{
+	return from >= 0 && (to < 0 || to > from);
+}
+
+static bool
+raises(const struct account *a, const struct limit *to)
+{
+	for (size_t i = 0; i < a->limits_n; i++) {
+		const struct limit *l = &a->limits[i];
+
+		if (l->link_no != to->link_no || l->currency != to->currency || l->author != to->author)
+			continue;
+		return wider(to->per_payment_minor, l->per_payment_minor) ||
+		    wider(to->per_day_minor, l->per_day_minor) || wider(to->per_month_minor, l->per_month_minor) ||
+		    wider(to->count_day, l->count_day) || wider(to->count_month, l->count_month);
+	}
+	return false;
+}
+
+static bool
+limit_fits(const struct account *a, const struct limit *to)
+{
+	for (size_t i = 0; i < a->limits_n; i++) {
+		const struct limit *l = &a->limits[i];
+
+		if (l->link_no == to->link_no && l->currency == to->currency && l->author == to->author)
+			return true;
+	}
+	return a->limits_n < ACCOUNT_LIMITS_MAX;
+}
+
+void
+decide_limit(const struct asked *asked, const struct account *a, const struct limit *to, const struct id *challenge,
+    const struct hash *content, struct decision *d)
+{
+	struct request r = {.op = OP_LIMIT, .content = *content, .link_no = to->link_no, .challenge = *challenge};
+	bool countersign = to->author == AUTHOR_USER && raises(a, to);
+	struct inquiry q;
+	uint32_t challenge_no = 0;
+	struct event *e;
+
+	begin(&q, asked, a, d);
+	if (!limit_fits(a, to) || (to->link_no != 0 && account_link_by_no(a, to->link_no) == NULL)) {
+		decision_set(d, REASON_FULL);
+		return;
+	}
+	if (countersign && !guarded(asked, a, &r, d, &challenge_no))
+		return;
+	if (!countersign)
+		decision_set(d, to->author == AUTHOR_ADMIN ? REASON_ASKED : REASON_NARROWS);
+	e = decision_event(d, &q, EVENT_LIMIT_SET, (enum reason)d->reason);
+	if (countersign)
+		signed_by(e, a, challenge_no);
+	e->link_no = to->link_no;
+	e->author = to->author;
+	e->currency = to->currency;
+	/* Stored plus one, so that "no limit" is the empty field. */
+	e->per_payment_minor = to->per_payment_minor + 1;
+	e->per_day_minor = to->per_day_minor + 1;
+	e->per_month_minor = to->per_month_minor + 1;
+	e->count_day = to->count_day + 1;
+	e->count_month = to->count_month + 1;
+}
+
+static const struct freeze *
+freeze_of(const struct account *a, uint32_t link_no, enum author author)
+{
+	for (size_t i = 0; i < a->freezes_n; i++) {
+		if (a->freezes[i].link_no == link_no && a->freezes[i].author == author)
+			return &a->freezes[i];
+	}
+	return NULL;
+}
+
+void
+decide_freeze(const struct asked *asked, const struct account *a, uint32_t link_no, enum author author,
+    struct decision *d)
+{
+	struct inquiry q;
+	struct event *e;
+
+	begin(&q, asked, a, d);
+	inquiry_link(&q, account_link_by_no(a, link_no));
+	decision_set(d, REASON_NARROWS);
+	if (freeze_of(a, link_no, author) != NULL) {
+		d->replayed = true;
+		return;
+	}
+	/* No room for one link's record: the whole account is frozen instead, which covers it. */
+	e = decision_event(d, &q, EVENT_FROZEN, REASON_NARROWS);
+	e->link_no = a->freezes_n < ACCOUNT_FREEZES_MAX - AUTHOR__COUNT ? link_no : 0;
+	e->author = author;
+	if (e->link_no == 0 && freeze_of(a, 0, author) != NULL) {
+		d->events_n = 0;
+		d->replayed = true;
+	}
+}
+
+void
+decide_thaw(const struct asked *asked, const struct account *a, uint32_t link_no, enum author author,
+    const struct id *challenge, const struct hash *content, struct decision *d)
+{
+	struct request r = {.op = OP_THAW, .content = *content, .link_no = link_no, .challenge = *challenge};
+	const struct link *l = account_link_by_no(a, link_no);
+	bool suspended = l != NULL && l->state == LINK_SUSPENDED;
+	struct inquiry q;
+	uint32_t challenge_no = 0;
+	struct event *e;
+
+	begin(&q, asked, a, d);
+	inquiry_link(&q, l);
+	if (freeze_of(a, link_no, author) == NULL && !suspended) {
+		d->replayed = true;
+		decision_set(d, REASON_ASKED);
+		return;
+	}
+	if (author == AUTHOR_USER && !guarded(asked, a, &r, d, &challenge_no))
+		return;
+	decision_set(d, author == AUTHOR_USER ? REASON_COUNTERSIGNED : REASON_ASKED);
+	e = decision_event(d, &q, EVENT_THAWED, (enum reason)d->reason);
+	e->link_no = link_no;
+	e->author = author;
+	if (challenge_no != 0)
+		signed_by(e, a, challenge_no);
+}
+
+void
+decide_not_me(const struct asked *asked, const struct account *a, uint32_t link_no, struct decision *d)
+{
+	struct inquiry q;
+	struct event *e;
+
+	begin(&q, asked, a, d);
+	decision_set(d, REASON_ACCOUNT_UNKNOWN);
+	if (a->status == ACCOUNT_NONE)
+		return;
+	inquiry_link(&q, account_link_by_no(a, link_no));
+	decision_set(d, REASON_NOT_ME);
+	e = decision_event(d, &q, EVENT_NOT_ME, REASON_NOT_ME);
+	e->link_no = link_no;
+	e->author = AUTHOR_USER;
+	e->day = q.day;
+	e->month = q.month;
+}
+
+void
+decide_close(const struct asked *asked, const struct account *a, struct decision *d)
+{
+	struct inquiry q;
+
+	begin(&q, asked, a, d);
+	decision_set(d, REASON_NARROWS);
+	d->replayed = a->status == ACCOUNT_CLOSED;
+	if (a->status == ACCOUNT_NONE)
+		decision_set(d, REASON_ACCOUNT_UNKNOWN);
+	else if (!d->replayed)
+		decision_event(d, &q, EVENT_ACCOUNT_CLOSED, REASON_NARROWS);
+}
