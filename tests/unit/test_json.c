@@ -119,6 +119,8 @@ faults_are_refused_with_place_and_reason(void **state)
 	    {"{\"a\":{},\"\\u0061\":3}", 8, "duplicate member"},
 	    {"\"\xff\"", 1, "invalid UTF-8"},
 	    {"\"\xc0\xaf\"", 1, "invalid UTF-8"},
+	    {"\"\xe0\x80\xaf\"", 1, "invalid UTF-8"},
+	    {"\"\xf0\x80\x80\xaf\"", 1, "invalid UTF-8"},
 	    {"\"\xed\xa0\x80\"", 1, "invalid UTF-8"},
 	    {"\"\xf4\x90\x80\x80\"", 1, "invalid UTF-8"},
 	    {"\"a\tb\"", 2, "control character in a string"},
