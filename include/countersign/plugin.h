@@ -217,7 +217,7 @@ struct countersign_host_v1 {
 	 */
 	int (*config_secret)(void *context, const char *name, struct countersign_buffer *to);
 	/*
-	 * Zeroed memory until the operation returns, wiped by the host then; NULL past 256 KiB in
+	 * Zeroed memory until the operation returns, wiped by the host then; NULL past 512 KiB in
 	 * one call.
 	 */
 	void *(*scratch)(void *context, size_t len);

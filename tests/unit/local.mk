@@ -25,6 +25,12 @@ unit_tests += %reldir%/test_log
 %canon_reldir%_test_log_SOURCES = %reldir%/test_log.c %reldir%/unit.h
 %canon_reldir%_test_log_LDADD = libbase.la $(CMOCKA_LIBS)
 
+unit_tests += %reldir%/test_oidc
+%canon_reldir%_test_oidc_SOURCES = %reldir%/test_oidc.c %reldir%/unit.h %reldir%/plugin_host.h \
+	%reldir%/oidc_issuer.c %reldir%/oidc_issuer.h
+%canon_reldir%_test_oidc_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS) $(CRYPTO_CFLAGS)
+%canon_reldir%_test_oidc_LDADD = liboidc.la $(JANSSON_LIBS) $(CRYPTO_LIBS) $(CMOCKA_LIBS)
+
 unit_tests += %reldir%/test_plugin_abi
 %canon_reldir%_test_plugin_abi_SOURCES = %reldir%/test_plugin_abi.c %reldir%/unit.h
 %canon_reldir%_test_plugin_abi_LDADD = $(CMOCKA_LIBS)

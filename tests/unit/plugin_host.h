@@ -22,7 +22,8 @@ struct fake_host {
 	    struct countersign_http_response *response);
 	unsigned fetches;
 	char log[512];  /* the last line */
-	void *scratch;
+	void *scratch[16];
+	size_t scratch_count;
 };
 
 static inline void
@@ -117,9 +118,9 @@ fake_scratch(void *context, size_t len)
 {
 	struct fake_host *h = context;
 
-	free(h->scratch);
-	h->scratch = calloc(1, len);
-	return h->scratch;
+	if (h->scratch_count == sizeof(h->scratch) / sizeof(h->scratch[0]))
+		return NULL;
+	return h->scratch[h->scratch_count++] = calloc(1, len);
 }
 
 static inline void
@@ -147,11 +148,12 @@ fake_host_init(struct fake_host *h, const struct countersign_plugin_v1 *plugin,
 	};
 }
 
+/* As a worker does when an operation has returned. */
 static inline void
 fake_host_clear(struct fake_host *h)
 {
-	free(h->scratch);
-	h->scratch = NULL;
+	while (h->scratch_count > 0)
+		free(h->scratch[--h->scratch_count]);
 }
 
 #endif

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Base64url and form encoding. */
+#include "plugins/oidc/encoding.h"
+
+/* Value of a base64url letter, or -1. */
+static int
+letter_value(char c)
+{
+	if (c >= 'A' && c <= 'Z')
+		return c - 'A';
+	if (c >= 'a' && c <= 'z')
+		return c - 'a' + 26;
+	if (c >= '0' && c <= '9')
+		return c - '0' + 52;
+	return c == '-' ? 62 : c == '_' ? 63 : -1;
+}
+
+bool
+base64url_decode(struct countersign_view text, unsigned char *to, size_t cap, size_t *len)
+{
+	unsigned bits = 0, have = 0;
+	size_t n = 0;
+
+	if (text.len % 4 == 1)
+		return false;
+	for (size_t i = 0; i < text.len; i++) {
+		int value = letter_value(text.data[i]);
+
+		if (value < 0)
+			return false;
+		bits = bits << 6 | (unsigned)value;
+		have += 6;
+		if (have < 8)
+			continue;
+		if (n == cap)
+			return false;
+		have -= 8;
+		to[n++] = (unsigned char)(bits >> have);
+		bits &= (1U << have) - 1;
+	}
+	if (bits != 0)
+		return false;
+	*len = n;
+	return true;
+}
+
+void
+put_view(struct countersign_buffer *to, int *rc, struct countersign_view v)
+{
+	if (*rc != COUNTERSIGN_OK || v.len > to->cap - to->len) {
+		*rc = COUNTERSIGN_FULL;
+		return;
+	}
+	if (v.len > 0)
+		memcpy(to->data + to->len, v.data, v.len);
+	to->len += v.len;
+}
+
+void
+put_text(struct countersign_buffer *to, int *rc, const char *text)
+{
+	put_view(to, rc, countersign_view_of(text));
+}
+
+void
+put_escaped(struct countersign_buffer *to, int *rc, struct countersign_view v)
+{
+	static const char hex[] = "0123456789ABCDEF";
+
+	for (size_t i = 0; i < v.len; i++) {
+		unsigned char c = (unsigned char)v.data[i];
+		char escaped[3] = {'%', hex[c >> 4], hex[c & 15]};
+		bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+		    (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_' || c == '~';
+		struct countersign_view one = {plain ? v.data + i : escaped, plain ? 1 : 3};
+
+		put_view(to, rc, one);
+	}
+}
+
+void
+put_base64(struct countersign_buffer *to, int *rc, struct countersign_view v)
+{
+	static const char letters[] =
+	    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+	for (size_t i = 0; i < v.len; i += 3) {
+		size_t n = v.len - i < 3 ? v.len - i : 3;
+		unsigned bits = 0;
+		char four[4] = {'=', '=', '=', '='};
+
+		for (size_t k = 0; k < 3; k++)
+			bits = bits << 8 | (k < n ? (unsigned char)v.data[i + k] : 0);
+		for (size_t k = 0; k <= n; k++)
+			four[k] = letters[bits >> (18 - 6 * k) & 63];
+		put_view(to, rc, (struct countersign_view){four, sizeof(four)});
+	}
+}
+
+void
+put_pair(struct countersign_buffer *to, int *rc, size_t from, const char *name,
+    struct countersign_view value)
+{
+	if (to->len > from)
+		put_text(to, rc, "&");
+	put_text(to, rc, name);
+	put_text(to, rc, "=");
+	put_escaped(to, rc, value);
+}
+
+bool
+view_is(struct countersign_view a, struct countersign_view b)
+{
+	return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
+}
+
+bool
+view_is_text(struct countersign_view a, const char *b)
+{
+	return view_is(a, countersign_view_of(b));
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Base64url and form encoding: strict when reading, bounded when writing. */
+#ifndef CS_PLUGIN_OIDC_ENCODING_H
+#define CS_PLUGIN_OIDC_ENCODING_H
+
+#include <stdbool.h>
+
+#include "countersign/plugin.h"
+
+/*
+ * RFC 7515 section 2: base64url without padding. Refuses all but its alphabet, an impossible length, and unused bits
+ * that are not zero, so that a text has one spelling. *len is set on success.
+ */
+bool base64url_decode(struct countersign_view text, unsigned char *to, size_t cap, size_t *len);
+
+/* Writers over a buffer: the first that does not fit sets *rc to COUNTERSIGN_FULL and later ones do nothing. */
+void put_text(struct countersign_buffer *to, int *rc, const char *text);
+void put_view(struct countersign_buffer *to, int *rc, struct countersign_view v);
+/* application/x-www-form-urlencoded, with %20 for a space, so that it serves in a query too. */
+void put_escaped(struct countersign_buffer *to, int *rc, struct countersign_view v);
+/* base64 with padding, as RFC 7617 wants it. */
+void put_base64(struct countersign_buffer *to, int *rc, struct countersign_view v);
+/* &name=value, without & at the start of the buffer's part that begins at `from`. */
+void put_pair(struct countersign_buffer *to, int *rc, size_t from, const char *name,
+    struct countersign_view value);
+
+bool view_is(struct countersign_view a, struct countersign_view b);
+bool view_is_text(struct countersign_view a, const char *b);
+
+#endif
