@@ -3,6 +3,9 @@ noinst_LTLIBRARIES += libcore.la
 libcore_la_SOURCES = \
 	%reldir%/account.c %reldir%/account.h \
 	%reldir%/account_code.c %reldir%/codec.h \
+	%reldir%/apply.c %reldir%/apply_challenge.c %reldir%/apply_payment.c %reldir%/apply.h %reldir%/apply_internal.h \
+	%reldir%/books.c %reldir%/challenge.c %reldir%/decide.c %reldir%/decide.h %reldir%/guard.c \
+	%reldir%/independence.c %reldir%/inquiry.h %reldir%/limits.c %reldir%/power.c \
 	%reldir%/currency.c %reldir%/money.c %reldir%/money.h \
 	%reldir%/event.h %reldir%/event_code.c \
 	%reldir%/policy.c %reldir%/policy.h \
