@@ -9,6 +9,7 @@
  *   tag        its place among the tags seen so far, from 1; or 0 and the 8 bytes
  *   subject    0: zero; 1 to 16: the subject of that link; 17: the 16 bytes follow
  *   id         where it may be zero: 0, or 1 and the 16 bytes
+ *   captured   0: nothing; else one more than the difference to the whole amount
  *
  * A reader refuses the longer form where the shorter would do. The key and the revision are not inside: the store has
  * them, and gives them back.
@@ -137,16 +138,12 @@ code_subject(struct walk *w, enum codec_mode mode, struct id *subject)
 	uint8_t place = mode == CODEC_WRITE ? subject_place(w, subject) : 0;
 
 	code_u8(&w->c, mode, &place);
-	if (place == SUBJECT_RAW) {
+	if (place == SUBJECT_RAW)
 		code_id(&w->c, mode, subject);
-		if (mode == CODEC_READ)
-			w->c.bad |= subject_place(w, subject) != SUBJECT_RAW;
-	} else if (mode == CODEC_READ && place == 0) {
-		*subject = (struct id){{0}};
-	} else if (mode == CODEC_READ) {
-		w->c.bad |= place > w->links_n;
-		*subject = place > w->links_n ? (struct id){{0}} : w->links[place - 1].subject;
-	}
+	else if (mode == CODEC_READ)
+		*subject = place == 0 || place > w->links_n ? (struct id){{0}} : w->links[place - 1].subject;
+	if (mode == CODEC_READ)
+		w->c.bad |= subject_place(w, subject) != place;
 }
 
 /* An id that is often zero. */
@@ -200,6 +197,19 @@ code_pair(struct walk *w, enum codec_mode mode, uint8_t *low, uint8_t *high)
 	if (mode == CODEC_READ) {
 		*low = both & 0x0f;
 		*high = both >> 4;
+	}
+}
+
+/* Mostly nothing or all of it was captured: 0, or one more than what was left. */
+CODEC_INLINE void
+code_captured(struct walk *w, enum codec_mode mode, int64_t amount, int64_t *captured)
+{
+	uint64_t v = mode == CODEC_WRITE && *captured != 0 ? (uint64_t)amount - (uint64_t)*captured + 1 : 0;
+
+	code_var(&w->c, mode, &v);
+	if (mode == CODEC_READ) {
+		*captured = v == 0 ? 0 : (int64_t)((uint64_t)amount - (v - 1));
+		w->c.bad |= v != 0 && *captured <= 0;
 	}
 }
 
@@ -302,7 +312,7 @@ code_payment(struct walk *w, enum codec_mode mode, struct payment *p)
 	code_currency(w, mode, &p->currency);
 	code_pair(w, mode, &p->state, &p->basis);
 	code_num(&w->c, mode, &p->amount_minor);
-	code_num(&w->c, mode, &p->captured_minor);
+	code_captured(w, mode, p->amount_minor, &p->captured_minor);
 	code_num(&w->c, mode, &p->refunded_minor);
 	code_span(w, mode, &p->permitted_ms, &p->expires_ms);
 }
@@ -413,21 +423,28 @@ version_check(struct view *bytes, uint8_t version)
 	return CS_OK;
 }
 
-static struct walk
-walk_over(struct view bytes)
+/* Not the tags: only those seen are read. */
+CODEC_INLINE void
+walk_begin(struct walk *w, uint8_t *to, struct view bytes)
 {
 	const uint8_t *from = (const uint8_t *)bytes.data;
 
-	return (struct walk){.c = {.from = from, .end = from + bytes.len}};
+	w->c = (struct codec){to, from, from + bytes.len, false};
+	w->last_ms = 0;
+	w->last_span_ms = 0;
+	w->last_currency = CURRENCY_NONE;
+	w->tags_n = w->links_n = 0;
+	w->links = NULL;
 }
 
 void
 account_encode(const struct account *a, struct buf *out)
 {
 	uint8_t mem[ACCOUNT_BYTES_MAX];
-	struct walk w = {.c = {.to = mem}};
+	struct walk w;
 
 	CHECK(account_bounded(a));
+	walk_begin(&w, mem, VIEW(""));
 	*w.c.to++ = ACCOUNT_VERSION;
 	/* Writing only reads the account. */
 	code_account(&w, CODEC_WRITE, (struct account *)a);
@@ -443,7 +460,7 @@ account_decode(struct view bytes, const struct id *key, uint64_t revision, struc
 
 	if (err != CS_OK)
 		return err;
-	w = walk_over(bytes);
+	walk_begin(&w, NULL, bytes);
 	a->key = *key;
 	a->revision = revision;
 	code_account(&w, CODEC_READ, a);
@@ -454,8 +471,9 @@ void
 payment_encode(const struct payment *p, struct buf *out)
 {
 	uint8_t mem[PAYMENT_BYTES_MAX];
-	struct walk w = {.c = {.to = mem}};
+	struct walk w;
 
+	walk_begin(&w, mem, VIEW(""));
 	*w.c.to++ = PAYMENT_VERSION;
 	code_payment(&w, CODEC_WRITE, (struct payment *)p);
 	CHECK((size_t)(w.c.to - mem) <= sizeof(mem));
@@ -471,7 +489,7 @@ payment_decode(struct view bytes, struct payment *p)
 
 	if (err != CS_OK)
 		return err;
-	w = walk_over(bytes);
+	walk_begin(&w, NULL, bytes);
 	code_payment(&w, CODEC_READ, &read);
 	if (w.c.bad || w.c.from != w.c.end || !payment_valid(&read))
 		return CS_ERR_CORRUPT;

@@ -22,7 +22,30 @@ struct codec {
 	bool bad;
 };
 
-/* The longer forms stand outside, with values for arguments, so that the codec stays in registers. */
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define LITTLE_ENDIAN_64(v) (v)
+#else
+#define LITTLE_ENDIAN_64(v) __builtin_bswap64(v)
+#endif
+
+/* Eight bytes, the lowest first. */
+CODEC_INLINE uint64_t
+bytes_load(const uint8_t *from)
+{
+	uint64_t v;
+
+	memcpy(&v, from, sizeof(v));
+	return LITTLE_ENDIAN_64(v);
+}
+
+CODEC_INLINE void
+bytes_store(uint8_t *to, uint64_t v)
+{
+	v = LITTLE_ENDIAN_64(v);
+	memcpy(to, &v, sizeof(v));
+}
+
+/* LEB128 beyond one byte. Outside the inlined walk, with values for arguments, so that the codec stays in registers. */
 static __attribute__((noinline)) uint8_t *
 var_write_long(uint8_t *to, uint64_t v)
 {
@@ -32,24 +55,27 @@ var_write_long(uint8_t *to, uint64_t v)
 	return to;
 }
 
-/* NULL: cut off, too large, or longer than it needs to be. */
-static __attribute__((noinline)) const uint8_t *
-var_read_long(const uint8_t *from, const uint8_t *end, uint64_t *v)
+/* A number and where the next one begins; NULL: cut off, too large, or longer than it needs to be. */
+struct var {
+	uint64_t value;
+	const uint8_t *next;
+};
+
+static __attribute__((noinline)) struct var
+var_read_long(const uint8_t *from, const uint8_t *end)
 {
 	uint64_t sum = 0;
 
 	for (unsigned shift = 0; shift < 64 && from < end; shift += 7) {
 		uint8_t x = *from++;
 
-		if (shift == 63 && x > 1)
-			return NULL;
+		if ((shift == 63 && x > 1) || (shift > 0 && x == 0))
+			break;
 		sum |= (uint64_t)(x & 0x7f) << shift;
-		if (x < 0x80) {
-			*v = sum;
-			return shift > 0 && x == 0 ? NULL : from;
-		}
+		if (x < 0x80)
+			return (struct var){sum, from};
 	}
-	return NULL;
+	return (struct var){0, NULL};
 }
 
 CODEC_INLINE uint64_t
@@ -86,20 +112,16 @@ code_u8(struct codec *c, enum codec_mode mode, uint8_t *v)
 	code_bytes(c, mode, v, 1);
 }
 
-/* Eight bytes, the lowest first. */
 CODEC_INLINE void
 code_u64(struct codec *c, enum codec_mode mode, uint64_t *v)
 {
 	uint8_t x[8];
 
-	for (int i = 0; mode == CODEC_WRITE && i < 8; i++)
-		x[i] = (uint8_t)(*v >> (8 * i));
+	if (mode == CODEC_WRITE)
+		bytes_store(x, *v);
 	code_bytes(c, mode, x, sizeof(x));
-	if (mode == CODEC_READ) {
-		*v = 0;
-		for (int i = 0; i < 8; i++)
-			*v |= (uint64_t)x[i] << (8 * i);
-	}
+	if (mode == CODEC_READ)
+		*v = bytes_load(x);
 }
 
 /* Unsigned LEB128, the shortest form only. */
@@ -114,12 +136,11 @@ code_var(struct codec *c, enum codec_mode mode, uint64_t *v)
 	} else if (c->from < c->end && *c->from < 0x80) {
 		*v = *c->from++;
 	} else {
-		uint64_t sum = 0;
-		const uint8_t *next = var_read_long(c->from, c->end, &sum);
+		struct var var = var_read_long(c->from, c->end);
 
-		c->bad |= next == NULL;
-		c->from = next == NULL ? c->end : next;
-		*v = sum;
+		c->bad |= var.next == NULL;
+		c->from = var.next == NULL ? c->end : var.next;
+		*v = var.value;
 	}
 }
 
