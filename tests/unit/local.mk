@@ -17,6 +17,10 @@ unit_tests += %reldir%/test_clock
 %canon_reldir%_test_clock_SOURCES = %reldir%/test_clock.c %reldir%/unit.h
 %canon_reldir%_test_clock_LDADD = libbase_testclock.la $(CMOCKA_LIBS)
 
+unit_tests += %reldir%/test_http
+%canon_reldir%_test_http_SOURCES = %reldir%/test_http.c %reldir%/unit.h
+%canon_reldir%_test_http_LDADD = libgateway.la libbase.la $(CMOCKA_LIBS)
+
 unit_tests += %reldir%/test_json
 %canon_reldir%_test_json_SOURCES = %reldir%/test_json.c %reldir%/unit.h
 %canon_reldir%_test_json_LDADD = libbase.la $(CMOCKA_LIBS)
@@ -34,6 +38,11 @@ unit_tests += %reldir%/test_oidc
 unit_tests += %reldir%/test_plugin_abi
 %canon_reldir%_test_plugin_abi_SOURCES = %reldir%/test_plugin_abi.c %reldir%/unit.h
 %canon_reldir%_test_plugin_abi_LDADD = $(CMOCKA_LIBS)
+
+unit_tests += %reldir%/test_routes
+%canon_reldir%_test_routes_SOURCES = %reldir%/test_routes.c %reldir%/unit.h
+%canon_reldir%_test_routes_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)
+%canon_reldir%_test_routes_LDADD = libgateway.la libbase.la $(JANSSON_LIBS) $(CMOCKA_LIBS)
 
 unit_tests += %reldir%/test_sandbox
 %canon_reldir%_test_sandbox_SOURCES = %reldir%/test_sandbox.c %reldir%/unit.h
