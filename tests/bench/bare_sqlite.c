@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The bare SQLite group commit: WAL, synchronous=FULL, one insert of a record of the size of a decision, so many to a
- * commit. No broker that keeps its log in SQLite is faster than this.
+ * The bare SQLite group commit: WAL, synchronous=FULL, one insert of a record of the size of a
+ * decision, so many to a commit. No broker that keeps its log in SQLite is faster than this.
  *
  *   bare_sqlite FILE [--per-commit N] [--bytes N] [--seconds S]
  */
@@ -56,7 +56,8 @@ static void
 measure(sqlite3 *db, unsigned long per_commit, unsigned long bytes, double seconds)
 {
 	sqlite3_stmt *begin = prepare(db, "BEGIN IMMEDIATE"), *commit = prepare(db, "COMMIT");
-	sqlite3_stmt *insert = prepare(db, "INSERT INTO log (key, revision, event) VALUES (?1, ?2, ?3)");
+	sqlite3_stmt *insert =
+	    prepare(db, "INSERT INTO log (key, revision, event) VALUES (?1, ?2, ?3)");
 	unsigned char key[KEY_BYTES], record[RECORD_MAX];
 	double start = now_s(), at;
 	uint64_t n = 0;
@@ -76,7 +77,8 @@ measure(sqlite3 *db, unsigned long per_commit, unsigned long bytes, double secon
 		step(db, commit);
 		at = now_s();
 	} while (at - start < seconds);
-	printf("{\"name\":\"bare_sqlite\",\"per_commit\":%lu,\"bytes\":%lu,\"seconds\":%.3f,\"answers\":%llu,\"rate\":%.1f}\n",
+	printf("{\"name\":\"bare_sqlite\",\"per_commit\":%lu,\"bytes\":%lu,\"seconds\":%.3f,"
+	       "\"answers\":%llu,\"rate\":%.1f}\n",
 	    per_commit, bytes, at - start, (unsigned long long)n, (double)n / (at - start));
 	sqlite3_finalize(begin);
 	sqlite3_finalize(insert);
@@ -87,7 +89,8 @@ int
 main(int argc, char **argv)
 {
 	static const struct option longs[] = {{"per-commit", required_argument, NULL, 'p'},
-	    {"bytes", required_argument, NULL, 'b'}, {"seconds", required_argument, NULL, 's'}, {NULL, 0, NULL, 0}};
+	    {"bytes", required_argument, NULL, 'b'}, {"seconds", required_argument, NULL, 's'},
+	    {NULL, 0, NULL, 0}};
 	unsigned long per_commit = 1, bytes = 400;
 	double seconds = 2;
 	sqlite3 *db;
@@ -104,12 +107,14 @@ main(int argc, char **argv)
 			return 2;
 	}
 	if (argc - optind != 1 || per_commit < 1 || bytes < sizeof(uint64_t) || bytes > RECORD_MAX)
-		errx(2, "usage: bare_sqlite FILE [--per-commit N] [--bytes 8-%d] [--seconds S]", RECORD_MAX);
+		errx(2, "usage: bare_sqlite FILE [--per-commit N] [--bytes 8-%d] [--seconds S]",
+		    RECORD_MAX);
 	if (sqlite3_open(argv[optind], &db) != SQLITE_OK)
 		errx(1, "%s: %s", argv[optind], sqlite3_errmsg(db));
 	run(db, "PRAGMA journal_mode=WAL");
 	run(db, "PRAGMA synchronous=FULL");
-	run(db, "CREATE TABLE IF NOT EXISTS log (seq INTEGER PRIMARY KEY, key BLOB, revision INTEGER, event BLOB)");
+	run(db, "CREATE TABLE IF NOT EXISTS log (seq INTEGER PRIMARY KEY, key BLOB, revision "
+		"INTEGER, event BLOB)");
 	measure(db, per_commit, bytes, seconds);
 	sqlite3_close(db);
 	return 0;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The client loop. Replies on one connection come in the order of the requests, so start times lie in a ring. */
+/* The client loop. Replies on one connection come in the order of the requests, so start times lie
+ * in a ring. */
 #include "tests/bench/driver.h"
 
 #include <err.h>
@@ -25,7 +26,7 @@ struct connection {
 	bool waits_to_write;
 	char *in, *out;
 	size_t in_len, out_len, out_sent, out_cap;
-	int64_t *asked_ns;     /* ring of DRIVER_DEPTH_MAX */
+	int64_t *asked_ns; /* ring of DRIVER_DEPTH_MAX */
 	uint64_t asked, heard;
 };
 
@@ -35,7 +36,7 @@ struct driver {
 	const struct traffic *traffic;
 	struct connection *connections;
 	int epoll;
-	bool dry;              /* the traffic has nothing more to ask */
+	bool dry; /* the traffic has nothing more to ask */
 	int64_t begin_ns, count_from_ns, end_ns;
 	uint64_t asked, heard, counted, other, bytes_out, bytes_in, late;
 	struct hist hist;
@@ -102,8 +103,10 @@ unix_write(int fd, void *io, const void *buf, size_t len)
 struct transport
 transport_unix(const char *path)
 {
-	return (struct transport){
-	    .open = unix_open, .read = unix_read, .write = unix_write, .ctx = (void *)(uintptr_t)path};
+	return (struct transport){.open = unix_open,
+	    .read = unix_read,
+	    .write = unix_write,
+	    .ctx = (void *)(uintptr_t)path};
 }
 
 static bool
@@ -185,7 +188,8 @@ send_queued(struct driver *d, struct connection *c)
 	bool blocked = false;
 
 	while (c->out_sent < c->out_len) {
-		ssize_t n = d->transport->write(c->fd, c->io, c->out + c->out_sent, c->out_len - c->out_sent);
+		ssize_t n = d->transport->write(
+		    c->fd, c->io, c->out + c->out_sent, c->out_len - c->out_sent);
 
 		if (n < 0 && errno == EAGAIN) {
 			blocked = true;
@@ -207,7 +211,8 @@ send_queued(struct driver *d, struct connection *c)
 	return true;
 }
 
-/* A closed loop counts what is answered in the time; an open loop what was due in it, however late the answer. */
+/* A closed loop counts what is answered in the time; an open loop what was due in it, however late
+ * the answer. */
 static void
 count_reply(struct driver *d, int64_t due_ns, int64_t now)
 {
@@ -254,13 +259,14 @@ on_readable(struct driver *d, struct connection *c)
 	int64_t now;
 
 	do {
-		ssize_t n = d->transport->read(c->fd, c->io, c->in + c->in_len, DRIVER_READ_BYTES - c->in_len);
+		ssize_t n = d->transport->read(
+		    c->fd, c->io, c->in + c->in_len, DRIVER_READ_BYTES - c->in_len);
 
 		if (n < 0 && errno == EAGAIN)
 			break;
 		if (n <= 0) {
-			warnx("the server closed the connection after %llu replies: %s", (unsigned long long)c->heard,
-			    n < 0 ? strerror(errno) : "end of file");
+			warnx("the server closed the connection after %llu replies: %s",
+			    (unsigned long long)c->heard, n < 0 ? strerror(errno) : "end of file");
 			return false;
 		}
 		c->in_len += (size_t)n;
@@ -318,7 +324,8 @@ fill_all(struct driver *d)
 	return true;
 }
 
-/* Open loop: queues all that is due by now, in turn over the connections. Returns ns until the next, or -1. */
+/* Open loop: queues all that is due by now, in turn over the connections. Returns ns until the
+ * next, or -1. */
 static int64_t
 queue_due(struct driver *d, int64_t now, bool *failed)
 {
@@ -365,15 +372,18 @@ loop(struct driver *d)
 
 	while (!failed && !finished(d, now = now_ns())) {
 		int64_t wait_ns = d->options->rate > 0 ? queue_due(d, now, &failed) : -1;
-		struct timespec wait = {.tv_sec = wait_ns / 1000000000, .tv_nsec = wait_ns % 1000000000};
+		struct timespec wait = {
+		    .tv_sec = wait_ns / 1000000000, .tv_nsec = wait_ns % 1000000000};
 		struct timespec silence = {.tv_nsec = 100 * 1000000};
-		int n = epoll_pwait2(d->epoll, events, DRIVER_CONNECTIONS_MAX, wait_ns >= 0 ? &wait : &silence, NULL);
+		int n = epoll_pwait2(d->epoll, events, DRIVER_CONNECTIONS_MAX,
+		    wait_ns >= 0 ? &wait : &silence, NULL);
 
 		if (n < 0 && errno != EINTR)
 			err(1, "epoll_pwait2");
 		if (n > 0)
 			last_ns = now_ns();
-		else if (d->heard < d->asked && now_ns() - last_ns > (int64_t)SILENCE_MS * 1000000) {
+		else if (d->heard < d->asked &&
+			 now_ns() - last_ns > (int64_t)SILENCE_MS * 1000000) {
 			warnx("no reply for %d s; %llu of %llu answered", SILENCE_MS / 1000,
 			    (unsigned long long)d->heard, (unsigned long long)d->asked);
 			return false;
@@ -412,17 +422,20 @@ print_result(const struct driver *d)
 
 	printf("{\"name\":");
 	print_text(d->traffic->name);
-	printf(",\"connections\":%u,\"depth\":%u,\"seconds\":%.3f,\"answers\":%llu,\"rate\":%.1f,\"asked_rate\":%.1f",
+	printf(",\"connections\":%u,\"depth\":%u,\"seconds\":%.3f,\"answers\":%llu,\"rate\":%.1f,"
+	       "\"asked_rate\":%.1f",
 	    o->connections, o->depth, seconds, (unsigned long long)d->counted,
 	    seconds > 0 ? (double)d->counted / seconds : 0, o->rate);
-	printf(",\"all_answers\":%llu,\"unexpected\":%llu,\"late\":%llu,\"request_bytes\":%.1f,\"reply_bytes\":%.1f",
+	printf(",\"all_answers\":%llu,\"unexpected\":%llu,\"late\":%llu,\"request_bytes\":%.1f,"
+	       "\"reply_bytes\":%.1f",
 	    (unsigned long long)d->heard, (unsigned long long)d->other, (unsigned long long)d->late,
 	    d->asked > 0 ? (double)d->bytes_out / (double)d->asked : 0,
 	    d->heard > 0 ? (double)d->bytes_in / (double)d->heard : 0);
 	printf(",\"p50_us\":%.1f,\"p90_us\":%.1f,\"p99_us\":%.1f,\"p999_us\":%.1f,\"max_us\":%.1f",
-	    (double)hist_percentile_ns(&d->hist, 50) / 1e3, (double)hist_percentile_ns(&d->hist, 90) / 1e3,
-	    (double)hist_percentile_ns(&d->hist, 99) / 1e3, (double)hist_percentile_ns(&d->hist, 99.9) / 1e3,
-	    (double)d->hist.max_ns / 1e3);
+	    (double)hist_percentile_ns(&d->hist, 50) / 1e3,
+	    (double)hist_percentile_ns(&d->hist, 90) / 1e3,
+	    (double)hist_percentile_ns(&d->hist, 99) / 1e3,
+	    (double)hist_percentile_ns(&d->hist, 99.9) / 1e3, (double)d->hist.max_ns / 1e3);
 	if (d->other > 0) {
 		printf(",\"sample\":");
 		print_text(d->sample);
@@ -431,7 +444,8 @@ print_result(const struct driver *d)
 }
 
 int
-driver_run(const struct driver_options *options, const struct transport *transport, const struct traffic *traffic)
+driver_run(const struct driver_options *options, const struct transport *transport,
+    const struct traffic *traffic)
 {
 	static struct driver d;
 	bool ok;
@@ -441,7 +455,8 @@ driver_run(const struct driver_options *options, const struct transport *transpo
 	d.epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (d.connections == NULL || d.epoll < 0)
 		err(1, "cannot start");
-	prctl(PR_SET_TIMERSLACK, 1UL); /* the open loop's time-table is in microseconds; the default slack is 50 */
+	prctl(PR_SET_TIMERSLACK,
+	    1UL); /* the open loop's time-table is in microseconds; the default slack is 50 */
 	if (!connect_all(&d))
 		return 1;
 	d.begin_ns = now_ns();
@@ -452,7 +467,7 @@ driver_run(const struct driver_options *options, const struct transport *transpo
 	for (unsigned i = 0; i < options->connections; i++)
 		close(d.connections[i].fd);
 	if (d.other > 0)
-		warnx("%llu of %llu replies were not what was asked for; the first: %s", (unsigned long long)d.other,
-		    (unsigned long long)d.heard, d.sample);
+		warnx("%llu of %llu replies were not what was asked for; the first: %s",
+		    (unsigned long long)d.other, (unsigned long long)d.heard, d.sample);
 	return ok && d.other == 0 ? 0 : 1;
 }

@@ -18,7 +18,9 @@ form_init(struct form *f, const char *text, const char *param)
 
 	*f = (struct form){.param = param != NULL ? param : ""};
 	clock_gettime(CLOCK_REALTIME, &ts);
-	f->prefix_len = (size_t)snprintf(f->payment, sizeof(f->payment), "p%08lx%05x", (unsigned long)ts.tv_sec & 0xffffffff,
+	snprintf(f->now, sizeof(f->now), "%010lld", (long long)ts.tv_sec);
+	f->prefix_len = (size_t)snprintf(f->payment, sizeof(f->payment), "p%08lx%05x",
+	    (unsigned long)ts.tv_sec & 0xffffffff,
 	    ((unsigned)getpid() ^ (unsigned)ts.tv_nsec) & 0xfffff);
 	for (const char *p = text;; n++) {
 		const char *mark = strchr(p, '%');
@@ -57,6 +59,8 @@ field_text(struct form *f, char field, const struct person *who)
 		return next_payment(f);
 	case 'p':
 		return (struct word){f->param, strlen(f->param)};
+	case 't':
+		return (struct word){f->now, strlen(f->now)};
 	case '0':
 		return (struct word){"", 1};
 	case 'l':

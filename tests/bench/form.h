@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A message prepared once and filled in for each request: %1 and %2 stand for the words of a person, %n for a payment
- * id that is never used twice, %0 for a NUL byte, %p for a word given at the start (a provider's name), and %l, at most
- * once, for the number of bytes after the blank line that ends the header (5 digits).
+ * A message prepared once and filled in for each request: %1 and %2 stand for the words of a
+ * person, %n for a payment id that is never used twice, %0 for a NUL byte, %p for a word given at
+ * the start (a provider's name), %t for the time of the start in seconds (10 digits), and %l, at
+ * most once, for the number of bytes after the blank line that ends the header (5 digits).
  */
 #ifndef CS_BENCH_FORM_H
 #define CS_BENCH_FORM_H
@@ -18,6 +19,7 @@ struct form {
 		char field; /* what follows the text; '\0' at the end */
 	} parts[FORM_PARTS];
 	const char *param;
+	char now[24];
 	char payment[32]; /* prefix, then a counter */
 	size_t prefix_len;
 	unsigned long long serial;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Buckets: values below HIST_SUB have one each; above, the top HIST_SUB_BITS bits after the leading one choose. */
+/* Buckets: values below HIST_SUB have one each; above, the top HIST_SUB_BITS bits after the leading
+ * one choose. */
 #include "tests/bench/hist.h"
 
 static unsigned
@@ -9,7 +10,8 @@ bucket_of(uint64_t ns)
 
 	if (ns < HIST_SUB)
 		return (unsigned)ns;
-	power = 63 - (unsigned)__builtin_clzll(ns) - HIST_SUB_BITS; /* 0 for the first power that is cut */
+	power = 63 - (unsigned)__builtin_clzll(ns) -
+		HIST_SUB_BITS; /* 0 for the first power that is cut */
 	index = (power + 1) * HIST_SUB + (unsigned)(ns >> power) - HIST_SUB;
 	return index < HIST_POWERS * HIST_SUB ? index : HIST_POWERS * HIST_SUB - 1;
 }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Load over HTTPS with client certificates: one POST after another on connections kept alive. The same client asks the
- * gateway and the nginx that answers with a fixed text.
+ * Load over HTTPS with client certificates: one POST after another on connections kept alive. The
+ * same client asks the gateway and the nginx that answers with a fixed text.
  *
- *   https_load HOST:PORT --people FILE --ca FILE [--cert FILE --key FILE] [--path PATH] [--expect TEXT]
+ *   https_load HOST:PORT --people FILE --ca FILE [--cert FILE --key FILE] [--path PATH] [--expect
+ * TEXT]
  *       [--action spend|can_spend] [--connections N ...]
  */
 #include <arpa/inet.h>
@@ -24,10 +25,12 @@
 #include "tests/bench/form.h"
 
 static const char message[] =
-    "POST %p HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %l\r\n\r\n"
+    "POST %p HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: "
+    "%l\r\n\r\n"
     "{\"subject\":{\"type\":\"account\",\"id\":\"%2\",\"properties\":{\"session\":\"%1\"}},"
     "\"action\":{\"name\":\"%a\"},\"resource\":{\"type\":\"payment\",\"id\":\"%n\",\"properties\":"
-    "{\"amount\":\"0.01\",\"currency\":\"CNY\",\"payee\":{\"id\":\"m-7\",\"name\":\"Corner Shop\"}}}}";
+    "{\"amount\":\"0.01\",\"currency\":\"CNY\",\"payee\":{\"id\":\"m-7\",\"name\":\"Corner "
+    "Shop\"}}}}";
 
 struct client {
 	struct sockaddr_in addr;
@@ -45,7 +48,8 @@ tls_open(void *ctx, void **io)
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1;
 	SSL *ssl = SSL_new(client->tls);
 
-	if (fd < 0 || ssl == NULL || connect(fd, (struct sockaddr *)&client->addr, sizeof(client->addr)) < 0) {
+	if (fd < 0 || ssl == NULL ||
+	    connect(fd, (struct sockaddr *)&client->addr, sizeof(client->addr)) < 0) {
 		warn("cannot connect");
 		return -1;
 	}
@@ -97,7 +101,8 @@ ask(void *ctx, char *out)
 {
 	struct client *client = ctx;
 
-	return form_fill(&client->form, people_pick(&client->people, false), out, DRIVER_REQUEST_MAX);
+	return form_fill(
+	    &client->form, people_pick(&client->people, false), out, DRIVER_REQUEST_MAX);
 }
 
 /* The value of Content-Length in a header, or 0. */
@@ -157,7 +162,7 @@ tls_new(const char *ca, const char *cert, const char *key)
 
 	if (tls == NULL || SSL_CTX_load_verify_locations(tls, ca, NULL) != 1 ||
 	    (cert != NULL && (SSL_CTX_use_certificate_chain_file(tls, cert) != 1 ||
-	                         SSL_CTX_use_PrivateKey_file(tls, key, SSL_FILETYPE_PEM) != 1))) {
+				 SSL_CTX_use_PrivateKey_file(tls, key, SSL_FILETYPE_PEM) != 1))) {
 		ERR_print_errors_fp(stderr);
 		errx(1, "cannot read the certificates");
 	}
@@ -180,34 +185,51 @@ message_for(const char *action)
 int
 main(int argc, char **argv)
 {
-	static const struct option longs[] = {DRIVER_LONG_OPTIONS, {"people", required_argument, NULL, 'f'},
-	    {"ca", required_argument, NULL, 'a'}, {"cert", required_argument, NULL, 'e'},
-	    {"key", required_argument, NULL, 'k'}, {"path", required_argument, NULL, 'p'},
-	    {"expect", required_argument, NULL, 'x'}, {"action", required_argument, NULL, 't'}, {NULL, 0, NULL, 0}};
+	static const struct option longs[] = {DRIVER_LONG_OPTIONS,
+	    {"people", required_argument, NULL, 'f'}, {"ca", required_argument, NULL, 'a'},
+	    {"cert", required_argument, NULL, 'e'}, {"key", required_argument, NULL, 'k'},
+	    {"path", required_argument, NULL, 'p'}, {"expect", required_argument, NULL, 'x'},
+	    {"action", required_argument, NULL, 't'}, {NULL, 0, NULL, 0}};
 	static struct client client;
 	struct driver_options options = DRIVER_DEFAULTS;
 	struct transport transport = {tls_open, tls_read, tls_write, true, &client};
-	const char *people = NULL, *ca = NULL, *cert = NULL, *key = NULL, *path = "/access/v1/evaluation",
-	           *action = "spend";
+	const char *people = NULL, *ca = NULL, *cert = NULL, *key = NULL,
+		   *path = "/access/v1/evaluation", *action = "spend";
 	int c;
 
 	client.expect = "\"decision\":true";
-	while ((c = getopt_long(argc, argv, DRIVER_SHORT_OPTIONS "f:a:e:k:p:x:t:", longs, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, DRIVER_SHORT_OPTIONS "f:a:e:k:p:x:t:", longs, NULL)) !=
+	       -1) {
 		switch (c) {
-		case 'f': people = optarg; break;
-		case 'a': ca = optarg; break;
-		case 'e': cert = optarg; break;
-		case 'k': key = optarg; break;
-		case 'p': path = optarg; break;
-		case 'x': client.expect = optarg; break;
-		case 't': action = optarg; break;
+		case 'f':
+			people = optarg;
+			break;
+		case 'a':
+			ca = optarg;
+			break;
+		case 'e':
+			cert = optarg;
+			break;
+		case 'k':
+			key = optarg;
+			break;
+		case 'p':
+			path = optarg;
+			break;
+		case 'x':
+			client.expect = optarg;
+			break;
+		case 't':
+			action = optarg;
+			break;
 		default:
 			if (!driver_option(&options, c, optarg))
 				errx(2, "a bad option or value");
 		}
 	}
 	if (argc - optind != 1 || people == NULL || ca == NULL || (cert != NULL) != (key != NULL))
-		errx(2, "usage: https_load HOST:PORT --people FILE --ca FILE [--cert FILE --key FILE] [options]");
+		errx(2, "usage: https_load HOST:PORT --people FILE --ca FILE [--cert FILE --key "
+			"FILE] [options]");
 	client.addr = address(argv[optind]);
 	client.expect_len = strlen(client.expect);
 	client.tls = tls_new(ca, cert, key);

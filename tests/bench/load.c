@@ -2,10 +2,11 @@
 /*
  * Load for the broker's Unix socket.
  *
- *   load KIND SOCKET [--people FILE] [--param WORD] [--connections N] [--depth N] [--seconds S] [--rate N] ...
+ *   load KIND SOCKET [--people FILE] [--param WORD] [--connections N] [--depth N] [--seconds S]
+ * [--rate N] ...
  *
- * Every reply is looked at: one that is not what the kind expects makes the run fail, so that a fast refusal is never
- * taken for a fast decision.
+ * Every reply is looked at: one that is not what the kind expects makes the run fail, so that a
+ * fast refusal is never taken for a fast decision.
  */
 #include <err.h>
 #include <getopt.h>
@@ -16,8 +17,8 @@
 #include "tests/bench/driver.h"
 #include "tests/bench/form.h"
 
-#define PAYMENT \
-	"\"payment\":{\"id\":\"%n\",\"amount\":\"0.01\",\"currency\":\"CNY\"," \
+#define PAYMENT                                                                                    \
+	"\"payment\":{\"id\":\"%n\",\"amount\":\"0.01\",\"currency\":\"CNY\","                     \
 	"\"payee\":{\"id\":\"m-7\",\"name\":\"Corner Shop\"}}"
 
 static const struct kind {
@@ -26,21 +27,26 @@ static const struct kind {
 	const char *expect; /* in every good reply */
 	bool people, once;
 } kinds[] = {
-	{"authorize",
-	    "{\"method\":\"org.countersign.Payments.Authorize\",\"parameters\":{\"session\":\"%1\"," PAYMENT
-	    ",\"capture\":true}}%0",
-	    "\"outcome\":\"permit\"", true, false},
-	{"evaluate",
-	    "{\"method\":\"org.countersign.Payments.Evaluate\",\"parameters\":{\"session\":\"%1\"," PAYMENT "}}%0",
-	    "\"outcome\":\"permit\"", true, false},
-	{"lookup", "{\"method\":\"org.countersign.Lookup.ByAccount\",\"parameters\":{\"account\":\"%2\"}}%0",
-	    "\"entries\":[{", true, false},
-	{"info", "{\"method\":\"org.varlink.service.GetInfo\",\"parameters\":{}}%0", "\"vendor\":", false, false},
-	{"begin", "{\"method\":\"org.countersign.Sessions.Begin\",\"parameters\":{\"provider\":\"%p\"}}%0",
-	    "\"nonce\":", false, false},
-	{"open",
-	    "{\"method\":\"org.countersign.Sessions.Open\",\"parameters\":{\"sign_in\":\"%1\",\"id_token\":\"%2\"}}%0",
-	    "\"session\":", true, true},
+    {"authorize",
+	"{\"method\":\"org.countersign.Payments.Authorize\",\"parameters\":{\"session\":\"%"
+	"1\"," PAYMENT ",\"capture\":true}}%0",
+	"\"outcome\":\"permit\"", true, false},
+    {"evaluate",
+	"{\"method\":\"org.countersign.Payments.Evaluate\",\"parameters\":{\"session\":\"%"
+	"1\"," PAYMENT "}}%0",
+	"\"outcome\":\"permit\"", true, false},
+    {"lookup",
+	"{\"method\":\"org.countersign.Lookup.ByAccount\",\"parameters\":{\"account\":\"%2\"}}%0",
+	"\"entries\":[{", true, false},
+    {"info", "{\"method\":\"org.varlink.service.GetInfo\",\"parameters\":{}}%0",
+	"\"vendor\":", false, false},
+    {"begin",
+	"{\"method\":\"org.countersign.Sessions.Begin\",\"parameters\":{\"provider\":\"%p\"}}%0",
+	"\"nonce\":", false, false},
+    {"open",
+	"{\"method\":\"org.countersign.Sessions.Open\",\"parameters\":{\"sign_in\":\"%1\",\"id_"
+	"token\":\"%2\"}}%0",
+	"\"session\":", true, true},
 };
 
 struct load {
@@ -80,14 +86,17 @@ kind_find(const char *name)
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
 		if (strcmp(kinds[i].name, name) == 0)
 			return &kinds[i];
-	errx(2, "%s is not a kind of message; authorize, evaluate, lookup, info, begin and open are", name);
+	errx(2,
+	    "%s is not a kind of message; authorize, evaluate, lookup, info, begin and open are",
+	    name);
 }
 
 int
 main(int argc, char **argv)
 {
-	static const struct option longs[] = {DRIVER_LONG_OPTIONS, {"people", required_argument, NULL, 'f'},
-	    {"param", required_argument, NULL, 'p'}, {NULL, 0, NULL, 0}};
+	static const struct option longs[] = {DRIVER_LONG_OPTIONS,
+	    {"people", required_argument, NULL, 'f'}, {"param", required_argument, NULL, 'p'},
+	    {NULL, 0, NULL, 0}};
 	static struct load l;
 	struct driver_options options = DRIVER_DEFAULTS;
 	struct transport transport;

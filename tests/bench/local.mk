@@ -4,7 +4,14 @@ bench_client = %reldir%/driver.c %reldir%/driver.h %reldir%/hist.c %reldir%/hist
 bench_forms = %reldir%/form.c %reldir%/form.h %reldir%/people.c %reldir%/people.h
 bench_programs = %reldir%/load %reldir%/pingpong %reldir%/bare_sqlite %reldir%/redis_load %reldir%/https_load
 EXTRA_PROGRAMS += $(bench_programs)
-CLEANFILES += $(bench_programs)
+CLEANFILES += $(bench_programs) bench.json
+EXTRA_DIST += %reldir%/README.md %reldir%/run %reldir%/process.py %reldir%/peers.py %reldir%/broker.py %reldir%/report.py \
+	%reldir%/decide.lua %reldir%/preload.lua
+
+BENCH_FLAGS =
+bench: all $(bench_programs)
+	$(AM_V_at)PYTHONDONTWRITEBYTECODE=1 $(srcdir)/%reldir%/run --build . $(BENCH_FLAGS)
+.PHONY: bench
 
 %canon_reldir%_load_SOURCES = %reldir%/load.c $(bench_client) $(bench_forms)
 %canon_reldir%_load_LDADD = -lm

@@ -34,7 +34,8 @@ people_read(struct people *p, const char *path)
 	size_t cap = 0;
 
 	*p = (struct people){0};
-	for (char *line = strtok_r(text, "\n", &rest); line != NULL; line = strtok_r(NULL, "\n", &rest)) {
+	for (char *line = strtok_r(text, "\n", &rest); line != NULL;
+	     line = strtok_r(NULL, "\n", &rest)) {
 		char *space = strchr(line, ' ');
 
 		if (space == NULL)
@@ -45,8 +46,8 @@ people_read(struct people *p, const char *path)
 			if (p->people == NULL)
 				err(1, "realloc");
 		}
-		p->people[p->n++] = (struct person){
-		    .first = {line, (size_t)(space - line)}, .second = {space + 1, strlen(space + 1)}};
+		p->people[p->n++] = (struct person){.first = {line, (size_t)(space - line)},
+		    .second = {space + 1, strlen(space + 1)}};
 	}
 	if (p->n == 0)
 		errx(1, "%s: empty", path);

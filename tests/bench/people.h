@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Who asks: a file of lines of two words, "session account" or "sign_in id_token", held in memory. */
+/* Who asks: a file of lines of two words, "session account" or "sign_in id_token", held in memory.
+ */
 #ifndef CS_BENCH_PEOPLE_H
 #define CS_BENCH_PEOPLE_H
 

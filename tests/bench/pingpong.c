@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The physical limit: a server that answers every NUL-terminated frame with a frame of fixed size and does nothing else,
- * and the same client as everywhere. What is above this figure cannot be had on a Unix socket by one thread.
+ * The physical limit: a server that answers every NUL-terminated frame with a frame of fixed size
+ * and does nothing else, and the same client as everywhere. What is above this figure cannot be had
+ * on a Unix socket by one thread.
  *
  *   pingpong serve SOCKET [--reply-bytes N] [--blocking]
  *   pingpong ask SOCKET [--request-bytes N] [--connections N ...]
  *
- * The server is a loop of epoll_wait, read and write, as any server of many clients must be. With --blocking it serves
- * one connection with blocking read and write alone.
+ * The server is a loop of epoll_wait, read and write, as any server of many clients must be. With
+ * --blocking it serves one connection with blocking read and write alone.
  */
 #include <err.h>
 #include <errno.h>
@@ -54,7 +55,8 @@ write_all(int fd, const char *data, size_t len)
 	return true;
 }
 
-/* One read, and a reply for each frame that ended in it. Returns false at the end of the connection. */
+/* One read, and a reply for each frame that ended in it. Returns false at the end of the
+ * connection. */
 static bool
 answer(int fd, size_t reply_bytes)
 {
@@ -67,7 +69,8 @@ answer(int fd, size_t reply_bytes)
 	for (const char *p = in; (p = memchr(p, '\0', (size_t)(in + n - p))) != NULL; p++)
 		frames++;
 	while (frames > 0) {
-		size_t some = frames < sizeof(replies) / reply_bytes ? frames : sizeof(replies) / reply_bytes;
+		size_t some =
+		    frames < sizeof(replies) / reply_bytes ? frames : sizeof(replies) / reply_bytes;
 
 		if (!write_all(fd, replies, some * reply_bytes))
 			return false;
@@ -145,8 +148,10 @@ frame_bytes(const char *text)
 int
 main(int argc, char **argv)
 {
-	static const struct option longs[] = {DRIVER_LONG_OPTIONS, {"request-bytes", required_argument, NULL, 'q'},
-	    {"reply-bytes", required_argument, NULL, 'y'}, {"blocking", no_argument, NULL, 'b'}, {NULL, 0, NULL, 0}};
+	static const struct option longs[] = {DRIVER_LONG_OPTIONS,
+	    {"request-bytes", required_argument, NULL, 'q'},
+	    {"reply-bytes", required_argument, NULL, 'y'}, {"blocking", no_argument, NULL, 'b'},
+	    {NULL, 0, NULL, 0}};
 	struct driver_options options = DRIVER_DEFAULTS;
 	struct traffic traffic = {.name = "pingpong", .ask = ask, .hear = hear};
 	struct transport transport;
@@ -162,7 +167,8 @@ main(int argc, char **argv)
 		else if (c == 'b')
 			blocking = true;
 		else if (!driver_option(&options, c, optarg))
-			errx(2, "a bad option or value; usage: pingpong serve|ask SOCKET [options]");
+			errx(
+			    2, "a bad option or value; usage: pingpong serve|ask SOCKET [options]");
 	}
 	if (argc - optind != 2)
 		errx(2, "usage: pingpong serve|ask SOCKET [options]");

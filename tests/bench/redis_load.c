@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Load for the do-it-yourself decision in Redis (decide.lua), with the client of all the other figures.
+ * Load for the do-it-yourself decision in Redis (decide.lua), with the client of all the other
+ * figures.
  *
  *   redis_load SOCKET --sha SHA1 --people FILE [--connections N ...]
  *
@@ -17,10 +18,10 @@
 
 enum { SESSION_CHARS = 31, LINE_MAX_BYTES = 64 };
 
-static const char message[] =
-    "*11\r\n$7\r\nEVALSHA\r\n$40\r\n%p\r\n$1\r\n1\r\n"
-    "$36\r\nsess:%1\r\n$8\r\ncheckout\r\n$24\r\n%n\r\n$24\r\n%n\r\n$1\r\n1\r\n$3\r\nCNY\r\n$3\r\nm-7\r\n"
-    "$11\r\nCorner Shop\r\n";
+static const char message[] = "*12\r\n$7\r\nEVALSHA\r\n$40\r\n%p\r\n$1\r\n1\r\n"
+			      "$36\r\nsess:%1\r\n$8\r\ncheckout\r\n$24\r\n%n\r\n$24\r\n%n\r\n$"
+			      "1\r\n1\r\n$3\r\nCNY\r\n$3\r\nm-7\r\n"
+			      "$11\r\nCorner Shop\r\n$10\r\n%t\r\n";
 
 struct load {
 	struct people people;
@@ -35,7 +36,8 @@ ask(void *ctx, char *out)
 	return form_fill(&l->form, people_pick(&l->people, false), out, DRIVER_REQUEST_MAX);
 }
 
-/* The number in a line "$12" or "*3"; *end is behind the line. 0 and *end NULL while the line is not all there. */
+/* The number in a line "$12" or "*3"; *end is behind the line. 0 and *end NULL while the line is
+ * not all there. */
 static long
 line_number(const char *data, size_t have, const char **end)
 {
@@ -59,7 +61,8 @@ scalar_length(const char *data, size_t have)
 		return 0;
 	if (*data != '$' || n < 0)
 		return (size_t)(end - data);
-	return (size_t)(end - data) + (size_t)n + 2 <= have ? (size_t)(end - data) + (size_t)n + 2 : 0;
+	return (size_t)(end - data) + (size_t)n + 2 <= have ? (size_t)(end - data) + (size_t)n + 2
+							    : 0;
 }
 
 static size_t
@@ -92,8 +95,9 @@ hear(void *ctx, const char *data, size_t have, enum heard *heard)
 int
 main(int argc, char **argv)
 {
-	static const struct option longs[] = {DRIVER_LONG_OPTIONS, {"people", required_argument, NULL, 'f'},
-	    {"sha", required_argument, NULL, 'a'}, {NULL, 0, NULL, 0}};
+	static const struct option longs[] = {DRIVER_LONG_OPTIONS,
+	    {"people", required_argument, NULL, 'f'}, {"sha", required_argument, NULL, 'a'},
+	    {NULL, 0, NULL, 0}};
 	static struct load l;
 	struct driver_options options = DRIVER_DEFAULTS;
 	struct transport transport;
@@ -106,14 +110,16 @@ main(int argc, char **argv)
 		else if (c == 'a')
 			sha = optarg;
 		else if (!driver_option(&options, c, optarg))
-			errx(2, "a bad option or value; usage: redis_load SOCKET --sha SHA1 --people FILE [options]");
+			errx(2, "a bad option or value; usage: redis_load SOCKET --sha SHA1 "
+				"--people FILE [options]");
 	}
 	if (argc - optind != 1 || people == NULL || sha == NULL || strlen(sha) != 40)
 		errx(2, "usage: redis_load SOCKET --sha SHA1 --people FILE [options]");
 	people_read(&l.people, people);
 	for (size_t i = 0; i < l.people.n; i++)
 		if (l.people.people[i].first.len != SESSION_CHARS)
-			errx(1, "%s: line %zu: a session of %d characters expected", people, i + 1, SESSION_CHARS);
+			errx(1, "%s: line %zu: a session of %d characters expected", people, i + 1,
+			    SESSION_CHARS);
 	form_init(&l.form, message, sha);
 	transport = transport_unix(argv[optind]);
 	return driver_run(&options, &transport, &(struct traffic){"redis", ask, hear, &l});

@@ -32,6 +32,13 @@ def _fsync_us(directory):
     return round(sorted(times)[FSYNC_TRIES // 2] * 1e6)
 
 
+def stolen():
+    """(time that the host gave to others, all time), in ticks since the machine started."""
+    with open("/proc/stat") as f:
+        ticks = [int(word) for word in f.readline().split()[1:9]]
+    return ticks[7], sum(ticks)
+
+
 def machine(directory):
     with open("/proc/cpuinfo") as f:
         cpu = next((line.split(":")[1].strip() for line in f if line.startswith("model name")), platform.machine())
@@ -46,8 +53,9 @@ def machine(directory):
 def machine_line(m):
     line = (f"{m['cpus']} × {m['cpu']}, Linux {m['kernel']}, {m['file_system']}, fdatasync {m['fdatasync_us']} µs, "
             f"{m['redis']}, {m['nginx']}, {m['openssl']}")
-    if m["load_before"] > 0.5:
-        line += f"\nThe machine was busy before the start (load {m['load_before']:.1f}): expect noise."
+    if m["load_before"] > 0.5 or m["stolen_percent"] > 1:
+        line += (f"\nThe machine was not ours alone: load {m['load_before']:.1f} before the start, {m['stolen_percent']:.1f} % "
+                 "of its time taken by the host. Expect noise.")
     if m["file_system"] in ("tmpfs", "ramfs"):
         line += "\nThe scratch directory is in memory: fsync costs nothing here, so durable rows mean little."
     return line
