@@ -16,20 +16,33 @@
 
 /* What a reader offers to the types. */
 
-const char *
-reader_keep(struct reader *r, const char *text, size_t len)
+static const char *
+text_keep(struct config *c, const char *text, size_t len)
 {
-	struct config *c = r->c;
 	char *to = c->text + c->text_len;
 
-	if (len + 1 > sizeof(c->text) - c->text_len) {
-		reader_fail(r, "shorten it", "the configuration's words have more than %d bytes together", CONFIG_TEXT_MAX);
+	if (len + 1 > sizeof(c->text) - c->text_len)
 		return NULL;
-	}
 	memcpy(to, text, len);
 	to[len] = '\0';
 	c->text_len += len + 1;
 	return to;
+}
+
+const char *
+config_keep(struct config *c, const char *text)
+{
+	return text_keep(c, text, strlen(text));
+}
+
+const char *
+reader_keep(struct reader *r, const char *text, size_t len)
+{
+	const char *kept = text_keep(r->c, text, len);
+
+	if (kept == NULL)
+		reader_fail(r, "shorten it", "the configuration's words have more than %d bytes together", CONFIG_TEXT_MAX);
+	return kept;
 }
 
 const char *

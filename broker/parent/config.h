@@ -220,6 +220,9 @@ void config_print_worker(const struct config *c, const char *name, struct buf *o
 
 void config_free(struct config *c);
 
+/* Keeps a text in config.text, for who sets a value afterwards; NULL where there is no room. */
+const char *config_keep(struct config *c, const char *text);
+
 /* "file:line:column: message (mend)", in one line, for logs and terminals. Returns the length that snprintf would. */
 size_t config_error_text(const struct config_error *err, char *to, size_t size);
 

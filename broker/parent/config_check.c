@@ -282,7 +282,7 @@ config_check(struct reader *r)
 		if (!check_service(r, i))
 			return false;
 	}
-	return check_stack_names(r);
+	return check_stack_names(r) && stacks_compile(r);
 }
 
 /* Files */

@@ -117,6 +117,8 @@ bool reader_include(struct reader *r, const char *path, struct config_place from
 /* Stack files (config_stack.c): reads what the services name, and `other`. */
 bool stacks_load(struct reader *r);
 bool stack_line_check(struct reader *r, const struct config_line *line);
+/* Compiles every stack (core/stack.h) and throws the result away. */
+bool stacks_compile(struct reader *r);
 
 /* Everything that needs the whole (config_check.c). */
 bool config_resolve(struct reader *r);

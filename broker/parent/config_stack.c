@@ -12,23 +12,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-static const char *const controls[] = {"required", "requisite", "sufficient", "optional", NULL};
-static const char *const rules[] = {"provider", "session", "limit", "allowance", "stepup", "permit", "deny", NULL};
-static const char *const operations[] = {
-	"link", "spend", "factor", "allowance", "limit", "thaw", "recovery", "links", NULL};
-
-static bool
-word_known(struct reader *r, const char *what, const char *const *names, const struct config_word *word,
-    const char *file)
-{
-	for (size_t i = 0; names[i] != NULL; i++) {
-		if (strcmp(names[i], word->text) == 0)
-			return true;
-	}
-	r->words.place = (struct config_place){file, word->line, word->column};
-	snprintf(r->words.text, sizeof(r->words.text), "%s", word->text);
-	return reader_fail_unknown(r, what, names);
-}
+#include "broker/base/check.h"
+#include "broker/core/stack.h"
 
 bool
 stack_line_check(struct reader *r, const struct config_line *line)
@@ -44,9 +29,55 @@ stack_line_check(struct reader *r, const struct config_line *line)
 		return config_fail(r->err, place, control->text,
 		    "write required, requisite, sufficient or optional; other files are read by a line of their own: @include NAME",
 		    "the control \"%.64s\" is not supported by this release", control->text);
-	return word_known(r, "operation", operations, &line->operation, line->file) &&
-	    word_known(r, "control", controls, control, line->file) && word_known(r, "rule", rules, &line->rule, line->file);
+	return true;
 }
+
+/* --- compiling, to find out what is wrong now and not in the engine --- */
+
+static uint64_t
+provider_tag(void *ctx, struct view name)
+{
+	return (uint64_t)(config_find_provider(ctx, name) + 1);
+}
+
+static bool
+line_compile(struct reader *r, const struct config_line *line, struct stack *stack)
+{
+	const struct config_word *const heads[] = {&line->operation, &line->control, &line->rule};
+	struct view args[CONFIG_ARGUMENTS_MAX];
+	struct stack_text text = {view_str(line->operation.text), view_str(line->control.text),
+		view_str(line->rule.text), args, line->argument_count, (uint16_t)line->operation.line, provider_tag, r->c};
+	const struct config_word *word;
+	struct stack_error err;
+
+	for (size_t i = 0; i < line->argument_count; i++)
+		args[i] = view_str(line->arguments[i].text);
+	if (stack_add(stack, &text, &err) == CS_OK)
+		return true;
+	word = err.arg >= 0 ? &line->arguments[err.arg]
+	                   : heads[err.arg == STACK_AT_OPERATION ? 0 : err.arg == STACK_AT_CONTROL ? 1 : 2];
+	return config_fail(r->err, (struct config_place){line->file, word->line, word->column}, word->text, err.mend,
+	    "%s: \"%.64s\"", err.message, word->text);
+}
+
+bool
+stacks_compile(struct reader *r)
+{
+	const struct config *c = r->c;
+	struct stack *stack = malloc(sizeof(*stack));
+	bool ok = true;
+
+	CHECK(stack != NULL);
+	for (size_t i = 0; ok && i < c->stack_count; i++) {
+		memset(stack, 0, sizeof(*stack));
+		for (uint32_t k = 0; ok && k < c->stacks[i].line_count; k++)
+			ok = line_compile(r, &c->lines[c->stacks[i].first_line + k], stack);
+	}
+	free(stack);
+	return ok;
+}
+
+/* --- reading --- */
 
 /* One word of the file, or none (len 0) at the end of the line. */
 struct scan {

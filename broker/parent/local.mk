@@ -14,3 +14,17 @@ noinst_LTLIBRARIES += librole.la
 librole_la_SOURCES = \
 	%reldir%/control.c %reldir%/control.h \
 	%reldir%/role.c %reldir%/role.h
+
+sbin_PROGRAMS += countersignd
+countersignd_SOURCES = \
+	%reldir%/children.c %reldir%/children.h \
+	%reldir%/generation.c %reldir%/parent.h \
+	%reldir%/main.c \
+	%reldir%/plugins.c %reldir%/plugins.h \
+	%reldir%/privileges.c %reldir%/privileges.h \
+	%reldir%/sockets.c %reldir%/sockets.h
+countersignd_CPPFLAGS = $(AM_CPPFLAGS) \
+	-DSYSCONFDIR='"$(sysconfdir)/countersign"' \
+	-DLIBEXECDIR='"$(libexecdir)/countersign"' \
+	-DPLUGINDIR='"$(plugindir)"'
+countersignd_LDADD = librole.la libconfig.la libcore.la libbase.la
