@@ -99,6 +99,8 @@ link_room(struct account *a)
 	for (size_t s = 0; s < sizeof(first); s++) {
 		for (uint8_t i = 0; i < a->links_n; i++) {
 			if (a->links[i].state == first[s]) {
+				/* No challenge may outlive the link that it is about. */
+				challenges_void(a, a->links[i].no, 0);
 				ARRAY_DROP(a->links, a->links_n, i);
 				return true;
 			}

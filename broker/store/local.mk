@@ -3,7 +3,7 @@ noinst_LTLIBRARIES += libstore.la
 libstore_la_SOURCES = \
 	%reldir%/cache.c %reldir%/cache.h \
 	%reldir%/crc32c.c %reldir%/crc32c.h \
-	%reldir%/mem.h \
+	%reldir%/mem.c %reldir%/mem.h \
 	%reldir%/record.c %reldir%/record.h \
 	%reldir%/sqlite.c %reldir%/sqlite.h %reldir%/sqlite_int.h \
 	%reldir%/sqlite_checkpoint.c \

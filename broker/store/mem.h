@@ -11,7 +11,7 @@
 struct store_mem_options {
 	uint64_t seed;
 	/* Chances in 1/1000. All zero: an honest, immediate store. */
-	uint16_t delay;        /* a completion waits for a later flush or idle */
+	uint16_t delay;        /* a completion waits for one of the next flushes or idles; a load's answer is made then */
 	uint16_t reorder;      /* waiting completions run in another order */
 	uint16_t fail;         /* CS_ERR_UNAVAILABLE, nothing written */
 	uint16_t lose_reply;   /* written, but answered CS_ERR_UNKNOWN */
@@ -19,8 +19,12 @@ struct store_mem_options {
 	uint16_t conflict;     /* CS_ERR_CONFLICT although the revision fits, nothing written */
 };
 
+/* options NULL: honest. */
 struct store *store_mem_open(const struct store_mem_options *options);
-/* Drops what was not flushed, as a crash does, and runs no completion. Open again with store_mem_reopen(). */
+/*
+ * Takes back what was not flushed, as a crash does, and runs no completion. Afterwards s is as a store that was opened
+ * again; only outside completions.
+ */
 void store_mem_crash(struct store *s);
 /* Changes the chances from here on. */
 void store_mem_misbehave(struct store *s, const struct store_mem_options *options);

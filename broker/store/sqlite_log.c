@@ -239,7 +239,7 @@ log_replay(struct store_sqlite *s, char *why)
 	free(memory);
 	if (err == CS_OK) {
 		s->log_durable = last;
-		log_info("store replayed events=%llu last=%llu", (unsigned long long)(last - s->folded),
+		log_at(last > s->folded ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG, "store replayed events=%llu last=%llu", (unsigned long long)(last - s->folded),
 		    (unsigned long long)last);
 	} else {
 		snprintf(why, WHY_MAX, "%s: replay of the log stopped at event %llu (%s): restore it from a backup, or "

@@ -100,6 +100,14 @@ store_init(struct store *s, const struct store_ops *ops)
 }
 
 void
+store_forget(struct store *s)
+{
+	s->guard->open = 0;
+	store_clear(s);
+	store_init(s, s->ops);
+}
+
+void
 store_clear(struct store *s)
 {
 	struct store_guard *g = s->guard;

@@ -164,6 +164,8 @@ struct store {
 
 void store_init(struct store *s, const struct store_ops *ops);
 void store_clear(struct store *s);
+/* Voids every open call: their completions must not run any more. */
+void store_forget(struct store *s);
 
 void store_load(struct store *s, const struct store_key *key, store_load_fn *done, void *ctx);
 void store_commit(struct store *s, const struct store_commit *c, store_commit_fn *done, void *ctx);

@@ -1,4 +1,30 @@
-# tests of tests/bench
+# The benchmark: `make bench` runs everything below in one go and prints one table of ratios; BENCH_FLAGS="--quick" is
+# half a minute of it, see README.md. The programs are built by `make bench` only.
+bench_client = %reldir%/driver.c %reldir%/driver.h %reldir%/hist.c %reldir%/hist.h
+bench_forms = %reldir%/form.c %reldir%/form.h %reldir%/people.c %reldir%/people.h
+bench_programs = %reldir%/load %reldir%/pingpong %reldir%/bare_sqlite %reldir%/redis_load %reldir%/https_load
+EXTRA_PROGRAMS += $(bench_programs)
+CLEANFILES += $(bench_programs) bench.json
+EXTRA_DIST += %reldir%/README.md %reldir%/run %reldir%/process.py %reldir%/peers.py %reldir%/broker.py %reldir%/report.py \
+	%reldir%/decide.lua %reldir%/preload.lua
+
+BENCH_FLAGS =
+bench: all $(bench_programs)
+	$(AM_V_at)PYTHONDONTWRITEBYTECODE=1 $(srcdir)/%reldir%/run --build . $(BENCH_FLAGS)
+.PHONY: bench
+
+%canon_reldir%_load_SOURCES = %reldir%/load.c $(bench_client) $(bench_forms)
+%canon_reldir%_load_LDADD = -lm
+%canon_reldir%_pingpong_SOURCES = %reldir%/pingpong.c $(bench_client)
+%canon_reldir%_pingpong_LDADD = -lm
+%canon_reldir%_redis_load_SOURCES = %reldir%/redis_load.c $(bench_client) $(bench_forms)
+%canon_reldir%_redis_load_LDADD = -lm
+%canon_reldir%_https_load_SOURCES = %reldir%/https_load.c $(bench_client) $(bench_forms)
+%canon_reldir%_https_load_CPPFLAGS = $(AM_CPPFLAGS) $(SSL_CFLAGS)
+%canon_reldir%_https_load_LDADD = $(SSL_LIBS) $(CRYPTO_LIBS) -lm
+%canon_reldir%_bare_sqlite_SOURCES = %reldir%/bare_sqlite.c
+%canon_reldir%_bare_sqlite_CPPFLAGS = $(AM_CPPFLAGS) $(SQLITE_CFLAGS)
+%canon_reldir%_bare_sqlite_LDADD = $(SQLITE_LIBS)
 
 EXTRA_PROGRAMS += %reldir%/bench_store
 %canon_reldir%_bench_store_SOURCES = %reldir%/bench_store.c

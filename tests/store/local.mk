@@ -1,1 +1,27 @@
-# tests of tests/store
+# The store contract against every store, and what is particular to each.
+store_tests = \
+	%reldir%/test_contract \
+	%reldir%/test_crash \
+	%reldir%/test_mem \
+	%reldir%/test_sqlite
+
+store_harness = %reldir%/harness.c %reldir%/harness.h
+store_libs = libstore.la libbase.la $(SQLITE_LIBS) $(CMOCKA_LIBS)
+
+%canon_reldir%_test_contract_SOURCES = %reldir%/test_contract.c $(store_harness)
+%canon_reldir%_test_contract_LDADD = $(store_libs)
+
+%canon_reldir%_test_crash_SOURCES = %reldir%/test_crash.c $(store_harness)
+%canon_reldir%_test_crash_LDADD = $(store_libs)
+
+%canon_reldir%_test_mem_SOURCES = %reldir%/test_mem.c $(store_harness)
+%canon_reldir%_test_mem_LDADD = $(store_libs)
+
+%canon_reldir%_test_sqlite_SOURCES = %reldir%/test_sqlite.c $(store_harness)
+%canon_reldir%_test_sqlite_CPPFLAGS = $(AM_CPPFLAGS) $(SQLITE_CFLAGS)
+%canon_reldir%_test_sqlite_LDADD = $(store_libs)
+
+if HAVE_CMOCKA
+check_PROGRAMS += $(store_tests)
+TESTS += $(store_tests)
+endif

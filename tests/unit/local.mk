@@ -5,6 +5,10 @@
 #   %canon_reldir%_test_NAME_LDADD = libTESTED.la libbase.la $(CMOCKA_LIBS)
 unit_tests =
 
+unit_tests += %reldir%/test_account_code
+%canon_reldir%_test_account_code_SOURCES = %reldir%/test_account_code.c %reldir%/unit.h %reldir%/account_random.h
+%canon_reldir%_test_account_code_LDADD = libcore.la libbase.la $(CMOCKA_LIBS)
+
 unit_tests += %reldir%/test_buf
 %canon_reldir%_test_buf_SOURCES = %reldir%/test_buf.c %reldir%/unit.h
 %canon_reldir%_test_buf_LDADD = libbase.la $(CMOCKA_LIBS)
@@ -17,6 +21,14 @@ unit_tests += %reldir%/test_clock
 %canon_reldir%_test_clock_SOURCES = %reldir%/test_clock.c %reldir%/unit.h
 %canon_reldir%_test_clock_LDADD = libbase_testclock.la $(CMOCKA_LIBS)
 
+unit_tests += %reldir%/test_event_code
+%canon_reldir%_test_event_code_SOURCES = %reldir%/test_event_code.c %reldir%/unit.h %reldir%/account_random.h
+%canon_reldir%_test_event_code_LDADD = libcore.la libbase.la $(CMOCKA_LIBS)
+
+unit_tests += %reldir%/test_http
+%canon_reldir%_test_http_SOURCES = %reldir%/test_http.c %reldir%/unit.h
+%canon_reldir%_test_http_LDADD = libgateway.la libbase.la $(CMOCKA_LIBS)
+
 unit_tests += %reldir%/test_json
 %canon_reldir%_test_json_SOURCES = %reldir%/test_json.c %reldir%/unit.h
 %canon_reldir%_test_json_LDADD = libbase.la $(CMOCKA_LIBS)
@@ -24,6 +36,10 @@ unit_tests += %reldir%/test_json
 unit_tests += %reldir%/test_log
 %canon_reldir%_test_log_SOURCES = %reldir%/test_log.c %reldir%/unit.h
 %canon_reldir%_test_log_LDADD = libbase.la $(CMOCKA_LIBS)
+
+unit_tests += %reldir%/test_money
+%canon_reldir%_test_money_SOURCES = %reldir%/test_money.c %reldir%/unit.h
+%canon_reldir%_test_money_LDADD = libcore.la libbase.la $(CMOCKA_LIBS)
 
 unit_tests += %reldir%/test_oidc
 %canon_reldir%_test_oidc_SOURCES = %reldir%/test_oidc.c %reldir%/unit.h %reldir%/plugin_host.h \
@@ -35,6 +51,15 @@ unit_tests += %reldir%/test_plugin_abi
 %canon_reldir%_test_plugin_abi_SOURCES = %reldir%/test_plugin_abi.c %reldir%/unit.h
 %canon_reldir%_test_plugin_abi_LDADD = $(CMOCKA_LIBS)
 
+unit_tests += %reldir%/test_reason
+%canon_reldir%_test_reason_SOURCES = %reldir%/test_reason.c %reldir%/unit.h
+%canon_reldir%_test_reason_LDADD = libcore.la libbase.la $(CMOCKA_LIBS)
+
+unit_tests += %reldir%/test_routes
+%canon_reldir%_test_routes_SOURCES = %reldir%/test_routes.c %reldir%/unit.h
+%canon_reldir%_test_routes_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)
+%canon_reldir%_test_routes_LDADD = libgateway.la libbase.la $(JANSSON_LIBS) $(CMOCKA_LIBS)
+
 unit_tests += %reldir%/test_sandbox
 %canon_reldir%_test_sandbox_SOURCES = %reldir%/test_sandbox.c %reldir%/unit.h
 %canon_reldir%_test_sandbox_LDADD = libbase.la $(CMOCKA_LIBS)
@@ -42,6 +67,10 @@ unit_tests += %reldir%/test_sandbox
 unit_tests += %reldir%/test_secret
 %canon_reldir%_test_secret_SOURCES = %reldir%/test_secret.c %reldir%/unit.h
 %canon_reldir%_test_secret_LDADD = libbase.la $(CMOCKA_LIBS)
+
+unit_tests += %reldir%/test_stack
+%canon_reldir%_test_stack_SOURCES = %reldir%/test_stack.c %reldir%/unit.h
+%canon_reldir%_test_stack_LDADD = libcore.la libbase.la $(CMOCKA_LIBS)
 
 unit_tests += %reldir%/test_totp
 %canon_reldir%_test_totp_SOURCES = %reldir%/test_totp.c %reldir%/unit.h %reldir%/plugin_host.h

@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The card in HTML. Everything on it comes from the engine as text and is escaped here. */
+#include "broker/gateway/card.h"
+
+/* What a card is about; another word is shown as it stands. */
+static const struct {
+	struct view what;
+	enum text text;
+} whats[] = {
+    {VIEW("payment"), TEXT_WHAT_PAYMENT},
+    {VIEW("spend"), TEXT_WHAT_PAYMENT},
+    {VIEW("link"), TEXT_WHAT_LINK},
+    {VIEW("factor"), TEXT_WHAT_FACTOR},
+    {VIEW("allowance"), TEXT_WHAT_ALLOWANCE},
+    {VIEW("mandate"), TEXT_WHAT_MANDATE},
+    {VIEW("limit"), TEXT_WHAT_LIMIT},
+    {VIEW("thaw"), TEXT_WHAT_THAW},
+};
+
+/* Types of step that one field can answer. */
+static const struct {
+	struct view type;
+	const char *attributes;
+} fields[] = {
+    {VIEW("code"), "type=\"text\" autocomplete=\"one-time-code\" inputmode=\"numeric\" "
+		   "autocapitalize=\"off\""},
+    {VIEW("text"), "type=\"text\" autocomplete=\"off\""},
+    {VIEW("secret"), "type=\"password\" autocomplete=\"off\""},
+};
+
+enum { FIELDS = sizeof(fields) / sizeof(fields[0]), WHATS = sizeof(whats) / sizeof(whats[0]) };
+
+static void
+line(struct page *p, enum text name, struct view value, struct view more)
+{
+	if (value.len == 0)
+		return;
+	html_put(p->out, "<dt>");
+	html_say(p->out, name, p->language);
+	html_put(p->out, name == TEXT_AMOUNT ? "</dt><dd class=\"amount\">" : "</dt><dd>");
+	html_text(p->out, value);
+	if (more.len > 0) {
+		html_put(p->out, name == TEXT_PAYEE ? " (" : " ");
+		html_text(p->out, more);
+		html_put(p->out, name == TEXT_PAYEE ? ")" : "");
+	}
+	html_put(p->out, "</dd>\n");
+}
+
+/* "2026-11-22T10:00:00Z" for people. */
+static void
+line_time(struct page *p, enum text name, struct view time)
+{
+	bool usual = time.len >= 20 && time.data[10] == 'T' && time.data[time.len - 1] == 'Z';
+
+	if (!usual) {
+		line(p, name, time, view_of(NULL, 0));
+		return;
+	}
+	html_put(p->out, "<dt>");
+	html_say(p->out, name, p->language);
+	html_put(p->out, "</dt><dd><time datetime=\"");
+	html_text(p->out, time);
+	html_put(p->out, "\">");
+	html_text(p->out, view_of(time.data, 10));
+	html_put(p->out, " ");
+	html_text(p->out, view_of(time.data + 11, 8));
+	html_put(p->out, " UTC</time></dd>\n");
+}
+
+static void
+what_write(struct page *p, struct view what)
+{
+	for (size_t i = 0; i < WHATS; i++)
+		if (view_equal(whats[i].what, what))
+			what = text_get(whats[i].text, p->language);
+	line(p, TEXT_WHAT, what, view_of(NULL, 0));
+}
+
+static void
+facts_write(struct page *p, const struct exchange_result *r)
+{
+	struct exchange_result card = {.doc = r->doc, .body = result_get(r, "card", JSON_OBJECT)};
+	const struct view none = {NULL, 0};
+
+	html_put(p->out, "<dl>\n");
+	what_write(p, result_str(&card, "what"));
+	line(p, TEXT_AMOUNT, result_str(&card, "amount"), result_str(&card, "currency"));
+	line(p, TEXT_PAYEE, result_str(&card, "payee"), result_str(&card, "payee_id"));
+	line(p, TEXT_SERVICE, result_str(&card, "service"), none);
+	line(p, TEXT_PROVIDER, result_str(&card, "provider"), none);
+	line(p, TEXT_ACCOUNT, result_str(&card, "account_hint"), none);
+	line(p, TEXT_WORST_CASE, result_str(&card, "worst_case"), none);
+	line_time(p, TEXT_EXPIRES, result_str(&card, "expires_at"));
+	html_put(p->out, "</dl>\n");
+}
+
+/* The row of `fields` for this step, or FIELDS. */
+static size_t
+field_of(const struct exchange_result *step)
+{
+	struct view type = result_str(step, "type");
+	size_t i = 0;
+
+	while (i < FIELDS && !view_equal(fields[i].type, type))
+		i++;
+	return result_str(step, "id").len == 0 ? FIELDS : i;
+}
+
+static void
+choice_write(struct page *p, const struct exchange_result *step, unsigned n, bool only)
+{
+	struct view label = result_str(step, "label");
+	char id[] = {'s', 't', 'e', 'p', '-', (char)('a' + n % 26), '\0'};
+
+	if (only) {
+		html_put(p->out, "<input type=\"hidden\" name=\"step\" value=\"");
+		html_text(p->out, result_str(step, "id"));
+		html_put(p->out, "\">\n<label for=\"code\">");
+		html_text(p->out, label.len > 0 ? label : text_get(TEXT_CODE, p->language));
+		html_put(p->out, "</label>\n");
+		return;
+	}
+	html_put(p->out, "<div><input type=\"radio\" name=\"step\" required id=\"");
+	html_put(p->out, id);
+	html_put(p->out, "\" value=\"");
+	html_text(p->out, result_str(step, "id"));
+	html_put(p->out, n == 0 ? "\" checked> <label for=\"" : "\"> <label for=\"");
+	html_put(p->out, id);
+	html_put(p->out, "\">");
+	html_text(p->out, label.len > 0 ? label : result_str(step, "kind"));
+	html_put(p->out, "</label></div>\n");
+}
+
+/* One field; with several ways to answer, a choice before it. False: there is no way to answer
+ * here. */
+static bool
+steps_write(struct page *p, const struct exchange_result *r, const struct card_form *form)
+{
+	uint32_t steps = result_get(r, "steps", JSON_ARRAY);
+	size_t row = FIELDS;
+	unsigned usable = 0, n = 0;
+
+	for (int pass = 0; steps != 0 && pass < 2; pass++) {
+		uint32_t at = json_first(r->doc, steps);
+
+		if (pass == 1 && usable > 1) {
+			html_put(p->out, "<fieldset><legend>");
+			html_say(p->out, TEXT_METHOD, p->language);
+			html_put(p->out, "</legend>\n");
+		}
+		for (unsigned i = 0; i < r->doc->tokens[steps].count;
+		     i++, at = json_next(r->doc, at)) {
+			struct exchange_result step = {.doc = r->doc, .body = at};
+
+			if (json_type(r->doc, at) != JSON_OBJECT || field_of(&step) == FIELDS)
+				continue;
+			row = row == FIELDS ? field_of(&step) : row;
+			if (pass == 0)
+				usable++;
+			else
+				choice_write(p, &step, n++, usable == 1);
+		}
+	}
+	if (usable == 0)
+		return false;
+	if (usable > 1) {
+		html_put(p->out, "</fieldset>\n<label for=\"code\">");
+		html_say(p->out, TEXT_CODE, p->language);
+		html_put(p->out, "</label>\n");
+	}
+	html_put(p->out, "<input class=\"code\" id=\"code\" name=\"code\" required autofocus "
+			 "maxlength=\"128\" ");
+	html_put(p->out, fields[row].attributes);
+	html_put(
+	    p->out, form->wrong ? " aria-invalid=\"true\" aria-describedby=\"problem\">\n" : ">\n");
+	return true;
+}
+
+static void
+button(struct page *p, const char *class, const char *what, enum text text)
+{
+	html_put(p->out, "<button class=\"");
+	html_put(p->out, class);
+	html_put(p->out, "\" name=\"do\" value=\"");
+	html_put(p->out, what);
+	/* Refusing must not ask for a code first. */
+	html_put(p->out, text == TEXT_CONFIRM ? "\">" : "\" formnovalidate>");
+	html_say(p->out, text, p->language);
+	html_put(p->out, "</button>\n");
+}
+
+static void
+problem_write(struct page *p, const struct card_form *form)
+{
+	uint8_t digits[24];
+	struct buf number = buf_over(digits, sizeof(digits));
+	struct json_writer w = json_to(&number);
+
+	html_put(p->out, "<p role=\"alert\" id=\"problem\">");
+	html_say(p->out, TEXT_WRONG, p->language);
+	if (form->attempts_left >= 0) {
+		json_put_int(&w, form->attempts_left);
+		html_put(p->out, " ");
+		html_say(p->out, TEXT_ATTEMPTS, p->language);
+		html_put(p->out, " ");
+		html_text(p->out, buf_view(&number));
+	}
+	html_put(p->out, "</p>\n");
+}
+
+static void
+form_begin(struct page *p, const struct card_form *form, enum language language)
+{
+	html_put(p->out, "<form method=\"post\" action=\"");
+	html_text(p->out, form->action);
+	html_put(p->out, "?lang=");
+	buf_put_view(p->out, language_tag(language));
+	html_put(p->out, "\">\n");
+}
+
+void
+card_write(struct page *p, const struct exchange_result *r, const struct card_form *form)
+{
+	enum language other = p->language == LANGUAGE_EN ? LANGUAGE_ZH : LANGUAGE_EN;
+
+	facts_write(p, r);
+	if (form->wrong)
+		problem_write(p, form);
+	form_begin(p, form, p->language);
+	html_put(p->out, "<input type=\"hidden\" name=\"proof\" value=\"");
+	html_text(p->out, form->proof);
+	html_put(p->out, "\">\n");
+	if (steps_write(p, r, form)) {
+		button(p, "go", "answer", TEXT_CONFIRM);
+	} else {
+		html_put(p->out, "<p role=\"alert\">");
+		html_say(p->out, TEXT_NO_STEP, p->language);
+		html_put(p->out, "</p>\n");
+	}
+	button(p, "plain", "refuse", TEXT_REFUSE);
+	button(p, "stop", "report", TEXT_NOT_ME);
+	html_put(p->out, "</form>\n<p class=\"help\">");
+	html_say(p->out, TEXT_HOW_TO_REFUSE, p->language);
+	html_put(p->out, "</p>\n");
+	form_begin(p, form, other);
+	html_put(p->out, "<p class=\"switch\"><button name=\"do\" value=\"open\" lang=\"");
+	buf_put_view(p->out, language_tag(other));
+	html_put(p->out, "\">");
+	html_text(p->out, language_name(other));
+	html_put(p->out, "</button></p>\n</form>\n");
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The card: what the user is asked, in full, and the form that answers it. */
+#ifndef CS_GATEWAY_CARD_H
+#define CS_GATEWAY_CARD_H
+
+#include "broker/gateway/html.h"
+
+struct card_form {
+	struct view action; /* path of the page, as the browser wrote it */
+	struct view proof;  /* the form's own token */
+	bool wrong;	    /* the last code was not right */
+	int64_t attempts_left;
+};
+
+/* From a reply of PageOpen whose state is "open". */
+void card_write(struct page *p, const struct exchange_result *r, const struct card_form *form);
+
+#endif

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the routes point to. Each is told apart by its file. */
+#ifndef CS_GATEWAY_HANDLERS_H
+#define CS_GATEWAY_HANDLERS_H
+
+struct exchange;
+
+/* api.c: any call of the public interfaces, by the route's row. */
+void api_forward(struct exchange *x);
+/* Is the engine ready? */
+void api_health(struct exchange *x);
+/* The receipts' public keys, a few seconds old at most. */
+void api_keys(struct exchange *x);
+
+/* authzen.c: OpenID AuthZEN Authorization API 1.0. */
+void authzen_evaluation(struct exchange *x);
+void authzen_evaluations(struct exchange *x);
+void authzen_configuration(struct exchange *x);
+
+/* pages.c: what people see. */
+void page_style(struct exchange *x);
+void page_probe(struct exchange *x);
+void page_post(struct exchange *x);
+void browser_start(struct exchange *x);
+void browser_callback(struct exchange *x);
+/* An error for people, before a page's handler ran or instead of it. */
+void page_error(struct exchange *x, unsigned status);
+
+#endif
