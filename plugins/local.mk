@@ -1,4 +1,8 @@
-# One folder a plugin. A plugin shows one symbol and is linked to its own libraries alone.
+# One folder a plugin. A plugin shows one symbol and is linked to its own libraries alone. All are built as
+# plugins/NAME.la, so that a broker in the build tree is given --plugins BUILD/plugins/.libs.
 plugin_ldflags = -module -avoid-version -shared -export-symbols-regex '^countersign_plugin_v1$$'
+include plugins/misbehave/local.mk
 include plugins/totp/local.mk
 include plugins/oidc/local.mk
+dist_check_SCRIPTS += plugins/check_symbols.sh
+TESTS += plugins/check_symbols.sh

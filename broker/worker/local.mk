@@ -1,1 +1,23 @@
-# files of broker/worker
+# worker: the process that holds one plugin. libworker.la is what the unit tests link too.
+noinst_LTLIBRARIES += libworker.la
+libworker_la_SOURCES = \
+	%reldir%/calls.c %reldir%/calls.h \
+	%reldir%/describe.c %reldir%/describe.h \
+	%reldir%/host.c %reldir%/host.h \
+	%reldir%/http.c %reldir%/http.h \
+	%reldir%/load.c %reldir%/load.h \
+	%reldir%/serve.c %reldir%/serve.h \
+	%reldir%/settings.c %reldir%/settings.h \
+	%reldir%/supervise.c %reldir%/supervise.h
+libworker_la_CPPFLAGS = $(AM_CPPFLAGS) $(CURL_CFLAGS)
+worker_LIBS = libworker.la librole.la libconfig.la libcore.la
+
+pkglibexec_PROGRAMS += countersign-worker
+countersign_worker_SOURCES = %reldir%/main.c
+countersign_worker_LDADD = $(worker_LIBS) libbase.la $(CURL_LIBS)
+
+# The same with a clock that tests move.
+noinst_PROGRAMS += testlibexec/countersign-worker
+testlibexec_countersign_worker_SOURCES = %reldir%/main.c
+testlibexec_countersign_worker_LDADD = $(worker_LIBS) libbase_testclock.la $(CURL_LIBS)
+EXTRA_DIST += %reldir%/README.md

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a plugin is, as JSON. */
+#include "broker/worker/describe.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "broker/base/bytes.h"
+#include "broker/base/json.h"
+#include "broker/base/log.h"
+#include "broker/worker/host.h"
+#include "broker/worker/load.h"
+
+enum { DESCRIPTION_MAX = 256 * 1024 };
+
+static const char *const type_names[] = {
+	[COUNTERSIGN_CONFIG_STRING] = "string",
+	[COUNTERSIGN_CONFIG_INT] = "int",
+	[COUNTERSIGN_CONFIG_BOOL] = "bool",
+	[COUNTERSIGN_CONFIG_WORD] = "word",
+	[COUNTERSIGN_CONFIG_URL] = "url",
+	[COUNTERSIGN_CONFIG_SECRET] = "secret",
+};
+
+static const struct {
+	uint32_t flag;
+	const char *name;
+} assurances[] = {
+	{COUNTERSIGN_STABLE_SUBJECT, "stable_subject"},
+	{COUNTERSIGN_HONOURS_MAX_AGE, "honours_max_age"},
+	{COUNTERSIGN_VERIFIED_EMAIL, "verified_email"},
+	{COUNTERSIGN_SENDS_SIGNALS, "sends_signals"},
+	{COUNTERSIGN_SYNCS_SECRETS, "syncs_secrets"},
+};
+
+/* The host's keys, beside the plugin's own, where it uses HTTP. */
+static const struct countersign_config_key host_keys[] = {
+	{.name = SETTINGS_CA_FILE, .type = COUNTERSIGN_CONFIG_STRING, .max = 4096,
+	    .help = "PEM file of the authorities to trust instead of the system's."},
+	{.name = SETTINGS_ALLOW_URL, .type = COUNTERSIGN_CONFIG_URL, .max = HTTP_URL_MAX,
+	    .flags = COUNTERSIGN_CONFIG_MANY,
+	    .help = "An origin that the plugin may fetch from, besides those of its own URLs."},
+};
+
+static void
+put_key(struct json_writer *w, const struct countersign_config_key *key)
+{
+	json_object_begin(w);
+	json_member_str(w, "name", view_str(key->name));
+	json_member_str(w, "type", view_str(type_names[key->type]));
+	json_member_bool(w, "required", (key->flags & COUNTERSIGN_CONFIG_REQUIRED) != 0);
+	json_member_bool(w, "many", (key->flags & COUNTERSIGN_CONFIG_MANY) != 0);
+	if (key->min != 0 || key->max != 0) {
+		json_member_int(w, "min", key->min);
+		json_member_int(w, "max", key->max);
+	}
+	json_member_str(w, "words", view_str(key->words));
+	json_member_str(w, "default", view_str(key->default_value));
+	json_member_str(w, "help", view_str(key->help));
+	json_object_end(w);
+}
+
+static void
+put_kinds(struct json_writer *w, const struct countersign_plugin_v1 *p)
+{
+	json_key(w, VIEW("kinds"));
+	json_array_begin(w);
+	if ((p->kinds & COUNTERSIGN_KIND_PROVIDER) != 0)
+		json_put_str(w, VIEW("provider"));
+	if ((p->kinds & COUNTERSIGN_KIND_FACTOR) != 0)
+		json_put_str(w, VIEW("factor"));
+	json_array_end(w);
+	if ((p->kinds & COUNTERSIGN_KIND_FACTOR) != 0)
+		json_member_str(w, "factor_kind", view_str(p->factor->kind));
+}
+
+static void
+put_profile(struct json_writer *w, const struct countersign_profile *profile)
+{
+	json_key(w, VIEW("assurance"));
+	json_array_begin(w);
+	for (size_t i = 0; i < sizeof(assurances) / sizeof(assurances[0]); i++)
+		if ((profile->assurance & assurances[i].flag) != 0)
+			json_put_str(w, view_str(assurances[i].name));
+	json_array_end(w);
+	json_key(w, VIEW("controls"));
+	json_array_begin(w);
+	for (size_t i = 0; profile->controls != NULL && profile->controls[i] != NULL; i++)
+		json_put_str(w, view_str(profile->controls[i]));
+	json_array_end(w);
+}
+
+static void
+put_plugin(struct json_writer *w, const struct countersign_plugin_v1 *p,
+    const struct countersign_profile *profile)
+{
+	json_object_begin(w);
+	json_member_str(w, "name", view_str(p->name));
+	json_member_str(w, "version", view_str(p->version));
+	json_member_int(w, "abi", p->abi);
+	json_member_str(w, "help", view_str(p->help));
+	put_kinds(w, p);
+	json_member_bool(w, "uses_http", (p->flags & COUNTERSIGN_USES_HTTP) != 0);
+	put_profile(w, profile);
+	json_key(w, VIEW("keys"));
+	json_array_begin(w);
+	for (size_t i = 0; i < p->config_count; i++)
+		put_key(w, settings_key_at(p, i));
+	if ((p->flags & COUNTERSIGN_USES_HTTP) != 0)
+		for (size_t i = 0; i < sizeof(host_keys) / sizeof(host_keys[0]); i++)
+			put_key(w, &host_keys[i]);
+	json_array_end(w);
+	json_member_str(w, "self_test", VIEW("passed"));
+	json_object_end(w);
+}
+
+static int
+refuse(const char *path, const char *why)
+{
+	fprintf(stderr, "%s: %s\n", path, why);
+	return 1;
+}
+
+/* As the parent: of root or of the asking user, and not to be written by others. */
+static const char *
+check_owner(int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) != 0)
+		return strerror(errno);
+	if (st.st_uid != 0 && st.st_uid != geteuid())
+		return "it belongs to another user: chown it to root";
+	return NULL;
+}
+
+int
+describe_file(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct countersign_profile profile = {.size = sizeof(profile)};
+	const struct countersign_plugin_v1 *p;
+	char problem[LOAD_PROBLEM_MAX];
+	static struct host host;
+	struct json_writer w;
+	struct bytes out;
+	const char *why;
+
+	if (fd < 0)
+		return refuse(path, strerror(errno));
+	log_init("worker:check", LOG_LEVEL_WARN);
+	why = check_owner(fd);
+	if (why != NULL)
+		return refuse(path, why);
+	if (load_plugin(fd, &p, problem) != CS_OK)
+		return refuse(path, problem);
+	host_init(&host, p, NULL, NULL);
+	if (p->self_test(&host.table) != COUNTERSIGN_OK ||
+	    p->profile(NULL, &profile) != COUNTERSIGN_OK)
+		return refuse(path, "its self-test failed: it or one of its libraries is broken");
+	host_call_end(&host);
+	bytes_init(&out, DESCRIPTION_MAX);
+	w = json_to(&out.buf);
+	put_plugin(&w, p, &profile);
+	if (out.buf.full)
+		return refuse(path, "its description is longer than 256 KiB");
+	printf("%.*s\n", (int)out.buf.len, (const char *)out.buf.data);
+	bytes_clear(&out);
+	return 0;
+}

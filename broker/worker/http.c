@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* HTTPS for plugins. This file alone touches libcurl. */
+#include "broker/worker/http.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <curl/curl.h>
+
+#include "broker/base/check.h"
+#include "broker/base/log.h"
+
+struct http {
+	CURL *easy;
+	const char *ca;
+	size_t ca_len;
+	size_t origins_count;
+	char *origins[HTTP_ORIGINS_MAX];  /* "https://host:port", as libcurl's own parser sees it */
+};
+
+/* "https://host:port" of a URL, to be freed; NULL where it is no plain https URL. */
+static char *
+origin_of(CURLU *url)
+{
+	char *scheme = NULL, *host = NULL, *port = NULL, *user = NULL, *origin = NULL;
+
+	if (curl_url_get(url, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK &&
+	    strcmp(scheme, "https") == 0 &&
+	    curl_url_get(url, CURLUPART_HOST, &host, 0) == CURLUE_OK &&
+	    curl_url_get(url, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) == CURLUE_OK &&
+	    curl_url_get(url, CURLUPART_USER, &user, 0) == CURLUE_NO_USER) {
+		size_t size = strlen(host) + strlen(port) + sizeof("https://:");
+
+		origin = malloc(size);
+		CHECK(origin != NULL);
+		snprintf(origin, size, "https://%s:%s", host, port);
+		for (char *c = origin; *c != '\0'; c++)
+			if (*c >= 'A' && *c <= 'Z')
+				*c = (char)(*c - 'A' + 'a');
+	}
+	curl_free(scheme);
+	curl_free(host);
+	curl_free(port);
+	curl_free(user);
+	return origin;
+}
+
+static CURLU *
+parse(const char *text)
+{
+	CURLU *url = curl_url();
+
+	CHECK(url != NULL);
+	if (curl_url_set(url, CURLUPART_URL, text, 0) == CURLUE_OK)
+		return url;
+	curl_url_cleanup(url);
+	return NULL;
+}
+
+static bool
+add_origin(struct http *h, const char *text)
+{
+	CURLU *url = parse(text);
+	char *origin = url == NULL ? NULL : origin_of(url);
+
+	curl_url_cleanup(url);
+	if (origin == NULL || h->origins_count == HTTP_ORIGINS_MAX) {
+		free(origin);
+		return false;
+	}
+	h->origins[h->origins_count++] = origin;
+	return true;
+}
+
+static bool
+is_allowed(const struct http *h, CURLU *url)
+{
+	char *origin = origin_of(url);
+	bool found = false;
+
+	for (size_t i = 0; origin != NULL && i < h->origins_count; i++)
+		found = found || strcmp(h->origins[i], origin) == 0;
+	free(origin);
+	return found;
+}
+
+/* Values of keys of type URL, and of allow-url. */
+static bool
+names_origin(const struct countersign_plugin_v1 *plugin, const struct setting *item)
+{
+	const struct countersign_config_key *key = settings_key(plugin, item->name);
+
+	if (key == NULL)
+		return strcmp(item->name, SETTINGS_ALLOW_URL) == 0;
+	return key->type == COUNTERSIGN_CONFIG_URL;
+}
+
+enum cs_err
+http_new(const struct settings *s, const struct countersign_plugin_v1 *plugin, struct http **http,
+    char *problem)
+{
+	struct http *h = calloc(1, sizeof(*h));
+
+	CHECK(h != NULL);
+	CHECK(curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK);
+	h->easy = curl_easy_init();
+	CHECK(h->easy != NULL);
+	h->ca = s->ca;
+	h->ca_len = s->ca_len;
+	for (size_t i = 0; i < s->count; i++) {
+		for (size_t k = 0; names_origin(plugin, &s->items[i]) && k < s->items[i].count; k++) {
+			if (add_origin(h, s->items[i].values[k]))
+				continue;
+			snprintf(problem, SETTINGS_PROBLEM_MAX, "%s must be an https URL without a user "
+			    "name, not \"%.128s\" (%d origins at most)", s->items[i].name,
+			    s->items[i].values[k], HTTP_ORIGINS_MAX);
+			http_free(h);
+			return CS_ERR_RANGE;
+		}
+	}
+	*http = h;
+	return CS_OK;
+}
+
+void
+http_free(struct http *h)
+{
+	if (h == NULL)
+		return;
+	for (size_t i = 0; i < h->origins_count; i++)
+		free(h->origins[i]);
+	curl_easy_cleanup(h->easy);
+	free(h);
+}
+
+struct sink {
+	struct countersign_buffer *to;
+	bool full;
+};
+
+static size_t
+receive(char *data, size_t size, size_t count, void *context)
+{
+	struct sink *s = context;
+	size_t n = size * count;
+
+	if (n > s->to->cap - s->to->len) {
+		s->full = true;
+		return 0;
+	}
+	if (n > 0)
+		memcpy(s->to->data + s->to->len, data, n);
+	s->to->len += n;
+	return n;
+}
+
+/* "Name: value"; the list is unchanged where there is no value. False: a value that would break the header. */
+static bool
+add_header(struct curl_slist **list, const char *name, struct countersign_view value)
+{
+	struct curl_slist *longer;
+	char *line;
+	size_t size = strlen(name) + value.len + 3;
+
+	if (value.len == 0)
+		return true;
+	for (size_t i = 0; i < value.len; i++)
+		if ((unsigned char)value.data[i] < ' ' || value.data[i] == 0x7f)
+			return false;
+	line = malloc(size);
+	CHECK(line != NULL);
+	snprintf(line, size, "%s: %.*s", name, (int)value.len, value.data);
+	longer = curl_slist_append(*list, line);
+	CHECK(longer != NULL);
+	*list = longer;
+	secret_wipe(line, size);
+	free(line);
+	return true;
+}
+
+static void
+headers_free(struct curl_slist *list)
+{
+	for (struct curl_slist *at = list; at != NULL; at = at->next)
+		secret_wipe(at->data, strlen(at->data));
+	curl_slist_free_all(list);
+}
+
+#define SET(option, value) CHECK(curl_easy_setopt(h->easy, (option), (value)) == CURLE_OK)
+
+static void
+set_limits(struct http *h, int64_t timeout_ms)
+{
+	struct curl_blob ca = {(void *)h->ca, h->ca_len, CURL_BLOB_NOCOPY};
+
+	curl_easy_reset(h->easy);
+	SET(CURLOPT_NOSIGNAL, 1L);
+	SET(CURLOPT_PROTOCOLS_STR, "https");
+	SET(CURLOPT_REDIR_PROTOCOLS_STR, "https");
+	SET(CURLOPT_FOLLOWLOCATION, 0L);
+	SET(CURLOPT_PROXY, "");
+	SET(CURLOPT_NOPROXY, "*");
+	SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+	SET(CURLOPT_SSL_VERIFYPEER, 1L);
+	SET(CURLOPT_SSL_VERIFYHOST, 2L);
+	SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+	SET(CURLOPT_USERAGENT, "countersign");
+	SET(CURLOPT_TIMEOUT_MS, (long)timeout_ms);
+	SET(CURLOPT_CONNECTTIMEOUT_MS, (long)timeout_ms);
+	if (h->ca != NULL) {
+		SET(CURLOPT_CAINFO, NULL);
+		SET(CURLOPT_CAPATH, NULL);
+		SET(CURLOPT_CAINFO_BLOB, &ca);
+	}
+}
+
+static int
+result_of(CURLcode code, const struct sink *sink, const char *why)
+{
+	if (code == CURLE_OK)
+		return COUNTERSIGN_OK;
+	if (sink->full)
+		return COUNTERSIGN_FULL;
+	log_warn("http error=%s", log_value(view_str(why[0] != '\0' ? why : curl_easy_strerror(code))));
+	return code == CURLE_OPERATION_TIMEDOUT ? COUNTERSIGN_TOO_LATE : COUNTERSIGN_UNREACHABLE;
+}
+
+static int
+perform(struct http *h, CURLU *url, const struct countersign_http_request *request,
+    struct curl_slist *headers, int64_t timeout_ms, struct countersign_http_response *response)
+{
+	struct countersign_buffer body = response->body;
+	struct sink sink = {&body, false};
+	char why[CURL_ERROR_SIZE] = "";
+	long status = 0;
+	int rc;
+
+	body.len = 0;
+	set_limits(h, timeout_ms);
+	SET(CURLOPT_CURLU, url);
+	SET(CURLOPT_HTTPHEADER, headers);
+	SET(CURLOPT_WRITEFUNCTION, receive);
+	SET(CURLOPT_WRITEDATA, &sink);
+	SET(CURLOPT_ERRORBUFFER, why);
+	if (request->body.data != NULL) {
+		SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body.len);
+		SET(CURLOPT_POSTFIELDS, request->body.data);
+	}
+	rc = result_of(curl_easy_perform(h->easy), &sink, why);
+	curl_easy_getinfo(h->easy, CURLINFO_RESPONSE_CODE, &status);
+	curl_easy_reset(h->easy);
+	if (rc != COUNTERSIGN_OK)
+		return rc;
+	response->status = (int32_t)status;
+	response->body.len = body.len;
+	return COUNTERSIGN_OK;
+}
+
+int
+http_perform(struct http *h, const struct countersign_http_request *request, int64_t timeout_ms,
+    struct countersign_http_response *response)
+{
+	/* An empty "Expect:" keeps libcurl from waiting for a 100. */
+	struct curl_slist *headers = curl_slist_append(NULL, "Expect:");
+	char text[HTTP_URL_MAX + 1];
+	CURLU *url = NULL;
+	int rc = COUNTERSIGN_INVALID;
+
+	CHECK(headers != NULL);
+	if (request->url.len > 0 && request->url.len <= HTTP_URL_MAX &&
+	    memchr(request->url.data, '\0', request->url.len) == NULL) {
+		memcpy(text, request->url.data, request->url.len);
+		text[request->url.len] = '\0';
+		url = parse(text);
+	}
+	if (url != NULL && is_allowed(h, url) && add_header(&headers, "Accept", request->accept) &&
+	    add_header(&headers, "Authorization", request->authorization) &&
+	    add_header(&headers, "Content-Type", request->content_type))
+		rc = perform(h, url, request, headers, timeout_ms, response);
+	headers_free(headers);
+	curl_url_cleanup(url);
+	return rc;
+}

@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A provider and a factor that misbehave when told to, for tests; never installed. Told by the key `behaviour`, for every
+ * call, or by the input of one call: an ID token, a code or an answer that is "!" and a behaviour. Otherwise it is an
+ * honest fool: an ID token is the subject's own name, and the answer "right" is right.
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "countersign/plugin.h"
+
+#define BEHAVIOURS(X)                                                                              \
+	X(honest)      /* says what was asked */                                                   \
+	X(crash)       /* dies of SIGSEGV */                                                       \
+	X(exit)        /* ends the process as if all were well */                                  \
+	X(hang)        /* never returns, with every signal blocked */                              \
+	X(slow)        /* takes half of the time that is left */                                   \
+	X(lie_request) /* answers another call */                                                  \
+	X(lie_subject) /* names another subject: mallory */                                        \
+	X(lie_issuer)  /* names another issuer */                                                  \
+	X(lie_audience) /* made for another client */                                              \
+	X(lie_nonce)   /* made for another sign-in */                                              \
+	X(lie_time)    /* expired a day ago, and says so */                                        \
+	X(lie_verdict) /* a factor: every answer is right, at a step that was used */              \
+	X(garbage)     /* control characters and bytes that are no UTF-8 */                        \
+	X(overflow)    /* claims to have written more than there was room for */                   \
+	X(nonsense)    /* returns a result that does not exist */                                  \
+	X(flood)       /* writes ten thousand lines to the log, then is honest */                  \
+	X(refuse)      /* bad_token */                                                             \
+	X(fail)        /* unreachable */
+
+enum behaviour {
+#define X(name) name##_behaviour,
+	BEHAVIOURS(X)
+#undef X
+	BEHAVIOUR_COUNT
+};
+
+static const char *const names[] = {
+#define X(name) #name,
+	BEHAVIOURS(X)
+#undef X
+};
+
+struct misbehave {
+	const struct countersign_host_v1 *host;
+	enum behaviour always;
+	struct countersign_view issuer;
+};
+
+static const struct countersign_config_key config[] = {
+	{.name = "behaviour", .type = COUNTERSIGN_CONFIG_STRING, .min = 1, .max = 32,
+	    .default_value = "honest", .help = "How every call is answered."},
+	{.name = "issuer", .type = COUNTERSIGN_CONFIG_STRING, .min = 1, .max = 255,
+	    .default_value = "https://misbehave.test", .help = "The issuer of its identities."},
+	{.name = "start", .type = COUNTERSIGN_CONFIG_WORD, .words = "well crash hang fail",
+	    .default_value = "well", .help = "What init() does."},
+};
+
+static enum behaviour
+behaviour_of(struct countersign_view name)
+{
+	int i;
+
+	for (i = 0; i < BEHAVIOUR_COUNT; i++)
+		if (strlen(names[i]) == name.len && memcmp(names[i], name.data, name.len) == 0)
+			break;
+	return (enum behaviour)i;
+}
+
+static void
+hang(void)
+{
+	sigset_t all;
+
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, NULL);
+	for (;;)
+		pause();
+}
+
+/* What this call is told, and what of it can be done before there is an answer. COUNTERSIGN_OK: go on. */
+static int
+behave(struct misbehave *m, struct countersign_view input, const struct countersign_call *call,
+    enum behaviour *as)
+{
+	int64_t left_ms = call->deadline_boot_ms - m->host->boot_ms(m->host->context);
+
+	*as = m->always;
+	if (input.len > 1 && input.data[0] == '!')
+		*as = behaviour_of((struct countersign_view){input.data + 1, input.len - 1});
+	switch (*as) {
+	case crash_behaviour:
+		signal(SIGSEGV, SIG_DFL);
+		raise(SIGSEGV);
+		abort();
+	case exit_behaviour:
+		_exit(0);
+	case hang_behaviour:
+		hang();
+		break;
+	case slow_behaviour:
+		usleep((useconds_t)(left_ms > 0 ? left_ms * 500 : 0));
+		break;
+	case nonsense_behaviour:
+		return 4711;
+	case flood_behaviour:
+		for (int i = 0; i < 10000; i++)
+			m->host->log(m->host->context, COUNTERSIGN_LOG_ERROR,
+			    countersign_view_of("flood\nlevel=error forged=yes \033[31m"));
+		break;
+	case refuse_behaviour:
+		return COUNTERSIGN_BAD_TOKEN;
+	case fail_behaviour:
+		return COUNTERSIGN_UNREACHABLE;
+	case BEHAVIOUR_COUNT:
+		return COUNTERSIGN_INVALID;
+	default:
+		break;
+	}
+	return COUNTERSIGN_OK;
+}
+
+static int
+put(struct countersign_buffer *to, const char *text)
+{
+	return countersign_put(to, text, strlen(text));
+}
+
+static int
+put_request(enum behaviour as, const struct countersign_call *call, struct countersign_buffer *to)
+{
+	if (as == lie_request_behaviour)
+		return put(to, "another-request");
+	return countersign_put(to, call->request.data, call->request.len);
+}
+
+static int
+self_test(const struct countersign_host_v1 *host)
+{
+	(void)host;
+	return COUNTERSIGN_OK;
+}
+
+static int
+init(const struct countersign_host_v1 *host, void **instance)
+{
+	static struct misbehave m;
+	struct countersign_view start = host->config_text(host->context, "start", 0);
+
+	m.host = host;
+	m.always = behaviour_of(host->config_text(host->context, "behaviour", 0));
+	m.issuer = host->config_text(host->context, "issuer", 0);
+	if (start.data != NULL && strcmp(start.data, "crash") == 0)
+		abort();
+	if (start.data != NULL && strcmp(start.data, "hang") == 0)
+		hang();
+	if (start.data != NULL && strcmp(start.data, "fail") == 0) {
+		host->log(host->context, COUNTERSIGN_LOG_ERROR,
+		    countersign_view_of("told to fail by the key start"));
+		return COUNTERSIGN_INVALID;
+	}
+	*instance = &m;
+	return m.always == BEHAVIOUR_COUNT ? COUNTERSIGN_INVALID : COUNTERSIGN_OK;
+}
+
+static int
+profile(void *instance, struct countersign_profile *p)
+{
+	(void)instance;
+	p->assurance = COUNTERSIGN_STABLE_SUBJECT;
+	p->controls = NULL;
+	return COUNTERSIGN_OK;
+}
+
+static int
+authorization_url(void *instance, const struct countersign_authorize *in,
+    struct countersign_authorize_answer *out)
+{
+	enum behaviour as;
+	int rc = behave(instance, in->state, &in->call, &as);
+
+	if (rc == COUNTERSIGN_OK)
+		rc = put_request(as, &in->call, &out->request);
+	if (rc == COUNTERSIGN_OK)
+		rc = put(&out->url, as == garbage_behaviour ? "https://x/\033[2J\n\xff" :
+		    "https://misbehave.test/authorize");
+	if (as == overflow_behaviour)
+		out->url.len = out->url.cap + 1;
+	return rc;
+}
+
+static int
+put_identity(const struct misbehave *m, enum behaviour as, const struct countersign_identify *in,
+    struct countersign_identity *out)
+{
+	struct countersign_view who = in->id_token.len > 0 ? in->id_token : in->code;
+	int64_t then = in->call.now_ms - (as == lie_time_behaviour ? 86400000 : 0);
+	int rc = put_request(as, &in->call, &out->request);
+
+	if (who.len > 0 && who.data[0] == '!')
+		who = countersign_view_of("alice");
+	if (as == lie_subject_behaviour)
+		who = countersign_view_of("mallory");
+	if (as == garbage_behaviour)
+		who = countersign_view_of("ali\033[31mce\n\xff\xfe");
+	if (rc == COUNTERSIGN_OK)
+		rc = as == lie_issuer_behaviour ? put(&out->issuer, "https://another.test") :
+		    countersign_put(&out->issuer, m->issuer.data, m->issuer.len);
+	if (rc == COUNTERSIGN_OK)
+		rc = countersign_put(&out->subject, who.data, who.len);
+	if (rc == COUNTERSIGN_OK)
+		rc = as == lie_audience_behaviour ? put(&out->audience, "another-client") :
+		    countersign_put(&out->audience, in->client_ids[0].data, in->client_ids[0].len);
+	if (rc == COUNTERSIGN_OK)
+		rc = as == lie_nonce_behaviour ? put(&out->nonce, "another-nonce") :
+		    countersign_put(&out->nonce, in->nonce.data, in->nonce.len);
+	out->display.len = 0;
+	out->auth_time_ms = then;
+	out->issued_at_ms = then;
+	out->expires_at_ms = then + 3600000;
+	if (as == overflow_behaviour)
+		out->subject.len = SIZE_MAX;
+	return rc;
+}
+
+static int
+identify(void *instance, const struct countersign_identify *in, struct countersign_identity *out)
+{
+	enum behaviour as;
+	int rc = behave(instance, in->id_token.len > 0 ? in->id_token : in->code, &in->call, &as);
+
+	return rc != COUNTERSIGN_OK ? rc : put_identity(instance, as, in, out);
+}
+
+static int
+enrol(void *instance, const struct countersign_enrol *in, struct countersign_enrol_answer *out)
+{
+	enum behaviour as;
+	int rc = behave(instance, in->account_hint, &in->call, &as);
+
+	if (rc == COUNTERSIGN_OK)
+		rc = put_request(as, &in->call, &out->request);
+	if (rc == COUNTERSIGN_OK)
+		rc = put(&out->secret, "a secret that everybody knows");
+	out->steps[0].kind = as == garbage_behaviour ? 99 : COUNTERSIGN_STEP_CODE;
+	out->steps[0].digits = 6;
+	out->steps_count = as == overflow_behaviour ? 1000 : 1;
+	return rc;
+}
+
+static int
+verify(void *instance, const struct countersign_verify *in, struct countersign_verify_answer *out)
+{
+	enum behaviour as;
+	int rc = behave(instance, in->answer, &in->call, &as);
+	int right = in->answer.len == 5 && memcmp(in->answer.data, "right", 5) == 0;
+
+	if (rc == COUNTERSIGN_OK)
+		rc = put_request(as, &in->call, &out->request);
+	out->verdict = as == garbage_behaviour ? 7 : as == lie_verdict_behaviour ? 1 : right;
+	out->step = as == lie_verdict_behaviour ? in->last_step : right ? in->last_step + 1 : -1;
+	if (as == overflow_behaviour)
+		out->request.len = out->request.cap + 1;
+	return rc;
+}
+
+const struct countersign_plugin_v1 *
+countersign_plugin_v1(void)
+{
+	static const struct countersign_provider_v1 provider = {
+		.size = sizeof(provider),
+		.authorization_url = authorization_url,
+		.identify = identify,
+	};
+	static const struct countersign_factor_v1 factor = {
+		.size = sizeof(factor),
+		.kind = "misbehave",
+		.enrol = enrol,
+		.verify = verify,
+	};
+	static const struct countersign_plugin_v1 plugin = {
+		.size = sizeof(plugin),
+		.abi = COUNTERSIGN_PLUGIN_ABI,
+		.kinds = COUNTERSIGN_KIND_PROVIDER | COUNTERSIGN_KIND_FACTOR,
+		.config_count = sizeof(config) / sizeof(config[0]),
+		.config_key_size = sizeof(config[0]),
+		.config = config,
+		.name = "misbehave",
+		.version = "1",
+		.help = "Misbehaves when told to; for tests only.",
+		.self_test = self_test,
+		.init = init,
+		.profile = profile,
+		.provider = &provider,
+		.factor = &factor,
+	};
+
+	return &plugin;
+}
