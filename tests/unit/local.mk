@@ -81,6 +81,10 @@ unit_tests += %reldir%/test_varlink
 %canon_reldir%_test_varlink_SOURCES = %reldir%/test_varlink.c %reldir%/unit.h
 %canon_reldir%_test_varlink_LDADD = libbase.la $(CMOCKA_LIBS)
 
+# Of the sources themselves.
+dist_check_SCRIPTS += %reldir%/check_core_symbols %reldir%/check_tidy
+TESTS += %reldir%/check_core_symbols %reldir%/check_tidy
+
 if HAVE_CMOCKA
 check_PROGRAMS += $(unit_tests)
 TESTS += $(unit_tests)
