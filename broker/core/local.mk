@@ -12,3 +12,5 @@ libcore_la_SOURCES = \
 	%reldir%/reason.c %reldir%/reason.h \
 	%reldir%/stack.c %reldir%/stack.h \
 	%reldir%/types.h
+
+EXTRA_DIST += %reldir%/README.md
