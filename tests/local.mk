@@ -12,6 +12,7 @@ AM_TESTS_ENVIRONMENT = \
 include tests/unit/local.mk
 include tests/store/local.mk
 include tests/fuzz/local.mk
+include tests/gateway/local.mk
 include tests/sim/local.mk
 include tests/ctl/local.mk
 include tests/idp/local.mk

@@ -47,6 +47,14 @@ route_refuse(struct exchange *x, enum cs_err rc, const char *allow)
 	size_t mark;
 	struct json_writer w;
 
+	/* No route takes HEAD, and an answer to HEAD has no body. */
+	if (view_equal(x->request->method, VIEW("HEAD"))) {
+		reply_begin(x, rc == CS_ERR_NOT_FOUND ? 404 : 405);
+		if (rc != CS_ERR_NOT_FOUND)
+			reply_header(x, VIEW("Allow"), view_str(allow));
+		reply_empty(x);
+		return;
+	}
 	if (rc == CS_ERR_NOT_FOUND) {
 		reply_problem(x, 404, "org.countersign.NotFound", "there is nothing at this path");
 		return;

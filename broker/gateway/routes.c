@@ -18,8 +18,13 @@ enum {
 /* A call that is forwarded; the same with members of the query; a route with calls of its own. */
 #define CALL(method, path, call, status, flags) ASK(method, path, call, status, flags, NULL)
 #define ASK(method, path, call, status, flags, query)                                              \
-	{method, path, "org.countersign." call, status, flags, query, api_forward}
-#define OWN(method, path, status, flags, handle) {method, path, NULL, status, flags, NULL, handle}
+	{                                                                                          \
+		method, path, "org.countersign." call, status, flags, query, api_forward           \
+	}
+#define OWN(method, path, status, flags, handle)                                                   \
+	{                                                                                          \
+		method, path, NULL, status, flags, NULL, handle                                    \
+	}
 
 /* clang-format off */
 const struct route routes[] = {

@@ -33,7 +33,8 @@
 enum {
 	IN_MAX =
 	    HTTP_HEAD_MAX + HTTP_BODY_MAX + 16 * 1024, /* one request and a record of the next */
-	OUT_MAX = 256 * 1024, /* one answer: the engine's 64 KiB, escaped again, and pages */
+	OUT_MAX =
+	    512 * 1024, /* the engine's 64 KiB, where every byte is escaped as six, and its head */
 	READ_MIN = 4 * 1024,
 	KEEP = 16 * 1024,  /* of an empty buffer's capacity */
 	ACCEPT_BURST = 64, /* then others get their turn */
@@ -291,9 +292,10 @@ conn_answered(struct conn *c)
 	c->state = READING;
 	c->deadline_ms = now_ms() + SERVER_WRITE_MS;
 	if (!fits) {
-		log_error("an answer did not fit and was not sent");
+		log_error("an answer did not fit");
 		c->out.buf.full = false;
 		c->out.buf.len = c->out_at = 0;
+		conn_refuse(c, 500, "the answer is too large");
 	}
 }
 

@@ -1,0 +1,11 @@
+# The gateway, as its parent starts it, before an engine that is a script: what it answers to whom.
+EXTRA_DIST += \
+	%reldir%/conftest.py \
+	%reldir%/fake_engine.py \
+	%reldir%/harness.py \
+	%reldir%/test_api.py \
+	%reldir%/test_authzen.py \
+	%reldir%/test_connections.py \
+	%reldir%/test_pages.py
+dist_check_SCRIPTS += %reldir%/check_gateway.sh
+TESTS += %reldir%/check_gateway.sh

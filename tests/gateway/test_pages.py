@@ -1,0 +1,349 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The pages as a browser without JavaScript meets them, and as those who would misuse them do."""
+import html.parser
+import urllib.parse
+
+import pytest
+
+from fake_engine import Error
+
+I = "org.countersign.Internal."
+CARD = {"service": "checkout", "account_hint": "a…1", "what": "payment", "provider": "apple",
+        "payee": "<b>Corner</b> \"Shop\" & 'Co'", "payee_id": "m-7", "amount": "20.00", "currency": "CNY",
+        "expires_at": "2026-11-22T10:00:00Z"}
+STEP = {"id": "step-1", "factor": "fact_1", "kind": "totp", "type": "code", "label": "Code of your app"}
+
+
+class Page(html.parser.HTMLParser):
+    """Elements with their attributes, text by element, and what the HTML says of itself."""
+
+    def __init__(self, answer):
+        super().__init__()
+        self.answer, self.elements, self.texts = answer, [], []
+        self.feed(answer.text)
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_data(self, data):
+        if data.strip():
+            self.texts.append(data.strip())
+
+    def all(self, tag, **attrs):
+        return [a for t, a in self.elements if t == tag and all(a.get(k) == v for k, v in attrs.items())]
+
+    def says(self, text):
+        return any(text in t for t in self.texts)
+
+
+class Browser:
+    """Cookies, an Origin with every form, the language."""
+
+    def __init__(self, gateway, ask, language="en"):
+        self.gateway, self.ask, self.cookies, self.language = gateway, ask, {}, language
+
+    def go(self, method, path, form=None, **headers):
+        h = {"Accept-Language": self.language, **{k.replace("_", "-"): v for k, v in headers.items()}}
+        if self.cookies:
+            h["Cookie"] = "; ".join(f"{k}={v}" for k, v in self.cookies.items())
+        body = None
+        if method == "POST":
+            h.setdefault("Origin", self.gateway.url)
+            h = {k: v for k, v in h.items() if v is not None}
+            h["Content-Type"] = "application/x-www-form-urlencoded"
+            body = urllib.parse.urlencode(form or {})
+        r = self.ask(method, path, body, h, certificate=None)
+        for c in r.headers.get_all("Set-Cookie") or []:
+            name, value = c.split(";")[0].split("=", 1)
+            self.cookies[name] = value
+        return r
+
+    def submit(self, page, **fields):
+        """Presses a button of the first form: its hidden fields, and what the user filled in."""
+        form = page.all("form")[0]
+        hidden = {i["name"]: i["value"] for i in page.all("input", type="hidden")}
+        return self.go("POST", form["action"], {**hidden, **fields})
+
+
+@pytest.fixture
+def engine(gateway):
+    """A challenge that takes code 123456 and three wrong ones."""
+    state = {"left": 3, "state": "open", "cookie": None}
+
+    def open_(p):
+        if state["cookie"] and p.get("cookie") != state["cookie"]:
+            raise Error("org.countersign.Conflict", what="page")
+        state["cookie"] = state["cookie"] or "binding-1"
+        return {"cookie": state["cookie"], "card": CARD, "steps": state.get("steps", [STEP]), "state": state["state"],
+                "attempts_left": state["left"], "return_url": "https://shop.example/done?a=1&b=2"}
+
+    def respond(p):
+        assert p["cookie"] == state["cookie"]
+        if p["answers"][0]["value"] == "123456":
+            state["state"] = "done"
+        else:
+            state["left"] -= 1
+            if state["left"] == 0:
+                state["state"] = "locked"
+        return {"state": state["state"], "attempts_left": state["left"], "return_url": "https://shop.example/done?a=1&b=2"}
+
+    def refuse(p):
+        state["state"] = "refused"
+        return {"state": "refused"}
+
+    gateway.engine.answers.update({I + "PageProbe": lambda p: {"known": p["token"] == "tok"}, I + "PageOpen": open_,
+                                   I + "PageRespond": respond, I + "PageRefuse": refuse})
+    return state
+
+
+@pytest.fixture
+def browser(gateway, ask):
+    return Browser(gateway, ask)
+
+
+def opened(browser):
+    return Page(browser.go("POST", "/c/tok", {"do": "open"}))
+
+
+def test_get_shows_a_button_and_nothing_else(gateway, engine, browser):
+    r = browser.go("GET", "/c/tok")
+    page = Page(r)
+    assert r.status == 200 and len(page.all("button")) == 1
+    for secret in ("20.00", "Corner", "checkout", "apple", "CNY"):
+        assert secret not in r.text
+    assert "Set-Cookie" not in r.headers
+    assert [c["method"] for c in gateway.engine.calls] == [I + "PageProbe"]
+
+
+def test_unknown_page(engine, browser):
+    r = browser.go("GET", "/c/other")
+    assert r.status == 404 and Page(r).all("p", role="alert")
+
+
+@pytest.mark.parametrize("path", ["/c/tok", "/c/other"])
+def test_headers_of_every_page(engine, browser, path):
+    for r in (browser.go("GET", path), browser.go("POST", path)):
+        csp = r.headers["Content-Security-Policy"]
+        for part in ("default-src 'none'", "frame-ancestors 'none'", "form-action 'self'", "base-uri 'none'"):
+            assert part in csp
+        assert "unsafe" not in csp and "script-src" not in csp
+        assert r.headers["Cache-Control"] == "no-store"
+        # no-referrer would make browsers send "Origin: null" with our own forms.
+        assert r.headers["Referrer-Policy"] == "same-origin"
+        assert r.headers["X-Frame-Options"] == "DENY" and r.headers["X-Content-Type-Options"] == "nosniff"
+        assert "<script" not in r.text and "style=" not in r.text
+
+
+def test_the_card_says_it_all_and_escapes_it(engine, browser):
+    page = opened(browser)
+    for text in ("checkout", "20.00 CNY", "<b>Corner</b> \"Shop\" & 'Co' (m-7)", "apple", "a…1", "Code of your app",
+                 "Refuse", "This was not me", "A payment", "2026-11-22 10:00:00 UTC"):
+        assert page.says(text), text
+    assert "<b>" not in page.answer.text
+
+
+def test_cookie(engine, browser):
+    r = browser.go("POST", "/c/tok")
+    c, = r.headers.get_all("Set-Cookie")
+    assert c.startswith("__Host-step-") and "=binding-1; Path=/; Secure; HttpOnly; SameSite=Lax" in c
+
+
+def test_accessible(engine, browser):
+    page = opened(browser)
+    assert page.all("html", lang="en") and len(page.all("h1")) == 1 and page.all("main")
+    field, = page.all("input", id="code")
+    assert page.all("label", **{"for": "code"}) and field["autocomplete"] == "one-time-code"
+    assert "required" in field
+    # In the order of the focus: the field, yes, no, not me. Refusing asks for no code.
+    buttons = page.all("button", name="do")
+    assert [b["value"] for b in buttons] == ["answer", "refuse", "report", "open"]
+    assert ["formnovalidate" in b for b in buttons[1:3]] == [True, True]
+    page = Page(browser.submit(page, code="000000", do="answer"))
+    alert, = page.all("p", role="alert")
+    assert page.all("input", id="code")[0]["aria-describedby"] == alert["id"] == "problem"
+
+
+def test_right_code(gateway, engine, browser):
+    browser.go("GET", "/c/tok")
+    r = browser.submit(opened(browser), code="123 456", do="answer")
+    page = Page(r)
+    assert r.status == 200 and page.says("Confirmed.")
+    assert page.all("a", href="https://shop.example/done?a=1&b=2")
+    assert gateway.engine.asked(I + "PageRespond")[0]["parameters"] == {
+        "token": "tok", "cookie": "binding-1", "answers": [{"step": "step-1", "value": "123456"}]}
+
+
+def test_wrong_codes_are_counted_until_it_locks(engine, browser):
+    page = opened(browser)
+    for left in (2, 1):
+        page = Page(browser.submit(page, code="000000", do="answer"))
+        assert page.says("That code is not right.") and page.says(f"Attempts left: {left}")
+        assert page.says("20.00 CNY")
+    page = Page(browser.submit(page, code="000000", do="answer"))
+    assert page.says("locked") and not page.all("input")
+
+
+def test_refuse(gateway, engine, browser):
+    page = Page(browser.submit(opened(browser), do="refuse"))
+    assert page.says("Refused. Nothing was done.")
+    assert gateway.engine.asked(I + "PageRefuse")[0]["parameters"]["report"] is False
+
+
+def test_not_me(gateway, engine, browser):
+    page = Page(browser.submit(opened(browser), do="report"))
+    assert page.says("the ID is frozen")
+    assert gateway.engine.asked(I + "PageRefuse")[0]["parameters"]["report"] is True
+
+
+@pytest.mark.parametrize("state,says", [("done", "Confirmed"), ("used", "used already"), ("expired", "expired"),
+                                        ("locked", "locked"), ("refused", "Refused")])
+def test_closed_challenges(engine, browser, state, says):
+    engine["state"] = state
+    page = opened(browser)
+    assert page.says(says) and not page.all("input") and not page.says("20.00")
+
+
+def test_second_browser_sees_nothing(gateway, ask, engine, browser):
+    opened(browser)
+    r = Browser(gateway, ask).go("POST", "/c/tok")
+    assert r.status == 409 and "20.00" not in r.text
+
+
+@pytest.mark.parametrize("headers", [{"Origin": "https://evil.example"}, {"Origin": "null"},
+                                     {"Sec_Fetch_Site": "cross-site"}, {"Sec_Fetch_Site": "same-site"}])
+def test_forms_of_other_sites(gateway, engine, browser, headers):
+    page = opened(browser)
+    gateway.engine.calls.clear()
+    hidden = {i["name"]: i["value"] for i in page.all("input", type="hidden")}
+    assert browser.go("POST", "/c/tok", {**hidden, "code": "123456", "do": "answer"}, **headers).status == 403
+    assert browser.go("POST", "/c/tok", {"do": "open"}, **headers).status == 403
+    assert gateway.engine.calls == []
+
+
+def test_form_without_proof_or_cookie(gateway, ask, engine, browser):
+    page = opened(browser)
+    hidden = {i["name"]: i["value"] for i in page.all("input", type="hidden")}
+    gateway.engine.calls.clear()
+    answer = {**hidden, "code": "123456", "do": "answer"}
+    assert browser.go("POST", "/c/tok", {**answer, "proof": "0" * 64}).status == 403
+    assert browser.go("POST", "/c/tok", {k: v for k, v in answer.items() if k != "proof"}).status == 403
+    assert Browser(gateway, ask).go("POST", "/c/tok", answer).status == 403
+    # The proof of one page does not open another.
+    assert browser.go("POST", "/c/other", answer).status == 403
+    assert gateway.engine.calls == []
+
+
+def test_bad_forms(gateway, ask, engine, browser):
+    page = opened(browser)
+    proof = page.all("input", name="proof")[0]["value"]
+    gateway.engine.calls.clear()
+    assert browser.go("POST", "/c/tok", {"proof": proof, "do": "jump"}).status == 400
+    assert browser.go("POST", "/c/tok", {"proof": proof, "do": "answer", "code": "1"}).status == 400
+    assert browser.go("POST", "/c/tok", {"proof": proof, "do": "answer", "step": "s", "code": "1" * 200}).status == 400
+    r = ask("POST", "/c/tok", "{}", {"Content-Type": "application/json"}, certificate=None)
+    assert r.status == 400
+    assert gateway.engine.calls == []
+
+
+def test_chinese(gateway, ask, engine):
+    browser = Browser(gateway, ask, "zh-CN,zh;q=0.9,en;q=0.8")
+    first = Page(browser.go("GET", "/c/tok"))
+    assert first.all("html", lang="zh-Hans") and first.says("查看请求内容")
+    page = opened(browser)
+    assert page.says("金额") and page.says("这不是我本人的操作") and page.says("20.00 CNY")
+    assert page.answer.headers["Content-Language"] == "zh-Hans"
+    assert gateway.engine.asked(I + "PageOpen")[0]["parameters"]["language"] == "zh-Hans"
+
+
+def test_language_switch(engine, browser):
+    link, = Page(browser.go("GET", "/c/tok")).all("a")
+    assert link["href"] == "/c/tok?lang=zh-Hans" and link["lang"] == "zh-Hans"
+    assert Page(browser.go("GET", link["href"])).says("查看请求内容")
+    page = opened(browser)
+    other = page.all("form")[1]["action"]
+    assert Page(browser.go("POST", other, {"do": "open"})).says("金额")
+
+
+def test_several_ways_to_answer(gateway, engine, browser):
+    engine["steps"] = [STEP, {**STEP, "id": "step-2", "label": "Recovery code"}, {**STEP, "id": "p", "type": "passkey"}]
+    page = opened(browser)
+    assert [r["value"] for r in page.all("input", type="radio")] == ["step-1", "step-2"]
+    browser.submit(page, step="step-2", code="123456", do="answer")
+    assert gateway.engine.asked(I + "PageRespond")[0]["parameters"]["answers"][0]["step"] == "step-2"
+
+
+def test_no_way_to_answer_still_lets_refuse(engine, browser):
+    engine["steps"] = [{**STEP, "type": "passkey"}]
+    page = opened(browser)
+    assert page.all("p", role="alert")
+    assert Page(browser.submit(page, do="refuse")).says("Refused")
+
+
+@pytest.mark.parametrize("name,status", [("NotFound", 404), ("Conflict", 409), ("TooMany", 429), ("Unavailable", 503)])
+def test_errors_are_pages(gateway, engine, browser, name, status):
+    def answer(p):
+        raise Error("org.countersign." + name, what="page", retry_after_ms=1)
+    gateway.engine.answers[I + "PageOpen"] = answer
+    r = browser.go("POST", "/c/tok")
+    assert r.status == status and r.headers["Content-Type"].startswith("text/html")
+    assert len(Page(r).all("p", role="alert")) == 1
+
+
+def test_style(browser):
+    r = browser.go("GET", "/style.css")
+    assert r.status == 200 and r.headers["Content-Type"].startswith("text/css")
+
+
+# Sign-ins
+
+def test_start_and_callback_are_one_browser(gateway, ask, engine, browser):
+    gateway.engine.answers[I + "BrowserStart"] = lambda p: {"location": "https://idp.example/a?x=1&y=2", "cookie": "c-1"}
+    gateway.engine.answers[I + "BrowserCallback"] = lambda p: {"location": gateway.url + "/c/tok", "state": "step_up"}
+    r = browser.go("GET", "/s/start-token")
+    assert r.status == 303 and r.headers["Location"] == "https://idp.example/a?x=1&y=2"
+    assert r.headers["Referrer-Policy"] == "no-referrer" and r.headers["Cache-Control"] == "no-store"
+    assert r.headers["Set-Cookie"] == "__Host-start=c-1; Path=/; Secure; HttpOnly; SameSite=None"
+    assert gateway.engine.calls[0]["parameters"] == {"token": "start-token", "ip": "127.0.0.1"}
+    r = browser.go("GET", "/callback/apple?state=s&code=a%2Bb+c&iss=https%3A%2F%2Fidp")
+    assert r.status == 303 and r.headers["Location"] == gateway.url + "/c/tok"
+    assert gateway.engine.calls[1]["parameters"] == {
+        "provider": "apple", "cookie": "c-1", "ip": "127.0.0.1",
+        "parameters": {"state": "s", "code": "a+b c", "iss": "https://idp"}}
+    # The step-up page of a link is given the cookie of the browser that began it.
+    browser.go("POST", "/c/tok")
+    assert gateway.engine.asked(I + "PageOpen")[0]["parameters"]["cookie"] == "c-1"
+
+
+def test_callback_by_form_post_from_another_site(gateway, browser):
+    gateway.engine.answers[I + "BrowserCallback"] = lambda p: {"state": "done"}
+    browser.cookies["__Host-start"] = "c-1"
+    r = browser.go("POST", "/callback/apple", {"state": "s", "id_token": "e.y.J"}, Origin="https://appleid.apple.com",
+                   Sec_Fetch_Site="cross-site")
+    assert r.status == 200 and Page(r).says("Done.")
+    assert gateway.engine.calls[0]["parameters"]["parameters"] == {"state": "s", "id_token": "e.y.J"}
+
+
+def test_callback_that_failed(gateway, browser):
+    gateway.engine.answers[I + "BrowserCallback"] = lambda p: {"state": "failed"}
+    r = browser.go("GET", "/callback/apple?error=access_denied")
+    assert r.status == 400 and Page(r).all("p", role="alert")
+
+
+@pytest.mark.parametrize("location", ["javascript:alert(1)", "//evil", "/c/x", "https://x/\r\nSet-Cookie: a=b", "https://x y"])
+def test_places_that_no_browser_is_sent_to(gateway, browser, location):
+    gateway.engine.answers[I + "BrowserStart"] = lambda p: {"location": location, "cookie": "c"}
+    gateway.engine.answers[I + "BrowserCallback"] = lambda p: {"location": location, "state": "failed"}
+    for path in ("/s/t", "/callback/p"):
+        r = browser.go("GET", path)
+        assert r.status in (400, 503) and "Location" not in r.headers and "Set-Cookie" not in r.headers
+
+
+def test_head_starts_no_sign_in(gateway, ask):
+    assert ask("HEAD", "/s/t", certificate=None).status == 405
+    assert gateway.engine.calls == []
+
+
+@pytest.mark.parametrize("query", ["state=a&state=b", "state=%zz", "=x"])
+def test_ambiguous_callbacks(gateway, browser, query):
+    assert browser.go("GET", "/callback/p?" + query).status == 400
+    assert gateway.engine.calls == []
