@@ -1,1 +1,29 @@
-# files of broker/ctl
+# ctl: countersignctl, for admins. One file a noun; text and JSON are two printers of the same values.
+bin_PROGRAMS += countersignctl
+countersignctl_SOURCES = \
+	broker/client/wire.c broker/client/wire.h \
+	%reldir%/account.c \
+	%reldir%/broker.c \
+	%reldir%/call.c %reldir%/call.h \
+	%reldir%/check.c %reldir%/check.h \
+	%reldir%/ctl.h \
+	%reldir%/events.c \
+	%reldir%/explain.c \
+	%reldir%/factor.c \
+	%reldir%/getent.c \
+	%reldir%/link.c \
+	%reldir%/main.c \
+	%reldir%/member.c %reldir%/member.h \
+	%reldir%/plugin.c \
+	%reldir%/print.c %reldir%/print_json.c %reldir%/print.h \
+	%reldir%/provider.c \
+	%reldir%/scope.c %reldir%/scope.h \
+	%reldir%/status.c \
+	%reldir%/table.c
+countersignctl_CPPFLAGS = $(AM_CPPFLAGS) \
+	-DCTL_CONFIG_DEFAULT='"$(sysconfdir)/countersign/countersign.conf"' \
+	-DCTL_PLUGINS_DEFAULT='"$(plugindir)"' \
+	-DCTL_LIBEXEC_DEFAULT='"$(libexecdir)/countersign"'
+countersignctl_LDADD = libconfig.la libcore.la libbase.la
+EXTRA_DIST += %reldir%/README.md
+dist_man_MANS += %reldir%/countersignctl.8

@@ -1,6 +1,12 @@
 # countersignctl against a broker that is a script, and the manuals against the programs.
 EXTRA_DIST += \
 	%reldir%/conftest.py \
-	%reldir%/test_manual_client.py
+	%reldir%/fake_broker.py \
+	%reldir%/test_bad_answers.py \
+	%reldir%/test_commands.py \
+	%reldir%/test_events.py \
+	%reldir%/test_files.py \
+	%reldir%/test_manual_client.py \
+	%reldir%/test_manual_ctl.py
 dist_check_SCRIPTS += %reldir%/check_ctl.sh
 TESTS += %reldir%/check_ctl.sh

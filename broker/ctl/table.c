@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Tables with aligned columns, and objects as lines: nothing that the daemon said is left out. */
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "broker/ctl/print.h"
+
+enum {
+	COLUMNS_MAX = 32,           /* no object of the interfaces has more members; further ones are not shown */
+	CELL_MAX = 6 * JSON_TEXT_MAX, /* a message whose every byte is escaped */
+	GAP = 2,                    /* blanks between columns */
+};
+
+struct columns {
+	struct view names[COLUMNS_MAX];
+	size_t widths[COLUMNS_MAX];
+	size_t count;
+};
+
+static bool
+is_word_column(struct view name)
+{
+	return view_equal(name, VIEW("state")) || view_equal(name, VIEW("outcome")) || view_equal(name, VIEW("result"));
+}
+
+static bool
+columns_have(const struct columns *c, struct view name)
+{
+	for (size_t i = 0; i < c->count; i++)
+		if (view_equal(c->names[i], name))
+			return true;
+	return false;
+}
+
+static void
+columns_add(struct columns *c, struct view name)
+{
+	if (c->count < COLUMNS_MAX && !columns_have(c, name))
+		c->names[c->count++] = name;
+}
+
+/* The members of all rows that are there in at least one; where `first` is given, those of it. */
+static void
+columns_find(const struct ctl *ctl, struct columns *c, uint32_t array, const char *const *first)
+{
+	for (size_t i = 0; first != NULL && first[i] != NULL; i++) {
+		uint32_t row = json_first(&ctl->doc, array);
+
+		for (unsigned r = 0; r < ctl->doc.tokens[array].count; r++) {
+			if (json_type(&ctl->doc, row) == JSON_OBJECT && json_get(&ctl->doc, row, view_str(first[i])) != 0)
+				columns_add(c, view_str(first[i]));
+			row = json_next(&ctl->doc, row);
+		}
+	}
+	for (uint32_t row = json_first(&ctl->doc, array), r = 0; r < ctl->doc.tokens[array].count; r++) {
+		uint32_t at = json_first(&ctl->doc, row);
+
+		for (unsigned i = 0; json_type(&ctl->doc, row) == JSON_OBJECT && i < ctl->doc.tokens[row].count; i++) {
+			if (json_type(&ctl->doc, at + 1) != JSON_NULL)
+				columns_add(c, json_text(&ctl->doc, at));
+			at = json_next(&ctl->doc, at + 1);
+		}
+		row = json_next(&ctl->doc, row);
+	}
+}
+
+/* The cell's text, escaped, in `cell`, which is emptied first. */
+static struct view
+cell_text(const struct ctl *ctl, struct bytes *cell, uint32_t row, struct view name)
+{
+	uint32_t value = json_type(&ctl->doc, row) == JSON_OBJECT ? json_get(&ctl->doc, row, name) : 0;
+
+	cell->buf.len = 0;
+	if (value == 0)
+		buf_put_u8(&cell->buf, '-');
+	else
+		text_value(ctl, &cell->buf, value);
+	return buf_view(&cell->buf);
+}
+
+static struct view
+title_text(const struct ctl *ctl, struct bytes *cell, struct view name)
+{
+	cell->buf.len = 0;
+	text_escape(ctl, &cell->buf, name);
+	for (size_t i = 0; i < cell->buf.len; i++)
+		cell->buf.data[i] = cell->buf.data[i] == '_' ? ' ' : (uint8_t)toupper(cell->buf.data[i]);
+	return buf_view(&cell->buf);
+}
+
+static void
+columns_measure(const struct ctl *ctl, struct columns *c, struct bytes *cell, uint32_t array)
+{
+	for (size_t i = 0; i < c->count; i++) {
+		uint32_t row = json_first(&ctl->doc, array);
+
+		c->widths[i] = text_width(ctl, title_text(ctl, cell, c->names[i]));
+		for (unsigned r = 0; r < ctl->doc.tokens[array].count; r++) {
+			size_t width = text_width(ctl, cell_text(ctl, cell, row, c->names[i]));
+
+			if (width > c->widths[i])
+				c->widths[i] = width;
+			row = json_next(&ctl->doc, row);
+		}
+	}
+}
+
+static void
+print_cell(const struct ctl *ctl, const struct columns *c, size_t i, struct view text, const char *color)
+{
+	size_t blanks = c->widths[i] + GAP - text_width(ctl, text);
+
+	(void)printf("%s%.*s%s", color, (int)text.len, text.data, color_off(ctl, color));
+	if (i + 1 < c->count)
+		(void)printf("%*s", (int)blanks, "");
+	else
+		(void)putchar('\n');
+}
+
+void
+print_table(const struct ctl *ctl, uint32_t array, const char *const *first, int indent)
+{
+	struct columns c = {.count = 0};
+	uint32_t row = json_first(&ctl->doc, array);
+	struct bytes cell;
+
+	bytes_init(&cell, CELL_MAX);
+	columns_find(ctl, &c, array, first);
+	columns_measure(ctl, &c, &cell, array);
+	(void)printf("%*s", indent, "");
+	for (size_t i = 0; i < c.count; i++)
+		print_cell(ctl, &c, i, title_text(ctl, &cell, c.names[i]), color_strong(ctl));
+	for (unsigned r = 0; r < ctl->doc.tokens[array].count; r++) {
+		(void)printf("%*s", indent, "");
+		for (size_t i = 0; i < c.count; i++) {
+			struct view text = cell_text(ctl, &cell, row, c.names[i]);
+
+			print_cell(ctl, &c, i, text, is_word_column(c.names[i]) ? color_of(ctl, text) : "");
+		}
+		row = json_next(&ctl->doc, row);
+	}
+	bytes_clear(&cell);
+}
+
+static bool
+is_table(const struct ctl *ctl, uint32_t token)
+{
+	return json_type(&ctl->doc, token) == JSON_ARRAY && ctl->doc.tokens[token].count > 0 &&
+	    json_type(&ctl->doc, token + 1) == JSON_OBJECT;
+}
+
+static bool
+is_block(const struct ctl *ctl, uint32_t token)
+{
+	return is_table(ctl, token) ||
+	    (json_type(&ctl->doc, token) == JSON_OBJECT && ctl->doc.tokens[token].count > 0);
+}
+
+static struct view
+name_text(const struct ctl *ctl, struct bytes *cell, struct view name)
+{
+	cell->buf.len = 0;
+	text_escape(ctl, &cell->buf, name);
+	for (size_t i = 0; i < cell->buf.len; i++)
+		if (cell->buf.data[i] == '_')
+			cell->buf.data[i] = ' ';
+	return buf_view(&cell->buf);
+}
+
+/* "name   value", names padded to `width`. */
+static void
+print_line(const struct ctl *ctl, struct bytes *cell, uint32_t key, size_t width, int indent)
+{
+	struct view name = json_text(&ctl->doc, key);
+	struct view text = name_text(ctl, cell, name);
+	const char *color;
+
+	(void)printf("%*s%.*s%*s", indent, "", (int)text.len, text.data, (int)(width + GAP - text_width(ctl, text)), "");
+	cell->buf.len = 0;
+	text_value(ctl, &cell->buf, key + 1);
+	text = buf_view(&cell->buf);
+	color = is_word_column(name) ? color_of(ctl, text) : "";
+	(void)printf("%s%.*s%s\n", color, (int)text.len, text.data, color_off(ctl, color));
+}
+
+static void
+print_block(const struct ctl *ctl, struct bytes *cell, uint32_t key, int indent)
+{
+	struct view name = name_text(ctl, cell, json_text(&ctl->doc, key));
+	const char *strong = color_strong(ctl);
+
+	(void)printf("\n%*s%s%.*s%s\n", indent, "", strong, (int)name.len, name.data, color_off(ctl, strong));
+	if (is_table(ctl, key + 1))
+		print_table(ctl, key + 1, NULL, indent + GAP);
+	else
+		print_object(ctl, key + 1, indent + GAP);
+}
+
+void
+print_object(const struct ctl *ctl, uint32_t token, int indent)
+{
+	unsigned count = ctl->doc.tokens[token].count;
+	size_t width = 0;
+	struct bytes cell;
+
+	bytes_init(&cell, CELL_MAX);
+	/* First how wide the names are, then the plain lines, then what takes more than a line. */
+	for (int pass = 0; json_type(&ctl->doc, token) == JSON_OBJECT && pass < 3; pass++) {
+		uint32_t at = json_first(&ctl->doc, token);
+
+		for (unsigned i = 0; i < count; i++) {
+			size_t len = text_width(ctl, name_text(ctl, &cell, json_text(&ctl->doc, at)));
+
+			if (pass == 0 && !is_block(ctl, at + 1))
+				width = len > width ? len : width;
+			else if (pass == 1 && !is_block(ctl, at + 1))
+				print_line(ctl, &cell, at, width, indent);
+			else if (pass == 2 && is_block(ctl, at + 1))
+				print_block(ctl, &cell, at, indent);
+			at = json_next(&ctl->doc, at + 1);
+		}
+	}
+	bytes_clear(&cell);
+}
