@@ -12,7 +12,6 @@ import urllib.request
 from process import Server, free_port
 
 ROLES = ("countersignd", "countersign-engine", "countersign-gateway", "countersign-worker")
-ACCOUNTS_HELD = 256  # people of one batch of sign-ins
 
 CONFIG = """# made by the benchmark
 realm "benchmark"
@@ -25,7 +24,7 @@ public-url "https://127.0.0.1:{port}"
 store sqlite {{ path "{d}/state/countersign.db" }}
 keys {{ file "{d}/state/master.key" }}
 cooling-off {{ link 0 factor 0 }}
-policy-limits CNY {{ per-payment 1000 per-day 1000000 per-month 10000000 count-day 1000000 count-month 10000000 }}
+policy-limits CNY {{ per-payment 1000 per-day 1000000 per-month 10000000 count-day 1000000 count-month 1000000 }}
 service "checkout" {{
     uid {uid}
     certificate-sha256 "{fingerprint}"
@@ -93,6 +92,7 @@ class Broker(Server):
             os.mkdir(os.path.join(self.directory, name), 0o700)
         self._write("sandbox.secret", "secret\n")
         self._write("services/checkout", STACK)
+        self._write("services/other", "spend  requisite  deny\n")
         self._write("countersign.conf", CONFIG.format(
             d=self.directory, port=self.port, tls=tls, uid=os.getuid(), plugins=_plugins(build),
             fingerprint=_fingerprint(os.path.join(tls, "client.pem")), issuer=provider.issuer, ca=provider.ca,

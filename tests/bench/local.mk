@@ -2,9 +2,10 @@
 # half a minute of it, see README.md. The programs are built by `make bench` only.
 bench_client = %reldir%/driver.c %reldir%/driver.h %reldir%/hist.c %reldir%/hist.h
 bench_forms = %reldir%/form.c %reldir%/form.h %reldir%/people.c %reldir%/people.h
-bench_programs = %reldir%/load %reldir%/pingpong %reldir%/bare_sqlite %reldir%/redis_load %reldir%/https_load
+bench_programs = %reldir%/load %reldir%/pingpong %reldir%/bare_sqlite %reldir%/redis_load %reldir%/https_load \
+	%reldir%/populate
 EXTRA_PROGRAMS += $(bench_programs)
-CLEANFILES += $(bench_programs) bench.json
+CLEANFILES += $(bench_programs) bench.json bench-profile.txt
 EXTRA_DIST += %reldir%/README.md %reldir%/run %reldir%/process.py %reldir%/peers.py %reldir%/broker.py %reldir%/report.py \
 	%reldir%/decide.lua %reldir%/preload.lua
 
@@ -22,6 +23,9 @@ bench: all $(bench_programs)
 %canon_reldir%_https_load_SOURCES = %reldir%/https_load.c $(bench_client) $(bench_forms)
 %canon_reldir%_https_load_CPPFLAGS = $(AM_CPPFLAGS) $(SSL_CFLAGS)
 %canon_reldir%_https_load_LDADD = $(SSL_LIBS) $(CRYPTO_LIBS) -lm
+%canon_reldir%_populate_SOURCES = %reldir%/populate.c broker/engine/keyring.c broker/engine/ids.c
+%canon_reldir%_populate_CPPFLAGS = $(AM_CPPFLAGS) $(CRYPTO_CFLAGS)
+%canon_reldir%_populate_LDADD = libstore.la libconfig.la libcore.la libbase.la $(CRYPTO_LIBS) $(SQLITE_LIBS)
 %canon_reldir%_bare_sqlite_SOURCES = %reldir%/bare_sqlite.c
 %canon_reldir%_bare_sqlite_CPPFLAGS = $(AM_CPPFLAGS) $(SQLITE_CFLAGS)
 %canon_reldir%_bare_sqlite_LDADD = $(SQLITE_LIBS)

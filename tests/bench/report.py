@@ -8,7 +8,7 @@ import subprocess
 import time
 
 FSYNC_TRIES = 200
-COLUMNS = ("what", "answers/s", "p50 µs", "p99 µs", "server µs", "beside", "ratio", "target", "reached")
+COLUMNS = ("what", "answers/s", "p50 µs", "p99 µs", "server µs", "beside", "ratio", "by CPU", "target", "reached")
 
 
 def _first_line(*argv):
@@ -67,17 +67,17 @@ def _number(value, digits=0):
 
 def _cells(row):
     if row.get("error"):
-        return (row["what"], "failed", "", "", "", row.get("beside") or "", "", row.get("target") or "", "no")
+        return (row["what"], "failed", "", "", "", row.get("beside") or "", "", "", row.get("target") or "", "no")
     reached = row.get("reached")
     return (row["what"], row.get("text") or _number(row.get("rate")), _number(row.get("p50_us"), 1),
             _number(row.get("p99_us"), 1), _number(row.get("server_cpu_us"), 2), row.get("beside") or "",
-            _number(row.get("ratio"), 2), row.get("target") or "", "" if reached is None else "yes" if reached else "no")
+            _number(row.get("ratio"), 2), _number(row.get("cpu_ratio"), 2), row.get("target") or "", "" if reached is None else "yes" if reached else "no")
 
 
 def print_table(rows):
     table = [COLUMNS] + [_cells(row) for row in rows]
     widths = [max(len(line[i]) for line in table) for i in range(len(COLUMNS))]
-    left = {0, 5, 7, 8}
+    left = {0, 5, 8, 9}
     for n, line in enumerate(table):
         print("  ".join(c.ljust(w) if i in left else c.rjust(w) for i, (c, w) in enumerate(zip(line, widths))).rstrip())
         if n == 0:
