@@ -21,6 +21,10 @@ unit_tests += %reldir%/test_clock
 %canon_reldir%_test_clock_SOURCES = %reldir%/test_clock.c %reldir%/unit.h
 %canon_reldir%_test_clock_LDADD = libbase_testclock.la $(CMOCKA_LIBS)
 
+unit_tests += %reldir%/test_config
+%canon_reldir%_test_config_SOURCES = %reldir%/test_config.c %reldir%/unit.h
+%canon_reldir%_test_config_LDADD = libconfig.la libcore.la libbase.la $(CMOCKA_LIBS)
+
 unit_tests += %reldir%/test_event_code
 %canon_reldir%_test_event_code_SOURCES = %reldir%/test_event_code.c %reldir%/unit.h %reldir%/account_random.h
 %canon_reldir%_test_event_code_LDADD = libcore.la libbase.la $(CMOCKA_LIBS)

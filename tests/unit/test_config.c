@@ -1,0 +1,483 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The configuration: what is read, what is refused, where the error stands, and that the print parses to the same. */
+#include "tests/unit/unit.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "broker/base/bytes.h"
+#include "broker/parent/config.h"
+
+static char dir[] = "/tmp/csconf.XXXXXX";
+
+static void
+put(const char *name, const char *text, mode_t mode)
+{
+	char path[256];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	f = fopen(path, "w");
+	assert_non_null(f);
+	assert_int_equal(fwrite(text, 1, strlen(text), f), strlen(text));
+	assert_int_equal(fclose(f), 0);
+	assert_int_equal(chmod(path, mode), 0);
+}
+
+/* Every case stands below these lines. */
+static const char base[] =
+    "realm \"test\"\n"
+    "listen service \"/run/test/socket\"\n"
+    "store sqlite { }\n"
+    "provider \"sandbox\" { plugin \"oidc\" }\n";
+enum { BASE_LINES = 4 };
+
+static enum cs_err
+load(const char *text, struct config **c, struct config_error *err)
+{
+	char whole[8192], path[256];
+
+	snprintf(whole, sizeof(whole), "%s%s", base, text);
+	put("test.conf", whole, 0600);
+	snprintf(path, sizeof(path), "%s/test.conf", dir);
+	return config_load(path, c, err);
+}
+
+static struct config *
+load_good(const char *text)
+{
+	struct config_error err;
+	struct config *c = NULL;
+
+	if (load(text, &c, &err) != CS_OK)
+		fail_msg("%s:%u:%u: %s", err.file, err.line, err.column, err.message);
+	return c;
+}
+
+static int
+setup(void **state)
+{
+	char path[256];
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/services", dir);
+	assert_int_equal(mkdir(path, 0700), 0);
+	put("services/other", "spend requisite deny\n", 0600);
+	put("open.secret", "x", 0644);
+	put("closed.secret", "x", 0600);
+	put("tls.crt", "", 0644);
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	char command[64];
+
+	(void)state;
+	snprintf(command, sizeof(command), "rm -rf %s", dir);
+	return system(command);
+}
+
+static void
+test_values(void **state)
+{
+	struct config *c = load_good(
+	    "run-directory \"/run/test\" state-directory \"state\"\n"
+	    "timezone \"-03:30\"\n"
+	    "cooling-off { link 0 factor 36h }\n"
+	    "policy-limits CNY { per-payment 0.5 per-day 3000 count-day 7 }\n"
+	    "policy-limits JPY { per-payment 1000 }\n"
+	    "trusted-factor-limit CNY 20\n"
+	    "admin { uid 0 1000 }\n"
+	    "provider \"p\" {\n"
+	    "	plugin \"/opt/x.so\" servers 3 deadline 1500ms queue 9\n"
+	    "	cooling-off 0 syncs-secrets yes assume-independent totp pam\n"
+	    "	controls mail-domain \"Mail.Test\"\n"
+	    "	limits CNY { per-day 100.00 }\n"
+	    "	set issuer \"https://a\" \"https://b\" set client-secret file \"closed.secret\"\n"
+	    "}\n"
+	    "service \"s\" { uid 5 6 door unix rights spend lookup client-id \"p\" \"x\" \"sandbox\" \"y\"\n"
+	    "	return-url \"http://127.0.0.1:8/done\" }\n");
+	const struct config_provider *p = &c->providers[1];
+	const struct config_service *s = &c->services[0];
+	char path[256];
+
+	(void)state;
+	assert_string_equal(c->admin_socket, "/run/test/admin");
+	snprintf(path, sizeof(path), "%s/state/countersign.db", dir);
+	assert_string_equal(strrchr(c->store.path, '/'), "/countersign.db");
+	assert_int_equal(c->timezone_s, -(3 * 3600 + 1800));
+	assert_int_equal(c->cooling_off.link_ms, 0);
+	assert_int_equal(c->cooling_off.factor_ms, 36 * 3600 * 1000);
+	assert_int_equal(c->policy_limits_count, 2);
+	assert_int_equal(c->policy_limits[0].per_payment_minor, 50);
+	assert_int_equal(c->policy_limits[0].per_month_minor, -1);
+	assert_int_equal(c->policy_limits[0].count_day, 7);
+	assert_int_equal(c->policy_limits[1].per_payment_minor, 1000);
+	assert_int_equal(c->trusted_factor_limits[0].amount_minor, 2000);
+	assert_int_equal(c->admin_uid_count, 2);
+	assert_int_equal(p->servers, 3);
+	assert_int_equal(p->deadline_ms, 1500);
+	assert_int_equal(p->queue, 9);
+	assert_true(p->syncs_secrets);
+	assert_int_equal(p->assume_independent_count, 2);
+	assert_string_equal(p->controls[0].value, "mail.test");
+	assert_int_equal(p->limits[0].per_day_minor, 10000);
+	assert_int_equal(p->setting_count, 2);
+	assert_int_equal(p->settings[0].value_count, 2);
+	assert_true(p->settings[1].is_file);
+	assert_int_equal(s->uid_count, 2);
+	assert_int_equal(s->rights, CONFIG_RIGHT_SPEND | CONFIG_RIGHT_LOOKUP);
+	assert_int_equal(s->doors, CONFIG_DOOR_UNIX);
+	assert_int_equal(s->clients[0].provider_index, 1);
+	assert_int_equal(s->clients[1].provider_index, 0);
+	assert_string_equal(s->stack, "other");
+	assert_int_equal(config_find_provider(c, VIEW("p")), 1);
+	assert_int_equal(config_find_provider(c, VIEW("q")), -1);
+	config_free(c);
+}
+
+#define SERVICE "service \"s\" { uid 5 door unix "
+
+/* line counts below the base; 0: no place. */
+static const struct bad {
+	const char *text;
+	unsigned line, column;
+	const char *message, *mend;
+} bads[] = {
+	/* words */
+	{"servise \"x\" {}\n", 1, 1, "unknown option \"servise\"", "did you mean \"service\"?"},
+	{SERVICE "\n  colour red }\n", 2, 3, "unknown option \"colour\"", "write one of: uid certificate-sha256"},
+	{"realm \"other\"\n", 1, 1, "realm is written twice", "remove one"},
+	{"timezone \"+08:00\n", 1, 10, "quotes are not closed", "close the quotes"},
+	{"timezone +08\"\n", 1, 13, "a word runs into a quote", "put a space"},
+	{"timezone \"\\n\"\n", 1, 10, "a backslash in quotes", "\\\\"},
+	{"timezone \"\xff\"\n", 1, 10, "not printable UTF-8", "UTF-8"},
+	{"timezone \x01\n", 1, 10, "a byte outside printable ASCII", "quotes"},
+	{"}\n", 1, 1, "a } closes nothing", "remove"},
+	{SERVICE "\n", 1, 1, "the block of a service is not closed", "write }"},
+	{"service \"s\"\n\n", 3, 1, "a service needs a block in braces", "write {"},
+	{"service \"\" {}\n", 1, 9, "must have 1 to 32 bytes", "choose a name"},
+	{"service \"../x\" {}\n", 1, 9, "is no name for a service", "choose a name"},
+	{"timezone \"+08:00\" \"+09:00\"\n", 1, 19, "a value or brace stands where an option belongs", "begin with"},
+	{"generation 3\n", 1, 1, "unknown option \"generation\"", ""},
+	{"stack \"x\" {}\n", 1, 1, "unknown option \"stack\"", "did you mean \"stacks\"?"},
+	/* values */
+	{"timezone\n", 1, 9, "timezone needs a value", "write: timezone OFFSET"},
+	{"timezone \"8\"\n", 1, 10, "must be an offset from UTC", "+08:00"},
+	{"timezone \"+15:00\"\n", 1, 10, "no place on Earth", "-12:00 to +14:00"},
+	{"cooling-off { link 5 }\n", 1, 20, "link needs a unit", "write it like 500ms"},
+	{"cooling-off { link 5y }\n", 1, 20, "link needs a unit", "write it like 500ms"},
+	{"cooling-off { link 91d }\n", 1, 20, "link must be from 0 to 90d", "within the bounds"},
+	{"factor \"f\" { plugin \"x\" deadline 1ms }\n", 1, 34, "deadline must be from 100ms to 1m", "bounds"},
+	{"factor \"f\" { plugin \"x\" servers 0 }\n", 1, 33, "servers must be from 1 to 16", "bounds"},
+	{"factor \"f\" { plugin \"x\" servers two }\n", 1, 33, "servers must be a whole number", "digits alone"},
+	{"factor \"f\" { plugin \"x\" servers 99999999999999999999 }\n", 1, 33, "servers must be from 1 to 16", "bounds"},
+	{"factor \"f\" { }\n", 1, 1, "a factor has no \"plugin\"", "add: plugin PLUGIN"},
+	{"factor \"f\" { plugin \"a/b\" }\n", 1, 21, "neither a name nor an absolute path", "bare name"},
+	{"policy-limits XXQ { }\n", 1, 15, "unknown currency \"XXQ\"", "ISO 4217"},
+	{"policy-limits CNY { per-day 20.005 }\n", 1, 29, "at most 2 digits after the point", "decimal number"},
+	{"policy-limits JPY { per-day 1.5 }\n", 1, 29, "at most 0 digits after the point", "decimal number"},
+	{"policy-limits CNY { per-day -1 }\n", 1, 29, "must be an amount", "without sign"},
+	{"policy-limits CNY { per-day 1e3 }\n", 1, 29, "must be an amount", "without sign"},
+	{"policy-limits CNY { per-day 99999999999999999999 }\n", 1, 29, "past the largest amount", "smaller"},
+	{"policy-limits CNY { per-day 5 per-payment 6 }\n", 1, 43, "per-payment is more than per-day", "lower it"},
+	{"policy-limits CNY { }\npolicy-limits CNY { }\n", 2, 15, "a currency's policy-limits is written twice", "remove"},
+	{"trusted-factor-limit CNY\n", 1, 25, "needs an amount after the currency", "trusted-factor-limit CNY 0"},
+	{"listen tcp 1\n", 1, 8, "unknown door \"tcp\"", "write one of: service admin https"},
+	{"listen service \"/x\"\n", 1, 1, "listen service is written twice", "remove"},
+	{"listen admin \"/run/test/socket\"\n", 1, 14, "have the same path", "path of its own"},
+	{"listen https localhost port 1 { }\n", 1, 14, "needs a numeric address", "127.0.0.1"},
+	{"listen https ::1 port 0 { }\n", 1, 23, "port must be from 1 to 65535", "bounds"},
+	{"listen https ::1 port 1 { key \"k\" }\n", 1, 1, "listen https has no \"certificate\"", "add: certificate PATH"},
+	{"public-url \"http://shop.example\"\n", 1, 12, "must be an https URL", "127.0.0.1"},
+	{"public-url \"https://shop.example/\"\n", 1, 12, "ends with a slash", "remove the slash"},
+	{"user engin \"root\"\n", 1, 6, "unknown role \"engin\"", "did you mean \"engine\"?"},
+	{"user engine \"no-such-user-here\"\n", 1, 13, "there is no user", "make the user"},
+	{"include \"absent.conf\"\n", 1, 9, "there is no file", "correct the path"},
+	{"stacks \"absent\"\n", 1, 8, "there is no stack \"other\"", "make the file"},
+	/* settings */
+	{"factor \"f\" { plugin \"x\" set client-secret \"hunter2\" }\n", 1, 43, "the secret \"client-secret\" is written in",
+	    "set client-secret file"},
+	{"factor \"f\" { plugin \"x\" set client-secret file \"absent\" }\n", 1, 29, "is no readable file", "make the file"},
+	{"factor \"f\" { plugin \"x\" set client-secret file \"open.secret\" }\n", 1, 29, "is open to others", "chmod 600"},
+	{"factor \"f\" { plugin \"x\" set ca-file \"absent.pem\" }\n", 1, 29, "is no readable file", "make the file"},
+	{"factor \"f\" { plugin \"x\" set a 1 set a 2 }\n", 1, 37, "a setting is written twice", "remove"},
+	{"factor \"f\" { plugin \"x\" set a }\n", 1, 31, "set a needs a value", "set NAME VALUE"},
+	/* the whole */
+	{"provider \"sandbox\" { plugin \"y\" }\n", 1, 10, "a provider of this name is written twice", "rename"},
+	{"factor \"sandbox\" { plugin \"y\" }\n", 1, 8, "a provider and a factor are both called", "rename"},
+	{"service \"s\" { uid 5 }\n", 1, 1, "a service has no \"door\"", "add: door unix|https"},
+	{"service \"s\" { door unix }\n", 1, 20, "has the door unix but no uid", "add: uid"},
+	{"service \"s\" { door https }\n", 1, 20, "has the door https but no certificate-sha256", "add: certificate-sha256"},
+	{"service \"s\" { uid 5 door carrier-pigeon }\n", 1, 26, "unknown door \"carrier-pigeon\"", "unix https"},
+	{SERVICE "rights spent }\n", 1, 38, "unknown rights \"spent\"", "did you mean \"spend\"?"},
+	{SERVICE "rights spend spend }\n", 1, 44, "rights \"spend\" is written twice", "remove"},
+	{SERVICE "}\nservice \"t\" { uid 6 5 door unix }\n", 2, 21, "the uid 5 is already the service \"s\"", "of its own"},
+	{SERVICE "client-id \"apple\" \"x\" }\n", 1, 41, "unknown provider \"apple\"", "add the provider"},
+	{SERVICE "client-id \"sandbox\" }\n", 1, 51, "needs the id after the provider", "client-id \"google\""},
+	{SERVICE "return-url \"http://shop.example\" }\n", 1, 42, "must be an https URL", "https://"},
+	{SERVICE "return-url \"http://127.0.0.1.evil.example/\" }\n", 1, 42, "must be an https URL", "https://"},
+	{SERVICE "return-url \"https://a@b/\" }\n", 1, 42, "no URL that a browser can be sent to", "without user"},
+	{SERVICE "stack \"absent\" }\n", 1, 37, "there is no stack \"absent\"", "make the file"},
+	{SERVICE "certificate-sha256 \"abc\" }\n", 1, 50, "must be 64 hexadecimal digits", "openssl"},
+};
+
+static void
+test_refused(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(bads) / sizeof(bads[0]); i++) {
+		const struct bad *b = &bads[i];
+		struct config_error err;
+		struct config *c = NULL;
+
+		assert_int_not_equal(load(b->text, &c, &err), CS_OK);
+		assert_null(c);
+		if (strstr(err.message, b->message) == NULL || strstr(err.mend, b->mend) == NULL ||
+		    err.line != BASE_LINES + b->line || err.column != b->column)
+			fail_msg("case %zu: %s%u:%u: %s; %s", i, b->text, err.line - BASE_LINES, err.column, err.message, err.mend);
+		assert_non_null(strstr(err.file, "test.conf"));
+		assert_null(strstr(err.word, "hunter2"));
+		assert_null(strstr(err.message, "hunter2"));
+	}
+}
+
+static const struct bad stacks[] = {
+	{"spend requisite\n", 1, 1, "a line has 2 words", "operation control rule"},
+	{"spend [success=ok] deny\n", 1, 7, "the control \"[success=ok]\" is not supported", "@include"},
+	{"spend include common\n", 1, 7, "the control \"include\" is not supported", "@include"},
+	{"spend requird deny\n", 1, 7, "unknown control", "did you mean \"required\"?"},
+	{"# a comment\n\nspned required deny\n", 3, 1, "unknown operation", "did you mean \"spend\"?"},
+	{"spend required \\\n  denny\n", 2, 3, "unknown rule", "did you mean \"deny\"?"},
+	{"spend required provider apple\n", 1, 25, "no such provider", "name a provider"},
+	{"spend required session max-age=30\n", 1, 24, "not a duration", "30d"},
+	{"spend required deny#x\n", 1, 20, "a comment runs into a word", "space"},
+	{"spend required deny \x01\n", 1, 21, "not printable", "UTF-8"},
+	{"@include\n", 1, 9, "@include needs the name of a stack file", "@include NAME"},
+	{"@include ../test.conf\n", 1, 10, "@include needs the name of a stack file", "@include NAME"},
+	{"@include a b\n", 1, 12, "more than one argument", "one @include a line"},
+	{"@include absent\n", 1, 10, "cannot read", "readable"},
+	{"@include s\n", 1, 10, "includes are nested more than 8 deep", "includes itself"},
+};
+
+static void
+test_stack_refused(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(stacks) / sizeof(stacks[0]); i++) {
+		const struct bad *b = &stacks[i];
+		struct config_error err;
+		struct config *c;
+
+		put("services/a", "", 0600);
+		put("services/s", b->text, 0600);
+		if (load(SERVICE "}\n", &c, &err) == CS_OK)
+			fail_msg("case %zu was accepted: %s", i, b->text);
+		if (strstr(err.message, b->message) == NULL || strstr(err.mend, b->mend) == NULL || err.line != b->line ||
+		    err.column != b->column)
+			fail_msg("case %zu: %s%u:%u: %s; %s", i, b->text, err.line, err.column, err.message, err.mend);
+		assert_non_null(strstr(err.file, "services/s"));
+	}
+	put("services/s", "spend requisite deny\n", 0600);
+}
+
+static void
+test_stack_lines(void **state)
+{
+	const struct config_line *line;
+	struct config *c;
+
+	(void)state;
+	put("services/common", "link required \\\n\tstepup any=totp\n", 0600);
+	put("services/s", "# first\n\nspend  sufficient allowance # why\n@include common\n", 0600);
+	c = load_good(SERVICE "}\n");
+	assert_string_equal(c->stacks[c->services[0].stack_index].name, "s");
+	assert_int_equal(c->stacks[c->services[0].stack_index].line_count, 2);
+	line = &c->lines[c->stacks[c->services[0].stack_index].first_line];
+	assert_string_equal(line->operation.text, "spend");
+	assert_int_equal(line->operation.line, 3);
+	assert_string_equal(line->rule.text, "allowance");
+	assert_int_equal(line->rule.column, 19);
+	assert_int_equal(line->argument_count, 0);
+	line++;
+	assert_non_null(strstr(line->file, "services/common"));
+	assert_int_equal(line->rule.line, 2);
+	assert_string_equal(line->arguments[0].text, "any=totp");
+	assert_int_equal(line->arguments[0].column, 9);
+	config_free(c);
+}
+
+/* Loads, prints, parses, prints: the same text twice. */
+static void
+check_identity(const struct config *c)
+{
+	struct bytes first, second;
+	struct config_error err;
+	struct config *again;
+
+	bytes_init(&first, CONFIG_CANONICAL_MAX);
+	bytes_init(&second, CONFIG_CANONICAL_MAX);
+	config_print(c, &first.buf);
+	assert_false(first.buf.full);
+	if (config_parse((const char *)first.buf.data, first.buf.len, &again, &err) != CS_OK)
+		fail_msg("%u:%u: %s", err.line, err.column, err.message);
+	config_print(again, &second.buf);
+	assert_int_equal(first.buf.len, second.buf.len);
+	assert_memory_equal(first.buf.data, second.buf.data, first.buf.len);
+	assert_int_equal(again->generation, c->generation);
+	assert_int_equal(again->line_count, c->line_count);
+	config_free(again);
+	bytes_clear(&first);
+	bytes_clear(&second);
+}
+
+static void
+test_print_parses_to_the_same(void **state)
+{
+	struct config *c = load_good(
+	    "timezone \"-00:30\"\n"
+	    "listen https \"::1\" port 8443 { certificate \"tls.crt\" key \"closed.secret\" }\n"
+	    "public-url \"https://[::1]:8443\"\n"
+	    "policy-limits CNY { per-payment 1.05 }\n"
+	    "trusted-factor-limit CNY 0.01 KWD 1.001\n"
+	    "user engine \"root\" worker \"root\"\n"
+	    "provider \"p\" { plugin \"x\" set quoted \"a \\\"b\\\" \\\\c\" set plain 7 \"set\"\n"
+	    "	set client-secret file \"closed.secret\" }\n"
+	    SERVICE "certificate-sha256 \"00112233445566778899aabbccddeeff00112233445566778899AABBCCDDEEFF\" }\n");
+
+	(void)state;
+	c->generation = 7;
+	c->providers[1].socket = config_keep(c, "/run/test/worker-p.7.sock");
+	check_identity(c);
+	config_free(c);
+}
+
+static void
+test_examples_load(void **state)
+{
+	const char *source = getenv("srcdir");
+	struct config_error err;
+	struct config *c = NULL;
+	char path[512];
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/packaging/examples/countersign.conf", source == NULL ? "." : source);
+	if (config_load(path, &c, &err) != CS_OK)
+		fail_msg("%s:%u:%u: %s; %s", err.file, err.line, err.column, err.message, err.mend);
+	assert_int_equal(c->service_count, 1);
+	check_identity(c);
+	/* What is shipped as `other` permits nothing. */
+	assert_string_equal(c->stacks[0].name, "other");
+	for (uint32_t i = 0; i < c->stacks[0].line_count; i++)
+		assert_string_equal(c->lines[c->stacks[0].first_line + i].rule.text, "deny");
+	config_free(c);
+}
+
+static void
+test_includes(void **state)
+{
+	struct config_error err;
+	struct config *c;
+
+	(void)state;
+	put("b.inc", "provider \"b\" { plugin \"x\" }\n", 0600);
+	put("a.inc", "provider \"a\" { plugin \"x\" }\n", 0600);
+	c = load_good("include \"*.inc\"\ninclude \"none-*.inc\"\n");
+	assert_string_equal(c->providers[1].name, "a");
+	assert_string_equal(c->providers[2].name, "b");
+	config_free(c);
+	put("a.inc", "\nrealm \"x\"\n", 0600);
+	assert_int_equal(load("include \"a.inc\"\n", &c, &err), CS_ERR_SYNTAX);
+	assert_string_equal(err.message, "realm is written twice");
+	assert_non_null(strstr(err.file, "a.inc"));
+	assert_int_equal(err.line, 2);
+	put("a.inc", "include \"a.inc\"\n", 0600);
+	assert_int_equal(load("include \"a.inc\"\n", &c, &err), CS_ERR_SYNTAX);
+	assert_non_null(strstr(err.message, "nested more than 8 deep"));
+}
+
+static void
+test_canonical_text_reads_no_files(void **state)
+{
+	static const char text[] = "realm \"x\"\nlisten service \"/s\"\nstore mem\ninclude \"/etc/passwd\"\n";
+	static const char relative[] = "realm \"x\"\nlisten service \"s\"\nstore mem\n";
+	struct config_error err;
+	struct config *c = NULL;
+
+	(void)state;
+	assert_int_equal(config_parse(text, sizeof(text) - 1, &c, &err), CS_ERR_SYNTAX);
+	assert_string_equal(err.message, "unknown option \"include\"");
+	assert_int_equal(config_parse(relative, sizeof(relative) - 1, &c, &err), CS_ERR_SYNTAX);
+	assert_non_null(strstr(err.message, "is relative"));
+	assert_null(c);
+}
+
+static void
+test_required(void **state)
+{
+	struct config_error err;
+	struct config *c;
+	char path[256], text[512];
+
+	(void)state;
+	put("empty.conf", "", 0600);
+	snprintf(path, sizeof(path), "%s/empty.conf", dir);
+	assert_int_equal(config_load(path, &c, &err), CS_ERR_SYNTAX);
+	assert_string_equal(err.message, "the configuration has no \"realm\"");
+	config_error_text(&err, text, sizeof(text));
+	assert_non_null(strstr(text, "empty.conf:1:1: the configuration has no \"realm\"; to mend it: add: realm NAME"));
+	snprintf(path, sizeof(path), "%s/absent.conf", dir);
+	assert_int_equal(config_load(path, &c, &err), CS_ERR_SYSTEM);
+	assert_non_null(strstr(err.message, "No such file"));
+}
+
+/* The manual holds what the table says. */
+static void
+test_manual(void **state)
+{
+	const char *source = getenv("srcdir");
+	static char manual[64 * 1024];
+	struct bytes b;
+	char path[512];
+	size_t n;
+	FILE *f;
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/broker/parent/countersign.conf.5", source == NULL ? "." : source);
+	f = fopen(path, "r");
+	assert_non_null(f);
+	n = fread(manual, 1, sizeof(manual) - 1, f);
+	manual[n] = '\0';
+	fclose(f);
+	bytes_init(&b, sizeof(manual));
+	config_manual(&b.buf);
+	buf_put_u8(&b.buf, '\0');
+	if (strstr(manual, (const char *)b.buf.data) == NULL)
+		fail_msg("countersign.conf.5 differs from the table of options; it should hold:\n%s", (const char *)b.buf.data);
+	bytes_clear(&b);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_values),
+		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_stack_refused),
+		cmocka_unit_test(test_stack_lines),
+		cmocka_unit_test(test_print_parses_to_the_same),
+		cmocka_unit_test(test_examples_load),
+		cmocka_unit_test(test_includes),
+		cmocka_unit_test(test_canonical_text_reads_no_files),
+		cmocka_unit_test(test_required),
+		cmocka_unit_test(test_manual),
+	};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
