@@ -511,6 +511,18 @@ config_find_factor(const struct config *c, struct view name)
 
 /* The manual's list of options. */
 
+/* mdoc wants each sentence on a line of its own. */
+static void
+manual_sentences(struct buf *out, const char *text)
+{
+	for (const char *s = text; *s != '\0'; s++) {
+		bool ends = s > text && s[-1] == '.' && *s == ' ';
+
+		buf_put(out, ends ? "\n" : s, 1);
+	}
+	print_text(out, "\n");
+}
+
 static void
 manual_block(struct buf *out, const struct block *block)
 {
@@ -523,8 +535,7 @@ manual_block(struct buf *out, const struct block *block)
 		print_text(out, " Ar ");
 		print_text(out, o->argument == NULL ? o->type->argument : o->argument);
 		print_text(out, "\n");
-		print_text(out, o->help);
-		print_text(out, "\n");
+		manual_sentences(out, o->help);
 		if (o->preset != NULL && o->type != &type_block) {
 			print_text(out, "Default:\n.Li ");
 			print_text(out, o->preset[0] == '"' ? "" : o->preset);

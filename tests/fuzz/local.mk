@@ -9,7 +9,7 @@
 # `make check` replays the corpora with any compiler. `make fuzz` builds the targets with clang's libFuzzer and sanitizers
 # in fuzz-build/ and runs each for FUZZ_SECONDS; what it finds is left there as crash-*. One target alone:
 # make fuzz FUZZ_TARGETS=json
-FUZZ_TARGETS = account event http json varlink
+FUZZ_TARGETS = account config event http json varlink
 FUZZ_SECONDS = 30
 FUZZ_CC = clang
 
@@ -18,6 +18,9 @@ FUZZ_CC = clang
 
 %canon_reldir%_fuzz_event_SOURCES = %reldir%/fuzz_event.c %reldir%/replay.c
 %canon_reldir%_fuzz_event_LDADD = libcore.la libbase.la
+
+%canon_reldir%_fuzz_config_SOURCES = %reldir%/fuzz_config.c %reldir%/replay.c
+%canon_reldir%_fuzz_config_LDADD = libconfig.la libcore.la libbase.la
 
 %canon_reldir%_fuzz_http_SOURCES = %reldir%/fuzz_http.c %reldir%/replay.c
 %canon_reldir%_fuzz_http_LDADD = libgateway.la libbase.la
@@ -30,7 +33,7 @@ FUZZ_CC = clang
 %canon_reldir%_fuzz_varlink_SOURCES = %reldir%/fuzz_varlink.c %reldir%/replay.c
 %canon_reldir%_fuzz_varlink_LDADD = libbase.la
 
-fuzz_programs = %reldir%/fuzz_account %reldir%/fuzz_event %reldir%/fuzz_http %reldir%/fuzz_json %reldir%/fuzz_varlink
+fuzz_programs = %reldir%/fuzz_account %reldir%/fuzz_config %reldir%/fuzz_event %reldir%/fuzz_http %reldir%/fuzz_json %reldir%/fuzz_varlink
 check_PROGRAMS += $(fuzz_programs)
 TESTS += $(fuzz_programs)
 EXTRA_DIST += %reldir%/corpus
