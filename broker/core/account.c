@@ -14,8 +14,8 @@ account_init(struct account *a, const struct id *key)
 }
 
 /*
- * A finder: the first used entry that matches. The account may be const while what is found is not: like strchr(), the
- * caller knows whether its account may be changed.
+ * A finder: the first used entry that matches. The account may be const while what is found is not:
+ * like strchr(), the caller knows whether its account may be changed.
  */
 #define FIND(array, count, match)                                                                  \
 	do {                                                                                       \
@@ -112,8 +112,8 @@ account_holds(const struct account *a)
 /* --- account_valid: one function a kind of entry, each over the used entries only --- */
 
 /*
- * Entry i of the array is used and no earlier one has the same id. Quadratic over what is used: a usual account has few
- * of each, a full one costs some microseconds.
+ * Entry i of the array is used and no earlier one has the same id. Quadratic over what is used: a
+ * usual account has few of each, a full one costs some microseconds.
  */
 #define ID_IS_NEW(array, i) id_is_new((array), sizeof((array)[0]), (i))
 
@@ -173,8 +173,9 @@ links_valid(const struct account *a)
 	for (size_t i = 0; i < a->links_n; i++) {
 		const struct link *l = &a->links[i];
 
-		if (!no_given(a, l->no) || account_link_by_no(a, l->no) != l || !ID_IS_NEW(a->links, i) ||
-		    l->state >= LINK__STATES || l->since_ms < 0 || l->usable_ms < 0 || l->sessions_since_ms < 0)
+		if (!no_given(a, l->no) || account_link_by_no(a, l->no) != l ||
+		    !ID_IS_NEW(a->links, i) || l->state >= LINK__STATES || l->since_ms < 0 ||
+		    l->usable_ms < 0 || l->sessions_since_ms < 0)
 			return false;
 	}
 	return true;
@@ -186,11 +187,14 @@ factors_valid(const struct account *a)
 	for (size_t i = 0; i < a->factors_n; i++) {
 		const struct factor *f = &a->factors[i];
 
-		if (!no_given(a, f->no) || account_factor_by_no(a, f->no) != f || !ID_IS_NEW(a->factors, i) ||
-		    f->kind >= FACTOR__COUNT || f->removed > 1 || f->first > 1 || f->since_ms < 0 ||
-		    f->usable_ms < 0 || f->locked_until_ms < 0)
+		if (!no_given(a, f->no) || account_factor_by_no(a, f->no) != f ||
+		    !ID_IS_NEW(a->factors, i) || f->kind >= FACTOR__COUNT || f->removed > 1 ||
+		    f->first > 1 || f->since_ms < 0 || f->usable_ms < 0 || f->locked_until_ms < 0)
 			return false;
-		/* Enrolment is authorised by what was there before: so the graph of rule 11 has no cycle. */
+		/*
+		 * Enrolment is authorised by what was there before: so the graph of rule 11 has no
+		 * cycle.
+		 */
 		for (size_t k = 0; k < CHALLENGE_FACTORS_MAX; k++) {
 			if (f->rests_on[k] >= f->no)
 				return false;
@@ -218,11 +222,13 @@ allowances_valid(const struct account *a)
 	for (size_t i = 0; i < a->allowances_n; i++) {
 		const struct allowance *w = &a->allowances[i];
 
-		if (!no_given(a, w->no) || account_allowance_by_no(a, w->no) != w || !ID_IS_NEW(a->allowances, i) ||
-		    w->kind > ALLOWANCE_MANDATE || w->state > ALLOWANCE_REVOKED || currency_get(w->currency) == NULL ||
-		    !limit_minor_valid(w->per_payment_minor) || !limit_minor_valid(w->per_day_minor) ||
-		    !limit_minor_valid(w->total_minor) || w->spent_minor < 0 || w->day_spent_minor < 0 ||
-		    w->granted_ms < 0 || w->expires_ms < 0 || !nos_known(a, w->factors) || !no_known(a, w->link_no))
+		if (!no_given(a, w->no) || account_allowance_by_no(a, w->no) != w ||
+		    !ID_IS_NEW(a->allowances, i) || w->kind > ALLOWANCE_MANDATE ||
+		    w->state > ALLOWANCE_REVOKED || currency_get(w->currency) == NULL ||
+		    !limit_minor_valid(w->per_payment_minor) ||
+		    !limit_minor_valid(w->per_day_minor) || !limit_minor_valid(w->total_minor) ||
+		    w->spent_minor < 0 || w->day_spent_minor < 0 || w->granted_ms < 0 ||
+		    w->expires_ms < 0 || !nos_known(a, w->factors) || !no_known(a, w->link_no))
 			return false;
 		if (w->total_minor >= 0 && w->spent_minor > w->total_minor)
 			return false;
@@ -238,10 +244,12 @@ challenges_valid(const struct account *a)
 	for (size_t i = 0; i < a->challenges_n; i++) {
 		const struct challenge *c = &a->challenges[i];
 
-		if (!no_given(a, c->no) || !ID_IS_NEW(a->challenges, i) || c->op == OP_NONE || c->op >= OP__COUNT ||
-		    c->state >= CHALLENGE__STATES || c->need < 1 || c->need > CHALLENGE_FACTORS_MAX ||
-		    c->kinds >= 1 << FACTOR__COUNT || c->opened_ms < 0 || c->expires_ms < 0 || c->done_ms < 0 ||
-		    !nos_known(a, c->factors) || !no_known(a, c->link_no) || !no_known(a, c->target_no))
+		if (!no_given(a, c->no) || !ID_IS_NEW(a->challenges, i) || c->op == OP_NONE ||
+		    c->op >= OP__COUNT || c->state >= CHALLENGE__STATES || c->need < 1 ||
+		    c->need > CHALLENGE_FACTORS_MAX || c->kinds >= 1 << FACTOR__COUNT ||
+		    c->opened_ms < 0 || c->expires_ms < 0 || c->done_ms < 0 ||
+		    !nos_known(a, c->factors) || !no_known(a, c->link_no) ||
+		    !no_known(a, c->target_no))
 			return false;
 		for (size_t j = 0; j < i; j++) {
 			if (a->challenges[j].no == c->no)
@@ -257,11 +265,13 @@ challenges_valid(const struct account *a)
 bool
 payment_valid(const struct payment *p)
 {
-	return p->state < PAYMENT__STATES && p->basis <= BASIS_MANDATE && currency_get(p->currency) != NULL &&
-	    p->amount_minor > 0 && p->amount_minor <= MONEY_MAX && p->captured_minor >= 0 &&
-	    p->captured_minor <= p->amount_minor && p->refunded_minor >= 0 &&
-	    p->refunded_minor <= p->captured_minor && (p->state == PAYMENT_CAPTURED || p->captured_minor == 0) &&
-	    p->permitted_ms >= 0 && p->expires_ms >= 0;
+	return p->state < PAYMENT__STATES && p->basis <= BASIS_MANDATE &&
+	       currency_get(p->currency) != NULL && p->amount_minor > 0 &&
+	       p->amount_minor <= MONEY_MAX && p->captured_minor >= 0 &&
+	       p->captured_minor <= p->amount_minor && p->refunded_minor >= 0 &&
+	       p->refunded_minor <= p->captured_minor &&
+	       (p->state == PAYMENT_CAPTURED || p->captured_minor == 0) && p->permitted_ms >= 0 &&
+	       p->expires_ms >= 0;
 }
 
 static bool
@@ -290,7 +300,8 @@ counters_valid(const struct account *a)
 	for (size_t i = 0; i < a->counters_n; i++) {
 		const struct counter *c = &a->counters[i];
 
-		if (account_counter(a, &c->subject, c->currency) != c || c->day_minor < 0 || c->month_minor < 0 ||
+		if (account_counter(a, &c->subject, c->currency) != c || c->day_minor < 0 ||
+		    c->month_minor < 0 ||
 		    (c->currency != CURRENCY_NONE && currency_get(c->currency) == NULL))
 			return false;
 	}
@@ -303,8 +314,9 @@ limits_valid(const struct account *a)
 	for (size_t i = 0; i < a->limits_n; i++) {
 		const struct limit *l = &a->limits[i];
 
-		if (!no_known(a, l->link_no) || l->author >= AUTHOR__COUNT || l->count_day < -1 || l->count_month < -1 ||
-		    !limit_minor_valid(l->per_payment_minor) || !limit_minor_valid(l->per_day_minor) ||
+		if (!no_known(a, l->link_no) || l->author >= AUTHOR__COUNT || l->count_day < -1 ||
+		    l->count_month < -1 || !limit_minor_valid(l->per_payment_minor) ||
+		    !limit_minor_valid(l->per_day_minor) ||
 		    !limit_minor_valid(l->per_month_minor) ||
 		    (l->currency != CURRENCY_NONE && currency_get(l->currency) == NULL))
 			return false;
@@ -322,22 +334,23 @@ bool
 account_bounded(const struct account *a)
 {
 	return a->links_n <= ACCOUNT_LINKS_MAX && a->factors_n <= ACCOUNT_FACTORS_MAX &&
-	    a->sessions_n <= ACCOUNT_SESSIONS_MAX && a->allowances_n <= ACCOUNT_ALLOWANCES_MAX &&
-	    a->challenges_n <= ACCOUNT_CHALLENGES_MAX && a->payments_n <= ACCOUNT_PAYMENTS_MAX &&
-	    a->refunds_n <= ACCOUNT_REFUNDS_MAX && a->counters_n <= ACCOUNT_COUNTERS_MAX &&
-	    a->limits_n <= ACCOUNT_LIMITS_MAX && a->freezes_n <= ACCOUNT_FREEZES_MAX;
+	       a->sessions_n <= ACCOUNT_SESSIONS_MAX && a->allowances_n <= ACCOUNT_ALLOWANCES_MAX &&
+	       a->challenges_n <= ACCOUNT_CHALLENGES_MAX && a->payments_n <= ACCOUNT_PAYMENTS_MAX &&
+	       a->refunds_n <= ACCOUNT_REFUNDS_MAX && a->counters_n <= ACCOUNT_COUNTERS_MAX &&
+	       a->limits_n <= ACCOUNT_LIMITS_MAX && a->freezes_n <= ACCOUNT_FREEZES_MAX;
 }
 
 bool
 account_valid(const struct account *a)
 {
-	if (!account_bounded(a) || a->status > ACCOUNT_CLOSED || a->enrolled > 1 || a->overflowed > 1 ||
-	    a->next_no < 1 || a->time_ms < 0 || a->sessions_since_ms < 0)
+	if (!account_bounded(a) || a->status > ACCOUNT_CLOSED || a->enrolled > 1 ||
+	    a->overflowed > 1 || a->next_no < 1 || a->time_ms < 0 || a->sessions_since_ms < 0)
 		return false;
 	/* An account that nothing has opened yet may be frozen or limited, and holds nothing. */
-	if (a->status == ACCOUNT_NONE && (a->links_n | a->factors_n | a->sessions_n | a->allowances_n |
-	    a->challenges_n | a->payments_n | a->refunds_n) != 0)
+	if (a->status == ACCOUNT_NONE &&
+	    (a->links_n | a->factors_n | a->sessions_n | a->allowances_n | a->challenges_n |
+		a->payments_n | a->refunds_n) != 0)
 		return false;
-	return links_valid(a) && factors_valid(a) && sessions_valid(a) && allowances_valid(a) && challenges_valid(a) &&
-	    payments_valid(a) && counters_valid(a) && limits_valid(a);
+	return links_valid(a) && factors_valid(a) && sessions_valid(a) && allowances_valid(a) &&
+	       challenges_valid(a) && payments_valid(a) && counters_valid(a) && limits_valid(a);
 }

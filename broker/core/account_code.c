@@ -1,37 +1,42 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The one encoding of an account. A version byte, the scalars, the ten counts, then the used entries of each array in
- * the order of struct account. Numbers are LEB128 (signed ones zigzag). What repeats is said shorter:
+ * The one encoding of an account. A version byte, the scalars, the ten counts, then the used
+ * entries of each array in the order of struct account. Numbers are LEB128 (signed ones zigzag).
+ * What repeats is said shorter:
  *
- *   time       0 for 0; else one more than its zigzag distance from the time before it (at first, the account's)
- *   expiry     its distance from its beginning, as a difference to that distance of the entry before
- *   currency   as a difference to the currency before it
- *   tag        its place among the tags seen so far, from 1; or 0 and the 8 bytes
- *   subject    0: zero; 1 to 16: the subject of that link; 17: the 16 bytes follow
- *   id         where it may be zero: 0, or 1 and the 16 bytes
+ *   time       0 for 0; else one more than its zigzag distance from the time before it (at first,
+ * the account's) expiry     its distance from its beginning, as a difference to that distance of
+ * the entry before currency   as a difference to the currency before it tag        its place among
+ * the tags seen so far, from 1; or 0 and the 8 bytes subject    0: zero; 1 to 16: the subject of
+ * that link; 17: the 16 bytes follow id         where it may be zero: 0, or 1 and the 16 bytes
  *   captured   0: nothing; else one more than the difference to the whole amount
  *
- * A reader refuses the longer form where the shorter would do. The key and the revision are not inside: the store has
- * them, and gives them back.
+ * A reader refuses the longer form where the shorter would do. The key and the revision are not
+ * inside: the store has them, and gives them back.
  */
 #include "broker/core/account.h"
 
 #include "broker/core/codec.h"
 #include "broker/core/money.h"
 
-enum { ACCOUNT_VERSION = 1, PAYMENT_VERSION = 1, TAGS_SEEN_MAX = 16, SUBJECT_RAW = ACCOUNT_LINKS_MAX + 1 };
+enum {
+	ACCOUNT_VERSION = 1,
+	PAYMENT_VERSION = 1,
+	TAGS_SEEN_MAX = 16,
+	SUBJECT_RAW = ACCOUNT_LINKS_MAX + 1
+};
 
 /*
- * Why ACCOUNT_BYTES_MAX suffices: a member of 8 bytes takes at most 10, of 4 at most 5, of 2 at most 3, of 1 one, an
- * id or a tag one more than its size. Nothing grows to more than three halves.
+ * Why ACCOUNT_BYTES_MAX suffices: a member of 8 bytes takes at most 10, of 4 at most 5, of 2 at
+ * most 3, of 1 one, an id or a tag one more than its size. Nothing grows to more than three halves.
  */
 _Static_assert(ACCOUNT_BYTES_MAX >= sizeof(struct account) * 3 / 2, "an account fits its bound");
 _Static_assert(PAYMENT_BYTES_MAX >= sizeof(struct payment) * 3 / 2, "a payment fits its bound");
 
 struct walk {
 	struct codec c;
-	int64_t last_ms;          /* the time before this one */
-	uint64_t last_span_ms;    /* how long the entry before this one lives */
+	int64_t last_ms;       /* the time before this one */
+	uint64_t last_span_ms; /* how long the entry before this one lives */
 	uint16_t last_currency;
 	uint8_t tags_n;
 	uint8_t links_n;
@@ -141,7 +146,8 @@ code_subject(struct walk *w, enum codec_mode mode, struct id *subject)
 	if (place == SUBJECT_RAW)
 		code_id(&w->c, mode, subject);
 	else if (mode == CODEC_READ)
-		*subject = place == 0 || place > w->links_n ? (struct id){{0}} : w->links[place - 1].subject;
+		*subject = place == 0 || place > w->links_n ? (struct id){{0}}
+							    : w->links[place - 1].subject;
 	if (mode == CODEC_READ)
 		w->c.bad |= subject_place(w, subject) != place;
 }
@@ -204,7 +210,8 @@ code_pair(struct walk *w, enum codec_mode mode, uint8_t *low, uint8_t *high)
 CODEC_INLINE void
 code_captured(struct walk *w, enum codec_mode mode, int64_t amount, int64_t *captured)
 {
-	uint64_t v = mode == CODEC_WRITE && *captured != 0 ? (uint64_t)amount - (uint64_t)*captured + 1 : 0;
+	uint64_t v =
+	    mode == CODEC_WRITE && *captured != 0 ? (uint64_t)amount - (uint64_t)*captured + 1 : 0;
 
 	code_var(&w->c, mode, &v);
 	if (mode == CODEC_READ) {
@@ -384,7 +391,7 @@ code_scalars(struct walk *w, enum codec_mode mode, struct account *a)
 /* The used entries of one array. A bad reader stops, so that a forged count costs nothing. */
 #define CODE_ENTRIES(w, mode, a, array, one)                                                       \
 	for (size_t i = 0; i < (a)->array##_n && !(w)->c.bad; i++)                                 \
-		one((w), (mode), &(a)->array[i])
+	one((w), (mode), &(a)->array[i])
 
 CODEC_INLINE void
 code_account(struct walk *w, enum codec_mode mode, struct account *a)

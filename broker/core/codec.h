@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One walk over a value that either writes it or reads it, so that encoder and decoder cannot drift; private to core.
- * Every function is inlined with a constant mode, so that each of the two becomes straight code. Writing goes to memory
- * that is large enough by a static bound of the caller's; reading cannot pass the end, and turns `bad` instead.
+ * One walk over a value that either writes it or reads it, so that encoder and decoder cannot
+ * drift; private to core. Every function is inlined with a constant mode, so that each of the two
+ * becomes straight code. Writing goes to memory that is large enough by a static bound of the
+ * caller's; reading cannot pass the end, and turns `bad` instead.
  */
 #ifndef CS_CORE_CODEC_H
 #define CS_CORE_CODEC_H
@@ -17,8 +18,8 @@ enum codec_mode { CODEC_WRITE, CODEC_READ };
 enum { VAR_BYTES_MAX = 10 };
 
 struct codec {
-	uint8_t *to;                /* writing */
-	const uint8_t *from, *end;  /* reading */
+	uint8_t *to;		   /* writing */
+	const uint8_t *from, *end; /* reading */
 	bool bad;
 };
 
@@ -45,7 +46,10 @@ bytes_store(uint8_t *to, uint64_t v)
 	memcpy(to, &v, sizeof(v));
 }
 
-/* LEB128 beyond one byte. Outside the inlined walk, with values for arguments, so that the codec stays in registers. */
+/*
+ * LEB128 beyond one byte. Outside the inlined walk, with values for arguments, so that the codec
+ * stays in registers.
+ */
 static __attribute__((noinline)) uint8_t *
 var_write_long(uint8_t *to, uint64_t v)
 {
@@ -55,7 +59,8 @@ var_write_long(uint8_t *to, uint64_t v)
 	return to;
 }
 
-/* A number and where the next one begins; NULL: cut off, too large, or longer than it needs to be. */
+/* A number and where the next one begins; NULL: cut off, too large, or longer than it needs to be.
+ */
 struct var {
 	uint64_t value;
 	const uint8_t *next;

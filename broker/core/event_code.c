@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The one encoding of an event: a version byte, type, reason, time, the hash of the event before it, 8 bytes of mask,
- * then the fields whose bit is set, in the order of EVENT_FIELDS. A field that is zero has no bit. Numbers are zigzag
- * LEB128 in their shortest form, tags 8 bytes, ids and hashes as they are. So one event has one encoding, which is what
- * the chain of hashes needs.
+ * The one encoding of an event: a version byte, type, reason, time, the hash of the event before
+ * it, 8 bytes of mask, then the fields whose bit is set, in the order of EVENT_FIELDS. A field that
+ * is zero has no bit. Numbers are zigzag LEB128 in their shortest form, tags 8 bytes, ids and
+ * hashes as they are. So one event has one encoding, which is what the chain of hashes needs.
  */
 #include "broker/core/event.h"
 
@@ -13,7 +13,7 @@
 
 static const char *const type_names[EVENT__COUNT] = {
 #define X(id, name) [EVENT_##id] = name,
-	EVENT_TYPES(X)
+    EVENT_TYPES(X)
 #undef X
 };
 
@@ -36,7 +36,7 @@ event_type_find(struct view name)
 
 const struct event_field event_fields[] = {
 #define X(member, kind, name) {name, offsetof(struct event, member), EVENT_##kind},
-	EVENT_FIELDS(X)
+    EVENT_FIELDS(X)
 #undef X
 };
 
@@ -46,7 +46,7 @@ enum {
 #define X(member, kind, name) FIELD_##member,
 	EVENT_FIELDS(X)
 #undef X
-	FIELD__COUNT
+	    FIELD__COUNT
 };
 
 _Static_assert(FIELD__COUNT < 64, "the mask has a bit for every field");
@@ -178,7 +178,8 @@ event_decode(struct view bytes, struct event *out)
 	code_u64(&c, CODEC_READ, &mask);
 	if (c.bad)
 		return CS_ERR_CORRUPT;
-	/* Types, reasons and fields only grow: what is beyond ours was written by a newer version. */
+	/* Types, reasons and fields only grow: what is beyond ours was written by a newer version.
+	 */
 	if (e->type >= EVENT__COUNT || e->reason >= REASON__COUNT || (mask & ~FIELDS_KNOWN) != 0)
 		return CS_ERR_VERSION;
 #define X(member, kind, name)                                                                      \

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Look-ups in the policy and in the broker's state. The arrays are short and dense: a walk is as fast as anything. */
+/*
+ * Look-ups in the policy and in the broker's state. The arrays are short and dense: a walk is as
+ * fast as anything.
+ */
 #include "broker/core/policy.h"
 
 const struct policy_service *

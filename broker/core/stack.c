@@ -5,7 +5,10 @@
 #include "broker/base/check.h"
 #include "broker/core/money.h"
 
-/* Longer ages say nothing: no session lives longer than a day, and who signed in ten years ago is asked again anyway. */
+/*
+ * Longer ages say nothing: no session lives longer than a day, and who signed in ten years ago is
+ * asked again anyway.
+ */
 #define MAX_AGE_MS_MAX (3650 * DAY_MS)
 
 /* Payments in one window: above any real number, and far below where a sum could overflow. */
@@ -17,10 +20,13 @@ enum { WORD_MAX = 24 };
 
 struct word {
 	const char *name;
-	const char *mend;       /* when another word is one or two letters away from this one */
+	const char *mend; /* when another word is one or two letters away from this one */
 };
 
-#define WORD(name) {name, "did you mean \"" name "\"?"}
+#define WORD(name)                                                                                 \
+	{                                                                                          \
+		name, "did you mean \"" name "\"?"                                                 \
+	}
 
 static const struct word operation_words[OP__COUNT] = {
     [OP_NONE] = {"", ""},
@@ -52,7 +58,13 @@ static const struct word kind_words[FACTOR__COUNT] = {
     [FACTOR_APPROVE] = WORD("approve"),
 };
 
-enum control { CONTROL_REQUIRED, CONTROL_REQUISITE, CONTROL_SUFFICIENT, CONTROL_OPTIONAL, CONTROL__COUNT };
+enum control {
+	CONTROL_REQUIRED,
+	CONTROL_REQUISITE,
+	CONTROL_SUFFICIENT,
+	CONTROL_OPTIONAL,
+	CONTROL__COUNT
+};
 
 static const struct word control_words[CONTROL__COUNT] = {
     [CONTROL_REQUIRED] = WORD("required"),
@@ -88,7 +100,10 @@ result_name(enum result result)
 	return names[result];
 }
 
-/* Lower case of A to Z, so that it does not depend on a locale. At most WORD_MAX bytes; longer words match nothing. */
+/*
+ * Lower case of A to Z, so that it does not depend on a locale. At most WORD_MAX bytes; longer
+ * words match nothing.
+ */
 static struct view
 word_lower(struct view word, char mem[WORD_MAX])
 {
@@ -125,7 +140,8 @@ word_distance(struct view a, struct view b)
 		for (size_t j = 1; j <= b.len; j++) {
 			size_t above = row[j];
 
-			row[j] = min3(above + 1, row[j - 1] + 1, corner + (a.data[i - 1] != b.data[j - 1]));
+			row[j] = min3(
+			    above + 1, row[j - 1] + 1, corner + (a.data[i - 1] != b.data[j - 1]));
 			corner = above;
 		}
 	}
@@ -220,7 +236,8 @@ duration_value(struct parse *p, struct view value, void *to)
 	int64_t ms;
 
 	if (!duration_parse(value, &ms))
-		return refuse(p, "not a duration", "write a number above zero and a unit, at most ten years: 30d, 24h, 15m, 30s");
+		return refuse(p, "not a duration",
+		    "write a number above zero and a unit, at most ten years: 30d, 24h, 15m, 30s");
 	*(int64_t *)to = ms;
 	return true;
 }
@@ -233,22 +250,27 @@ amount_value(struct parse *p, struct view value, void *to)
 	int64_t minor;
 
 	if (value.len < 4)
-		return refuse(p, "not an amount", "write digits and a currency, like 200CNY or 200.50CNY");
+		return refuse(
+		    p, "not an amount", "write digits and a currency, like 200CNY or 200.50CNY");
 	digits = view_of(value.data, value.len - 3);
 	currency = currency_find(view_of(value.data + digits.len, 3));
 	if (currency == CURRENCY_NONE)
-		return refuse(p, "no such currency", "end it with a code of ISO 4217 in capitals, like 200CNY");
+		return refuse(p, "no such currency",
+		    "end it with a code of ISO 4217 in capitals, like 200CNY");
 	switch (money_parse(digits, currency, &minor)) {
 	case CS_OK:
 		break;
 	case CS_ERR_RANGE:
-		return refuse(p, "the amount is too large", "write at most 100000000000000 of the smallest unit");
+		return refuse(p, "the amount is too large",
+		    "write at most 100000000000000 of the smallest unit");
 	default:
 		return refuse(p, "not an amount",
-		    "write digits, with at most the decimals that the currency has, then its code: 200CNY or 200.50CNY");
+		    "write digits, with at most the decimals that the currency has, then its code: "
+		    "200CNY or 200.50CNY");
 	}
 	if (p->line->currency != CURRENCY_NONE && p->line->currency != currency)
-		return refuse(p, "a second currency on one line", "write a line of its own for each currency");
+		return refuse(p, "a second currency on one line",
+		    "write a line of its own for each currency");
 	p->line->currency = currency;
 	*(int64_t *)to = minor;
 	return true;
@@ -289,11 +311,14 @@ kinds_value(struct parse *p, struct view value, void *to)
 		if (i < value.len && value.data[i] != ',')
 			continue;
 		kind = word_find(view_of(value.data + start, i - start), kind_words, FACTOR__COUNT,
-		    "the kinds are totp, webauthn, otp, pam, recovery and approve, with commas between", &mend);
+		    "the kinds are totp, webauthn, otp, pam, recovery and approve, with commas "
+		    "between",
+		    &mend);
 		if (kind < 0)
 			return refuse(p, "no such kind of factor", mend);
 		if ((mask & 1 << kind) != 0)
-			return refuse(p, "a kind of factor is written twice", "write each kind once");
+			return refuse(
+			    p, "a kind of factor is written twice", "write each kind once");
 		mask |= (uint8_t)(1 << kind);
 		start = i + 1;
 	}
@@ -309,7 +334,10 @@ static const struct argument {
 	bool (*value)(struct parse *p, struct view value, void *to);
 	const char *all; /* of this rule, for a word that is like none */
 } arguments[] = {
-#define ARGUMENT(name, rule, member, value, all) {WORD(name), rule, offsetof(struct stack_line, member), value, all}
+#define ARGUMENT(name, rule, member, value, all)                                                   \
+	{                                                                                          \
+		WORD(name), rule, offsetof(struct stack_line, member), value, all                  \
+	}
 #define LIMIT_ALL "limit takes per-payment= per-day= per-month= count-day= count-month="
 #define STEPUP_ALL "stepup takes any=KIND,... and factors=NUMBER"
     ARGUMENT("max-age", RULE_SESSION, max_age_ms, duration_value, "session takes max-age=DURATION"),
@@ -358,12 +386,13 @@ named_argument(struct parse *p, struct view arg, uint32_t *seen)
 	if (argument == NULL)
 		return refuse(p, "unknown argument", mend);
 	if (name_len == arg.len)
-		return refuse(p, "the argument has no value", "write it as NAME=VALUE, without spaces");
+		return refuse(
+		    p, "the argument has no value", "write it as NAME=VALUE, without spaces");
 	if ((*seen & UINT32_C(1) << (argument - arguments)) != 0)
 		return refuse(p, "the argument is written twice", "write it once");
 	*seen |= UINT32_C(1) << (argument - arguments);
-	return argument->value(
-	    p, view_of(arg.data + name_len + 1, arg.len - name_len - 1), (char *)p->line + argument->offset);
+	return argument->value(p, view_of(arg.data + name_len + 1, arg.len - name_len - 1),
+	    (char *)p->line + argument->offset);
 }
 
 static bool
@@ -394,14 +423,16 @@ arguments_parse(struct parse *p, const struct stack_text *text)
 	for (size_t i = 0; i < text->args_n; i++) {
 		p->at = (int)i;
 		if (p->line->rule == RULE_PROVIDER ? !provider_argument(p, text->args[i], text)
-		                                   : !named_argument(p, text->args[i], &seen))
+						   : !named_argument(p, text->args[i], &seen))
 			return false;
 	}
 	p->at = STACK_AT_RULE;
 	if (p->line->rule == RULE_PROVIDER && text->args_n == 0)
-		return refuse(p, "provider names nobody", "write the providers that may be used, like: provider apple google");
+		return refuse(p, "provider names nobody",
+		    "write the providers that may be used, like: provider apple google");
 	if (p->line->rule == RULE_LIMIT && text->args_n == 0)
-		return refuse(p, "limit limits nothing", "write at least one limit, like per-payment=200CNY");
+		return refuse(
+		    p, "limit limits nothing", "write at least one limit, like per-payment=200CNY");
 	return true;
 }
 
@@ -427,9 +458,9 @@ head_parse(struct parse *p, const struct stack_text *text)
 	if (found < 0)
 		return refuse(p, "unknown control", mend);
 	for (int r = 0; r < RESULT__COUNT; r++) {
-		p->line->actions[r] = r == RESULT_SUCCESS ? control_actions[found].success
-		    : r == RESULT_IGNORE                  ? control_actions[found].ignore
-		                                          : control_actions[found].rest;
+		p->line->actions[r] = r == RESULT_SUCCESS  ? control_actions[found].success
+				      : r == RESULT_IGNORE ? control_actions[found].ignore
+							   : control_actions[found].rest;
 	}
 
 	p->at = STACK_AT_RULE;
@@ -439,20 +470,28 @@ head_parse(struct parse *p, const struct stack_text *text)
 		return refuse(p, "unknown rule", mend);
 	p->line->rule = (uint8_t)found;
 	if (found == RULE_ALLOWANCE && p->line->op != OP_SPEND)
-		return refuse(p, "an allowance covers payments only", "write it under the operation spend");
+		return refuse(
+		    p, "an allowance covers payments only", "write it under the operation spend");
 	return true;
 }
 
 enum cs_err
 stack_add(struct stack *s, const struct stack_text *text, struct stack_error *err)
 {
-	struct stack_line line = {.need = 1, .number = text->number, .max_age_ms = -1, .per_payment_minor = -1,
-	    .per_day_minor = -1, .per_month_minor = -1, .count_day = -1, .count_month = -1};
+	struct stack_line line = {.need = 1,
+	    .number = text->number,
+	    .max_age_ms = -1,
+	    .per_payment_minor = -1,
+	    .per_day_minor = -1,
+	    .per_month_minor = -1,
+	    .count_day = -1,
+	    .count_month = -1};
 	struct stack_error why;
 	struct parse p = {&line, &why, STACK_AT_OPERATION};
 
 	if (s->lines_n == STACK_LINES_MAX) {
-		*err = (struct stack_error){STACK_AT_OPERATION, "the stack is full", "write at most 64 lines"};
+		*err = (struct stack_error){
+		    STACK_AT_OPERATION, "the stack is full", "write at most 64 lines"};
 		return CS_ERR_FULL;
 	}
 	if (!head_parse(&p, text) || !arguments_parse(&p, text)) {
@@ -492,7 +531,8 @@ dispatch_step(struct dispatch *d, enum action action, enum result result, enum r
 		break;
 	}
 	if (d->impression != IMPRESSION_NEGATIVE)
-		*d = (struct dispatch){IMPRESSION_NEGATIVE, result == RESULT_IGNORE ? RESULT_DENIED : result, reason};
+		*d = (struct dispatch){
+		    IMPRESSION_NEGATIVE, result == RESULT_IGNORE ? RESULT_DENIED : result, reason};
 	return action == ACTION_DIE;
 }
 
@@ -520,6 +560,8 @@ stack_evaluate(const struct stack_run *run, struct stack_verdict *verdict)
 			break;
 	}
 	verdict->permit = d.impression == IMPRESSION_POSITIVE && d.status == RESULT_SUCCESS;
-	verdict->reason = verdict->permit ? REASON_NONE : d.reason == REASON_NONE ? REASON_STACK : d.reason;
+	verdict->reason = verdict->permit	    ? REASON_NONE
+			  : d.reason == REASON_NONE ? REASON_STACK
+						    : d.reason;
 	verdict->executed = executed;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Bytes of a store: an account or a payment is refused, or it is valid and has exactly these bytes. */
+/* Bytes of a store: an account or a payment is refused, or it is valid and has exactly these bytes.
+ */
 #include <stdint.h>
 #include <string.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Accounts and events for tests: any that account_valid() accepts, from a seed. Members are set one by one in zeroed
- * memory, so that two equal accounts are equal bytes.
+ * Accounts and events for tests: any that account_valid() accepts, from a seed. Members are set one
+ * by one in zeroed memory, so that two equal accounts are equal bytes.
  */
 #ifndef CS_TESTS_ACCOUNT_RANDOM_H
 #define CS_TESTS_ACCOUNT_RANDOM_H
@@ -220,8 +220,9 @@ random_payment(uint64_t *seed, const struct account *a, struct payment *p)
 	p->basis = (uint8_t)random_below(seed, BASIS_MANDATE + 1);
 	p->amount_minor = 1 + random_minor(seed) % MONEY_MAX;
 	if (p->state == PAYMENT_CAPTURED) {
-		p->captured_minor =
-		    random_below(seed, 2) == 0 ? p->amount_minor : random_minor(seed) % (p->amount_minor + 1);
+		p->captured_minor = random_below(seed, 2) == 0
+					? p->amount_minor
+					: random_minor(seed) % (p->amount_minor + 1);
 		p->refunded_minor = random_minor(seed) % (p->captured_minor + 1);
 	}
 	p->permitted_ms = random_up_to(seed, INT64_MAX);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* An account comes back from its bytes as it was; broken bytes give an error or a valid account, never anything else. */
+/*
+ * An account comes back from its bytes as it was; broken bytes give an error or a valid account,
+ * never anything else.
+ */
 #include "tests/unit/unit.h"
 
 #include "tests/unit/account_random.h"
@@ -35,7 +38,8 @@ accounts_come_back_as_they_were(void **state)
 	for (int i = 0; i < ACCOUNTS; i++) {
 		account_random(&seed, &account);
 		assert_true(account_valid(&account));
-		if (decoded(encoded(&account)) != CS_OK || memcmp(&account, &back, sizeof(account)) != 0)
+		if (decoded(encoded(&account)) != CS_OK ||
+		    memcmp(&account, &back, sizeof(account)) != 0)
 			fail_msg("account %d of seed %d", i, SEED);
 	}
 }
@@ -74,7 +78,8 @@ usual_account(uint64_t *seed, struct account *a)
 	random_sessions(seed, a);
 	random_allowances(seed, a);
 	random_books(seed, a);
-	a->links[0].since_ms = a->links[0].usable_ms = a->factors[0].since_ms = now_ms - 90 * DAY_MS;
+	a->links[0].since_ms = a->links[0].usable_ms = a->factors[0].since_ms =
+	    now_ms - 90 * DAY_MS;
 	a->links[0].sessions_since_ms = a->factors[0].locked_until_ms = 0;
 	a->links[0].prompts = 3;
 	a->factors[0].usable_ms = a->factors[0].since_ms + DAY_MS;
@@ -106,8 +111,13 @@ usual_account(uint64_t *seed, struct account *a)
 	for (int i = 0; i < 3; i++) {
 		struct counter *c = &a->counters[i];
 
-		*c = (struct counter){.day = DAY, .month = 680, .day_minor = 16000, .month_minor = 316000,
-		    .day_count = 8, .month_count = 100, .currency = i == 2 ? CURRENCY_NONE : a->payments[0].currency};
+		*c = (struct counter){.day = DAY,
+		    .month = 680,
+		    .day_minor = 16000,
+		    .month_minor = 316000,
+		    .day_count = 8,
+		    .month_count = 100,
+		    .currency = i == 2 ? CURRENCY_NONE : a->payments[0].currency};
 		if (i == 1)
 			c->subject = a->links[0].subject;
 	}
@@ -247,30 +257,38 @@ broken_accounts_are_not_valid(void **state)
 	usual_account(&seed, &usual);
 	usual.freezes_n = usual.limits_n = 1;
 	usual.freezes[0] = (struct freeze){0};
-	usual.limits[0] = (struct limit){.per_day_minor = -1, .currency = usual.payments[0].currency};
+	usual.limits[0] =
+	    (struct limit){.per_day_minor = -1, .currency = usual.payments[0].currency};
 	assert_true(account_valid(&usual));
 	BREAK("more links than there is room for", account.links_n = ACCOUNT_LINKS_MAX + 1);
-	BREAK("more payments than there is room for", account.payments_n = ACCOUNT_PAYMENTS_MAX + 1);
+	BREAK(
+	    "more payments than there is room for", account.payments_n = ACCOUNT_PAYMENTS_MAX + 1);
 	BREAK("no status", account.status = ACCOUNT_CLOSED + 1);
 	BREAK("links in an account that nothing opened", account.status = ACCOUNT_NONE);
 	BREAK("a serial that was not given out", account.links[0].no = account.next_no);
 	BREAK("serial zero", account.factors[0].no = 0);
 	BREAK("a session of no link", account.sessions[0].link_no = account.factors[0].no);
 	BREAK("an open allowance of no link",
-	    (account.allowances[0].state = ALLOWANCE_OPEN, account.allowances[0].link_no = account.factors[0].no));
-	BREAK("a factor that rests on itself", account.factors[0].rests_on[3] = account.factors[0].no);
+	    (account.allowances[0].state = ALLOWANCE_OPEN,
+		account.allowances[0].link_no = account.factors[0].no));
+	BREAK("a factor that rests on itself",
+	    account.factors[0].rests_on[3] = account.factors[0].no);
 	BREAK("an unknown kind of factor", account.factors[0].kind = FACTOR__COUNT);
-	BREAK("an overspent allowance", account.allowances[0].spent_minor = account.allowances[0].total_minor + 1);
+	BREAK("an overspent allowance",
+	    account.allowances[0].spent_minor = account.allowances[0].total_minor + 1);
 	BREAK("an allowance without a currency", account.allowances[0].currency = CURRENCY_NONE);
 	BREAK("two payments with one id", account.payments[7].id = account.payments[0].id);
 	BREAK("a payment of nothing", account.payments[0].amount_minor = 0);
 	BREAK("a payment past the range",
 	    account.payments[0].amount_minor = account.payments[0].captured_minor = MONEY_MAX + 1);
-	BREAK("more captured than permitted", account.payments[0].captured_minor = account.payments[0].amount_minor + 1);
-	BREAK("more refunded than captured", account.payments[0].refunded_minor = account.payments[0].captured_minor + 1);
+	BREAK("more captured than permitted",
+	    account.payments[0].captured_minor = account.payments[0].amount_minor + 1);
+	BREAK("more refunded than captured",
+	    account.payments[0].refunded_minor = account.payments[0].captured_minor + 1);
 	BREAK("captured, but only held", account.payments[0].state = PAYMENT_HELD);
 	BREAK("an unknown currency", account.payments[0].currency = 1);
-	BREAK("two counters of one subject and currency", account.counters[1].subject = account.counters[0].subject);
+	BREAK("two counters of one subject and currency",
+	    account.counters[1].subject = account.counters[0].subject);
 	BREAK("a negative sum", account.counters[0].day_minor = -1);
 	BREAK("a limit below none", account.limits[0].per_day_minor = -2);
 	BREAK("a freeze by nobody", account.freezes[0].author = AUTHOR__COUNT);
@@ -296,10 +314,13 @@ payments_come_back_as_they_were(void **state)
 		assert_int_equal(payment_decode(buf_view(&out), &q), CS_OK);
 		assert_true(id_equal(&p.id, &q.id) && id_equal(&p.content, &q.content));
 		assert_true(id_equal(&p.capture, &q.capture) && id_equal(&p.subject, &q.subject));
-		assert_true(p.service == q.service && p.link_no == q.link_no && p.allowance_no == q.allowance_no);
+		assert_true(p.service == q.service && p.link_no == q.link_no &&
+			    p.allowance_no == q.allowance_no);
 		assert_true(p.currency == q.currency && p.state == q.state && p.basis == q.basis);
-		assert_true(p.amount_minor == q.amount_minor && p.captured_minor == q.captured_minor);
-		assert_true(p.refunded_minor == q.refunded_minor && p.permitted_ms == q.permitted_ms);
+		assert_true(
+		    p.amount_minor == q.amount_minor && p.captured_minor == q.captured_minor);
+		assert_true(
+		    p.refunded_minor == q.refunded_minor && p.permitted_ms == q.permitted_ms);
 		assert_int_equal(p.expires_ms, q.expires_ms);
 		for (size_t len = 0; len < out.len; len++)
 			assert_int_equal(payment_decode(view_of(mem, len), &q), CS_ERR_CORRUPT);
@@ -315,8 +336,10 @@ things_are_found_by_their_ids_and_serials(void **state)
 	(void)state;
 	usual_account(&seed, &account);
 	assert_ptr_equal(account_link(&account, &account.links[0].id), &account.links[0]);
-	assert_ptr_equal(account_link_by_subject(&account, &account.links[0].subject), &account.links[0]);
-	assert_ptr_equal(account_factor_by_no(&account, account.factors[0].no), &account.factors[0]);
+	assert_ptr_equal(
+	    account_link_by_subject(&account, &account.links[0].subject), &account.links[0]);
+	assert_ptr_equal(
+	    account_factor_by_no(&account, account.factors[0].no), &account.factors[0]);
 	assert_ptr_equal(account_payment(&account, &account.payments[7].id), &account.payments[7]);
 	assert_null(account_payment(&account, &stranger));
 	assert_null(account_link_by_no(&account, 0));

@@ -81,7 +81,8 @@ truncations_and_extra_bytes_are_refused(void **state)
 		memset(&back, 0x55, sizeof(back));
 		for (size_t len = 0; len < bytes.len; len++)
 			assert_int_equal(event_decode(view_of(longer, len), &back), CS_ERR_CORRUPT);
-		assert_int_equal(event_decode(view_of(longer, bytes.len + 1), &back), CS_ERR_CORRUPT);
+		assert_int_equal(
+		    event_decode(view_of(longer, bytes.len + 1), &back), CS_ERR_CORRUPT);
 		/* A failure leaves the result alone. */
 		for (size_t j = 0; j < sizeof(back); j++)
 			assert_int_equal(((uint8_t *)&back)[j], 0x55);

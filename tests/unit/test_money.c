@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Money: what is accepted, what is refused, and that text and minor units are two spellings of one amount. */
+/*
+ * Money: what is accepted, what is refused, and that text and minor units are two spellings of one
+ * amount.
+ */
 #include "tests/unit/unit.h"
 
 #include <stdio.h>
@@ -24,9 +27,19 @@ amounts_are_read_in_minor_units(void **state)
 		uint16_t currency;
 		int64_t minor;
 	} cases[] = {
-	    {"20", CNY, 2000}, {"20.0", CNY, 2000}, {"20.00", CNY, 2000}, {"0.01", CNY, 1}, {"0", CNY, 0},
-	    {"0.00", CNY, 0}, {"5834", JPY, 5834}, {"1.5", BHD, 1500}, {"0.001", BHD, 1}, {"1.0001", CLF, 10001},
-	    {"1000000000000", CNY, MONEY_MAX}, {"1000000000000.00", CNY, MONEY_MAX}, {"100000000000000", JPY, MONEY_MAX},
+	    {"20", CNY, 2000},
+	    {"20.0", CNY, 2000},
+	    {"20.00", CNY, 2000},
+	    {"0.01", CNY, 1},
+	    {"0", CNY, 0},
+	    {"0.00", CNY, 0},
+	    {"5834", JPY, 5834},
+	    {"1.5", BHD, 1500},
+	    {"0.001", BHD, 1},
+	    {"1.0001", CLF, 10001},
+	    {"1000000000000", CNY, MONEY_MAX},
+	    {"1000000000000.00", CNY, MONEY_MAX},
+	    {"100000000000000", JPY, MONEY_MAX},
 	};
 
 	(void)state;
@@ -46,17 +59,35 @@ bad_amounts_are_refused_and_leave_the_result_alone(void **state)
 		uint16_t currency;
 		enum cs_err err;
 	} cases[] = {
-	    {"20.005", CNY, CS_ERR_SYNTAX}, {"-1", CNY, CS_ERR_SYNTAX}, {"+1", CNY, CS_ERR_SYNTAX},
-	    {"1e3", CNY, CS_ERR_SYNTAX}, {"020", CNY, CS_ERR_SYNTAX}, {"00", CNY, CS_ERR_SYNTAX},
-	    {".5", CNY, CS_ERR_SYNTAX}, {"5.", CNY, CS_ERR_SYNTAX}, {".", CNY, CS_ERR_SYNTAX},
-	    {"", CNY, CS_ERR_SYNTAX}, {" 1", CNY, CS_ERR_SYNTAX}, {"1 ", CNY, CS_ERR_SYNTAX},
-	    {"1,00", CNY, CS_ERR_SYNTAX}, {"1.0.0", CNY, CS_ERR_SYNTAX}, {"0x10", CNY, CS_ERR_SYNTAX},
-	    {"1.0", JPY, CS_ERR_SYNTAX}, {"1.", JPY, CS_ERR_SYNTAX}, {"1.0000", BHD, CS_ERR_SYNTAX},
-	    {"1.00000", CLF, CS_ERR_SYNTAX}, {"\xef\xbc\x91", CNY, CS_ERR_SYNTAX}, {"nan", CNY, CS_ERR_SYNTAX},
-	    {"1000000000000.01", CNY, CS_ERR_RANGE}, {"100000000000001", JPY, CS_ERR_RANGE},
-	    {"1000000000001", CNY, CS_ERR_RANGE}, {"9223372036854775808", JPY, CS_ERR_RANGE},
-	    {"99999999999999999999999999999999999999", JPY, CS_ERR_RANGE}, {"1", 1, CS_ERR_RANGE},
-	    {"1", CURRENCY_NONE, CS_ERR_RANGE}, {"1", UINT16_MAX, CS_ERR_RANGE},
+	    {"20.005", CNY, CS_ERR_SYNTAX},
+	    {"-1", CNY, CS_ERR_SYNTAX},
+	    {"+1", CNY, CS_ERR_SYNTAX},
+	    {"1e3", CNY, CS_ERR_SYNTAX},
+	    {"020", CNY, CS_ERR_SYNTAX},
+	    {"00", CNY, CS_ERR_SYNTAX},
+	    {".5", CNY, CS_ERR_SYNTAX},
+	    {"5.", CNY, CS_ERR_SYNTAX},
+	    {".", CNY, CS_ERR_SYNTAX},
+	    {"", CNY, CS_ERR_SYNTAX},
+	    {" 1", CNY, CS_ERR_SYNTAX},
+	    {"1 ", CNY, CS_ERR_SYNTAX},
+	    {"1,00", CNY, CS_ERR_SYNTAX},
+	    {"1.0.0", CNY, CS_ERR_SYNTAX},
+	    {"0x10", CNY, CS_ERR_SYNTAX},
+	    {"1.0", JPY, CS_ERR_SYNTAX},
+	    {"1.", JPY, CS_ERR_SYNTAX},
+	    {"1.0000", BHD, CS_ERR_SYNTAX},
+	    {"1.00000", CLF, CS_ERR_SYNTAX},
+	    {"\xef\xbc\x91", CNY, CS_ERR_SYNTAX},
+	    {"nan", CNY, CS_ERR_SYNTAX},
+	    {"1000000000000.01", CNY, CS_ERR_RANGE},
+	    {"100000000000001", JPY, CS_ERR_RANGE},
+	    {"1000000000001", CNY, CS_ERR_RANGE},
+	    {"9223372036854775808", JPY, CS_ERR_RANGE},
+	    {"99999999999999999999999999999999999999", JPY, CS_ERR_RANGE},
+	    {"1", 1, CS_ERR_RANGE},
+	    {"1", CURRENCY_NONE, CS_ERR_RANGE},
+	    {"1", UINT16_MAX, CS_ERR_RANGE},
 	};
 
 	(void)state;
@@ -71,8 +102,8 @@ bad_amounts_are_refused_and_leave_the_result_alone(void **state)
 static void
 what_is_printed_reads_back_in_every_currency(void **state)
 {
-	static const int64_t amounts[] = {
-	    0, 1, 9, 10, 99, 100, 101, 999, 1000, 9999, 10000, 10001, 583400, 1234567890, MONEY_MAX - 1, MONEY_MAX};
+	static const int64_t amounts[] = {0, 1, 9, 10, 99, 100, 101, 999, 1000, 9999, 10000, 10001,
+	    583400, 1234567890, MONEY_MAX - 1, MONEY_MAX};
 
 	(void)state;
 	for (size_t i = 0; i < currencies_n; i++) {
@@ -82,7 +113,8 @@ what_is_printed_reads_back_in_every_currency(void **state)
 			int64_t back = -1;
 
 			assert_true(len <= MONEY_TEXT_MAX);
-			assert_int_equal(money_parse(view_of(text, len), currencies[i].number, &back), CS_OK);
+			assert_int_equal(
+			    money_parse(view_of(text, len), currencies[i].number, &back), CS_OK);
 			assert_int_equal(back, amounts[j]);
 		}
 	}
@@ -96,8 +128,14 @@ all_digits_of_the_currency_are_printed(void **state)
 		uint16_t currency;
 		const char *text;
 	} cases[] = {
-	    {2000, CNY, "20.00"}, {5, CNY, "0.05"}, {0, CNY, "0.00"}, {0, JPY, "0"}, {20, JPY, "20"}, {1, BHD, "0.001"},
-	    {10001, CLF, "1.0001"}, {MONEY_MAX, CNY, "1000000000000.00"},
+	    {2000, CNY, "20.00"},
+	    {5, CNY, "0.05"},
+	    {0, CNY, "0.00"},
+	    {0, JPY, "0"},
+	    {20, JPY, "20"},
+	    {1, BHD, "0.001"},
+	    {10001, CLF, "1.0001"},
+	    {MONEY_MAX, CNY, "1000000000000.00"},
 	};
 
 	(void)state;
@@ -112,7 +150,8 @@ all_digits_of_the_currency_are_printed(void **state)
 static void
 currencies_are_found_by_code_and_by_number(void **state)
 {
-	static const char *const strangers[] = {"", "C", "CN", "CNYY", "cny", "XXX", "XAU", "XTS", "ZZZ", "AAA", "BGN"};
+	static const char *const strangers[] = {
+	    "", "C", "CN", "CNYY", "cny", "XXX", "XAU", "XTS", "ZZZ", "AAA", "BGN"};
 
 	(void)state;
 	for (size_t i = 0; i < currencies_n; i++) {
@@ -181,8 +220,8 @@ member_number(const char *p, const char *member)
 }
 
 /*
- * The list was published before two changes that ours has: ANG gave way to XCG, BGN to EUR. Every other code with a
- * minor unit must be ours with the same number and digits, and we have no others.
+ * The list was published before two changes that ours has: ANG gave way to XCG, BGN to EUR. Every
+ * other code with a minor unit must be ours with the same number and digits, and we have no others.
  */
 static void
 the_list_is_that_of_iso_4217(void **state)
@@ -195,7 +234,8 @@ the_list_is_that_of_iso_4217(void **state)
 		print_message("skip: no iso4217/iso4217-minor-units.json in CS_VECTORS\n");
 		skip();
 	}
-	for (const char *p = strstr(text, "\"currencies\""); (p = strstr(p, "\n  \"")) != NULL; p++) {
+	for (const char *p = strstr(text, "\"currencies\""); (p = strstr(p, "\n  \"")) != NULL;
+	     p++) {
 		struct view code = view_of(p + 4, 3);
 		long minor = member_number(p, "\"minor\"");
 		const struct currency *c = currency_get(currency_find(code));

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Reasons and the other words: each has one name of its own, and users get a sentence in both languages. */
+/*
+ * Reasons and the other words: each has one name of its own, and users get a sentence in both
+ * languages.
+ */
 #include "tests/unit/unit.h"
 
 #include <string.h>
@@ -38,7 +41,8 @@ every_reason_has_its_own_name(void **state)
 	for (int i = 0; i < REASON__COUNT; i++) {
 		assert_is_word(reason_name((enum reason)i));
 		for (int j = 0; j < i; j++)
-			assert_string_not_equal(reason_name((enum reason)i), reason_name((enum reason)j));
+			assert_string_not_equal(
+			    reason_name((enum reason)i), reason_name((enum reason)j));
 	}
 }
 
@@ -50,7 +54,8 @@ every_reason_speaks_both_languages(void **state)
 		assert_is_sentence(reason_text_en((enum reason)i));
 		assert_is_sentence(reason_text_zh((enum reason)i));
 		/* A Chinese text that is the English one was forgotten. */
-		assert_string_not_equal(reason_text_en((enum reason)i), reason_text_zh((enum reason)i));
+		assert_string_not_equal(
+		    reason_text_en((enum reason)i), reason_text_zh((enum reason)i));
 	}
 }
 
@@ -76,7 +81,8 @@ words_are_found_by_their_names(void **state)
 	}
 	for (int i = 0; i < FACTOR__COUNT; i++) {
 		assert_is_word(factor_kind_name((enum factor_kind)i));
-		assert_int_equal(factor_kind_find(view_str(factor_kind_name((enum factor_kind)i))), i);
+		assert_int_equal(
+		    factor_kind_find(view_str(factor_kind_name((enum factor_kind)i))), i);
 	}
 	for (int i = 0; i < AUTHOR__COUNT; i++)
 		assert_is_word(author_name((enum author)i));

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Stacks: Linux-PAM's controls with Linux-PAM's verdicts. Known cases after its xtests, then every stack of up to three
- * lines against a reference that was written from the documentation of the keywords alone.
+ * Stacks: Linux-PAM's controls with Linux-PAM's verdicts. Known cases after its xtests, then every
+ * stack of up to three lines against a reference that was written from the documentation of the
+ * keywords alone.
  */
 #include "tests/unit/unit.h"
 
@@ -112,17 +113,22 @@ known_stacks_give_known_verdicts(void **state)
 		uint64_t executed;
 	} cases[] = {
 	    {"empty", 0, {0}, {0}, false, 0},
-	    {"dispatch3", 3, {OPTIONAL, SUFFICIENT, REQUIRED}, {RESULT_DENIED, RESULT_SUCCESS, RESULT_DENIED}, true, 3},
+	    {"dispatch3", 3, {OPTIONAL, SUFFICIENT, REQUIRED},
+		{RESULT_DENIED, RESULT_SUCCESS, RESULT_DENIED}, true, 3},
 	    {"required only", 1, {REQUIRED}, {RESULT_SUCCESS}, true, 1},
 	    {"ignored only", 1, {REQUIRED}, {RESULT_IGNORE}, false, 1},
 	    {"optional alone decides", 1, {OPTIONAL}, {RESULT_SUCCESS}, true, 1},
 	    {"optional failure alone is no yes", 1, {OPTIONAL}, {RESULT_DENIED}, false, 1},
-	    {"required goes on after a failure", 2, {REQUIRED, REQUIRED}, {RESULT_DENIED, RESULT_SUCCESS}, false, 3},
-	    {"requisite ends at once", 2, {REQUISITE, REQUIRED}, {RESULT_DENIED, RESULT_SUCCESS}, false, 1},
-	    {"sufficient ends at once", 2, {SUFFICIENT, REQUIRED}, {RESULT_SUCCESS, RESULT_DENIED}, true, 1},
+	    {"required goes on after a failure", 2, {REQUIRED, REQUIRED},
+		{RESULT_DENIED, RESULT_SUCCESS}, false, 3},
+	    {"requisite ends at once", 2, {REQUISITE, REQUIRED}, {RESULT_DENIED, RESULT_SUCCESS},
+		false, 1},
+	    {"sufficient ends at once", 2, {SUFFICIENT, REQUIRED}, {RESULT_SUCCESS, RESULT_DENIED},
+		true, 1},
 	    {"sufficient after a failure ends nothing", 3, {REQUIRED, SUFFICIENT, REQUIRED},
 		{RESULT_DENIED, RESULT_SUCCESS, RESULT_SUCCESS}, false, 7},
-	    {"sufficient that fails does no harm", 2, {SUFFICIENT, REQUIRED}, {RESULT_EXCEEDED, RESULT_SUCCESS}, true, 3},
+	    {"sufficient that fails does no harm", 2, {SUFFICIENT, REQUIRED},
+		{RESULT_EXCEEDED, RESULT_SUCCESS}, true, 3},
 	    {"unavailable is a failure", 1, {REQUIRED}, {RESULT_UNAVAILABLE}, false, 1},
 	    {"error is a failure", 1, {REQUISITE}, {RESULT_ERROR}, false, 1},
 	};
@@ -133,18 +139,20 @@ known_stacks_give_known_verdicts(void **state)
 		struct stack_verdict v = run(&s, OP_SPEND, cases[i].results);
 
 		if (v.permit != cases[i].permit || v.executed != cases[i].executed)
-			fail_msg("%s: permit %d, executed %llx", cases[i].name, v.permit, (unsigned long long)v.executed);
+			fail_msg("%s: permit %d, executed %llx", cases[i].name, v.permit,
+			    (unsigned long long)v.executed);
 	}
 }
 
 /*
- * The reference, in the words of pam.d(5), without a state machine. The stack ends early after the first failed
- * requisite line, or after the first sufficient line that succeeds while no required or requisite line before it has
- * failed. It grants when, among the lines that were reached, no required or requisite one failed and at least one line of
- * any kind succeeded.
+ * The reference, in the words of pam.d(5), without a state machine. The stack ends early after the
+ * first failed requisite line, or after the first sufficient line that succeeds while no required
+ * or requisite line before it has failed. It grants when, among the lines that were reached, no
+ * required or requisite one failed and at least one line of any kind succeeded.
  */
 static void
-reference(const int *kinds, const enum result *results, size_t n, bool *permit, size_t *reached, int *first_failure)
+reference(const int *kinds, const enum result *results, size_t n, bool *permit, size_t *reached,
+    int *first_failure)
 {
 	bool success = false;
 
@@ -179,9 +187,10 @@ compare(const int *kinds, const enum result *results, size_t n)
 	if (!permit)
 		reason = failed < 0 ? REASON_STACK : (enum reason)(REASON_LIMIT_PAYMENT + failed);
 	if (v.permit != permit || v.reason != reason || v.executed != (UINT64_C(1) << reached) - 1)
-		fail_msg("%zu lines, %s %d, %s %d, %s %d: permit %d, reason %s, executed %llx", n, controls[kinds[0]],
-		    results[0], controls[kinds[1]], results[1], controls[kinds[2]], results[2], v.permit,
-		    reason_name(v.reason), (unsigned long long)v.executed);
+		fail_msg("%zu lines, %s %d, %s %d, %s %d: permit %d, reason %s, executed %llx", n,
+		    controls[kinds[0]], results[0], controls[kinds[1]], results[1],
+		    controls[kinds[2]], results[2], v.permit, reason_name(v.reason),
+		    (unsigned long long)v.executed);
 }
 
 static void
@@ -191,7 +200,9 @@ every_short_stack_agrees_with_the_documentation(void **state)
 
 	(void)state;
 	for (size_t n = 1; n <= LINES_MAX; n++) {
-		size_t all = n == 1 ? CHOICES : n == 2 ? CHOICES * CHOICES : CHOICES * CHOICES * CHOICES;
+		size_t all = n == 1   ? CHOICES
+			     : n == 2 ? CHOICES * CHOICES
+				      : CHOICES * CHOICES * CHOICES;
 
 		for (size_t code = 0; code < all; code++) {
 			int kinds[LINES_MAX] = {0};
@@ -334,7 +345,8 @@ bad_lines_say_where_and_how_to_mend(void **state)
 	    {"spend required stepup any=totp factors=x", 1, "1, 2, 3 or 4"},
 	    {"spend required permit always", 0, "no arguments"},
 	    {"spend required deny =", 0, "no arguments"},
-	    {"link required provider a b c d e f g h i j k l m n o p q", STACK_ARGS_MAX, "at most 16"},
+	    {"link required provider a b c d e f g h i j k l m n o p q", STACK_ARGS_MAX,
+		"at most 16"},
 	};
 
 	(void)state;
@@ -342,9 +354,10 @@ bad_lines_say_where_and_how_to_mend(void **state)
 		struct stack s = {0};
 		struct stack_error err = {0};
 
-		if (add(&s, cases[i].text, &err) != CS_ERR_SYNTAX || err.arg != cases[i].arg || s.lines_n != 0 ||
-		    strstr(err.mend, cases[i].mend) == NULL)
-			fail_msg("%s: at %d, %s; %s", cases[i].text, err.arg, err.message, err.mend);
+		if (add(&s, cases[i].text, &err) != CS_ERR_SYNTAX || err.arg != cases[i].arg ||
+		    s.lines_n != 0 || strstr(err.mend, cases[i].mend) == NULL)
+			fail_msg(
+			    "%s: at %d, %s; %s", cases[i].text, err.arg, err.message, err.mend);
 	}
 }
 
