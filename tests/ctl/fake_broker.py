@@ -1,10 +1,30 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A daemon that answers by script, on a Unix socket, written from the Varlink specification alone."""
+"""A daemon that answers by script, on a Unix socket, written from the Varlink specification alone.
+
+It holds every call against the interface files: what they do not have is a problem, which the test ends with.
+"""
 import json
 import os
+import pathlib
 import socket
+import sys
 import tempfile
 import threading
+
+SOURCE = pathlib.Path(os.environ.get("CS_SRCDIR", pathlib.Path(__file__).parents[2]))
+sys.path.insert(0, str(SOURCE / "tests/unit"))
+
+import check_varlink  # noqa: E402
+
+INTERFACES = {interface.name: interface for interface in check_varlink.read_all(SOURCE).values()}
+
+
+def call_problems(method, parameters):
+    interface, _, name = method.rpartition(".")
+    if name not in getattr(INTERFACES.get(interface), "methods", {}):
+        return [f"{method} is no method"]
+    takes = INTERFACES[interface].methods[name][0]
+    return list(check_varlink.check_value(INTERFACES[interface], takes, parameters, "parameters"))
 
 
 class FakeBroker:
@@ -16,6 +36,7 @@ class FakeBroker:
     def __init__(self, answers):
         self.answers = answers
         self.calls = []
+        self.problems = []
         self.dir = tempfile.TemporaryDirectory(prefix="cs-")
         self.path = os.path.join(self.dir.name, "admin")
         self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -32,6 +53,7 @@ class FakeBroker:
         self.thread.join()
         self.listener.close()
         self.dir.cleanup()
+        assert self.problems == []
 
     def serve(self):
         while True:
@@ -56,6 +78,7 @@ class FakeBroker:
             message, data = data.split(b"\0", 1)
             call = json.loads(message)
             self.calls.append((call["method"], call.get("parameters", {}), call.get("more", False)))
+            self.problems += call_problems(call["method"], call.get("parameters", {}))
             answer = self.answers[call["method"]]
             if callable(answer):
                 answer = answer(call.get("parameters", {}))

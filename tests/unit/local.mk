@@ -85,7 +85,10 @@ unit_tests += %reldir%/test_varlink
 %canon_reldir%_test_varlink_SOURCES = %reldir%/test_varlink.c %reldir%/unit.h
 %canon_reldir%_test_varlink_LDADD = libbase.la $(CMOCKA_LIBS)
 
-# Of the sources themselves.
+# Of the interfaces, and of the sources themselves.
+dist_check_SCRIPTS += %reldir%/test_interfaces.sh
+TESTS += %reldir%/test_interfaces.sh
+EXTRA_DIST += %reldir%/check_varlink.py
 dist_check_SCRIPTS += %reldir%/check_core_symbols %reldir%/check_tidy
 TESTS += %reldir%/check_core_symbols %reldir%/check_tidy
 
