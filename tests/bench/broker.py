@@ -3,6 +3,7 @@
 import concurrent.futures
 import json
 import os
+import select
 import socket
 import ssl
 import subprocess
@@ -12,6 +13,7 @@ import urllib.request
 from process import Server, free_port
 
 ROLES = ("countersignd", "countersign-engine", "countersign-gateway", "countersign-worker")
+READY_S = 30
 
 CONFIG = """# made by the benchmark
 realm "benchmark"
@@ -105,7 +107,8 @@ class Broker(Server):
                          os.path.join(scratch, "broker.log"), pass_fds=[tell])
         os.close(tell)
         with os.fdopen(ready, "rb") as pipe:
-            if pipe.read(1) == b"":
+            heard, _, _ = select.select([pipe], [], [], READY_S)
+            if not heard or pipe.read(1) == b"":
                 self.wait_for(lambda: False, "become ready", 0)
 
     def _write(self, name, text):

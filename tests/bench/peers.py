@@ -12,7 +12,8 @@ ACCOUNTS_AT_ONCE = 1000
 
 def pingpong(programs, scratch, name, *options):
     path = os.path.join(scratch, name + ".sock")
-    server = Server([os.path.join(programs, "pingpong"), "serve", path, *options], os.path.join(scratch, "pingpong.log"))
+    server = Server([os.path.join(programs, "pingpong"), "serve", path, *options],
+                    os.path.join(scratch, "pingpong.log"))
     server.path = path
     return server.wait_for(unix_ready(path), "listen")
 

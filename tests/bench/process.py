@@ -48,6 +48,7 @@ class Server:
         while not ready():
             if self.process.poll() is not None or time.monotonic() > deadline:
                 ended = self.process.poll()
+                self.stop()
                 why = "did not " + what if ended is None else f"ended with status {ended}"
                 with open(self.log, errors="replace") as log:
                     raise RuntimeError(f"{self.name} {why}:\n{log.read()[-2000:]}")

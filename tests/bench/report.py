@@ -71,7 +71,8 @@ def _cells(row):
     reached = row.get("reached")
     return (row["what"], row.get("text") or _number(row.get("rate")), _number(row.get("p50_us"), 1),
             _number(row.get("p99_us"), 1), _number(row.get("server_cpu_us"), 2), row.get("beside") or "",
-            _number(row.get("ratio"), 2), _number(row.get("cpu_ratio"), 2), row.get("target") or "", "" if reached is None else "yes" if reached else "no")
+            _number(row.get("ratio"), 2), _number(row.get("cpu_ratio"), 2), row.get("target") or "",
+            "" if reached is None else "yes" if reached else "no")
 
 
 def print_table(rows):
