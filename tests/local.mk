@@ -13,6 +13,7 @@ include tests/unit/local.mk
 include tests/store/local.mk
 include tests/fuzz/local.mk
 include tests/gateway/local.mk
+include tests/parent/local.mk
 include tests/sim/local.mk
 include tests/ctl/local.mk
 include tests/idp/local.mk

@@ -100,6 +100,10 @@ bool block_finish(struct reader *r, const struct block *block, void *base, uint6
 bool block_read_braces(struct reader *r, const struct block *block, void *base);
 void block_print(struct buf *b, const struct block *block, const void *base);
 
+/* Is the word that is being looked at fit to name `what`? */
+bool name_check(struct reader *r, const char *what);
+/* An int64_t that is not given is -1. */
+void minus_absent(void *at);
 void print_text(struct buf *b, const char *text);            /* as is */
 void print_quoted(struct buf *b, const char *text);          /* a space, then quoted */
 void print_number(struct buf *b, int64_t v);

@@ -7,6 +7,7 @@ libconfig_la_SOURCES = \
 	%reldir%/config_stack.c \
 	%reldir%/config_table.c \
 	%reldir%/config_types.c \
+	%reldir%/config_values.c \
 	%reldir%/config_words.c %reldir%/config_words.h
 
 # librole.la: how every role starts, and what it says to the parent; linked before libconfig.la.

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The parent alone, with stand-ins for the roles (fake_role.py): supervision, reload, orderly stop.
 
-COUNTERSIGND names the program. Nothing here waits for a time to pass: every wait is for an event, with a deadline that
+The program is CS_BUILDDIR/countersignd. Nothing here waits for a time to pass: every wait is for an event, with a deadline that
 only a failure meets.
 """
 import os
+import pwd
 import queue
 import select
 import shutil
@@ -17,7 +18,7 @@ import threading
 import pytest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-PROGRAM = os.environ.get("COUNTERSIGND") or os.path.join(os.environ.get("BUILDDIR", "."), "countersignd")
+PROGRAM = os.path.join(os.environ.get("CS_BUILDDIR", "."), "countersignd")
 DEADLINE = 20
 
 CONFIG = """
@@ -387,6 +388,26 @@ def test_what_needs_a_restart_is_refused(broker, change, what):
     broker.hup()
     assert broker.stop() == 0
     broker.expect_log(what + " was changed, which needs a restart of the broker")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to switch users")
+def test_root_keeps_four_capabilities_and_gives_sockets_to_their_users(broker):
+    broker.configure(more='user engine "daemon" gateway "bin" worker "nobody"\n')
+    os.chmod(broker.dir, 0o755)
+    broker.start()
+    with open(f"/proc/{broker.process.pid}/status", encoding="ascii") as f:
+        status = dict(line.rstrip("\n").split(":\t", 1) for line in f if line.startswith("Cap"))
+    kept = 1 << 5 | 1 << 6 | 1 << 7 | 1 << 10  # KILL, SETGID, SETUID, NET_BIND_SERVICE
+    assert [int(status[n], 16) for n in ("CapPrm", "CapEff", "CapBnd")] == [kept] * 3
+    owner = {n: pwd.getpwuid(os.stat(broker.path("run/" + n)).st_uid).pw_name for n in os.listdir(broker.path("run"))}
+    assert owner == {"socket": "root", "admin": "root", "gateway.sock": "bin", "worker-totp.sock": "daemon",
+                     "worker-sandbox.sock": "daemon"}
+    assert pwd.getpwuid(os.stat(broker.path("state")).st_uid).pw_name == "daemon"
+    assert "uid_separation=on" in broker.logged()
+    broker.configure(limit="300", more='user engine "daemon" gateway "bin" worker "nobody"\n')
+    broker.hup()
+    broker.expect("gateway", "end")
+    assert broker.stop() == 0
 
 
 def test_stubborn_child_is_killed(broker):
