@@ -17,6 +17,7 @@ include tests/parent/local.mk
 include tests/sim/local.mk
 include tests/ctl/local.mk
 include tests/idp/local.mk
+include tests/interop/local.mk
 include tests/scenario/local.mk
 include tests/attack/local.mk
 include tests/bench/local.mk

@@ -102,7 +102,10 @@ behave(struct misbehave *m, struct countersign_view input, const struct counters
 		hang();
 		break;
 	case slow_behaviour:
-		usleep((useconds_t)(left_ms > 0 ? left_ms * 500 : 0));
+		m->host->log(m->host->context, COUNTERSIGN_LOG_INFO,
+		    countersign_view_of("slow begins"));
+		for (int64_t end = left_ms / 2; end > 0; end -= 10)
+			usleep(10000);
 		break;
 	case nonsense_behaviour:
 		return 4711;

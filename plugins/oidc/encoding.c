@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Base64url and form encoding. */
+/* Base64url, JSON and form encoding. */
 #include "plugins/oidc/encoding.h"
 
 /* Value of a base64url letter, or -1. */
@@ -42,6 +42,38 @@ base64url_decode(struct countersign_view text, unsigned char *to, size_t cap, si
 		return false;
 	*len = n;
 	return true;
+}
+
+/* jansson's own limit is 2048, each level of which costs stack. */
+static bool
+is_shallow(const char *text, size_t len)
+{
+	bool in_string = false;
+	int depth = 0;
+
+	for (size_t i = 0; i < len; i++) {
+		if (in_string && text[i] == '\\')
+			i++;
+		else if (text[i] == '"')
+			in_string = !in_string;
+		else if (!in_string && (text[i] == '{' || text[i] == '[') && ++depth > JSON_DEPTH_MAX)
+			return false;
+		else if (!in_string && (text[i] == '}' || text[i] == ']'))
+			depth--;
+	}
+	return true;
+}
+
+json_t *
+json_read_object(const char *text, size_t len)
+{
+	json_t *v = is_shallow(text, len) ?
+	    json_loadb(text, len, JSON_REJECT_DUPLICATES, NULL) : NULL;
+
+	if (json_is_object(v))
+		return v;
+	json_decref(v);
+	return NULL;
 }
 
 void

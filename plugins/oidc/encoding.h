@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Base64url and form encoding: strict when reading, bounded when writing. */
+/* Base64url, JSON and form encoding: strict when reading, bounded when writing. */
 #ifndef CS_PLUGIN_OIDC_ENCODING_H
 #define CS_PLUGIN_OIDC_ENCODING_H
 
 #include <stdbool.h>
+
+#include <jansson.h>
 
 #include "countersign/plugin.h"
 
@@ -12,6 +14,11 @@
  * that are not zero, so that a text has one spelling. *len is set on success.
  */
 bool base64url_decode(struct countersign_view text, unsigned char *to, size_t cap, size_t *len);
+
+enum { JSON_DEPTH_MAX = 16 };  /* no document of a provider nests deeper than five */
+
+/* An object (RFC 8259) without duplicate members, nested at most JSON_DEPTH_MAX deep; NULL: it is none. */
+json_t *json_read_object(const char *text, size_t len);
 
 /* Writers over a buffer: the first that does not fit sets *rc to COUNTERSIGN_FULL and later ones do nothing. */
 void put_text(struct countersign_buffer *to, int *rc, const char *text);

@@ -34,12 +34,8 @@ part_read(struct countersign_view part)
 	json_t *v = NULL;
 
 	if (bytes != NULL && base64url_decode(part, bytes, cap, &len))
-		v = json_loadb((char *)bytes, len, JSON_REJECT_DUPLICATES, NULL);
+		v = json_read_object((char *)bytes, len);
 	free(bytes);
-	if (v != NULL && !json_is_object(v)) {
-		json_decref(v);
-		v = NULL;
-	}
 	return v;
 }
 

@@ -74,7 +74,7 @@ void oidc_log(const struct oidc *o, int level, const char *text, struct counters
  * One exchange by way of the host, with the answer parsed: an object, to be released by json_decref(). body absent: GET.
  * What is not a JSON object is *json = NULL with COUNTERSIGN_OK; the caller judges by status.
  */
-int oidc_fetch(const struct oidc *o, const char *url, struct countersign_view body,
+int oidc_fetch(struct oidc *o, const char *url, struct countersign_view body,
     struct countersign_view authorization, int *status, json_t **json);
 
 #endif

@@ -70,7 +70,7 @@ oidc_log(const struct oidc *o, int level, const char *text, struct countersign_v
 }
 
 int
-oidc_fetch(const struct oidc *o, const char *url, struct countersign_view body,
+oidc_fetch(struct oidc *o, const char *url, struct countersign_view body,
     struct countersign_view authorization, int *status, json_t **json)
 {
 	struct countersign_http_request request = {
@@ -81,7 +81,6 @@ oidc_fetch(const struct oidc *o, const char *url, struct countersign_view body,
 		.body = body,
 	};
 	struct countersign_http_response response = {.size = sizeof(response)};
-	json_t *v;
 	int rc;
 
 	response.body.data = o->host->scratch(o->host->context, OIDC_DOCUMENT_MAX);
@@ -91,21 +90,19 @@ oidc_fetch(const struct oidc *o, const char *url, struct countersign_view body,
 	if (body.data != NULL)
 		request.content_type = countersign_view_of("application/x-www-form-urlencoded");
 	rc = o->host->http(o->host->context, &request, &response);
-	if (rc == COUNTERSIGN_INVALID)
+	/* Metadata that leads astray is not kept: the next call reads it again. */
+	if (rc == COUNTERSIGN_INVALID) {
+		o->metadata.known = false;
 		oidc_log(o, COUNTERSIGN_LOG_WARN, "the provider names an address that is not "
 		    "allowed; write it as allow-url if it is right:", request.url);
+	}
 	if (rc == COUNTERSIGN_INVALID || rc == COUNTERSIGN_FULL)
 		return COUNTERSIGN_PROVIDER_ERROR;
 	if (rc != COUNTERSIGN_OK)
 		return rc;
-	v = json_loadb(response.body.data, response.body.len, JSON_REJECT_DUPLICATES, NULL);
-	if (v != NULL && !json_is_object(v)) {
-		json_decref(v);
-		v = NULL;
-	}
-	OPENSSL_cleanse(response.body.data, response.body.len);
+	*json = json_read_object(response.body.data, response.body.len);
 	*status = response.status;
-	*json = v;
+	OPENSSL_cleanse(response.body.data, response.body.len);
 	return COUNTERSIGN_OK;
 }
 
