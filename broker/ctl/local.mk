@@ -27,3 +27,7 @@ countersignctl_CPPFLAGS = $(AM_CPPFLAGS) \
 countersignctl_LDADD = libconfig.la libcore.la libbase.la
 EXTRA_DIST += %reldir%/README.md
 dist_man_MANS += %reldir%/countersignctl.8
+
+# Installed under the command's name, where bash looks for it.
+completiondir = $(datadir)/bash-completion/completions
+dist_completion_DATA = %reldir%/bash/countersignctl

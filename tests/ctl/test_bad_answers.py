@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Daemons that refuse, break, lie, and names that people chose to drive a terminal."""
+"""Daemons that refuse, break, lie, and names that people chose to drive a terminal (attack X4)."""
 import json
 
 import pytest

@@ -61,5 +61,12 @@ def test_a_denial_takes_nothing(spend):
 
 def test_an_error_takes_nothing(spend):
     done = spend({PAYMENTS + "Authorize": Error("NotFound", what="session")})
-    assert (done.returncode, done.stdout, done.methods) == (3, "", ["Authorize"])
+    assert (done.returncode, done.stdout, done.methods) == (1, "", ["Authorize"])
     assert "no such session" in done.stderr
+
+
+def test_a_capture_that_fails_is_not_spent(spend):
+    done = spend({PAYMENTS + "Authorize": PERMIT, PAYMENTS + "Capture": Error("Unavailable", what="store")})
+    assert (done.returncode, done.stdout) == (1, "")
+    done = spend({PAYMENTS + "Authorize": PERMIT, PAYMENTS + "Capture": dict(DENY, reason="account_frozen")})
+    assert (done.returncode, done.stdout) == (1, "not spent (account_frozen)\n")
