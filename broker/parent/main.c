@@ -279,6 +279,9 @@ boot_step(struct loop *l)
 	for (int i = 0; i < p->child_count; i++) {
 		const struct child *c = &p->children[i];
 
+		/* A reload may already be going on; what becomes of it is its own business. */
+		if (c->trial)
+			continue;
 		if (c->failures > 0 && c->kind != CHILD_WORKER) {
 			log_error("start msg=\"the %s did not become ready; its lines above say why\"", c->role);
 			stop_begin(l, 1);

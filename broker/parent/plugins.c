@@ -72,7 +72,8 @@ plugin_open(const char *directory, const char *plugin, int *fd, char *why)
 	strrchr(parent, '/')[1] = '\0';
 	at = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (at < 0)
-		return refuse(why, errno == ENOENT ? CS_ERR_NOT_FOUND : CS_ERR_SYSTEM, path, strerror(errno));
+		return refuse(why, errno == ENOENT ? CS_ERR_NOT_FOUND : CS_ERR_SYSTEM, path,
+		    errno == ENOENT ? "there is no such directory; install the plugin or correct --plugins" : strerror(errno));
 	e = check_owner(at, true, path, why);
 	if (e == CS_OK)
 		e = open_in(at, path, fd, why);
