@@ -23,21 +23,17 @@ spend(struct cs *broker, const struct cs_payment *payment, struct cs_decision *d
 int
 main(int argc, char **argv)
 {
-	struct cs_error error = {.message = "usage: spend SOCKET SESSION PAYMENT-ID"};
-	struct cs_decision decision = {.outcome = CS_OUTCOME_DENY};
 	struct cs_payment payment = {.amount = "20.00", .currency = "CNY", .payee_id = "m-7", .payee_name = "Corner Shop"};
-	enum cs_status status;
+	struct cs_decision decision;
+	struct cs_error error;
 	struct cs *broker;
 
 	if (argc != 4 || cs_open(argv[1], &broker) != CS_STATUS_OK)
-		return fprintf(stderr, "%s\n", error.message), 2;
+		return fprintf(stderr, "usage: spend SOCKET SESSION PAYMENT-ID\n"), 2;
 	payment.session = argv[2];
 	payment.id = argv[3]; /* after a crash of this program: the same id, and nothing is spent twice */
-	status = spend(broker, &payment, &decision, &error);
-	if (status == CS_STATUS_OK)
-		printf("%s (%s)\n", decision.outcome == CS_OUTCOME_PERMIT ? "spent" : "not spent", decision.reason);
-	else
-		fprintf(stderr, "spend: %s\n", error.message);
-	cs_close(broker);
-	return status == CS_STATUS_OK && decision.outcome == CS_OUTCOME_PERMIT ? 0 : 1;
+	if (spend(broker, &payment, &decision, &error) != CS_STATUS_OK)
+		return fprintf(stderr, "spend: %s\n", error.message), cs_close(broker), 1;
+	printf("%s (%s)\n", decision.outcome == CS_OUTCOME_PERMIT ? "spent" : "not spent", decision.reason);
+	return cs_close(broker), decision.outcome == CS_OUTCOME_PERMIT ? 0 : 1;
 }
