@@ -41,7 +41,7 @@ cs_close(struct cs *handle)
 	wire_close(&handle->wire);
 	(void)pthread_cond_destroy(&handle->idle);
 	(void)pthread_mutex_destroy(&handle->lock);
-	explicit_bzero(handle, sizeof(*handle));
+	explicit_bzero(handle->wire.in, sizeof(handle->wire.in));
 	free(handle);
 }
 
@@ -112,7 +112,7 @@ call_end(struct call *c)
 		/* A watch that is not at its end would go on talking; after it the connection is of no use. */
 		if (c->kind == CALL_MORE)
 			wire_close(&c->handle->wire);
-		explicit_bzero(c->handle->out, sizeof(c->handle->out));
+		explicit_bzero(c->handle->out, c->out.len);
 		handle_give_back(c->handle);
 		c->owns = false;
 	}

@@ -44,6 +44,7 @@ struct json_writer
 call_begin(struct ctl *ctl, const char *method, bool more)
 {
 	ctl->out = buf_over(ctl->message, sizeof(ctl->message));
+	ctl->streaming = more;
 	return varlink_call_begin(&ctl->out, view_str(method), more);
 }
 
@@ -165,7 +166,7 @@ call_run(struct ctl *ctl, struct json_writer *w)
 	if (rc == WIRE_OK)
 		rc = wire_send(ctl->wire, buf_view(&ctl->out), deadline);
 	if (rc == WIRE_OK)
-		rc = wire_receive(ctl->wire, deadline, &ctl->doc, &reply);
+		rc = wire_receive(ctl->wire, ctl->streaming ? WIRE_NO_DEADLINE : deadline, &ctl->doc, &reply);
 	return rc == WIRE_OK ? accept_reply(ctl, &reply) : wire_failed(ctl, rc);
 }
 

@@ -55,6 +55,7 @@ struct ctl {
 	char message[VARLINK_MESSAGE_MAX + 1];
 	struct json doc;
 	uint32_t reply; /* the reply's parameters */
+	bool streaming; /* asked with `more`: the first reply, too, may take as long as it takes */
 	bool continues;
 };
 

@@ -54,3 +54,9 @@ def test_the_header_stands_alone(source, tmp_path):
 
 def test_the_example_stays_short(source):
     assert len((source / "examples/spend.c").read_text().splitlines()) < 40
+
+
+def test_pkg_config_gives_the_flags(build):
+    done = subprocess.run(["pkg-config", "--cflags", "--libs", build / "libcountersign.pc"], check=True,
+                          capture_output=True, text=True)
+    assert "-lcountersign" in done.stdout.split()

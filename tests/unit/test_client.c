@@ -467,6 +467,34 @@ nobody_at_the_socket_is_unreachable(void **state)
 	cs_close(NULL);
 }
 
+/* A broker that no longer accepts: connecting waits, but not beyond the time-out. */
+static void
+a_full_backlog_is_unreachable_in_time(void **state)
+{
+	struct sockaddr_un at = {.sun_family = AF_UNIX};
+	struct server s = {.problem = ""};
+	struct cs_hold hold;
+	struct cs *cs = NULL;
+	int waiting;
+
+	(void)state;
+	listen_at(&s);
+	assert_int_equal(listen(s.listener, 0), 0);
+	memcpy(at.sun_path, s.path, sizeof(s.path));
+	do {
+		waiting = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	} while (connect(waiting, (struct sockaddr *)&at, sizeof(at)) == 0);
+	assert_int_equal(errno, EAGAIN);
+	assert_int_equal(cs_open(s.path, &cs), CS_STATUS_OK);
+	assert_int_equal(cs_set_timeout(cs, 50), CS_STATUS_OK);
+	assert_int_equal(cs_get_payment(cs, "a", "p", &hold, NULL), CS_STATUS_UNREACHABLE);
+	cs_close(cs);
+	(void)close(waiting);
+	(void)close(s.listener);
+	(void)unlink(s.path);
+	(void)rmdir(s.dir);
+}
+
 static void
 the_brokers_errors_become_statuses(void **state)
 {
@@ -759,6 +787,7 @@ main(void)
 	    cmocka_unit_test(an_answer_is_never_sent_twice),
 	    cmocka_unit_test(a_restart_between_calls_is_not_noticed),
 	    cmocka_unit_test(nobody_at_the_socket_is_unreachable),
+	    cmocka_unit_test(a_full_backlog_is_unreachable_in_time),
 	    cmocka_unit_test(the_brokers_errors_become_statuses),
 	    cmocka_unit_test(bad_arguments_send_nothing),
 	    cmocka_unit_test(look_ups_give_every_link),
