@@ -1,1 +1,53 @@
-# files of broker/engine
+# engine: store, keys, decisions. libengine.la is everything but loop and main: tests and the simulator link it.
+noinst_LTLIBRARIES += libengine.la
+libengine_la_SOURCES = \
+	%reldir%/answer.c %reldir%/answer.h \
+	%reldir%/api.h \
+	%reldir%/call.c %reldir%/call.h \
+	%reldir%/cold.c %reldir%/cold.h \
+	%reldir%/engine.c %reldir%/engine.h \
+	%reldir%/ids.c %reldir%/ids.h \
+	%reldir%/keyring.c %reldir%/keyring.h \
+	%reldir%/lookup.c %reldir%/lookup.h \
+	%reldir%/methods.c \
+	%reldir%/page.c %reldir%/page.h \
+	%reldir%/payments.c \
+	%reldir%/receipt.c %reldir%/receipt.h \
+	%reldir%/record.c %reldir%/record.h \
+	%reldir%/ruleset.c \
+	%reldir%/service.c \
+	%reldir%/signin.c %reldir%/signin.h \
+	%reldir%/stream.h \
+	%reldir%/texts.c %reldir%/texts.h \
+	%reldir%/things.c %reldir%/things.h \
+	%reldir%/txn.c %reldir%/txn.h \
+	%reldir%/watch.c %reldir%/watch.h \
+	%reldir%/workers.c %reldir%/workers.h
+nodist_libengine_la_SOURCES = %reldir%/interfaces.inc
+libengine_la_CPPFLAGS = $(AM_CPPFLAGS) $(CRYPTO_CFLAGS)
+libengine_la_LIBADD = $(CRYPTO_LIBS)
+
+# The interfaces as C strings, so that the engine can show them (org.varlink.service.GetInterfaceDescription).
+BUILT_SOURCES += %reldir%/interfaces.inc
+CLEANFILES += %reldir%/interfaces.inc
+%reldir%/interfaces.inc: $(dist_varlink_DATA)
+	$(AM_V_GEN)$(MKDIR_P) %reldir% && for f in $(dist_varlink_DATA); do \
+		case $$f in *.Internal.varlink | *.Worker.varlink) continue ;; esac; \
+		test -f "$$f" || f=$(srcdir)/$$f; \
+		echo "	{\"`basename $$f .varlink`\","; \
+		sed -e 's/\\/\\\\/g' -e 's/"/\\"/g' -e 's/^\(.*\)$$/	 "\1\\n"/' "$$f"; \
+		echo '	},'; \
+	done > $@.tmp && mv $@.tmp $@
+
+pkglibexec_PROGRAMS += countersign-engine
+countersign_engine_SOURCES = %reldir%/loop.c %reldir%/loop.h %reldir%/main.c
+countersign_engine_CPPFLAGS = $(AM_CPPFLAGS) $(EVENT_CFLAGS)
+countersign_engine_LDADD = libengine.la libstore.la librole.la libconfig.la libcore.la libbase.la $(EVENT_LIBS) \
+	$(SQLITE_LIBS) $(CRYPTO_LIBS) -lpthread
+
+# The same with a clock that tests move.
+noinst_PROGRAMS += testlibexec/countersign-engine
+testlibexec_countersign_engine_SOURCES = $(countersign_engine_SOURCES)
+testlibexec_countersign_engine_CPPFLAGS = $(countersign_engine_CPPFLAGS)
+testlibexec_countersign_engine_LDADD = libengine.la libstore.la librole.la libconfig.la libcore.la libbase_testclock.la \
+	$(EVENT_LIBS) $(SQLITE_LIBS) $(CRYPTO_LIBS) -lpthread

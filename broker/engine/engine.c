@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The engine's life: start, turns, time, reload. */
+#include "broker/engine/engine.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "broker/base/check.h"
+#include "broker/base/log.h"
+#include "broker/core/apply.h"
+#include "broker/engine/call.h"
+#include "broker/engine/cold.h"
+#include "broker/engine/page.h"
+#include "broker/engine/record.h"
+#include "broker/engine/signin.h"
+#include "broker/engine/txn.h"
+#include "broker/engine/watch.h"
+#include "broker/engine/workers.h"
+
+enum {
+	TICK_MS = 500,             /* nothing waits on it for longer */
+	CLOCK_TOLERANCE_MS = 30000,/* of wall clock against boot clock: what time services slew */
+	TURN_ROUNDS_MAX = 64,      /* commits in one turn, each waking what waited for it */
+};
+
+static enum cs_err
+replay_account(const struct store_key *key, uint64_t revision, struct buf *hot, struct buf *cold, struct view event,
+    struct view extra)
+{
+	static struct account a;
+	struct cursor c = cursor_over(extra.data, extra.len);
+	struct extra_read item;
+	struct apply_left left;
+	struct event ev;
+	struct bytes next;
+	struct id id;
+	enum cs_err err;
+	bool changed;
+
+	memcpy(id.b, key->b, sizeof(id.b));
+	if (hot->len == 0)
+		account_init(&a, &id);
+	else if ((err = account_decode(buf_view(hot), &id, revision - 1, &a)) != CS_OK)
+		return err;
+	if ((err = event_decode(event, &ev)) != CS_OK)
+		return err;
+	while (extra_next(&c, &item)) {
+		if (item.item == EXTRA_SALT)
+			a.salt = item.id;
+	}
+	if (c.bad || !hash_equal(&ev.prev, &a.chain) || apply(&a, &ev, &left) != CS_OK || a.revision != revision)
+		return CS_ERR_CORRUPT;
+	sha256(event, &a.chain);
+	hot->len = 0;
+	account_encode(&a, hot);
+	bytes_init(&next, STORE_COLD_MAX);
+	err = cold_apply(buf_view(cold), extra, &next.buf, &changed);
+	if (err == CS_OK && changed) {
+		cold->len = 0;
+		buf_put_view(cold, buf_view(&next.buf));
+	}
+	bytes_clear(&next);
+	return err == CS_OK && (hot->full || cold->full) ? CS_ERR_FULL : err;
+}
+
+enum cs_err
+engine_replay(void *ctx, const struct store_key *key, uint64_t revision, struct buf *hot, struct buf *cold,
+    struct view event, struct view extra)
+{
+	static const struct store_key zero;
+
+	(void)ctx;
+	if (memcmp(key->b, zero.b, sizeof(zero.b)) == 0)
+		return record_replay(hot, cold, event, extra);
+	return replay_account(key, revision, hot, cold, event, extra);
+}
+
+enum cs_err
+engine_new(struct config *config, struct keyring *keys, struct store *store, const struct stream_ops *io,
+    const struct clock_now *now, struct engine **out, char why[256])
+{
+	struct engine *e = calloc(1, sizeof(*e));
+	enum cs_err err;
+
+	CHECK(e != NULL);
+	if ((err = ruleset_new(config, &e->rules, why)) != CS_OK) {
+		free(e);
+		return err;
+	}
+	e->keys = keys;
+	e->store = store;
+	e->io = *io;
+	e->now = *now;
+	e->started_boot_ms = now->boot_ms;
+	e->clock_delta_ms = now->wall_ms - now->boot_ms;
+	e->broker.clock_ok = true;
+	e->control_fd = -1;
+	e->ready_end = &e->ready;
+	e->txns = txns_new();
+	e->watches = watches_new();
+	e->pages = pages_new();
+	e->signins = signins_new();
+	e->workers = workers_new();
+	if ((err = record_open(e, why)) != CS_OK) {
+		/* The caller keeps its config: it was not taken over. */
+		e->rules->config = NULL;
+		engine_free(e);
+		return err;
+	}
+	workers_configure(e);
+	*out = e;
+	return CS_OK;
+}
+
+void
+engine_free(struct engine *e)
+{
+	if (e == NULL)
+		return;
+	workers_free(e->workers);
+	signins_free(e->signins);
+	record_free(e->record);
+	pages_free(e->pages);
+	watches_free(e->watches);
+	txns_free(e->txns);
+	ruleset_free(e->rules);
+	free(e);
+}
+
+/* Rule: time never goes back, and a clock that jumps holds decisions until it agrees again or the engine restarts. */
+static void
+check_clock(struct engine *e)
+{
+	int64_t drift = e->now.wall_ms - e->now.boot_ms - e->clock_delta_ms;
+	bool ok = drift < CLOCK_TOLERANCE_MS && drift > -CLOCK_TOLERANCE_MS;
+
+	if (ok != e->broker.clock_ok)
+		log_at(ok ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR, "msg=\"%s\" drift_ms=%lld",
+		    ok ? "the wall clock agrees with the boot clock again" :
+		    "the wall clock jumped: decisions are held; set it right, or restart the broker when it is right",
+		    (long long)drift);
+	e->broker.clock_ok = ok;
+}
+
+void
+engine_turn_begin(struct engine *e, const struct clock_now *now)
+{
+	e->now = *now;
+	check_clock(e);
+}
+
+void
+engine_ready(struct engine *e, struct stream *s)
+{
+	if (s->queued)
+		return;
+	s->queued = true;
+	s->next = NULL;
+	*e->ready_end = s;
+	e->ready_end = &s->next;
+}
+
+static struct stream *
+take_ready(struct engine *e)
+{
+	struct stream *list = e->ready;
+
+	e->ready = NULL;
+	e->ready_end = &e->ready;
+	return list;
+}
+
+/* Handled bytes leave the buffer when no held call looks into it. */
+static void
+stream_tidy(struct stream *s)
+{
+	if (s->held == NULL && s->taken > 0) {
+		bytes_consume(&s->in, s->taken);
+		s->taken = 0;
+	}
+}
+
+void
+engine_turn_end(struct engine *e)
+{
+	struct stream *touched = NULL;
+
+	for (int round = 0; round < TURN_ROUNDS_MAX && (e->ready != NULL || txns_busy(e)); round++) {
+		struct stream *list = take_ready(e);
+
+		for (struct stream *s = list, *next; s != NULL; s = next) {
+			next = s->next;
+			s->queued = false;
+			if (s->kind == STREAM_WORKER)
+				workers_read(e, s);
+			else
+				calls_read(e, s);
+			if (!s->listed) {
+				s->listed = true;
+				s->touched_next = touched;
+				touched = s;
+			}
+		}
+		txns_commit(e);
+		watches_run(e);
+		if (e->ready == NULL)
+			break;
+	}
+	while (touched != NULL) {
+		struct stream *s = touched;
+
+		touched = s->touched_next;
+		s->listed = false;
+		stream_tidy(s);
+		e->io.update(e->io.ctx, s);
+	}
+}
+
+int64_t
+engine_tick(struct engine *e)
+{
+	pages_tick(e);
+	workers_tick(e);
+	signins_tick(e);
+	return TICK_MS;
+}
+
+void
+engine_gone(struct engine *e, struct stream *s)
+{
+	struct stream **at = &e->ready;
+
+	while (*at != NULL && *at != s)
+		at = &(*at)->next;
+	if (*at == s) {
+		*at = s->next;
+		if (*at == NULL)
+			e->ready_end = at;
+	}
+	txns_gone(e, s);
+	if (s->kind == STREAM_WORKER) {
+		workers_gone(e, s);
+	} else if (s->held != NULL) {
+		struct call *held = s->held;
+
+		held->stream = NULL;
+		s->held = NULL;
+		watches_gone(e, held);
+	}
+}
+
+enum cs_err
+engine_reload(struct engine *e, struct config *config, char why[256])
+{
+	struct ruleset *next;
+	enum cs_err err = ruleset_new(config, &next, why);
+
+	if (err != CS_OK)
+		return err;
+	ruleset_free(e->rules);
+	e->rules = next;
+	record_configure(e);
+	workers_configure(e);
+	return CS_OK;
+}
+
+void
+engine_reloaded(struct engine *e, uint64_t generation, const char *why)
+{
+	if (why != NULL)
+		log_warn("msg=\"reload refused\" generation=%llu why=%s", (unsigned long long)generation,
+		    log_value(view_str(why)));
+	else
+		log_info("msg=reloaded generation=%llu", (unsigned long long)generation);
+	(void)e;
+}

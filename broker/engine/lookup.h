@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* How a subject is named: the claim that makes a link unique, and the state that people are told. */
+#ifndef CS_ENGINE_LOOKUP_H
+#define CS_ENGINE_LOOKUP_H
+
+#include "broker/engine/call.h"
+
+/* "active", "cooling_off", ... */
+const char *link_state_name(const struct engine *e, const struct link *l);
+/* The unique key of (realm, provider, issuer, subject); also the subject's digest in the account's state. */
+struct id subject_claim(const struct engine *e, const char *provider, struct view issuer, struct view subject);
+/* The provider's one issuer as configured, or NULL. */
+const char *provider_issuer(const struct engine *e, const char *provider);
+
+#endif

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The engine's process: start, drop, open keys and store, say ready, serve. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "broker/base/log.h"
+#include "broker/base/sandbox.h"
+#include "broker/engine/loop.h"
+#include "broker/store/sqlite.h"
+
+enum { OPEN_FILES_MAX = 2048 };
+
+static _Noreturn void
+fail(const char *why)
+{
+	log_error("msg=\"%s\"", why);
+	exit(ROLE_EXIT_FAILED);
+}
+
+int
+main(int argc, char **argv)
+{
+	struct role role;
+	struct keyring *keys;
+	struct store *store;
+	struct store_sqlite_options options = {.replay = engine_replay};
+	struct engine *engine;
+	struct loop *loop;
+	struct stream_ops io;
+	struct clock_now now;
+	char why[256] = "";
+
+	role_start("engine", argc, argv, &role);
+	role_drop(&role, CONFIG_ENGINE);
+	if (sandbox_limits(OPEN_FILES_MAX) != CS_OK)
+		fail("the limits of the process cannot be set");
+	if (keyring_open(role.config->key_file, &keys, why) != CS_OK)
+		fail(why);
+	options.path = role.config->store.path;
+	options.cache_bytes = role.config->store.cache_bytes;
+	if (store_sqlite_open(&options, &store, why) != CS_OK)
+		fail(why);
+	clock_read(&now);
+	loop = loop_new(&role);
+	io = loop_stream_ops(loop);
+	if (engine_new(role.config, keys, store, &io, &now, &engine, why) != CS_OK)
+		fail(why);
+	role.config = NULL;
+	role_ready(&role);
+	log_info("msg=ready realm=%s", engine->rules->config->realm);
+	loop_run(loop, engine);
+	loop_free(loop);
+	store_close(store);
+	engine_free(engine);
+	keyring_free(keys);
+	return 0;
+}

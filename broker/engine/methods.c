@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The table of methods, sorted by name. A test holds it against the .varlink files. */
+#include "broker/engine/api.h"
+
+static const struct method methods[] = {
+	{"org.countersign.Lookup.ByAccount", lookup_by_account, FOR_SERVICE | FOR_ADMIN, RIGHT_LOOKUP, false},
+	{"org.countersign.Lookup.BySubject", lookup_by_subject, FOR_SERVICE | FOR_ADMIN, RIGHT_LOOKUP, false},
+	{"org.countersign.Payments.Authorize", payments_authorize, FOR_SERVICE, RIGHT_SPEND, false},
+	{"org.countersign.Payments.Capture", payments_capture, FOR_SERVICE, RIGHT_SPEND, false},
+	{"org.countersign.Payments.Evaluate", payments_evaluate, FOR_SERVICE, RIGHT_SPEND, false},
+	{"org.countersign.Payments.Get", payments_get, FOR_SERVICE, RIGHT_SPEND, false},
+	{"org.countersign.Payments.Refund", payments_refund, FOR_SERVICE, RIGHT_REFUND, false},
+	{"org.countersign.Payments.Release", payments_release, FOR_SERVICE, RIGHT_SPEND, false},
+	{"org.countersign.Whoami", whoami, FOR_ANYONE, 0, false},
+	{"org.varlink.service.GetInfo", service_get_info, FOR_ANYONE, 0, false},
+	{"org.varlink.service.GetInterfaceDescription", service_get_description, FOR_ANYONE, 0, false},
+};
+
+enum { METHODS_N = sizeof(methods) / sizeof(methods[0]) };
+
+const struct method *
+method_at(size_t i)
+{
+	return i < METHODS_N ? &methods[i] : NULL;
+}
+
+static int
+compare(struct view name, const char *with)
+{
+	size_t len = strlen(with), n = name.len < len ? name.len : len;
+	int order = memcmp(name.data, with, n);
+
+	if (order != 0)
+		return order;
+	return name.len < len ? -1 : name.len > len;
+}
+
+const struct method *
+method_find(struct view name)
+{
+	size_t low = 0, high = METHODS_N;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+		int order = compare(name, methods[mid].name);
+
+		if (order == 0)
+			return &methods[mid];
+		if (order < 0)
+			high = mid;
+		else
+			low = mid + 1;
+	}
+	return NULL;
+}

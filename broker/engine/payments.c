@@ -1,0 +1,598 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* org.countersign.Payments: may this account, reached through this ID, spend this much at this payee? */
+#include "broker/base/check.h"
+#include "broker/base/json.h"
+#include "broker/core/money.h"
+#include "broker/engine/answer.h"
+#include "broker/engine/api.h"
+#include "broker/engine/receipt.h"
+#include "broker/engine/texts.h"
+#include "broker/engine/things.h"
+#include "broker/engine/txn.h"
+
+struct spend {
+	/* as bound */
+	struct view session, allowance, account, return_url;
+	uint32_t payment, context;
+	bool capture, receipt, explain;
+	struct view payment_id, amount, currency;
+	uint32_t payee;
+	struct view payee_id, payee_name;
+	struct view ip, device;
+	/* as understood */
+	bool dry;
+	struct id key;
+	struct request request;
+};
+
+#define FIELD(member, name, kind, need, low, high) \
+	{name, kind, need, offsetof(struct spend, member), low, high}
+
+static const struct json_field spend_fields[] = {
+	FIELD(session, "session", JSON_F_STRING, false, 0, 0),
+	FIELD(allowance, "allowance", JSON_F_STRING, false, 0, 0),
+	FIELD(account, "account", JSON_F_ID, false, 1, OUTSIDE_ID_MAX),
+	FIELD(payment, "payment", JSON_F_OBJECT, true, 0, 0),
+	FIELD(context, "context", JSON_F_OBJECT, false, 0, 0),
+	FIELD(return_url, "return_url", JSON_F_ID, false, 1, 1024),
+	FIELD(capture, "capture", JSON_F_BOOL, false, 0, 0),
+	FIELD(receipt, "receipt", JSON_F_BOOL, false, 0, 0),
+	FIELD(explain, "explain", JSON_F_BOOL, false, 0, 0),
+	{0},
+};
+
+static const struct json_field payment_fields[] = {
+	FIELD(payment_id, "id", JSON_F_ID, true, 1, OUTSIDE_ID_MAX),
+	FIELD(amount, "amount", JSON_F_STRING, true, 0, 0),
+	FIELD(currency, "currency", JSON_F_STRING, true, 0, 0),
+	FIELD(payee, "payee", JSON_F_OBJECT, true, 0, 0),
+	{0},
+};
+
+static const struct json_field payee_fields[] = {
+	FIELD(payee_id, "id", JSON_F_ID, true, 1, OUTSIDE_ID_MAX),
+	FIELD(payee_name, "name", JSON_F_ID, false, 1, OUTSIDE_NAME_MAX),
+	{0},
+};
+
+static const struct json_field context_fields[] = {
+	FIELD(ip, "ip", JSON_F_ID, false, 1, 64),
+	FIELD(device, "device", JSON_F_ID, false, 1, 128),
+	{0},
+};
+
+/* A nested object: a problem is answered with the path to the field. */
+static bool
+bind_inner(struct call *call, uint32_t object, const struct json_field *fields, const char *path, struct spend *s)
+{
+	struct json_problem problem = {0};
+	char field[96];
+	struct buf b = buf_over(field, sizeof(field) - 1);
+
+	if (json_bind(&call->doc, object, fields, false, s, &problem) == CS_OK)
+		return true;
+	buf_put_view(&b, view_str(path));
+	buf_put_u8(&b, '.');
+	buf_put_view(&b, problem.field != NULL ? view_str(problem.field) : problem.member);
+	field[b.len] = '\0';
+	call_invalid(call, field, problem.reason);
+	return false;
+}
+
+static bool
+read_money(struct call *call, struct spend *s)
+{
+	struct request *r = &s->request;
+
+	r->currency = currency_find(s->currency);
+	if (r->currency == CURRENCY_NONE) {
+		call_invalid(call, "payment.currency", "is not an ISO 4217 code that can be paid in, such as CNY");
+		return false;
+	}
+	switch (money_parse(s->amount, r->currency, &r->amount_minor)) {
+	case CS_OK:
+		break;
+	case CS_ERR_RANGE:
+		call_invalid(call, "payment.amount", "is too large");
+		return false;
+	default:
+		call_invalid(call, "payment.amount",
+		    "must be a decimal string with at most the currency's digits, such as \"20.00\"");
+		return false;
+	}
+	if (r->amount_minor == 0) {
+		call_invalid(call, "payment.amount", "must be above zero");
+		return false;
+	}
+	return true;
+}
+
+/* Whose account, and reached how: by a session, or by a mandate. */
+static bool
+read_who(struct call *call, struct spend *s)
+{
+	if (s->session.data != NULL)
+		return call_id(call, ID_SESSION, s->session, "session", &s->key, &s->request.session);
+	if (s->allowance.data == NULL) {
+		call_invalid(call, "session", "is missing (or name a mandate in allowance)");
+		return false;
+	}
+	return call_id(call, ID_ALLOWANCE, s->allowance, "allowance", &s->key, &s->request.allowance);
+}
+
+static void
+read_digests(struct call *call, struct spend *s)
+{
+	const struct keyring *k = call->engine->keys;
+	struct request *r = &s->request;
+	struct view service = view_of(&call->caller.service, sizeof(call->caller.service));
+	struct view key = view_of(s->key.b, sizeof(s->key.b));
+	struct view money[2] = {view_of(&r->amount_minor, sizeof(r->amount_minor)),
+	    view_of(&r->currency, sizeof(r->currency))};
+	struct view payment[] = {service, key, s->payment_id};
+	/* All that the card shows, and what it is for. */
+	struct view content[] = {VIEW("spend"), service, key, s->payment_id, money[0], money[1], s->payee_id,
+	    s->payee_name};
+
+	r->payment = keyring_id(k, DIGEST_PAYMENT, payment, 3);
+	r->payee = keyring_id(k, DIGEST_PAYEE, &s->payee_id, 1);
+	keyring_digest(k, DIGEST_CONTENT, content, 8, &r->content);
+}
+
+static bool
+read_spend(struct call *call, struct spend *s)
+{
+	if (!call_bind(call, spend_fields, s, sizeof(*s)) ||
+	    !bind_inner(call, s->payment, payment_fields, "payment", s) ||
+	    !bind_inner(call, s->payee, payee_fields, "payment.payee", s) ||
+	    (s->context != 0 && !bind_inner(call, s->context, context_fields, "context", s)) ||
+	    !read_money(call, s) || !read_who(call, s))
+		return false;
+	if (!return_url_known(call, s->return_url)) {
+		call_invalid(call, "return_url", "is not one of the service's configured return URLs");
+		return false;
+	}
+	if (s->explain && !call_needs(call, RIGHT_EXPLAIN, "explain"))
+		return false;
+	s->request.op = OP_SPEND;
+	s->request.capture = s->capture;
+	read_digests(call, s);
+	return true;
+}
+
+static void
+spend_texts(const struct spend *s, struct texts *t)
+{
+	texts_init(t);
+	t->of[TEXT_PAYMENT] = s->payment_id;
+	t->of[TEXT_PAYEE_ID] = s->payee_id;
+	t->of[TEXT_PAYEE_NAME] = s->payee_name;
+	t->of[TEXT_IP] = s->ip;
+	t->of[TEXT_DEVICE] = s->device;
+}
+
+/* A payment that left the ring long ago. The store answers at once, or this call is told to ask again. */
+struct old {
+	bool answered, found;
+	enum cs_err err;
+	struct payment payment;
+};
+
+static void
+found_old(void *ctx, enum cs_err err, struct view summary)
+{
+	struct old *o = ctx;
+
+	o->answered = true;
+	o->err = err;
+	if (err == CS_OK) {
+		o->err = payment_decode(summary, &o->payment);
+		o->found = o->err == CS_OK;
+	}
+}
+
+/* CS_OK with *found, or why it cannot be told. */
+static enum cs_err
+find_old(struct engine *e, const struct account *a, const struct id *payment, struct payment *to, bool *found)
+{
+	static struct old o;
+	struct store_key key, id;
+
+	*found = false;
+	if (!a->overflowed || account_payment(a, payment) != NULL)
+		return CS_OK;
+	memcpy(key.b, a->key.b, sizeof(key.b));
+	memcpy(id.b, payment->b, sizeof(id.b));
+	o = (struct old){0};
+	store_find_payment(e->store, &key, &id, found_old, &o);
+	if (!o.answered)
+		return CS_ERR_UNAVAILABLE;
+	*found = o.found;
+	if (o.found)
+		*to = o.payment;
+	return o.err == CS_ERR_NOT_FOUND ? CS_OK : o.err;
+}
+
+static void
+answer_spend(struct call *call, const struct spend *s, const struct account *a, const struct decision *d,
+    const struct payment *old, const struct decision_trace *t)
+{
+	const struct payment *p = d->outcome == OUTCOME_PERMIT ? account_payment(a, &d->id) : NULL;
+	struct json_writer w;
+
+	if (d->outcome == OUTCOME_PERMIT && p == NULL)
+		p = old;
+	w = call_reply(call);
+	answer_outcome(&w, d);
+	if (p != NULL && !s->dry) {
+		answer_hold(&w, a, p);
+		if (d->replayed)
+			json_member_bool(&w, "replayed", true);
+		if (s->receipt || (!d->replayed && d->reason == REASON_COUNTERSIGNED))
+			receipt_member(&w, call, a, p, s->payment_id, s->payee_id, &s->request.content);
+	}
+	if (d->outcome == OUTCOME_STEP_UP && !s->dry)
+		answer_challenge(&w, call, a, challenge_of(a, d), s->return_url);
+	else if (d->outcome == OUTCOME_STEP_UP)
+		answer_kinds(&w, "factors", a, UINT8_MAX);
+	answer_detail(&w, a, d);
+	if (t != NULL)
+		answer_trace(&w, t);
+	call_end(call, &w);
+}
+
+static void
+spend_txn(struct txn *t, struct account *a, struct call *call)
+{
+	static struct decision d;
+	static struct decision_trace trace;
+	static struct extra extra;
+	struct spend *s = CALL_MEMORY_AS(struct spend, call);
+	struct engine *e = call->engine;
+	const struct session *session = account_session(a, &s->request.session);
+	struct payment old;
+	struct texts texts;
+	struct asked asked;
+	bool found;
+
+	/* What belongs to another service does not exist for this one. */
+	if (a->status == ACCOUNT_NONE || (session != NULL && session->service != call->caller.service)) {
+		call_not_found(call, s->session.data != NULL ? "session" : "allowance");
+		return;
+	}
+	if (find_old(e, a, &s->request.payment, &old, &found) != CS_OK) {
+		call_unavailable(call, "store");
+		return;
+	}
+	s->request.old = found ? &old : NULL;
+	call_asked(call, &asked);
+	if (s->explain) {
+		trace.n = 0;
+		asked.trace = &trace;
+	}
+	decide(&asked, a, &s->request, &d);
+	e->outcomes[d.outcome]++;
+	if (d.events_n > 0) {
+		extra_init(&extra);
+		spend_texts(s, &texts);
+		texts_to_event(e->keys, a, &texts, &extra);
+		if (d.outcome == OUTCOME_STEP_UP) {
+			texts.of[TEXT_RETURN_URL] = s->return_url;
+			things_tidy(e, a, txn_cold(t), &extra);
+			texts_to_cold(e->keys, a, &texts, &d.id, &extra);
+		}
+		txn_decision(t, a, &d, &extra);
+	}
+	answer_spend(call, s, a, &d, found ? &old : NULL, s->explain ? &trace : NULL);
+}
+
+static void
+spend(struct call *call, bool dry)
+{
+	struct spend *s = CALL_MEMORY_AS(struct spend, call);
+
+	if (!read_spend(call, s))
+		return;
+	s->dry = s->request.dry = dry;
+	txn_run(call->engine, &s->key, call, spend_txn);
+}
+
+void
+payments_authorize(struct call *call)
+{
+	spend(call, false);
+}
+
+void
+payments_evaluate(struct call *call)
+{
+	spend(call, true);
+}
+
+/* What is done to a hold or a payment. */
+struct book {
+	struct view hold, account, payment, idempotency, amount;
+	struct id key, id, once;
+};
+
+#define BOOK(member, name, kind, need, high) {name, kind, need, offsetof(struct book, member), (high) > 0 ? 1 : 0, high}
+
+static const struct json_field capture_fields[] = {
+	BOOK(hold, "hold", JSON_F_STRING, true, 0),
+	BOOK(idempotency, "capture_id", JSON_F_ID, true, OUTSIDE_ID_MAX),
+	BOOK(amount, "amount", JSON_F_STRING, false, 0),
+	{0},
+};
+
+static const struct json_field release_fields[] = {
+	BOOK(hold, "hold", JSON_F_STRING, true, 0),
+	{0},
+};
+
+static const struct json_field refund_fields[] = {
+	BOOK(account, "account", JSON_F_ID, true, OUTSIDE_ID_MAX),
+	BOOK(payment, "payment", JSON_F_ID, true, OUTSIDE_ID_MAX),
+	BOOK(idempotency, "refund_id", JSON_F_ID, true, OUTSIDE_ID_MAX),
+	BOOK(amount, "amount", JSON_F_STRING, true, 0),
+	{0},
+};
+
+static const struct json_field get_fields[] = {
+	BOOK(account, "account", JSON_F_ID, true, OUTSIDE_ID_MAX),
+	BOOK(payment, "payment", JSON_F_ID, true, OUTSIDE_ID_MAX),
+	{0},
+};
+
+static struct id
+once_of(struct call *call, enum digest_kind kind, const struct id *payment, struct view text)
+{
+	struct view parts[2] = {view_of(payment->b, sizeof(payment->b)), text};
+
+	return keyring_id(call->engine->keys, kind, parts, 2);
+}
+
+static void
+payment_of(struct call *call, struct book *b)
+{
+	struct view parts[3] = {view_of(&call->caller.service, sizeof(call->caller.service)), view_of(b->key.b, 16),
+	    b->payment};
+
+	b->key = account_key_of(call->engine, b->account);
+	b->id = keyring_id(call->engine->keys, DIGEST_PAYMENT, parts, 3);
+}
+
+/* The service's own payment, from the ring or from the store's table; answers NotFound itself. */
+static const struct payment *
+own_payment(struct call *call, const struct account *a, const struct id *id, struct payment *old, const char *what)
+{
+	const struct payment *p = account_payment(a, id);
+	bool found = false;
+
+	if (p == NULL && find_old(call->engine, a, id, old, &found) != CS_OK) {
+		call_unavailable(call, "store");
+		return NULL;
+	}
+	if (found)
+		p = old;
+	if (p == NULL || p->service != call->caller.service) {
+		call_not_found(call, what);
+		return NULL;
+	}
+	return p;
+}
+
+static bool
+read_amount(struct call *call, struct view text, uint16_t currency, int64_t *minor)
+{
+	if (money_parse(text, currency, minor) == CS_OK && *minor > 0)
+		return true;
+	call_invalid(call, "amount", "must be a decimal string above zero with at most the currency's digits");
+	return false;
+}
+
+static void
+capture_txn(struct txn *t, struct account *a, struct call *call)
+{
+	static struct decision d;
+	struct book *b = CALL_MEMORY_AS(struct book, call);
+	struct payment old;
+	const struct payment *p = own_payment(call, a, &b->id, &old, "hold");
+	struct asked asked;
+	struct json_writer w;
+	int64_t amount = -1;
+
+	if (p == NULL || (b->amount.data != NULL && !read_amount(call, b->amount, p->currency, &amount)))
+		return;
+	call_asked(call, &asked);
+	decide_capture(&asked, a, &b->id, &b->once, amount, &d);
+	if (d.reason == REASON_PAYMENT_MISMATCH) {
+		call_conflict(call, p->state == PAYMENT_CAPTURED ? "captured otherwise" : "amount above the hold");
+		return;
+	}
+	txn_decision(t, a, &d, NULL);
+	w = call_reply(call);
+	answer_outcome(&w, &d);
+	p = account_payment(a, &b->id);
+	answer_hold(&w, a, p == NULL ? &old : p);
+	if (d.replayed)
+		json_member_bool(&w, "replayed", true);
+	answer_detail(&w, a, &d);
+	call_end(call, &w);
+}
+
+void
+payments_capture(struct call *call)
+{
+	struct book *b = CALL_MEMORY_AS(struct book, call);
+
+	if (!call_bind(call, capture_fields, b, sizeof(*b)) ||
+	    !call_id(call, ID_HOLD, b->hold, "hold", &b->key, &b->id))
+		return;
+	b->once = once_of(call, DIGEST_CAPTURE, &b->id, b->idempotency);
+	txn_run(call->engine, &b->key, call, capture_txn);
+}
+
+/* Answers of release and refund: the hold as it stands. */
+static void
+answer_book(struct call *call, const struct account *a, const struct book *b, const struct decision *d,
+    const struct payment *old)
+{
+	const struct payment *p = account_payment(a, &b->id);
+	struct json_writer w = call_reply(call);
+
+	answer_hold(&w, a, p == NULL ? old : p);
+	if (d->replayed)
+		json_member_bool(&w, "replayed", true);
+	call_end(call, &w);
+}
+
+static void
+release_txn(struct txn *t, struct account *a, struct call *call)
+{
+	static struct decision d;
+	struct book *b = CALL_MEMORY_AS(struct book, call);
+	struct payment old;
+	struct asked asked;
+
+	if (own_payment(call, a, &b->id, &old, "hold") == NULL)
+		return;
+	call_asked(call, &asked);
+	decide_release(&asked, a, &b->id, &d);
+	if (d.outcome != OUTCOME_PERMIT) {
+		call_conflict(call, "hold is captured: refund it");
+		return;
+	}
+	txn_narrows(t);
+	txn_decision(t, a, &d, NULL);
+	answer_book(call, a, b, &d, &old);
+}
+
+void
+payments_release(struct call *call)
+{
+	struct book *b = CALL_MEMORY_AS(struct book, call);
+
+	if (!call_bind(call, release_fields, b, sizeof(*b)) ||
+	    !call_id(call, ID_HOLD, b->hold, "hold", &b->key, &b->id))
+		return;
+	txn_run(call->engine, &b->key, call, release_txn);
+}
+
+/* A refund that left the state long ago was done: the same again is a replay, another is a conflict. */
+static enum cs_err
+refunded_before(struct engine *e, const struct account *a, const struct id *refund, const struct id *payment,
+    int64_t amount, bool *before, bool *same);
+
+struct old_refund {
+	bool answered;
+	enum cs_err err;
+	struct id payment;
+	int64_t amount;
+};
+
+static void
+found_refund(void *ctx, enum cs_err err, struct view summary)
+{
+	struct old_refund *o = ctx;
+	struct cursor c = cursor_over(summary.data, summary.len);
+
+	o->answered = true;
+	o->err = err;
+	if (err != CS_OK)
+		return;
+	cursor_get(&c, o->payment.b, sizeof(o->payment.b));
+	o->amount = (int64_t)cursor_u64(&c);
+	if (c.bad)
+		o->err = CS_ERR_CORRUPT;
+}
+
+static enum cs_err
+refunded_before(struct engine *e, const struct account *a, const struct id *refund, const struct id *payment,
+    int64_t amount, bool *before, bool *same)
+{
+	static struct old_refund o;
+	struct store_key key, id;
+
+	*before = *same = false;
+	if (account_refund(a, refund) != NULL || a->refunds_n < ACCOUNT_REFUNDS_MAX)
+		return CS_OK;
+	memcpy(key.b, a->key.b, sizeof(key.b));
+	memcpy(id.b, refund->b, sizeof(id.b));
+	o = (struct old_refund){0};
+	store_find_payment(e->store, &key, &id, found_refund, &o);
+	if (!o.answered)
+		return CS_ERR_UNAVAILABLE;
+	*before = o.err == CS_OK;
+	*same = *before && id_equal(&o.payment, payment) && o.amount == amount;
+	return o.err == CS_ERR_NOT_FOUND ? CS_OK : o.err;
+}
+
+static void
+refund_txn(struct txn *t, struct account *a, struct call *call)
+{
+	static struct decision d;
+	struct book *b = CALL_MEMORY_AS(struct book, call);
+	struct payment old;
+	const struct payment *p = own_payment(call, a, &b->id, &old, "payment");
+	struct asked asked;
+	int64_t amount;
+	bool before, same;
+
+	if (p == NULL || !read_amount(call, b->amount, p->currency, &amount))
+		return;
+	if (refunded_before(call->engine, a, &b->once, &b->id, amount, &before, &same) != CS_OK) {
+		call_unavailable(call, "store");
+		return;
+	}
+	d = (struct decision){.replayed = true};
+	if (!before) {
+		call_asked(call, &asked);
+		decide_refund(&asked, a, p == &old ? &old : NULL, &b->id, &b->once, amount, &d);
+		same = d.outcome == OUTCOME_PERMIT;
+	}
+	if (!same) {
+		call_conflict(call, "refunds sum to at most what was captured, and a refund id is for one refund");
+		return;
+	}
+	txn_decision(t, a, &d, NULL);
+	answer_book(call, a, b, &d, &old);
+}
+
+void
+payments_refund(struct call *call)
+{
+	struct book *b = CALL_MEMORY_AS(struct book, call);
+
+	if (!call_bind(call, refund_fields, b, sizeof(*b)))
+		return;
+	payment_of(call, b);
+	b->once = once_of(call, DIGEST_REFUND, &b->id, b->idempotency);
+	txn_run(call->engine, &b->key, call, refund_txn);
+}
+
+static void
+get_txn(struct txn *t, struct account *a, struct call *call)
+{
+	struct book *b = CALL_MEMORY_AS(struct book, call);
+	struct payment old;
+	const struct payment *p = own_payment(call, a, &b->id, &old, "payment");
+	struct json_writer w;
+
+	(void)t;
+	if (p == NULL)
+		return;
+	w = call_reply(call);
+	answer_hold(&w, a, p);
+	call_end(call, &w);
+}
+
+void
+payments_get(struct call *call)
+{
+	struct book *b = CALL_MEMORY_AS(struct book, call);
+
+	if (!call_bind(call, get_fields, b, sizeof(*b)))
+		return;
+	payment_of(call, b);
+	txn_run(call->engine, &b->key, call, get_txn);
+}

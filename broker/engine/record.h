@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The broker's own record, at the store's zero key: what an admin froze, how each provider was when it was first loaded,
+ * and limits set while running. Its events are in the same log, with a chain of their own.
+ */
+#ifndef CS_ENGINE_RECORD_H
+#define CS_ENGINE_RECORD_H
+
+#include "broker/engine/call.h"
+#include "broker/engine/cold.h"
+
+enum { RECORD_BYTES_MAX = 32 * 1024 };
+
+/* Loads it, pins new providers, notes the start. To be called once, before the first turn. */
+enum cs_err record_open(struct engine *e, char why[256]);
+void record_free(struct broker_record *r);
+/* After a reload: providers that are new are pinned, changed ones are marked. */
+void record_configure(struct engine *e);
+
+/*
+ * Decides and commits an event of the broker; `done` answers the call when it is durable (or has answered Unavailable).
+ * type: EVENT_PROVIDER_FROZEN, ... reason: the admin's words.
+ */
+typedef void record_done_fn(struct call *call);
+void record_commit(struct engine *e, struct event *ev, struct view words, struct call *call, record_done_fn *done);
+
+/* Since when, and the admin's words; false where it is not frozen. tag 0: the broker itself. */
+bool record_frozen(const struct engine *e, uint64_t tag, int64_t *since_ms, struct view *words);
+
+/* The part of engine_replay for the zero key. */
+enum cs_err record_replay(struct buf *hot, struct buf *cold, struct view event, struct view extra);
+
+#endif

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From the configuration to the policy that decisions read. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "broker/base/check.h"
+#include "broker/core/money.h"
+#include "broker/engine/engine.h"
+
+enum {
+	CHALLENGE_MS = 5 * 60 * 1000,      /* a prompt lives five minutes */
+	REDEEM_MS = 5 * 60 * 1000,         /* rule 10 */
+	SESSION_IDLE_MS = 15 * 60 * 1000,
+	PROMPTS_PER_LINK_DAY = 100,
+	OPEN_PER_LINK = 5,                 /* of eight: three stay for the other links */
+};
+
+#define SESSION_MAX_MS DAY_MS
+#define HOLD_MS (7 * DAY_MS)
+#define ALLOWANCE_MAX_MS (90 * DAY_MS)
+
+static struct policy_limit
+limit_from(const struct config_limits *l)
+{
+	return (struct policy_limit){l->currency, l->per_payment_minor, l->per_day_minor, l->per_month_minor,
+	    l->count_day, l->count_month};
+}
+
+static uint8_t
+limits_from(const struct config_limits *from, uint16_t n, struct policy_limit *to)
+{
+	CHECK(n <= POLICY_LIMITS_MAX);
+	for (uint16_t i = 0; i < n; i++)
+		to[i] = limit_from(&from[i]);
+	return (uint8_t)n;
+}
+
+static uint64_t
+provider_tag(void *ctx, struct view name)
+{
+	return config_find_provider(ctx, name) < 0 ? 0 : name_tag(name);
+}
+
+static enum cs_err
+compile_stack(struct config *c, const struct config_stack *from, struct stack *to, char why[256])
+{
+	struct view args[CONFIG_ARGUMENTS_MAX];
+	struct stack_error err = {0};
+
+	for (uint32_t i = 0; i < from->line_count; i++) {
+		const struct config_line *line = &c->lines[from->first_line + i];
+		struct stack_text text = {.operation = view_str(line->operation.text),
+		    .control = view_str(line->control.text), .rule = view_str(line->rule.text), .args = args,
+		    .args_n = line->argument_count, .number = (uint16_t)line->operation.line,
+		    .provider_tag = provider_tag, .ctx = c};
+
+		for (uint16_t k = 0; k < line->argument_count; k++)
+			args[k] = view_str(line->arguments[k].text);
+		if (stack_add(to, &text, &err) != CS_OK) {
+			const struct config_word *at = err.arg >= 0 ? &line->arguments[err.arg] :
+			    err.arg == STACK_AT_CONTROL ? &line->control :
+			    err.arg == STACK_AT_OPERATION ? &line->operation : &line->rule;
+
+			snprintf(why, 256, "%s:%u:%u: \"%s\": %s (%s)", line->file, at->line, at->column, at->text,
+			    err.message, err.mend);
+			return CS_ERR_SYNTAX;
+		}
+	}
+	return CS_OK;
+}
+
+static uint8_t
+kinds_mask(const char *const *names, uint16_t n)
+{
+	uint8_t mask = 0;
+
+	for (uint16_t i = 0; i < n; i++) {
+		enum factor_kind kind = factor_kind_find(view_str(names[i]));
+
+		if (kind < FACTOR__COUNT)
+			mask |= (uint8_t)(1 << kind);
+	}
+	return mask;
+}
+
+static enum cs_err
+add_factors(const struct config *c, struct policy *p, char why[256])
+{
+	for (uint16_t i = 0; i < c->factor_count; i++) {
+		const struct config_factor *f = &c->factors[i];
+		enum factor_kind kind = factor_kind_find(view_str(f->name));
+
+		if (kind == FACTOR__COUNT) {
+			snprintf(why, 256, "factor \"%s\": there is no such kind of factor (use its kind as its name, "
+			    "for example totp)", f->name);
+			return CS_ERR_SYNTAX;
+		}
+		p->factors[kind] = (struct policy_factor){.plugin = name_tag(view_str(f->plugin)),
+		    .cooling_off_ms = f->cooling_off_ms, .enabled = true, .reverified = kind == FACTOR_TOTP};
+	}
+	return CS_OK;
+}
+
+static void
+add_providers(const struct config *c, struct policy *p)
+{
+	for (uint16_t i = 0; i < c->provider_count; i++) {
+		const struct config_provider *from = &c->providers[i];
+		struct policy_provider *to = &p->providers[p->providers_n++];
+
+		*to = (struct policy_provider){.tag = name_tag(view_str(from->name)),
+		    .plugin = name_tag(view_str(from->plugin)), .cooling_off_ms = from->cooling_off_ms,
+		    .syncs_secrets = from->syncs_secrets,
+		    .assume_kinds = kinds_mask(from->assume_independent, from->assume_independent_count)};
+		to->limits_n = limits_from(from->limits, from->limits_count, to->limits);
+	}
+}
+
+/* Two names with one tag cannot be told apart: one chance in 2^64 for each pair, and checked all the same. */
+static enum cs_err
+check_tags(const struct policy *p, char why[256])
+{
+	for (size_t i = 0; i < p->services_n; i++) {
+		for (size_t j = i + 1; j < p->services_n; j++) {
+			if (p->services[i].tag == p->services[j].tag) {
+				snprintf(why, 256, "two services have names with the same digest: rename one");
+				return CS_ERR_SYNTAX;
+			}
+		}
+	}
+	return CS_OK;
+}
+
+static void
+digest_policy(const struct config *c, struct policy *p)
+{
+	struct bytes text;
+	struct hash h;
+	const char *body;
+
+	bytes_init(&text, CONFIG_CANONICAL_MAX);
+	config_print(c, &text.buf);
+	CHECK(!text.buf.full);
+	/* Without the first line, which is the generation. */
+	body = memchr(text.buf.data, '\n', text.buf.len);
+	CHECK(body != NULL);
+	sha256(view_of(body, text.buf.len - (size_t)(body - (const char *)text.buf.data)), &h);
+	memcpy(p->digest.b, h.b, sizeof(p->digest.b));
+	bytes_clear(&text);
+}
+
+enum cs_err
+ruleset_new(struct config *c, struct ruleset **out, char why[256])
+{
+	struct ruleset *r = calloc(1, sizeof(*r));
+	struct policy *p = calloc(1, sizeof(*p));
+	enum cs_err err = CS_OK;
+
+	CHECK(r != NULL && p != NULL);
+	r->policy = p;
+	r->stacks = calloc(c->stack_count + 1u, sizeof(*r->stacks));
+	CHECK(r->stacks != NULL);
+	p->utc_offset_s = c->timezone_s;
+	p->link_cooling_off_ms = c->cooling_off.link_ms;
+	p->session_idle_ms = SESSION_IDLE_MS;
+	p->session_max_ms = SESSION_MAX_MS;
+	p->challenge_ms = CHALLENGE_MS;
+	p->redeem_ms = REDEEM_MS;
+	p->hold_ms = HOLD_MS;
+	p->allowance_max_ms = ALLOWANCE_MAX_MS;
+	p->prompts_per_link_day = PROMPTS_PER_LINK_DAY;
+	p->open_per_link = OPEN_PER_LINK;
+	p->limits_n = limits_from(c->policy_limits, c->policy_limits_count, p->limits);
+	for (uint16_t i = 0; i < c->trusted_factor_limit_count; i++) {
+		p->trusted[p->trusted_n++] = (struct policy_limit){c->trusted_factor_limits[i].currency,
+		    c->trusted_factor_limits[i].amount_minor, -1, -1, -1, -1};
+	}
+	for (uint16_t i = 0; i < c->stack_count && err == CS_OK; i++)
+		err = compile_stack(c, &c->stacks[i], &r->stacks[i], why);
+	for (uint16_t i = 0; i < c->service_count; i++) {
+		const struct config_service *s = &c->services[i];
+
+		p->services[p->services_n++] = (struct policy_service){.tag = name_tag(view_str(s->name)),
+		    .rights = s->rights, .doors = s->doors, .stack = &r->stacks[s->stack_index]};
+	}
+	add_providers(c, p);
+	if (err == CS_OK)
+		err = add_factors(c, p, why);
+	if (err == CS_OK)
+		err = check_tags(p, why);
+	if (err != CS_OK) {
+		ruleset_free(r);
+		return err;
+	}
+	digest_policy(c, p);
+	r->config = c;
+	*out = r;
+	return CS_OK;
+}
+
+void
+ruleset_free(struct ruleset *r)
+{
+	if (r == NULL)
+		return;
+	config_free(r->config);
+	free(r->policy);
+	free(r->stacks);
+	free(r);
+}
+
+const struct config_service *
+ruleset_service(const struct ruleset *r, uint64_t tag)
+{
+	for (uint16_t i = 0; i < r->policy->services_n; i++) {
+		if (r->policy->services[i].tag == tag)
+			return &r->config->services[i];
+	}
+	return NULL;
+}
+
+const struct config_provider *
+ruleset_provider(const struct ruleset *r, uint64_t tag)
+{
+	for (uint16_t i = 0; i < r->policy->providers_n; i++) {
+		if (r->policy->providers[i].tag == tag)
+			return &r->config->providers[i];
+	}
+	return NULL;
+}
+
+const char *
+ruleset_service_name(const struct ruleset *r, uint64_t tag)
+{
+	const struct config_service *s = ruleset_service(r, tag);
+
+	return s == NULL ? "?" : s->name;
+}
+
+const char *
+ruleset_provider_name(const struct ruleset *r, uint64_t tag)
+{
+	const struct config_provider *p = ruleset_provider(r, tag);
+
+	return p == NULL ? "?" : p->name;
+}

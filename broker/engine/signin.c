@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The table of begun sign-ins. */
+#include "broker/engine/signin.h"
+
+#include <stdlib.h>
+
+#include "broker/base/check.h"
+#include "broker/base/secret.h"
+#include "broker/engine/ids.h"
+
+enum { SIGNIN_BUCKETS = 4096 };
+
+struct signins {
+	struct signin *buckets[SIGNIN_BUCKETS];
+	size_t n;
+	int64_t swept_ms;
+};
+
+static struct signin **
+bucket_of(struct signins *all, const struct id *id)
+{
+	return &all->buckets[(size_t)(id->b[0] | id->b[1] << 8) % SIGNIN_BUCKETS];
+}
+
+struct signins *
+signins_new(void)
+{
+	struct signins *all = calloc(1, sizeof(*all));
+
+	CHECK(all != NULL);
+	return all;
+}
+
+static void
+free_one(struct signins *all, struct signin **at)
+{
+	struct signin *s = *at;
+
+	*at = s->next;
+	all->n--;
+	secret_wipe(s, sizeof(*s));
+	free(s);
+}
+
+void
+signins_free(struct signins *all)
+{
+	for (size_t i = 0; i < SIGNIN_BUCKETS; i++) {
+		while (all->buckets[i] != NULL)
+			free_one(all, &all->buckets[i]);
+	}
+	free(all);
+}
+
+static void
+sweep(struct signins *all, int64_t now_ms)
+{
+	for (size_t i = 0; i < SIGNIN_BUCKETS; i++) {
+		for (struct signin **at = &all->buckets[i]; *at != NULL;) {
+			/* One that a worker is checking is ended by its answer. */
+			if ((*at)->expires_ms <= now_ms && (*at)->state != SIGNIN_CHECKING)
+				free_one(all, at);
+			else
+				at = &(*at)->next;
+		}
+	}
+}
+
+void
+signins_tick(struct engine *e)
+{
+	struct signins *all = e->signins;
+
+	if (all->n == 0 || e->now.boot_ms - all->swept_ms < 10000)
+		return;
+	all->swept_ms = e->now.boot_ms;
+	sweep(all, e->now.wall_ms);
+}
+
+/* 256 random bits as text: more than the 128 that RFC 9700 asks for, and a valid PKCE verifier (RFC 7636, 4.1). */
+static void
+random_text(char to[SIGNIN_SECRET_TEXT + 1])
+{
+	uint8_t bytes[32];
+
+	secret_random(bytes, sizeof(bytes));
+	to[base64url_encode(bytes, sizeof(bytes), to)] = '\0';
+	secret_wipe(bytes, sizeof(bytes));
+}
+
+struct signin *
+signin_begin(struct engine *e)
+{
+	struct signins *all = e->signins;
+	struct signin *s, **at;
+
+	if (all->n >= SIGNINS_MAX)
+		sweep(all, e->now.wall_ms);
+	if (all->n >= SIGNINS_MAX)
+		return NULL;
+	s = calloc(1, sizeof(*s));
+	CHECK(s != NULL);
+	secret_random(s->id.b, sizeof(s->id.b));
+	/* State and start token carry the id, so that both find the sign-in; the rest of them is secret. */
+	secret_random(s->start_token, sizeof(s->start_token));
+	random_text(s->nonce);
+	random_text(s->verifier);
+	random_text(s->oauth_state);
+	s->expires_ms = e->now.wall_ms + SIGNIN_MS;
+	at = bucket_of(all, &s->id);
+	s->next = *at;
+	*at = s;
+	all->n++;
+	return s;
+}
+
+static bool
+alive(struct engine *e, const struct signin *s)
+{
+	return s->expires_ms > e->now.wall_ms;
+}
+
+struct signin *
+signin_find(struct engine *e, const struct id *id)
+{
+	for (struct signin *s = *bucket_of(e->signins, id); s != NULL; s = s->next) {
+		if (secret_equal(s->id.b, id->b, sizeof(id->b)))
+			return alive(e, s) ? s : NULL;
+	}
+	return NULL;
+}
+
+struct signin *
+signin_by_start(struct engine *e, const uint8_t token[16])
+{
+	for (size_t i = 0; i < SIGNIN_BUCKETS; i++) {
+		for (struct signin *s = e->signins->buckets[i]; s != NULL; s = s->next) {
+			if (secret_equal(s->start_token, token, sizeof(s->start_token)))
+				return alive(e, s) && s->state == SIGNIN_BEGUN && !s->native ? s : NULL;
+		}
+	}
+	return NULL;
+}
+
+struct signin *
+signin_by_state(struct engine *e, struct view oauth_state)
+{
+	for (size_t i = 0; oauth_state.len == SIGNIN_SECRET_TEXT && i < SIGNIN_BUCKETS; i++) {
+		for (struct signin *s = e->signins->buckets[i]; s != NULL; s = s->next) {
+			if (secret_equal(s->oauth_state, oauth_state.data, SIGNIN_SECRET_TEXT))
+				return alive(e, s) && s->state == SIGNIN_STARTED ? s : NULL;
+		}
+	}
+	return NULL;
+}
+
+void
+signin_end(struct engine *e, struct signin *s)
+{
+	struct signin **at = bucket_of(e->signins, &s->id);
+
+	while (*at != s)
+		at = &(*at)->next;
+	free_one(e->signins, at);
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A connection as the engine sees it: bytes that came in, bytes to go out. loop.c moves the bytes with libevent; the
+ * simulator moves them by hand. Messages are taken one after the other; a call that waits holds up its own connection
+ * only. Nothing is sent while a reply in `out` waits for its commit.
+ */
+#ifndef CS_ENGINE_STREAM_H
+#define CS_ENGINE_STREAM_H
+
+#include "broker/base/bytes.h"
+#include "broker/base/varlink.h"
+
+enum {
+	STREAM_IN_MAX = 4 * (VARLINK_MESSAGE_MAX + 1), /* room to read ahead of a turn */
+	STREAM_OUT_MAX = 2 * 1024 * 1024,
+	STREAM_OUT_FULL = 256 * 1024,                  /* beyond this a peer that does not read is not read from */
+	STREAM_KEEP = 16 * 1024,                       /* buffer kept by an idle connection */
+};
+
+enum stream_kind { STREAM_SERVICE, STREAM_ADMIN, STREAM_GATEWAY, STREAM_WORKER };
+
+struct call;
+
+struct stream {
+	struct bytes in, out;
+	size_t taken;           /* bytes of `in` that were handled */
+	size_t scanned;         /* of what is left, searched for the end of a message */
+	uint32_t unsettled;     /* replies in `out` that wait for a commit */
+	uint8_t kind;           /* enum stream_kind */
+	bool ended;             /* the peer sends no more */
+	bool failed;            /* close without sending the rest */
+	bool queued;            /* in the engine's list of streams with something to do */
+	struct call *held;      /* a call that holds this stream up */
+	uint32_t uid;           /* of the peer, as the kernel says */
+	int64_t active_ms;      /* boot clock */
+	void *owner;            /* of a worker's stream: its server slot */
+	struct stream *next;    /* in that list */
+	struct stream *touched_next; /* of this turn */
+	bool listed;
+	void *io;               /* loop.c's own */
+};
+
+/* What the engine asks of whoever moves the bytes. */
+struct stream_ops {
+	/* There is something to send, or the stream is to be read again, or closed. Called at the end of a turn. */
+	void (*update)(void *ctx, struct stream *s);
+	/* Connects to a Unix socket; NULL where it cannot be done now. The stream is the engine's until it closes it. */
+	struct stream *(*connect)(void *ctx, const char *path);
+	void *ctx;
+};
+
+void stream_init(struct stream *s, enum stream_kind kind, uint32_t uid);
+void stream_clear(struct stream *s);
+
+#endif

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Transactions: load, decide, commit, reply. Within one turn all that is asked of one account is decided in order on one
+ * state and committed as one; a reply that rests on uncommitted events waits for their commit, and becomes Unavailable
+ * where that fails. An account whose commit is on its way holds later requests back until it is known.
+ */
+#ifndef CS_ENGINE_TXN_H
+#define CS_ENGINE_TXN_H
+
+#include "broker/engine/cold.h"
+#include "broker/engine/engine.h"
+
+struct txn;
+
+/*
+ * Called with the account's state (of a new account: ACCOUNT_NONE). Inside, txn_event() adds events; the state that `a`
+ * points to moves with them. call is the one given to txn_run(), or a copy of it if the load had to wait.
+ */
+typedef void txn_fn(struct txn *t, struct account *a, struct call *call);
+
+/* The call is answered with Unavailable where the account cannot be loaded. */
+void txn_run(struct engine *e, const struct id *key, struct call *call, txn_fn *fn);
+
+/* An event that was decided on the state as it is: chained, encoded, applied. extra may be NULL. */
+void txn_event(struct txn *t, struct account *a, struct event *ev, struct extra *extra);
+/* All of a decision's events; the extra goes with the first. */
+void txn_decision(struct txn *t, struct account *a, struct decision *d, struct extra *extra);
+/* Takes or gives back a unique link key with this transaction's commit. */
+void txn_claim(struct txn *t, const struct id *claim, bool release);
+/* Whether it has events that are not committed. */
+bool txn_pending(const struct txn *t);
+/* The account's cold state as of the events so far. */
+struct view txn_cold(const struct txn *t);
+/* A revision that takes power away, for the store's reserve. */
+void txn_narrows(struct txn *t);
+
+/* A reply was written into the stream's out from `start`: it waits while the transaction has uncommitted events. */
+void txn_reply(struct txn *t, struct call *call, size_t start);
+
+struct txns *txns_new(void);
+void txns_free(struct txns *x);
+/* End of a turn: commits what is dirty, flushes the store. */
+void txns_commit(struct engine *e);
+/* The stream is gone: its replies go nowhere. */
+void txns_gone(struct engine *e, struct stream *s);
+bool txns_busy(const struct engine *e);
+
+#endif

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Calls with `more` that wait for something to happen: a challenge's next state, the next events. */
+#ifndef CS_ENGINE_WATCH_H
+#define CS_ENGINE_WATCH_H
+
+#include "broker/engine/call.h"
+
+enum { WATCHES_MAX = 4096 };
+
+typedef void watch_fn(struct call *call);
+
+struct watches *watches_new(void);
+void watches_free(struct watches *w);
+/*
+ * Holds the call; `wake` runs at the end of a turn in which an event of this account was committed (key NULL: of any),
+ * and may answer for good (then the watch ends) or with call_reply_more(). False where there are too many.
+ */
+bool watch_add(struct engine *e, struct call *call, const struct id *key, watch_fn *wake);
+/* A committed event. */
+void watches_event(struct engine *e, const struct id *key, struct view event);
+/* End of a turn: wakes what has something to hear. */
+void watches_run(struct engine *e);
+/* The stream of a held call is gone. */
+void watches_gone(struct engine *e, struct call *call);
+
+#endif

@@ -1,0 +1,473 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Queues and connections of the plugins. */
+#include "broker/engine/workers.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "broker/base/check.h"
+#include "broker/base/log.h"
+
+enum {
+	TARGETS_MAX = CONFIG_PROVIDERS_MAX + CONFIG_FACTORS_MAX,
+	SERVERS_MAX = 16,
+	RECONNECT_MS = 250,        /* a worker that is down is looked for this often, while something waits for it */
+};
+
+struct ask {
+	worker_done_fn *done;
+	void *ctx;
+	struct bytes message;
+	int64_t deadline_ms;       /* boot clock */
+	uint64_t request;
+	struct ask *next;
+};
+
+struct server {
+	struct target *target;
+	struct stream *stream;     /* NULL: not connected */
+	struct ask *ask;           /* that it works on */
+};
+
+struct target {
+	char name[CONFIG_NAME_MAX + 1];
+	char path[CONFIG_SOCKET_PATH_MAX + 1];
+	char plugin[64];
+	bool provider, current;
+	uint32_t servers_n, queue_max, queued;
+	int64_t deadline_ms, tried_ms;
+	uint64_t failures;
+	char last_error[96];
+	struct server servers[SERVERS_MAX];
+	struct ask *first, **last;
+};
+
+struct workers {
+	struct target *targets[TARGETS_MAX * 2]; /* old ones stay until their calls have ended */
+	size_t n;
+	uint64_t requests;
+};
+
+struct workers *
+workers_new(void)
+{
+	struct workers *w = calloc(1, sizeof(*w));
+
+	CHECK(w != NULL);
+	return w;
+}
+
+static void
+ask_free(struct ask *a)
+{
+	bytes_clear(&a->message);
+	free(a);
+}
+
+static void
+target_free(struct target *t)
+{
+	for (struct ask *a = t->first, *next; a != NULL; a = next) {
+		next = a->next;
+		ask_free(a);
+	}
+	for (uint32_t i = 0; i < t->servers_n; i++) {
+		if (t->servers[i].ask != NULL)
+			ask_free(t->servers[i].ask);
+	}
+	free(t);
+}
+
+void
+workers_free(struct workers *w)
+{
+	for (size_t i = 0; i < w->n; i++)
+		target_free(w->targets[i]);
+	free(w);
+}
+
+static struct target *
+target_find(const struct workers *w, struct view name)
+{
+	for (size_t i = 0; i < w->n; i++) {
+		if (w->targets[i]->current && view_equal(name, view_str(w->targets[i]->name)))
+			return w->targets[i];
+	}
+	return NULL;
+}
+
+static void
+configure(struct engine *e, const char *name, const char *plugin, const char *path, bool provider, uint32_t servers,
+    uint32_t queue, int64_t deadline_ms)
+{
+	struct workers *w = e->workers;
+	struct target *t = target_find(w, view_str(name));
+
+	if (t != NULL && strcmp(t->path, path) != 0) {
+		t->current = false;
+		t = NULL;
+	}
+	if (t == NULL) {
+		CHECK(w->n < TARGETS_MAX * 2);
+		t = calloc(1, sizeof(*t));
+		CHECK(t != NULL);
+		snprintf(t->name, sizeof(t->name), "%s", name);
+		snprintf(t->path, sizeof(t->path), "%s", path);
+		t->last = &t->first;
+		t->tried_ms = INT64_MIN / 2;
+		w->targets[w->n++] = t;
+	}
+	snprintf(t->plugin, sizeof(t->plugin), "%s", plugin);
+	t->current = t->provider = true;
+	t->provider = provider;
+	t->servers_n = servers < SERVERS_MAX ? servers : SERVERS_MAX;
+	t->queue_max = queue;
+	t->deadline_ms = deadline_ms;
+	for (uint32_t i = 0; i < SERVERS_MAX; i++)
+		t->servers[i].target = t;
+}
+
+static bool
+target_idle(const struct target *t)
+{
+	for (uint32_t i = 0; i < SERVERS_MAX; i++) {
+		if (t->servers[i].ask != NULL)
+			return false;
+	}
+	return t->first == NULL;
+}
+
+/* A target that the configuration has no more closes its connections when its last call has ended. */
+static void
+retire(struct engine *e)
+{
+	struct workers *w = e->workers;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < w->n; i++) {
+		struct target *t = w->targets[i];
+
+		if (t->current || !target_idle(t)) {
+			w->targets[kept++] = t;
+			continue;
+		}
+		for (uint32_t k = 0; k < SERVERS_MAX; k++) {
+			struct stream *s = t->servers[k].stream;
+
+			if (s == NULL)
+				continue;
+			s->owner = NULL;
+			s->failed = true;
+			engine_ready(e, s);
+		}
+		target_free(t);
+	}
+	w->n = kept;
+}
+
+void
+workers_configure(struct engine *e)
+{
+	const struct config *c = e->rules->config;
+	struct workers *w = e->workers;
+
+	for (size_t i = 0; i < w->n; i++) {
+		struct view name = view_str(w->targets[i]->name);
+
+		if (config_find_provider(c, name) < 0 && config_find_factor(c, name) < 0)
+			w->targets[i]->current = false;
+	}
+	for (uint16_t i = 0; i < c->provider_count; i++) {
+		const struct config_provider *p = &c->providers[i];
+
+		configure(e, p->name, p->plugin, p->socket == NULL ? "" : p->socket, true, p->servers, p->queue,
+		    p->deadline_ms);
+	}
+	for (uint16_t i = 0; i < c->factor_count; i++) {
+		const struct config_factor *f = &c->factors[i];
+
+		configure(e, f->name, f->plugin, f->socket == NULL ? "" : f->socket, false, f->servers, f->queue,
+		    f->deadline_ms);
+	}
+	retire(e);
+}
+
+static void
+finish(struct engine *e, struct ask *a, const struct worker_result *result)
+{
+	worker_done_fn *done = a->done;
+	void *ctx = a->ctx;
+
+	ask_free(a);
+	done(e, ctx, result);
+}
+
+static void
+fail(struct engine *e, struct target *t, struct ask *a, const char *why)
+{
+	struct worker_result result = {.err = CS_ERR_UNAVAILABLE, .reason = view_str(why)};
+
+	t->failures++;
+	snprintf(t->last_error, sizeof(t->last_error), "%s", why);
+	log_warn("msg=\"a plugin gave no usable answer\" plugin=%s why=\"%s\" request=%llu", t->name, why,
+	    (unsigned long long)a->request);
+	finish(e, a, &result);
+}
+
+/* The server's connection ends: the worker replaces a server that was late or lied. */
+static void
+server_drop(struct engine *e, struct server *v)
+{
+	struct stream *s = v->stream;
+
+	if (s == NULL)
+		return;
+	v->stream = NULL;
+	s->owner = NULL;
+	s->failed = true;
+	engine_ready(e, s);
+}
+
+static bool
+server_connect(struct engine *e, struct server *v)
+{
+	struct target *t = v->target;
+
+	if (v->stream != NULL)
+		return true;
+	if (e->now.boot_ms - t->tried_ms < RECONNECT_MS)
+		return false;
+	v->stream = e->io.connect(e->io.ctx, t->path);
+	if (v->stream == NULL) {
+		t->tried_ms = e->now.boot_ms;
+		return false;
+	}
+	v->stream->owner = v;
+	return true;
+}
+
+static void
+pump(struct engine *e, struct target *t)
+{
+	for (uint32_t i = 0; i < t->servers_n && t->first != NULL; i++) {
+		struct server *v = &t->servers[i];
+		struct ask *a = t->first;
+
+		if (v->ask != NULL || !server_connect(e, v))
+			continue;
+		t->first = a->next;
+		if (t->first == NULL)
+			t->last = &t->first;
+		t->queued--;
+		v->ask = a;
+		buf_put_view(&v->stream->out.buf, buf_view(&a->message.buf));
+		engine_ready(e, v->stream);
+	}
+}
+
+static void
+write_message(struct ask *a, const char *method, struct view parameters, int64_t deadline_ms)
+{
+	char name[96], request[32];
+	int n = snprintf(name, sizeof(name), "org.countersign.Worker.%s", method);
+	int len = snprintf(request, sizeof(request), "%llu", (unsigned long long)a->request);
+	struct json_writer w;
+
+	CHECK(n > 0 && (size_t)n < sizeof(name));
+	w = varlink_call_begin(&a->message.buf, view_of(name, (size_t)n), false);
+	json_member_int(&w, "deadline_ms", deadline_ms);
+	json_member_str(&w, "request", view_of(request, (size_t)len));
+	if (parameters.len > 0) {
+		buf_put_u8(&a->message.buf, ',');
+		buf_put_view(&a->message.buf, parameters);
+	}
+	varlink_end(&w);
+}
+
+void
+workers_ask(struct engine *e, struct view name, const char *method, struct view parameters, worker_done_fn *done,
+    void *ctx)
+{
+	struct workers *w = e->workers;
+	struct target *t = target_find(w, name);
+	struct ask *a = calloc(1, sizeof(*a));
+
+	CHECK(a != NULL);
+	bytes_init(&a->message, VARLINK_MESSAGE_MAX + 1);
+	*a = (struct ask){.done = done, .ctx = ctx, .message = a->message, .request = ++w->requests};
+	if (t == NULL || t->queued >= t->queue_max) {
+		struct worker_result result = {.err = CS_ERR_UNAVAILABLE,
+		    .reason = t == NULL ? VIEW("no such plugin") : VIEW("queue full")};
+
+		finish(e, a, &result);
+		return;
+	}
+	a->deadline_ms = e->now.boot_ms + t->deadline_ms;
+	write_message(a, method, parameters, t->deadline_ms);
+	if (a->message.buf.full) {
+		fail(e, t, a, "request too long");
+		return;
+	}
+	*t->last = a;
+	t->last = &a->next;
+	t->queued++;
+	pump(e, t);
+}
+
+static bool
+same_request(const struct json *doc, uint32_t parameters, uint64_t request)
+{
+	char text[32];
+	int n = snprintf(text, sizeof(text), "%llu", (unsigned long long)request);
+	uint32_t at = parameters == 0 ? 0 : json_get(doc, parameters, VIEW("request"));
+
+	return at != 0 && json_type(doc, at) == JSON_STRING &&
+	    view_equal(json_text(doc, at), view_of(text, (size_t)n));
+}
+
+/* One reply. False where the server cannot be trusted with another call. */
+static bool
+take_reply(struct engine *e, struct server *v, char *text, size_t len)
+{
+	struct ask *a = v->ask;
+	struct worker_result result = {.err = CS_OK};
+	struct varlink_reply reply;
+	struct json_error err;
+	struct json doc;
+	uint32_t at;
+
+	if (a == NULL)
+		return false;
+	v->ask = NULL;
+	if (varlink_read_reply(text, len, e->tokens, JSON_TOKENS_MAX, &doc, &reply, &err) != CS_OK ||
+	    reply.continues) {
+		fail(e, v->target, a, "the answer is garbage");
+		return false;
+	}
+	at = reply.parameters == 0 ? 0 : json_get(&doc, reply.parameters, VIEW("reason"));
+	if (at != 0 && json_type(&doc, at) == JSON_STRING)
+		result.reason = json_text(&doc, at);
+	if (reply.error.len > 0) {
+		if (!view_equal(reply.error, VIEW("org.countersign.Worker.Refused"))) {
+			fail(e, v->target, a, "the plugin failed");
+			return true;
+		}
+		result.err = CS_ERR_DENIED;
+		finish(e, a, &result);
+		return true;
+	}
+	if (!same_request(&doc, reply.parameters, a->request)) {
+		fail(e, v->target, a, "the answer is to another request");
+		return false;
+	}
+	result.doc = &doc;
+	result.parameters = reply.parameters;
+	finish(e, a, &result);
+	return true;
+}
+
+void
+workers_read(struct engine *e, struct stream *s)
+{
+	struct server *v = s->owner;
+	size_t len;
+
+	if (v == NULL) {
+		s->taken = s->in.buf.len;
+		return;
+	}
+	while (varlink_frame((char *)s->in.buf.data + s->taken, s->in.buf.len - s->taken, &s->scanned, &len) == CS_OK) {
+		char *at = (char *)s->in.buf.data + s->taken;
+
+		s->scanned = 0;
+		s->taken += len + 1;
+		if (!take_reply(e, v, at, len)) {
+			server_drop(e, v);
+			return;
+		}
+	}
+	if (s->ended || s->failed || s->in.buf.len - s->taken > VARLINK_MESSAGE_MAX) {
+		struct ask *a = v->ask;
+
+		v->ask = NULL;
+		server_drop(e, v);
+		if (a != NULL)
+			fail(e, v->target, a, "the plugin's process ended");
+	}
+	pump(e, v->target);
+}
+
+void
+workers_gone(struct engine *e, struct stream *s)
+{
+	struct server *v = s->owner;
+	struct ask *a;
+
+	if (v == NULL)
+		return;
+	v->stream = NULL;
+	s->owner = NULL;
+	a = v->ask;
+	v->ask = NULL;
+	if (a != NULL)
+		fail(e, v->target, a, "the plugin's process ended");
+}
+
+/* Calls past their deadline end, queued or at a server; that server's connection ends with them. */
+static void
+expire(struct engine *e, struct target *t)
+{
+	for (uint32_t i = 0; i < SERVERS_MAX; i++) {
+		struct ask *a = t->servers[i].ask;
+
+		if (a == NULL || a->deadline_ms > e->now.boot_ms)
+			continue;
+		t->servers[i].ask = NULL;
+		server_drop(e, &t->servers[i]);
+		fail(e, t, a, "too late");
+	}
+	while (t->first != NULL && t->first->deadline_ms <= e->now.boot_ms) {
+		struct ask *a = t->first;
+
+		t->first = a->next;
+		if (t->first == NULL)
+			t->last = &t->first;
+		t->queued--;
+		fail(e, t, a, "too late in the queue");
+	}
+}
+
+void
+workers_tick(struct engine *e)
+{
+	for (size_t i = 0; i < e->workers->n; i++) {
+		struct target *t = e->workers->targets[i];
+
+		expire(e, t);
+		if (t->first != NULL)
+			pump(e, t);
+	}
+	retire(e);
+}
+
+bool
+workers_status(const struct engine *e, size_t i, struct worker_status *out)
+{
+	const struct workers *w = e->workers;
+	const struct target *t = NULL;
+
+	for (size_t k = 0; k < w->n; k++) {
+		if (w->targets[k]->current && i-- == 0) {
+			t = w->targets[k];
+			break;
+		}
+	}
+	if (t == NULL)
+		return false;
+	*out = (struct worker_status){.name = t->name, .plugin = t->plugin, .provider = t->provider,
+	    .servers = t->servers_n, .queued = t->queued, .failures = t->failures};
+	for (uint32_t k = 0; k < t->servers_n; k++)
+		out->busy += t->servers[k].ask != NULL;
+	snprintf(out->last_error, sizeof(out->last_error), "%s", t->last_error);
+	return true;
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The engine's side of the plugins: for each provider and factor a queue and as many connections as its worker has
+ * servers. A call gets a server, or waits; its deadline runs from the moment of queueing. Whatever goes wrong, silence
+ * and garbage included, ends as a result with `err` set, exactly once.
+ */
+#ifndef CS_ENGINE_WORKERS_H
+#define CS_ENGINE_WORKERS_H
+
+#include "broker/engine/call.h"
+
+enum { WORKER_REQUEST_MAX = 24 * 1024 };
+
+struct worker_result {
+	enum cs_err err;        /* CS_OK; CS_ERR_DENIED: the plugin's no; CS_ERR_UNAVAILABLE: no usable answer in time */
+	struct view reason;     /* of CS_ERR_DENIED: as the plugin gave it, such as "bad_nonce"; else a word for the log */
+	const struct json *doc; /* of CS_OK */
+	uint32_t parameters;
+};
+
+/* Runs once. ctx is the asker's; the held call may have lost its stream. */
+typedef void worker_done_fn(struct engine *e, void *ctx, const struct worker_result *result);
+
+/*
+ * Sends the call `method` ("Identify") of org.countersign.Worker to the provider or factor of that name. `parameters` is
+ * the JSON of its members without deadline_ms and request, which are added here (leading comma not included; may be
+ * empty). The reply's `request` is compared. done may run before this returns.
+ */
+void workers_ask(struct engine *e, struct view name, const char *method, struct view parameters, worker_done_fn *done,
+    void *ctx);
+
+struct worker_status {
+	const char *name, *plugin;
+	bool provider;
+	uint32_t servers, busy, queued;
+	uint64_t failures;
+	char last_error[96];
+};
+/* The i-th of providers then factors; false beyond. */
+bool workers_status(const struct engine *e, size_t i, struct worker_status *out);
+
+struct workers *workers_new(void);
+void workers_free(struct workers *w);
+void workers_configure(struct engine *e);
+void workers_read(struct engine *e, struct stream *s);
+void workers_gone(struct engine *e, struct stream *s);
+void workers_tick(struct engine *e);
+
+#endif
