@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Calls to a worker: whatever comes, there is one reply, whole and well formed. The plugin is an honest one. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "broker/base/check.h"
+#include "broker/base/bytes.h"
+#include "broker/worker/calls.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
+
+static void
+no_deadline(void *context, int64_t deadline_boot_ms)
+{
+	(void)context;
+	(void)deadline_boot_ms;
+}
+
+static int
+verify(void *instance, const struct countersign_verify *in, struct countersign_verify_answer *out)
+{
+	(void)instance;
+	CHECK(in->secret.len <= 256 && in->last_step >= -1);
+	out->verdict = 0;
+	return countersign_put(&out->request, in->call.request.data, in->call.request.len);
+}
+
+static int
+enrol(void *instance, const struct countersign_enrol *in, struct countersign_enrol_answer *out)
+{
+	(void)instance;
+	out->steps[0].kind = COUNTERSIGN_STEP_SHOW;
+	out->steps_count = 1;
+	(void)countersign_put(&out->secret, "secret", 6);
+	if (countersign_put(&out->steps[0].value, in->account_hint.data, in->account_hint.len) !=
+	    COUNTERSIGN_OK)
+		return COUNTERSIGN_FULL;
+	return countersign_put(&out->request, in->call.request.data, in->call.request.len);
+}
+
+static int
+identify(void *instance, const struct countersign_identify *in, struct countersign_identity *out)
+{
+	(void)instance;
+	CHECK(in->client_ids_count >= 1 && in->client_ids_count <= COUNTERSIGN_CLIENT_IDS_MAX);
+	CHECK((in->id_token.len > 0) != (in->code.len > 0));
+	(void)countersign_put(&out->issuer, "i", 1);
+	(void)countersign_put(&out->audience, "a", 1);
+	(void)countersign_put(&out->nonce, in->nonce.data, in->nonce.len);
+	out->expires_at_ms = in->call.now_ms;
+	return countersign_put(&out->subject, in->code.len > 0 ? in->code.data : in->id_token.data,
+	    in->code.len > 0 ? in->code.len : in->id_token.len);
+}
+
+static int
+authorization_url(void *instance, const struct countersign_authorize *in,
+    struct countersign_authorize_answer *out)
+{
+	(void)instance;
+	return countersign_put(&out->url, in->redirect_uri.data, in->redirect_uri.len);
+}
+
+static int
+profile(void *instance, struct countersign_profile *p)
+{
+	(void)instance;
+	p->assurance = COUNTERSIGN_STABLE_SUBJECT;
+	return COUNTERSIGN_OK;
+}
+
+static const struct countersign_plugin_v1 *
+plugin(void)
+{
+	static const struct countersign_provider_v1 provider = {sizeof(provider), authorization_url,
+	    identify};
+	static const struct countersign_factor_v1 factor = {sizeof(factor), "fuzz", enrol, verify};
+	static const struct countersign_plugin_v1 p = {
+		.size = sizeof(p),
+		.abi = COUNTERSIGN_PLUGIN_ABI,
+		.kinds = COUNTERSIGN_KIND_PROVIDER | COUNTERSIGN_KIND_FACTOR,
+		.name = "fuzz",
+		.version = "1",
+		.help = "",
+		.profile = profile,
+		.provider = &provider,
+		.factor = &factor,
+	};
+
+	return &p;
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+{
+	static struct json_token tokens[JSON_TOKENS_MAX];
+	static const struct settings settings = {.name = "fuzz", .deadline_ms = 1000};
+	static struct host host;
+	struct calls calls = {.host = &host, .plugin = plugin(), .settings = &settings,
+	    .deadline = no_deadline};
+	struct varlink_reply reply;
+	struct bytes out;
+	struct json doc;
+	size_t whole;
+	char *text;
+
+	if (len > VARLINK_MESSAGE_MAX)
+		return 0;
+	text = malloc(len + 1);
+	CHECK(text != NULL);
+	if (len > 0)
+		memcpy(text, data, len);
+	host_init(&host, plugin(), &settings, NULL);
+	bytes_init(&out, 2 * VARLINK_MESSAGE_MAX);
+	calls_answer(&calls, text, len, &out.buf);
+	CHECK(!out.buf.full);
+	CHECK(varlink_frame((char *)out.buf.data, out.buf.len, NULL, &whole) == CS_OK);
+	CHECK(whole == out.buf.len - 1);
+	CHECK(varlink_read_reply((char *)out.buf.data, whole, tokens, JSON_TOKENS_MAX, &doc, &reply,
+	    NULL) == CS_OK);
+	bytes_clear(&out);
+	free(text);
+	return 0;
+}
