@@ -5,6 +5,7 @@ EXTRA_DIST += \
 	%reldir%/test_bad_answers.py \
 	%reldir%/test_commands.py \
 	%reldir%/test_completion.py \
+	%reldir%/test_drift.py \
 	%reldir%/test_events.py \
 	%reldir%/test_example.py \
 	%reldir%/test_files.py \
