@@ -12,6 +12,7 @@ libstore_la_SOURCES = \
 	%reldir%/sqlite_log.c \
 	%reldir%/sqlite_schema.c \
 	%reldir%/sqlite_turn.c \
+	%reldir%/sqlite_vfs.c \
 	%reldir%/store.c %reldir%/store.h
 libstore_la_CPPFLAGS = $(AM_CPPFLAGS) $(SQLITE_CFLAGS)
 libstore_la_LIBADD = libbase.la $(SQLITE_LIBS) -lpthread

@@ -67,6 +67,7 @@ op_idle(struct store *base, int64_t budget_us)
 
 	if (s->turn.pending_n > 0)
 		return true;
+	turn_rest(s);
 	more = fold_idle(s, sqlite_now_us() + budget_us);
 	cache_trim(&s->cache);
 	return checkpoint_turn(s) || more;

@@ -98,7 +98,7 @@ checkpoint_start(struct store_sqlite *s)
 	pthread_mutex_init(&c->mutex, NULL);
 	pthread_cond_init(&c->wake, NULL);
 	pthread_cond_init(&c->ready, NULL);
-	if (sqlite_connect(s->path, &c->db) != SQLITE_OK || !thread_start(c)) {
+	if (sqlite_connect(s->path, NULL, &c->db) != SQLITE_OK || !thread_start(c)) {
 		sqlite3_close(c->db);
 		free(c);
 		return CS_ERR_SYSTEM;

@@ -2,7 +2,8 @@
 /*
  * Inside the embedded store. The files: sqlite.c (open, close, look-ups), sqlite_schema.c (the file and what is
  * checked before it is used), sqlite_turn.c (commits and the flush), sqlite_log.c (rows of the log, scan, replay),
- * sqlite_fold.c (snapshots), sqlite_claim.c (link keys, old payments), sqlite_checkpoint.c (the helper thread).
+ * sqlite_fold.c (snapshots), sqlite_claim.c (link keys, old payments), sqlite_checkpoint.c (the helper thread),
+ * sqlite_vfs.c (fewer writes to the WAL).
  */
 #ifndef CS_STORE_SQLITE_INT_H
 #define CS_STORE_SQLITE_INT_H
@@ -107,14 +108,17 @@ struct store_sqlite {
 /* schema: sets *why on failure. */
 enum cs_err sqlite_file_open(struct store_sqlite *s, const char *path, char *why);
 void sqlite_file_close(struct store_sqlite *s);
-/* A connection with this store's settings; the checkpoint thread's too. SQLite's result code. */
-int sqlite_connect(const char *path, sqlite3 **db);
+/* A connection with this store's settings; the checkpoint thread's too, whose vfs is NULL. SQLite's result code. */
+int sqlite_connect(const char *path, const char *vfs, sqlite3 **db);
 /* Reads the mark; says whether the last close was orderly. */
 enum cs_err sqlite_meta_read(struct store_sqlite *s, struct record_meta *meta, char *why);
 int sqlite_meta_write(struct store_sqlite *s, const struct record_meta *meta);
 enum cs_err sqlite_quick_check(struct store_sqlite *s, char *why);
 /* Refreshes disk_free_bytes and disk_low. */
 void sqlite_disk_check(struct store_sqlite *s);
+
+/* vfs: the name of the layer that writes the WAL in few calls. */
+const char *sqlite_gathering_vfs(void);
 
 /* turn: */
 void turn_commit(struct store *base, const struct store_commit *c, store_commit_fn *done, void *ctx);
@@ -125,6 +129,8 @@ int turn_begin(struct store_sqlite *s);
 enum cs_err turn_end(struct store_sqlite *s);
 /* Takes the turn back after a statement failed with rc. */
 void turn_fail(struct store_sqlite *s, int rc);
+/* Ends a transaction that only read. */
+void turn_rest(struct store_sqlite *s);
 void turn_clear(struct store_sqlite *s);
 /* The record's entry from the cache or the disk; *e NULL with CS_ERR_NOT_FOUND. Never leaves the budget for long. */
 enum cs_err sqlite_record(struct store_sqlite *s, const struct store_key *key, struct cache_entry **e);

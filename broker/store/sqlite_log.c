@@ -235,6 +235,7 @@ log_replay(struct store_sqlite *s, char *why)
 		if (err == CS_OK)
 			err = replay_fold(s);
 	}
+	turn_rest(s);
 	bytes_clear(&row.bytes);
 	free(memory);
 	if (err == CS_OK) {

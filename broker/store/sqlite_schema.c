@@ -127,9 +127,9 @@ file_check(const char *path, char *why)
 }
 
 int
-sqlite_connect(const char *path, sqlite3 **db)
+sqlite_connect(const char *path, const char *vfs, sqlite3 **db)
 {
-	int rc = sqlite3_open_v2(path, db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
+	int rc = sqlite3_open_v2(path, db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, vfs);
 
 	if (rc == SQLITE_OK)
 		rc = sqlite3_busy_timeout(*db, BUSY_MS);
@@ -231,7 +231,7 @@ sqlite_file_open(struct store_sqlite *s, const char *path, char *why)
 		err = file_check(path, why);
 	if (err != CS_OK)
 		return err;
-	rc = sqlite_connect(path, &s->db);
+	rc = sqlite_connect(path, sqlite_gathering_vfs(), &s->db);
 	if (rc != SQLITE_OK)
 		return why_sqlite(why, "cannot open", s, rc);
 	return schema_check(s, why);

@@ -120,6 +120,8 @@ sqlite_record(struct store_sqlite *s, const struct store_key *key, struct cache_
 	enum cs_err err = CS_OK;
 
 	if (found == NULL) {
+		/* Outside a transaction every read would lock and unlock the WAL's index; where it fails, that does. */
+		(void)turn_begin(s);
 		err = sqlite_row_find(s, key, &id, &found);
 		if (err == CS_OK) {
 			CHECK(cache_put(&s->cache, found) == NULL);
@@ -339,10 +341,11 @@ turn_flush(struct store *base)
 	struct pending *run = t->pending;
 	size_t run_n = t->pending_n, run_cap = t->pending_cap;
 
-	if (run_n == 0)
-		return;
 	if (t->wrote)
 		turn_write(s);
+	turn_rest(s);
+	if (run_n == 0)
+		return;
 	cache_trim(&s->cache);
 	if (s->flushes_to_disk_check++ % DISK_CHECK_FLUSHES == 0 || s->disk_low)
 		sqlite_disk_check(s);
@@ -357,6 +360,16 @@ turn_flush(struct store *base)
 	s->completing_cap = run_cap;
 	for (size_t i = 0; i < run_n; i++)
 		run[i].done(run[i].ctx, run[i].err);
+}
+
+void
+turn_rest(struct store_sqlite *s)
+{
+	if (!s->turn.open)
+		return;
+	if (sqlite3_get_autocommit(s->db) == 0)
+		CHECK(sqlite_run(s->stmt[STMT_ROLLBACK]) == SQLITE_OK);
+	s->turn.open = false;
 }
 
 void
