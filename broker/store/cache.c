@@ -10,7 +10,24 @@ enum {
 	HOME_BITS_FIRST = 10,
 	HOME_BITS_MAX = 30,
 	ALLOCATION_OVERHEAD = 16,   /* what malloc adds, about */
+
+	/* In the low bits of a slot's pointer; malloc aligns by 16. */
+	SLOT_DIRTY = 1,
+	SLOT_RECENT = 2,
+	SLOT_MARKS = SLOT_DIRTY | SLOT_RECENT,
 };
+
+static struct cache_entry *
+slot_entry(const struct cache_slot *slot)
+{
+	return (struct cache_entry *)(slot->tagged & ~(uintptr_t)SLOT_MARKS);
+}
+
+static bool
+slot_empty(const struct cache_slot *slot)
+{
+	return slot->tagged == 0;
+}
 
 static uint64_t
 key_prefix(const struct store_key *key)
@@ -46,7 +63,7 @@ slot_compare(const struct cache_slot *slot, uint64_t prefix, const struct store_
 {
 	if (slot->prefix != prefix)
 		return slot->prefix < prefix ? -1 : 1;
-	return memcmp(slot->entry->key.b, key->b, sizeof(key->b));
+	return memcmp(slot_entry(slot)->key.b, key->b, sizeof(key->b));
 }
 
 /* Where the key is, or where it belongs. */
@@ -56,9 +73,9 @@ slot_find(const struct cache *c, uint64_t prefix, const struct store_key *key, b
 	size_t i = slot_home(c, prefix);
 	int order = 1;
 
-	while (c->slots[i].entry != NULL && (order = slot_compare(&c->slots[i], prefix, key)) < 0)
+	while (!slot_empty(&c->slots[i]) && (order = slot_compare(&c->slots[i], prefix, key)) < 0)
 		i++;
-	*found = c->slots[i].entry != NULL && order == 0;
+	*found = !slot_empty(&c->slots[i]) && order == 0;
 	return i;
 }
 
@@ -90,7 +107,7 @@ slots_double(struct cache *c)
 	for (size_t i = 0; i < old_n; i++) {
 		size_t home;
 
-		if (old[i].entry == NULL)
+		if (slot_empty(&old[i]))
 			continue;
 		home = slot_home(c, old[i].prefix);
 		next = home > next ? home : next;
@@ -102,7 +119,7 @@ slots_double(struct cache *c)
 static void
 slot_insert(struct cache *c, size_t i, struct cache_slot slot)
 {
-	while (slot.entry != NULL) {
+	while (!slot_empty(&slot)) {
 		struct cache_slot pushed = c->slots[i];
 
 		c->slots[i++] = slot;
@@ -115,9 +132,9 @@ slot_insert(struct cache *c, size_t i, struct cache_slot slot)
 static void
 slot_remove(struct cache *c, size_t i)
 {
-	for (; c->slots[i + 1].entry != NULL && slot_home(c, c->slots[i + 1].prefix) <= i; i++)
+	for (; !slot_empty(&c->slots[i + 1]) && slot_home(c, c->slots[i + 1].prefix) <= i; i++)
 		c->slots[i] = c->slots[i + 1];
-	c->slots[i].entry = NULL;
+	c->slots[i].tagged = 0;
 }
 
 void
@@ -131,7 +148,7 @@ void
 cache_clear(struct cache *c)
 {
 	for (size_t i = 0; i < c->slots_n; i++)
-		free(c->slots[i].entry);
+		free(slot_entry(&c->slots[i]));
 	free(c->slots);
 	*c = (struct cache){0};
 }
@@ -177,8 +194,8 @@ cache_get(struct cache *c, const struct store_key *key)
 
 	if (!found)
 		return NULL;
-	c->slots[i].entry->recent = true;
-	return c->slots[i].entry;
+	c->slots[i].tagged |= SLOT_RECENT;
+	return slot_entry(&c->slots[i]);
 }
 
 static void
@@ -197,17 +214,16 @@ entry_count(struct cache *c, const struct cache_entry *e, bool in)
 struct cache_entry *
 cache_put(struct cache *c, struct cache_entry *e)
 {
-	struct cache_slot slot = {key_prefix(&e->key), e};
+	struct cache_slot slot = {key_prefix(&e->key), (uintptr_t)e | SLOT_RECENT | (e->dirty ? SLOT_DIRTY : 0)};
 	struct cache_entry *old = NULL;
 	bool found;
 	size_t i;
 
 	if (c->records + 1 > homes(c) / 4 * 3)
 		slots_double(c);
-	e->recent = true;
 	i = slot_find(c, slot.prefix, &e->key, &found);
 	if (found) {
-		old = c->slots[i].entry;
+		old = slot_entry(&c->slots[i]);
 		entry_count(c, old, false);
 		c->slots[i] = slot;
 	} else {
@@ -226,7 +242,7 @@ cache_take(struct cache *c, const struct store_key *key)
 
 	if (!found)
 		return NULL;
-	e = c->slots[i].entry;
+	e = slot_entry(&c->slots[i]);
 	slot_remove(c, i);
 	entry_count(c, e, false);
 	return e;
@@ -235,9 +251,14 @@ cache_take(struct cache *c, const struct store_key *key)
 void
 cache_set_dirty(struct cache *c, struct cache_entry *e, bool dirty)
 {
+	bool found;
+	size_t i = slot_find(c, key_prefix(&e->key), &e->key, &found);
+
+	CHECK(found && slot_entry(&c->slots[i]) == e);
 	if (e->dirty == dirty)
 		return;
 	e->dirty = dirty;
+	c->slots[i].tagged ^= SLOT_DIRTY;
 	c->dirty_records = dirty ? c->dirty_records + 1 : c->dirty_records - 1;
 	c->dirty_bytes = dirty ? c->dirty_bytes + entry_bytes(e) : c->dirty_bytes - entry_bytes(e);
 }
@@ -252,12 +273,12 @@ cache_next_dirty(struct cache *c, const struct store_key *after)
 	for (size_t i = slot_home(c, prefix); i < c->slots_n; i++) {
 		struct cache_slot *slot = &c->slots[i];
 
-		if (i >= homes(c) && slot->entry == NULL)
+		if (i >= homes(c) && slot_empty(slot))
 			break;
-		if (slot->entry == NULL || !slot->entry->dirty)
+		if ((slot->tagged & SLOT_DIRTY) == 0)
 			continue;
 		if (after == NULL || slot_compare(slot, prefix, after) > 0)
-			return slot->entry;
+			return slot_entry(slot);
 	}
 	return NULL;
 }
@@ -267,13 +288,13 @@ cache_trim(struct cache *c)
 {
 	/* Two rounds: the first may only take the mark of recent use from every record. */
 	for (size_t left = 2 * c->slots_n; c->bytes > c->budget && left > 0 && c->records > c->dirty_records; left--) {
-		struct cache_entry *e = c->slots[c->hand].entry;
+		struct cache_slot *slot = &c->slots[c->hand];
+		struct cache_entry *e = slot_entry(slot);
 
-		if (e == NULL || e->dirty || e->pins > 0 || e->recent) {
-			if (e != NULL)
-				e->recent = false;
+		if ((slot->tagged & SLOT_MARKS) != 0 || e == NULL || e->pins > 0) {
+			slot->tagged &= ~(uintptr_t)SLOT_RECENT;
 			c->hand++;
-			if (c->hand >= homes(c) && c->slots[c->hand].entry == NULL)
+			if (c->hand >= homes(c) && slot_empty(&c->slots[c->hand]))
 				c->hand = 0;
 			continue;
 		}

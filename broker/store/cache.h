@@ -18,14 +18,14 @@ struct cache_entry {
 	uint32_t hot_len, cold_len;
 	uint16_t pins;
 	bool has_row;
-	bool dirty;          /* newer than its snapshot; change it with cache_set_dirty() only */
-	bool recent;         /* asked for since the hand came by */
+	bool dirty;          /* newer than its snapshot; in a cache, change it with cache_set_dirty() only */
 	uint8_t bytes[];     /* hot, then cold */
 };
 
+/* The marks are here so that the hand and the folding pass over records without touching their memory. */
 struct cache_slot {
 	uint64_t prefix;     /* first eight bytes of the key, big-endian */
-	struct cache_entry *entry;
+	uintptr_t tagged;    /* struct cache_entry *, with a mark for dirty and one for asked for since the hand came by */
 };
 
 struct cache {

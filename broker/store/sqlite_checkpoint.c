@@ -14,9 +14,10 @@
 #include "broker/base/log.h"
 
 enum {
-	SOFT_FRAMES = 8 * 1024 * 1024 / PAGE_BYTES,  /* when the thread begins */
-	NEAR_FRAMES = 64,                           /* so few that the loop may move them: under a millisecond */
-	PASSES_MAX = 8,
+	/* When the thread begins: late, since each end costs the loop a sync of the file, and pages change again. */
+	SOFT_FRAMES = 16 * 1024 * 1024 / PAGE_BYTES,
+	NEAR_FRAMES = 48,        /* so few that the loop may move them: about a millisecond */
+	PASSES_MAX = 8,          /* by then what is left no longer shrinks: as much comes in as goes out */
 	STACK_BYTES = 256 * 1024,
 };
 
@@ -26,23 +27,28 @@ struct checkpointer {
 	pthread_cond_t wake, ready;
 	sqlite3 *db;
 	bool asked, working, stop;
-	bool near;           /* the last work left NEAR_FRAMES or fewer */
-	uint64_t wait_frames; /* loop only: a try failed, the next is due when the WAL is as long as this */
+	uint64_t moved;          /* frames of this WAL that are in the file, as the thread last saw it */
+	/* The loop's own: */
+	unsigned passes;         /* of the thread over this WAL */
+	uint64_t wait_frames;    /* a try failed: the next is due when the WAL is as long as this */
 };
 
-/* Repeats while new frames come in faster than it moves them, within reason. */
-static bool
-work(sqlite3 *db)
+/*
+ * SQLite syncs the file only when a pass has caught up with the writer. Without a sync here, the loop's own few frames
+ * would bring on the sync of all that the thread has moved.
+ */
+static uint64_t
+pass(sqlite3 *db)
 {
-	for (int pass = 0; pass < PASSES_MAX; pass++) {
-		int in_log = 0, moved = 0;
+	sqlite3_file *file = NULL;
+	int in_log = 0, moved = 0;
+	int rc = sqlite3_wal_checkpoint_v2(db, NULL, SQLITE_CHECKPOINT_PASSIVE, &in_log, &moved);
 
-		if (sqlite3_wal_checkpoint_v2(db, NULL, SQLITE_CHECKPOINT_PASSIVE, &in_log, &moved) != SQLITE_OK)
-			return false;
-		if (in_log - moved <= NEAR_FRAMES)
-			return true;
-	}
-	return false;
+	if (rc == SQLITE_OK)
+		rc = sqlite3_file_control(db, "main", SQLITE_FCNTL_FILE_POINTER, &file);
+	if (rc == SQLITE_OK)
+		rc = file->pMethods->xSync(file, SQLITE_SYNC_NORMAL | SQLITE_SYNC_DATAONLY);
+	return rc == SQLITE_OK && moved > 0 ? (uint64_t)moved : 0;
 }
 
 static void *
@@ -52,7 +58,7 @@ run(void *arg)
 
 	pthread_mutex_lock(&c->mutex);
 	for (;;) {
-		bool near;
+		uint64_t moved;
 
 		while (!c->asked && !c->stop)
 			pthread_cond_wait(&c->wake, &c->mutex);
@@ -61,10 +67,10 @@ run(void *arg)
 		c->asked = false;
 		c->working = true;
 		pthread_mutex_unlock(&c->mutex);
-		near = work(c->db);
+		moved = pass(c->db);
 		pthread_mutex_lock(&c->mutex);
 		c->working = false;
-		c->near = near;
+		c->moved = moved;
 		pthread_cond_signal(&c->ready);
 	}
 	pthread_mutex_unlock(&c->mutex);
@@ -159,7 +165,6 @@ thread_ask(struct checkpointer *c)
 {
 	pthread_mutex_lock(&c->mutex);
 	c->asked = true;
-	c->near = false;
 	pthread_cond_signal(&c->wake);
 	pthread_mutex_unlock(&c->mutex);
 }
@@ -174,22 +179,32 @@ stuck_set(struct store_sqlite *s, bool stuck)
 }
 
 bool
+checkpoint_ending(const struct store_sqlite *s)
+{
+	return s->checkpointer != NULL && s->checkpointer->passes > 1;
+}
+
+bool
 checkpoint_turn(struct store_sqlite *s)
 {
 	struct checkpointer *c = s->checkpointer;
 	uint64_t cap = s->wal_max_bytes / PAGE_BYTES;
 	uint64_t soft = SOFT_FRAMES < cap / 2 ? SOFT_FRAMES : cap / 2;
 	bool over = s->wal_frames >= cap;
+	uint64_t left;
 
 	if (s->wal_frames < soft || (!over && s->wal_frames < c->wait_frames))
 		return false;
 	if (!thread_rests(c, over))
 		return true;
-	if (!over && !c->near) {
+	left = s->wal_frames > c->moved ? s->wal_frames - c->moved : 0;
+	if (!over && (c->passes == 0 || (left > NEAR_FRAMES && c->passes < PASSES_MAX))) {
+		c->passes++;
 		thread_ask(c);
 		return true;
 	}
-	c->near = false;
+	c->passes = 0;
+	c->moved = 0;
 	if (finish(s)) {
 		c->wait_frames = 0;
 		stuck_set(s, false);

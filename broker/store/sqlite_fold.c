@@ -91,6 +91,8 @@ fold_due(struct store_sqlite *s)
 	/* The more of the records that share a page are dirty when it is written, the less it costs: so, late. */
 	if (dirty > budget / 8 * 7)
 		return fold_step(s, HURRY * changed + HURRY_MORE);
+	if (checkpoint_ending(s))
+		return SQLITE_OK;
 	if (dirty > budget / 4 * 3)
 		return fold_step(s, changed + 1);
 	if (s->log_issued - s->folded > REPLAY_EVENTS_SOFT)

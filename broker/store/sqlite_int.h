@@ -171,6 +171,8 @@ enum cs_err checkpoint_start(struct store_sqlite *s);
 void checkpoint_stop(struct store_sqlite *s);
 /* After a flush or in idle: asks the helper, or ends its work. Returns whether the WAL is longer than it should be. */
 bool checkpoint_turn(struct store_sqlite *s);
+/* The thread is moving the last frames: scattered pages written now would hold up the loop at the end. */
+bool checkpoint_ending(const struct store_sqlite *s);
 
 /* What a caller is told of SQLite's result code; out of memory ends the process. */
 enum cs_err sqlite_err(int rc);
