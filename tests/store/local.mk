@@ -1,5 +1,6 @@
 # The store contract against every store, and what is particular to each.
 store_tests = \
+	%reldir%/test_cache \
 	%reldir%/test_contract \
 	%reldir%/test_crash \
 	%reldir%/test_mem \
@@ -7,6 +8,9 @@ store_tests = \
 
 store_harness = %reldir%/harness.c %reldir%/harness.h
 store_libs = libstore.la libbase.la $(SQLITE_LIBS) $(CMOCKA_LIBS)
+
+%canon_reldir%_test_cache_SOURCES = %reldir%/test_cache.c $(store_harness)
+%canon_reldir%_test_cache_LDADD = $(store_libs)
 
 %canon_reldir%_test_contract_SOURCES = %reldir%/test_contract.c $(store_harness)
 %canon_reldir%_test_contract_LDADD = $(store_libs)
