@@ -32,17 +32,18 @@ struct signature_key {
 static const struct {
 	const char *name, *kty, *crv;
 	size_t bytes;
+	size_t coordinate;  /* bytes of x and of y (RFC 7518 section 6.2.1.2) */
 } algorithms[OIDC_ALGORITHM_COUNT] = {
-	[OIDC_RS256] = {"RS256", "RSA", NULL, 0},
-	[OIDC_RS384] = {"RS384", "RSA", NULL, 0},
-	[OIDC_RS512] = {"RS512", "RSA", NULL, 0},
-	[OIDC_PS256] = {"PS256", "RSA", NULL, 0},
-	[OIDC_PS384] = {"PS384", "RSA", NULL, 0},
-	[OIDC_PS512] = {"PS512", "RSA", NULL, 0},
-	[OIDC_ES256] = {"ES256", "EC", "P-256", 64},
-	[OIDC_ES384] = {"ES384", "EC", "P-384", 96},
-	[OIDC_ES512] = {"ES512", "EC", "P-521", 132},
-	[OIDC_EDDSA] = {"EdDSA", "OKP", "Ed25519", 64},
+	[OIDC_RS256] = {"RS256", "RSA", NULL, 0, 0},
+	[OIDC_RS384] = {"RS384", "RSA", NULL, 0, 0},
+	[OIDC_RS512] = {"RS512", "RSA", NULL, 0, 0},
+	[OIDC_PS256] = {"PS256", "RSA", NULL, 0, 0},
+	[OIDC_PS384] = {"PS384", "RSA", NULL, 0, 0},
+	[OIDC_PS512] = {"PS512", "RSA", NULL, 0, 0},
+	[OIDC_ES256] = {"ES256", "EC", "P-256", 64, 32},
+	[OIDC_ES384] = {"ES384", "EC", "P-384", 96, 48},
+	[OIDC_ES512] = {"ES512", "EC", "P-521", 132, 66},
+	[OIDC_EDDSA] = {"EdDSA", "OKP", "Ed25519", 64, 0},
 };
 
 /* liboauth2 writes tokens into its messages: nothing of it goes to a log. Our own reasons say what was wrong. */
@@ -121,6 +122,18 @@ rsa_is_sane(const json_t *jwk)
 	    exponent >= RSA_EXPONENT_MIN && (exponent & 1) != 0;
 }
 
+/* cjose asserts that what it decodes is base64url: a malformed coordinate would end this process. */
+static bool
+ec_is_sane(const json_t *jwk, size_t bytes)
+{
+	unsigned char point[2][SIGNATURE_MAX];
+	size_t x_len, y_len;
+
+	return base64url_decode(member(jwk, "x"), point[0], sizeof(point[0]), &x_len) &&
+	    base64url_decode(member(jwk, "y"), point[1], sizeof(point[1]), &y_len) &&
+	    x_len == bytes && y_len == bytes;
+}
+
 /* Only what makes the key: a JWK's other members are not for liboauth2 to interpret. */
 static char *
 public_part(const json_t *jwk)
@@ -179,13 +192,18 @@ signature_key_new(struct signature *s, const json_t *jwk, unsigned *set)
 {
 	struct countersign_view kty = member(jwk, "kty"), crv = member(jwk, "crv");
 	struct signature_key *k;
+	size_t coordinate = 0;
 	unsigned can = 0;
 
-	for (int i = 0; i < OIDC_ALGORITHM_COUNT; i++)
-		if (view_is_text(kty, algorithms[i].kty) &&
-		    (algorithms[i].crv == NULL || view_is_text(crv, algorithms[i].crv)))
-			can |= 1U << i;
-	if (can == 0 || (view_is_text(kty, "RSA") && !rsa_is_sane(jwk)))
+	for (int i = 0; i < OIDC_ALGORITHM_COUNT; i++) {
+		if (!view_is_text(kty, algorithms[i].kty) ||
+		    (algorithms[i].crv != NULL && !view_is_text(crv, algorithms[i].crv)))
+			continue;
+		can |= 1U << i;
+		coordinate = algorithms[i].coordinate;
+	}
+	if (can == 0 || (view_is_text(kty, "RSA") && !rsa_is_sane(jwk)) ||
+	    (coordinate != 0 && !ec_is_sane(jwk, coordinate)))
 		return NULL;
 	k = calloc(1, sizeof(*k));
 	if (k == NULL)

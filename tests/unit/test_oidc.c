@@ -543,6 +543,10 @@ test_keys_for_another_use(void **state)
 	with_key_patched("{\"alg\":\"ES384\"}", COUNTERSIGN_BAD_KEY);
 	with_key_patched("{\"crv\":\"secp256k1\"}", COUNTERSIGN_BAD_KEY);
 	with_key_patched("{\"y\":null}", COUNTERSIGN_BAD_KEY);
+	/* cjose would end the process at these. */
+	with_key_patched("{\"x\":\"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRV=U\"}",
+	    COUNTERSIGN_BAD_KEY);
+	with_key_patched("{\"x\":\"A\"}", COUNTERSIGN_BAD_KEY);
 }
 
 static void
