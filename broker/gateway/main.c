@@ -97,7 +97,7 @@ loop_new(void)
 	CHECK(config != NULL);
 	/* One thread: no locks. */
 	event_config_set_flag(
-	    config, EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST);
+	    config, EVENT_BASE_FLAG_NOLOCK);
 	base = event_base_new_with_config(config);
 	event_config_free(config);
 	CHECK(base != NULL);

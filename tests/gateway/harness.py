@@ -111,7 +111,7 @@ store mem
         self.log = open(os.path.join(self.dir, "log"), "wb")
         self.process = subprocess.Popen(
             ["bash", "-c", f'exec "$@" {move}', "bash",
-             os.path.join(BUILD, "testlibexec", "countersign-gateway"), "--listen", "https=6", "-d"],
+             os.path.join(BUILD, "testlibexec", "countersign-gateway"), "--listen", "https=6", *os.environ.get("CS_GATEWAY_FLAGS", "-d").split()],
             pass_fds=tuple(moved.values()), stderr=self.log,
             env={**os.environ, "CS_TEST_CLOCK": os.path.join(self.dir, "clock")})
         for fd in moved.values():
@@ -139,6 +139,7 @@ store mem
         if rcvbuf:
             s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, rcvbuf)
         s.settimeout(20)
+        s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         s.connect(("127.0.0.1", self.port))
         return self.context(certificate).wrap_socket(s, server_hostname="127.0.0.1")
 
