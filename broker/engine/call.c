@@ -81,6 +81,8 @@ call_hold(struct call *call)
 		CHECK(held->stream->held == NULL);
 		held->stream->held = held;
 	}
+	/* The copy is the one to answer from now on, perhaps before this one's turn is over. */
+	call->answered = true;
 	return held;
 }
 

@@ -103,9 +103,6 @@ lookup_by_account(struct call *call)
 struct by_subject {
 	struct view provider, issuer, subject;
 	struct id claim;
-	/* the store's answer */
-	struct call *call;
-	bool answered;
 };
 
 static void
@@ -126,23 +123,23 @@ by_subject_txn(struct txn *t, struct account *a, struct call *call)
 	call_end(call, &w);
 }
 
-/* The store may answer at once, while the call is still on the stack, or later, when it is held. */
+/* The store may answer at once or later: the call is held either way, and released here. */
 static void
 found(void *ctx, enum cs_err err, const struct store_key *holder, bool tombstone)
 {
 	struct call *call = ctx;
-	struct by_subject *b = CALL_MEMORY_AS(struct by_subject, call);
 	struct id key;
 
-	b->answered = true;
 	if (err == CS_ERR_NOT_FOUND || (err == CS_OK && tombstone)) {
 		call_not_found(call, "subject");
 	} else if (err != CS_OK) {
 		call_unavailable(call, "store");
 	} else {
 		memcpy(key.b, holder->b, sizeof(key.b));
-		txn_run(call->engine, &key, call, by_subject_txn);
+		txn_run_held(call->engine, &key, call, by_subject_txn);
+		return;
 	}
+	call_release(call);
 }
 
 void
@@ -174,8 +171,5 @@ lookup_by_subject(struct call *call)
 	b->claim = subject_claim(e, name, b->issuer, b->subject);
 	memcpy(claim.b, b->claim.b, sizeof(claim.b));
 	/* The call is held while the store looks: it must not live on this stack by then. */
-	call = call_hold(call);
-	store_find(e->store, &claim, found, call);
-	if (call->answered)
-		call_release(call);
+	store_find(e->store, &claim, found, call_hold(call));
 }

@@ -270,7 +270,7 @@ loaded_later(void *ctx, enum cs_err err, const struct store_record *record)
 		run_waiting(t);
 }
 
-void
+bool
 txn_run(struct engine *e, const struct id *key, struct call *call, txn_fn *fn)
 {
 	struct store_key k;
@@ -285,10 +285,19 @@ txn_run(struct engine *e, const struct id *key, struct call *call, txn_fn *fn)
 		e->txns->dirty = t;
 		t->listed = true;
 	}
-	if (!t->loaded || t->committing || t->waiting != NULL || t->events_n >= STORE_BATCH_MAX / 2)
+	if (!t->loaded || t->committing || t->waiting != NULL || t->events_n >= STORE_BATCH_MAX / 2) {
 		wait_for(t, call, fn);
-	else
-		run(t, call, fn);
+		return false;
+	}
+	run(t, call, fn);
+	return true;
+}
+
+void
+txn_run_held(struct engine *e, const struct id *key, struct call *call, txn_fn *fn)
+{
+	if (txn_run(e, key, call, fn) && call->answered)
+		call_release(call);
 }
 
 static void

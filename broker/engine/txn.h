@@ -18,8 +18,13 @@ struct txn;
  */
 typedef void txn_fn(struct txn *t, struct account *a, struct call *call);
 
-/* The call is answered with Unavailable where the account cannot be loaded. */
-void txn_run(struct engine *e, const struct id *key, struct call *call, txn_fn *fn);
+/*
+ * True: fn ran; a call that was held is still the caller's to release. False: the call waits, and is released here once it
+ * is answered: it must not be touched any more. It is answered with Unavailable where the account cannot be loaded.
+ */
+bool txn_run(struct engine *e, const struct id *key, struct call *call, txn_fn *fn);
+/* The same for a call that is held already: releases it as soon as it is answered. fn must not release it. */
+void txn_run_held(struct engine *e, const struct id *key, struct call *call, txn_fn *fn);
 
 /* An event that was decided on the state as it is: chained, encoded, applied. extra may be NULL. */
 void txn_event(struct txn *t, struct account *a, struct event *ev, struct extra *extra);
