@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The table: a slot's home is given by the first bits of its key; a run of neighbours is kept in key order. */
+/*
+ * The table: a slot's home is given by the first bits of its key; a run of neighbours is kept in
+ * key order.
+ */
 #include "broker/store/cache.h"
 
 #include <stdlib.h>
@@ -9,7 +12,7 @@
 enum {
 	HOME_BITS_FIRST = 10,
 	HOME_BITS_MAX = 30,
-	ALLOCATION_OVERHEAD = 16,   /* what malloc adds, about */
+	ALLOCATION_OVERHEAD = 16, /* what malloc adds, about */
 
 	/* In the low bits of a slot's pointer; malloc aligns by 16. */
 	SLOT_DIRTY = 1,
@@ -35,7 +38,7 @@ key_prefix(const struct store_key *key)
 	uint64_t v;
 
 	memcpy(&v, key->b, sizeof(v));
-	return __builtin_bswap64(v);   /* little-endian hosts only; see the assertion below */
+	return __builtin_bswap64(v); /* little-endian hosts only; see the assertion below */
 }
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "key_prefix swaps");
@@ -80,8 +83,8 @@ slot_find(const struct cache *c, uint64_t prefix, const struct store_key *key, b
 }
 
 /*
- * Records fill three quarters of the homes at most. Room for all of them beyond the last home, and one slot that is
- * always empty, mean that no run ever leaves the table, whatever the keys are.
+ * Records fill three quarters of the homes at most. Room for all of them beyond the last home, and
+ * one slot that is always empty, mean that no run ever leaves the table, whatever the keys are.
  */
 static void
 slots_allocate(struct cache *c, unsigned home_bits)
@@ -159,7 +162,9 @@ cache_entry_new(const struct store_key *key, uint64_t revision, struct view hot,
 	struct cache_entry *e = malloc(sizeof(*e) + hot.len + cold.len);
 
 	CHECK(e != NULL && hot.len <= STORE_HOT_MAX && cold.len <= STORE_COLD_MAX);
-	*e = (struct cache_entry){.key = *key, .revision = revision, .hot_len = (uint32_t)hot.len,
+	*e = (struct cache_entry){.key = *key,
+	    .revision = revision,
+	    .hot_len = (uint32_t)hot.len,
 	    .cold_len = (uint32_t)cold.len};
 	if (hot.len > 0)
 		memcpy(e->bytes, hot.data, hot.len);
@@ -214,7 +219,8 @@ entry_count(struct cache *c, const struct cache_entry *e, bool in)
 struct cache_entry *
 cache_put(struct cache *c, struct cache_entry *e)
 {
-	struct cache_slot slot = {key_prefix(&e->key), (uintptr_t)e | SLOT_RECENT | (e->dirty ? SLOT_DIRTY : 0)};
+	struct cache_slot slot = {
+	    key_prefix(&e->key), (uintptr_t)e | SLOT_RECENT | (e->dirty ? SLOT_DIRTY : 0)};
 	struct cache_entry *old = NULL;
 	bool found;
 	size_t i;
@@ -287,7 +293,8 @@ void
 cache_trim(struct cache *c)
 {
 	/* Two rounds: the first may only take the mark of recent use from every record. */
-	for (size_t left = 2 * c->slots_n; c->bytes > c->budget && left > 0 && c->records > c->dirty_records; left--) {
+	for (size_t left = 2 * c->slots_n;
+	     c->bytes > c->budget && left > 0 && c->records > c->dirty_records; left--) {
 		struct cache_slot *slot = &c->slots[c->hand];
 		struct cache_entry *e = slot_entry(slot);
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* CRC-32C by the processor's own instruction where there is one (50 ns for a record), else by half bytes. */
+/*
+ * CRC-32C by the processor's own instruction where there is one (50 ns for a record), else by half
+ * bytes.
+ */
 #include "broker/store/crc32c.h"
 
 #include <stdbool.h>
@@ -7,8 +10,22 @@
 
 /* Remainders of the reflected polynomial 0x82f63b78 for each half byte. */
 static const uint32_t half_byte[16] = {
-	0x00000000, 0x105ec76f, 0x20bd8ede, 0x30e349b1, 0x417b1dbc, 0x5125dad3, 0x61c69362, 0x7198540d,
-	0x82f63b78, 0x92a8fc17, 0xa24bb5a6, 0xb21572c9, 0xc38d26c4, 0xd3d3e1ab, 0xe330a81a, 0xf36e6f75,
+    0x00000000,
+    0x105ec76f,
+    0x20bd8ede,
+    0x30e349b1,
+    0x417b1dbc,
+    0x5125dad3,
+    0x61c69362,
+    0x7198540d,
+    0x82f63b78,
+    0x92a8fc17,
+    0xa24bb5a6,
+    0xb21572c9,
+    0xc38d26c4,
+    0xd3d3e1ab,
+    0xe330a81a,
+    0xf36e6f75,
 };
 
 uint32_t

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The store in memory. It is an oracle, so it is plain: records in a map, all else in arrays. A list of what each
- * commit of the turn changed serves the crash; a queue of completions serves the delays.
+ * The store in memory. It is an oracle, so it is plain: records in a map, all else in arrays. A
+ * list of what each commit of the turn changed serves the crash; a queue of completions serves the
+ * delays.
  */
 #include "broker/store/mem.h"
 
@@ -17,7 +18,7 @@ struct mem_row {
 	struct store_key key;
 	uint64_t revision;
 	size_t event_len, extra_len;
-	uint8_t *bytes;      /* event, then extra */
+	uint8_t *bytes; /* event, then extra */
 };
 
 struct mem_claim {
@@ -31,7 +32,10 @@ struct mem_payment {
 	uint8_t summary[STORE_SUMMARY_MAX];
 };
 
-/* What a commit of this turn found. Claims and payments are appended, the newest counts, so a length is enough. */
+/*
+ * What a commit of this turn found. Claims and payments are appended, the newest counts, so a
+ * length is enough.
+ */
 struct mem_undo {
 	struct store_key key;
 	struct cache_entry *before;
@@ -42,7 +46,7 @@ enum call_kind { CALL_LOAD, CALL_COMMIT, CALL_FIND, CALL_PAYMENT };
 
 struct call {
 	enum call_kind kind;
-	unsigned turns;      /* to wait */
+	unsigned turns; /* to wait */
 	struct store_key key, second;
 	enum cs_err err;
 	union {
@@ -64,13 +68,15 @@ struct store_mem {
 	struct mem_payment *payments;
 	struct mem_undo *undo;
 	struct call *calls;
-	size_t rows_n, rows_cap, claims_n, claims_cap, payments_n, payments_cap, undo_n, undo_cap, calls_n, calls_cap;
+	size_t rows_n, rows_cap, claims_n, claims_cap, payments_n, payments_cap, undo_n, undo_cap,
+	    calls_n, calls_cap;
 	size_t durable_rows;
 };
 
 /* One more element at the end of a growing array. */
-#define PUSH(s, array) (*(__typeof__((s)->array))push((void **)&(s)->array, &(s)->array##_n, &(s)->array##_cap, \
-	sizeof((s)->array[0])))
+#define PUSH(s, array)                                                                             \
+	(*(__typeof__((s)->array))push(                                                            \
+	    (void **)&(s)->array, &(s)->array##_n, &(s)->array##_cap, sizeof((s)->array[0])))
 
 static void *
 push(void **array, size_t *n, size_t *cap, size_t size)
@@ -123,10 +129,12 @@ claim_find(const struct store_mem *s, const struct store_key *claim)
 }
 
 static const struct mem_payment *
-payment_find(const struct store_mem *s, const struct store_key *key, const struct store_key *payment)
+payment_find(
+    const struct store_mem *s, const struct store_key *key, const struct store_key *payment)
 {
 	for (size_t i = s->payments_n; i > 0; i--) {
-		if (same(&s->payments[i - 1].key, key) && same(&s->payments[i - 1].payment, payment))
+		if (same(&s->payments[i - 1].key, key) &&
+		    same(&s->payments[i - 1].payment, payment))
 			return &s->payments[i - 1];
 	}
 	return NULL;
@@ -147,7 +155,8 @@ claims_fit(const struct store_mem *s, const struct store_commit *c)
 }
 
 static void
-row_add(struct store_mem *s, const struct store_key *key, uint64_t revision, const struct store_event *e)
+row_add(struct store_mem *s, const struct store_key *key, uint64_t revision,
+    const struct store_event *e)
 {
 	uint8_t *bytes = malloc(e->event.len + e->extra.len);
 
@@ -169,11 +178,13 @@ commit_write(struct store_mem *s, const struct store_commit *c, struct cache_ent
 	for (size_t i = 0; i < c->events_n; i++)
 		row_add(s, &c->key, c->expected + i + 1, &c->events[i]);
 	for (size_t i = 0; i < c->claims_n; i++)
-		PUSH(s, claims) = (struct mem_claim){c->claims[i].claim, c->key, !c->claims[i].release};
+		PUSH(s, claims) =
+		    (struct mem_claim){c->claims[i].claim, c->key, !c->claims[i].release};
 	for (size_t i = 0; i < c->payments_n; i++) {
 		struct mem_payment *p = &PUSH(s, payments);
 
-		*p = (struct mem_payment){.key = c->key, .payment = c->payments[i].payment,
+		*p = (struct mem_payment){.key = c->key,
+		    .payment = c->payments[i].payment,
 		    .len = c->payments[i].summary.len};
 		if (p->len > 0)
 			memcpy(p->summary, c->payments[i].summary.data, p->len);
@@ -185,7 +196,8 @@ commit_try(struct store_mem *s, const struct store_commit *c)
 {
 	struct cache_entry *old = cache_get(&s->records, &c->key);
 
-	if ((old == NULL ? 0 : old->revision) != c->expected || !claims_fit(s, c) || chance(s, s->options.conflict))
+	if ((old == NULL ? 0 : old->revision) != c->expected || !claims_fit(s, c) ||
+	    chance(s, s->options.conflict))
 		return CS_ERR_CONFLICT;
 	if (chance(s, s->options.fail))
 		return CS_ERR_UNAVAILABLE;
@@ -210,7 +222,8 @@ call_run(struct store_mem *s, const struct call *call)
 		e = cache_get(&s->records, &call->key);
 		if (e != NULL)
 			record = (struct store_record){e->revision, cache_hot(e), cache_cold(e)};
-		call->done.load(call->ctx, e == NULL ? CS_ERR_NOT_FOUND : CS_OK, e == NULL ? NULL : &record);
+		call->done.load(
+		    call->ctx, e == NULL ? CS_ERR_NOT_FOUND : CS_OK, e == NULL ? NULL : &record);
 		break;
 	case CALL_COMMIT:
 		call->done.commit(call->ctx, call->err);
@@ -218,8 +231,8 @@ call_run(struct store_mem *s, const struct call *call)
 	case CALL_FIND:
 		claim = claim_find(s, &call->key);
 		holder = claim == NULL ? call->key : claim->holder;
-		call->done.find(call->ctx, claim == NULL ? CS_ERR_NOT_FOUND : CS_OK, claim == NULL ? NULL : &holder,
-		    claim != NULL && !claim->held);
+		call->done.find(call->ctx, claim == NULL ? CS_ERR_NOT_FOUND : CS_OK,
+		    claim == NULL ? NULL : &holder, claim != NULL && !claim->held);
 		break;
 	case CALL_PAYMENT:
 		payment = payment_find(s, &call->key, &call->second);
@@ -245,7 +258,8 @@ call_ask(struct store_mem *s, struct call call)
 static void
 op_load(struct store *base, const struct store_key *key, store_load_fn *done, void *ctx)
 {
-	call_ask((struct store_mem *)base, (struct call){.kind = CALL_LOAD, .key = *key, .done.load = done, .ctx = ctx});
+	call_ask((struct store_mem *)base,
+	    (struct call){.kind = CALL_LOAD, .key = *key, .done.load = done, .ctx = ctx});
 }
 
 static void
@@ -255,25 +269,31 @@ op_commit(struct store *base, const struct store_commit *c, store_commit_fn *don
 	enum cs_err err = commit_try(s, c);
 	unsigned turns = turns_to_wait(s);
 
-	PUSH(s, calls) = (struct call){.kind = CALL_COMMIT, .turns = turns, .err = err, .done.commit = done, .ctx = ctx};
+	PUSH(s, calls) = (struct call){
+	    .kind = CALL_COMMIT, .turns = turns, .err = err, .done.commit = done, .ctx = ctx};
 }
 
 static void
 op_find(struct store *base, const struct store_key *claim, store_find_fn *done, void *ctx)
 {
-	call_ask((struct store_mem *)base, (struct call){.kind = CALL_FIND, .key = *claim, .done.find = done, .ctx = ctx});
+	call_ask((struct store_mem *)base,
+	    (struct call){.kind = CALL_FIND, .key = *claim, .done.find = done, .ctx = ctx});
 }
 
 static void
 op_find_payment(struct store *base, const struct store_key *key, const struct store_key *payment,
     store_payment_fn *done, void *ctx)
 {
-	call_ask((struct store_mem *)base, (struct call){.kind = CALL_PAYMENT, .key = *key, .second = *payment,
-	    .done.payment = done, .ctx = ctx});
+	call_ask((struct store_mem *)base, (struct call){.kind = CALL_PAYMENT,
+					       .key = *key,
+					       .second = *payment,
+					       .done.payment = done,
+					       .ctx = ctx});
 }
 
 static void
-op_scan(struct store *base, const struct store_scan *scan, store_row_fn *row, store_scan_fn *done, void *ctx)
+op_scan(struct store *base, const struct store_scan *scan, store_row_fn *row, store_scan_fn *done,
+    void *ctx)
 {
 	struct store_mem *s = (struct store_mem *)base;
 	uint64_t next = scan->after, left = scan->limit;
@@ -304,7 +324,8 @@ calls_turn(struct store_mem *s, bool commits, bool all)
 	CHECK(run != NULL);
 	s->calls_n = 0;
 	for (size_t i = 0; i < n; i++) {
-		bool now = all || (calls[i].turns == 0 && (commits || calls[i].kind != CALL_COMMIT));
+		bool now =
+		    all || (calls[i].turns == 0 && (commits || calls[i].kind != CALL_COMMIT));
 
 		if (now) {
 			run[ready++] = calls[i];
@@ -395,7 +416,8 @@ store_mem_crash(struct store *base)
 	while (s->undo_n > 0) {
 		struct mem_undo u = s->undo[--s->undo_n];
 
-		cache_entry_free(u.before != NULL ? cache_put(&s->records, u.before) : cache_take(&s->records, &u.key));
+		cache_entry_free(u.before != NULL ? cache_put(&s->records, u.before)
+						  : cache_take(&s->records, &u.key));
 		while (s->rows_n > u.rows_n)
 			free(s->rows[--s->rows_n].bytes);
 		s->claims_n = u.claims_n;
@@ -416,16 +438,16 @@ store_mem_misbehave(struct store *base, const struct store_mem_options *options)
 }
 
 static const struct store_ops ops = {
-	.kind = "mem",
-	.load = op_load,
-	.commit = op_commit,
-	.find = op_find,
-	.find_payment = op_find_payment,
-	.scan = op_scan,
-	.flush = op_flush,
-	.idle = op_idle,
-	.status = op_status,
-	.close = op_close,
+    .kind = "mem",
+    .load = op_load,
+    .commit = op_commit,
+    .find = op_find,
+    .find_payment = op_find_payment,
+    .scan = op_scan,
+    .flush = op_flush,
+    .idle = op_idle,
+    .status = op_status,
+    .close = op_close,
 };
 
 struct store *

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Encoding and decoding of what a store writes. Every record is: version, fields, CRC-32C of all before it. */
+/*
+ * Encoding and decoding of what a store writes. Every record is: version, fields, CRC-32C of all
+ * before it.
+ */
 #include "broker/store/record.h"
 
 #include "broker/store/crc32c.h"
@@ -74,7 +77,8 @@ record_get_snapshot(struct view in, struct record_snapshot *out)
 	r.last_seq = cursor_var(&c);
 	r.hot = cursor_lv(&c, STORE_HOT_MAX);
 	r.cold = cursor_lv(&c, STORE_COLD_MAX);
-	if (c.bad || c.end - c.at >= RECORD_SNAPSHOT_UNIT || r.revision == 0 || r.last_seq < r.revision)
+	if (c.bad || c.end - c.at >= RECORD_SNAPSHOT_UNIT || r.revision == 0 ||
+	    r.last_seq < r.revision)
 		return CS_ERR_CORRUPT;
 	while (c.at < c.end) {
 		if (cursor_u8(&c) != 0)
@@ -108,7 +112,8 @@ void
 record_put_frame(struct buf *out, uint64_t seq, const struct record_frame *in)
 {
 	size_t len = 1 + STORE_KEY_BYTES + var_bytes(in->revision) + var_bytes(in->back) +
-	    var_bytes(in->event.len) + in->event.len + var_bytes(in->extra.len) + in->extra.len;
+		     var_bytes(in->event.len) + in->event.len + var_bytes(in->extra.len) +
+		     in->extra.len;
 	size_t start;
 
 	buf_put_var(out, len);
@@ -134,7 +139,8 @@ record_get_frame(struct cursor *in, uint64_t seq, struct record_frame *out)
 
 	if (in->bad || crc != frame_crc(seq, (const uint8_t *)body.data, body.len))
 		return CS_ERR_CORRUPT;
-	c = (struct cursor){(const uint8_t *)body.data, (const uint8_t *)body.data + body.len, false};
+	c = (struct cursor){
+	    (const uint8_t *)body.data, (const uint8_t *)body.data + body.len, false};
 	version = cursor_u8(&c);
 	if (version != RECORD_VERSION)
 		return version > RECORD_VERSION ? CS_ERR_VERSION : CS_ERR_CORRUPT;

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The embedded store: opening, loading, idle work, status and closing. See README.md for the life of a commit. */
+/*
+ * The embedded store: opening, loading, idle work, status and closing. See README.md for the life
+ * of a commit.
+ */
 #include "broker/store/sqlite_int.h"
 
 #include <stdio.h>
@@ -18,18 +21,18 @@ enum {
 };
 
 static const char *const statements[STMT__COUNT] = {
-	[STMT_BEGIN] = "BEGIN IMMEDIATE",
-	[STMT_COMMIT] = "COMMIT",
-	[STMT_ROLLBACK] = "ROLLBACK",
-	[STMT_LOG_INSERT] = "INSERT INTO log(seq, row) VALUES(?, ?)",
-	[STMT_LOG_AT] = "SELECT seq, row FROM log WHERE seq <= ? ORDER BY seq DESC LIMIT 1",
-	[STMT_RECORD_GET] = "SELECT row FROM record WHERE id = ?",
-	[STMT_RECORD_PUT] = "REPLACE INTO record(id, row) VALUES(?, ?)",
-	[STMT_CLAIM_GET] = "SELECT row FROM claim WHERE claim = ?",
-	[STMT_CLAIM_PUT] = "REPLACE INTO claim(claim, row) VALUES(?, ?)",
-	[STMT_PAYMENT_GET] = "SELECT row FROM payment WHERE key = ? AND payment = ?",
-	[STMT_PAYMENT_PUT] = "REPLACE INTO payment(key, payment, row) VALUES(?, ?, ?)",
-	[STMT_META_PUT] = "UPDATE meta SET row = ? WHERE id = 1",
+    [STMT_BEGIN] = "BEGIN IMMEDIATE",
+    [STMT_COMMIT] = "COMMIT",
+    [STMT_ROLLBACK] = "ROLLBACK",
+    [STMT_LOG_INSERT] = "INSERT INTO log(seq, row) VALUES(?, ?)",
+    [STMT_LOG_AT] = "SELECT seq, row FROM log WHERE seq <= ? ORDER BY seq DESC LIMIT 1",
+    [STMT_RECORD_GET] = "SELECT row FROM record WHERE id = ?",
+    [STMT_RECORD_PUT] = "REPLACE INTO record(id, row) VALUES(?, ?)",
+    [STMT_CLAIM_GET] = "SELECT row FROM claim WHERE claim = ?",
+    [STMT_CLAIM_PUT] = "REPLACE INTO claim(claim, row) VALUES(?, ?)",
+    [STMT_PAYMENT_GET] = "SELECT row FROM payment WHERE key = ? AND payment = ?",
+    [STMT_PAYMENT_PUT] = "REPLACE INTO payment(key, payment, row) VALUES(?, ?, ?)",
+    [STMT_META_PUT] = "UPDATE meta SET row = ? WHERE id = 1",
 };
 
 int64_t
@@ -53,7 +56,10 @@ op_load(struct store *base, const struct store_key *key, store_load_fn *done, vo
 		return;
 	}
 	record = (struct store_record){e->revision, cache_hot(e), cache_cold(e)};
-	/* A commit made by the completion puts another entry in its place; this one lives until the flush. */
+	/*
+	 * A commit made by the completion puts another entry in its place; this one lives until the
+	 * flush.
+	 */
 	e->pins++;
 	done(ctx, CS_OK, &record);
 	e->pins--;
@@ -103,9 +109,10 @@ op_status(struct store *base, struct store_status *out)
 	out->db_bytes = file_bytes(s->path, "");
 	out->disk_free_bytes = s->disk_free_bytes;
 	out->narrow_only = s->disk_low || s->wal_stuck;
-	snprintf(out->detail, sizeof(out->detail), "%s", s->wal_stuck
-	    ? "the WAL is full and another reader holds it: end that reader"
-	    : s->disk_low ? "the disk is nearly full: make room" : "");
+	snprintf(out->detail, sizeof(out->detail), "%s",
+	    s->wal_stuck  ? "the WAL is full and another reader holds it: end that reader"
+	    : s->disk_low ? "the disk is nearly full: make room"
+			  : "");
 }
 
 static void
@@ -128,30 +135,33 @@ op_close(struct store *base)
 	struct record_meta meta;
 
 	turn_flush(base);
-	/* Completions of that flush may have committed once more: those are answered, not written. */
+	/* Completions of that flush may have committed once more: those are answered, not written.
+	 */
 	while (s->turn.pending_n > 0) {
 		turn_fail(s, SQLITE_ABORT);
 		turn_flush(base);
 	}
 	if (fold_all(s) == CS_OK) {
-		meta = (struct record_meta){.folded = s->folded, .records = s->records, .clean = true};
+		meta =
+		    (struct record_meta){.folded = s->folded, .records = s->records, .clean = true};
 		if (sqlite_meta_write(s, &meta) != SQLITE_OK)
-			log_warn("store not marked as cleanly closed reason=\"%s\"", sqlite3_errmsg(s->db));
+			log_warn("store not marked as cleanly closed reason=\"%s\"",
+			    sqlite3_errmsg(s->db));
 	}
 	destroy(s);
 }
 
 static const struct store_ops ops = {
-	.kind = "sqlite",
-	.load = op_load,
-	.commit = turn_commit,
-	.find = claim_find,
-	.find_payment = payment_find,
-	.scan = log_scan,
-	.flush = turn_flush,
-	.idle = op_idle,
-	.status = op_status,
-	.close = op_close,
+    .kind = "sqlite",
+    .load = op_load,
+    .commit = turn_commit,
+    .find = claim_find,
+    .find_payment = payment_find,
+    .scan = log_scan,
+    .flush = turn_flush,
+    .idle = op_idle,
+    .status = op_status,
+    .close = op_close,
 };
 
 static int
@@ -172,8 +182,10 @@ prepare_all(struct store_sqlite *s)
 	int rc = SQLITE_OK;
 
 	for (int i = 0; i < STMT__COUNT && rc == SQLITE_OK; i++)
-		rc = sqlite3_prepare_v3(s->db, statements[i], -1, SQLITE_PREPARE_PERSISTENT, &s->stmt[i], NULL);
-	snprintf(limit, sizeof(limit), "PRAGMA journal_size_limit=%llu", (unsigned long long)s->wal_max_bytes);
+		rc = sqlite3_prepare_v3(
+		    s->db, statements[i], -1, SQLITE_PREPARE_PERSISTENT, &s->stmt[i], NULL);
+	snprintf(limit, sizeof(limit), "PRAGMA journal_size_limit=%llu",
+	    (unsigned long long)s->wal_max_bytes);
 	if (rc == SQLITE_OK)
 		rc = sqlite3_exec(s->db, limit, NULL, NULL, NULL);
 	sqlite3_wal_hook(s->db, wal_grew, s);
@@ -189,7 +201,8 @@ apply_options(struct store_sqlite *s, const struct store_sqlite_options *o)
 	s->wal_max_bytes = o->wal_max_bytes != 0 ? o->wal_max_bytes : WAL_BYTES_DEFAULT;
 	if (s->wal_max_bytes < WAL_BYTES_MIN)
 		s->wal_max_bytes = WAL_BYTES_MIN;
-	s->disk_reserve_bytes = o->disk_reserve_bytes != 0 ? o->disk_reserve_bytes : DISK_RESERVE_BYTES_DEFAULT;
+	s->disk_reserve_bytes =
+	    o->disk_reserve_bytes != 0 ? o->disk_reserve_bytes : DISK_RESERVE_BYTES_DEFAULT;
 	s->replay = o->replay;
 	s->replay_ctx = o->replay_ctx;
 	s->lock_fd = -1;

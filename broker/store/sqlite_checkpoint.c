@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Checkpoints. Moving pages from the WAL into the file takes milliseconds, so a thread with a connection of its own
- * does it, again and again, until few frames are left; the loop then moves those few, and its next write begins the
- * WAL anew. The thread touches nothing of the store but this file's own struct, under its mutex.
+ * Checkpoints. Moving pages from the WAL into the file takes milliseconds, so a thread with a
+ * connection of its own does it, again and again, until few frames are left; the loop then moves
+ * those few, and its next write begins the WAL anew. The thread touches nothing of the store but
+ * this file's own struct, under its mutex.
  */
 #include "broker/store/sqlite_int.h"
 
@@ -14,10 +15,11 @@
 #include "broker/base/log.h"
 
 enum {
-	/* When the thread begins: late, since each end costs the loop a sync of the file, and pages change again. */
+	/* When the thread begins: late, since each end costs the loop a sync of the file, and pages
+	   change again. */
 	SOFT_FRAMES = 16 * 1024 * 1024 / PAGE_BYTES,
-	NEAR_FRAMES = 48,        /* so few that the loop may move them: about a millisecond */
-	PASSES_MAX = 8,          /* by then what is left no longer shrinks: as much comes in as goes out */
+	NEAR_FRAMES = 48, /* so few that the loop may move them: about a millisecond */
+	PASSES_MAX = 8,	  /* by then what is left no longer shrinks: as much comes in as goes out */
 	STACK_BYTES = 256 * 1024,
 };
 
@@ -27,15 +29,15 @@ struct checkpointer {
 	pthread_cond_t wake, ready;
 	sqlite3 *db;
 	bool asked, working, stop;
-	uint64_t moved;          /* frames of this WAL that are in the file, as the thread last saw it */
+	uint64_t moved; /* frames of this WAL that are in the file, as the thread last saw it */
 	/* The loop's own: */
-	unsigned passes;         /* of the thread over this WAL */
-	uint64_t wait_frames;    /* a try failed: the next is due when the WAL is as long as this */
+	unsigned passes;      /* of the thread over this WAL */
+	uint64_t wait_frames; /* a try failed: the next is due when the WAL is as long as this */
 };
 
 /*
- * SQLite syncs the file only when a pass has caught up with the writer. Without a sync here, the loop's own few frames
- * would bring on the sync of all that the thread has moved.
+ * SQLite syncs the file only when a pass has caught up with the writer. Without a sync here, the
+ * loop's own few frames would bring on the sync of all that the thread has moved.
  */
 static uint64_t
 pass(sqlite3 *db)
@@ -133,7 +135,10 @@ checkpoint_stop(struct store_sqlite *s)
 	s->checkpointer = NULL;
 }
 
-/* The loop's own part, with the thread at rest: all is moved unless a reader still needs an older state. */
+/*
+ * The loop's own part, with the thread at rest: all is moved unless a reader still needs an older
+ * state.
+ */
 static bool
 finish(struct store_sqlite *s)
 {
@@ -173,7 +178,8 @@ static void
 stuck_set(struct store_sqlite *s, bool stuck)
 {
 	if (stuck != s->wal_stuck)
-		log_warn("store wal=%s frames=%llu", stuck ? "full_and_held_by_a_reader" : "free_again",
+		log_warn("store wal=%s frames=%llu",
+		    stuck ? "full_and_held_by_a_reader" : "free_again",
 		    (unsigned long long)s->wal_frames);
 	s->wal_stuck = stuck;
 }
@@ -210,7 +216,10 @@ checkpoint_turn(struct store_sqlite *s)
 		stuck_set(s, false);
 		return false;
 	}
-	/* Another reader, such as an admin's backup, holds the WAL: try again later, and never grow past the cap. */
+	/*
+	 * Another reader, such as an admin's backup, holds the WAL: try again later, and never grow
+	 * past the cap.
+	 */
 	c->wait_frames = s->wal_frames + soft / 4;
 	stuck_set(s, over);
 	return false;

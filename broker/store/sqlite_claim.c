@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Link keys, unique over all records, and payments that left the state: written in the transaction of their event. */
+/*
+ * Link keys, unique over all records, and payments that left the state: written in the transaction
+ * of their event.
+ */
 #include "broker/store/sqlite_int.h"
 
 #include "broker/base/check.h"
@@ -94,8 +97,8 @@ payments_write(struct store_sqlite *s, const struct store_commit *c)
 }
 
 void
-payment_find(struct store *base, const struct store_key *key, const struct store_key *payment, store_payment_fn *done,
-    void *ctx)
+payment_find(struct store *base, const struct store_key *key, const struct store_key *payment,
+    store_payment_fn *done, void *ctx)
 {
 	struct store_sqlite *s = (struct store_sqlite *)base;
 	sqlite3_stmt *stmt = s->stmt[STMT_PAYMENT_GET];

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Folding: dirty records are written as snapshots, in key order, a few with each flush. A run goes once through all
- * keys; what was dirty when it began has then been written, so every event up to the run's mark is in a snapshot.
+ * Folding: dirty records are written as snapshots, in key order, a few with each flush. A run goes
+ * once through all keys; what was dirty when it began has then been written, so every event up to
+ * the run's mark is in a snapshot.
  */
 #include "broker/store/sqlite_int.h"
 
@@ -11,8 +12,9 @@
 #include "broker/base/log.h"
 
 enum {
-	REPLAY_EVENTS_SOFT = 64 * 1024, /* a start replays about twice as many at most: some tenths of a second */
-	HURRY = 4,                      /* snapshots for each dirtied record when the cache is nearly all dirty */
+	REPLAY_EVENTS_SOFT =
+	    64 * 1024, /* a start replays about twice as many at most: some tenths of a second */
+	HURRY = 4,     /* snapshots for each dirtied record when the cache is nearly all dirty */
 	HURRY_MORE = 64,
 	IDLE_STEP = 16,
 };
@@ -21,8 +23,11 @@ static int
 snapshot_put(struct store_sqlite *s, struct cache_entry *e)
 {
 	sqlite3_stmt *stmt = s->stmt[STMT_RECORD_PUT];
-	struct record_snapshot r = {.key = e->key, .revision = e->revision, .last_seq = e->last_seq,
-	    .hot = cache_hot(e), .cold = cache_cold(e)};
+	struct record_snapshot r = {.key = e->key,
+	    .revision = e->revision,
+	    .last_seq = e->last_seq,
+	    .hot = cache_hot(e),
+	    .cold = cache_cold(e)};
 
 	s->scratch.buf.len = 0;
 	record_put_snapshot(&s->scratch.buf, &r);
@@ -46,7 +51,8 @@ fold_one(struct store_sqlite *s, struct cache_entry *e)
 
 		cache_entry_free(stored);
 		if (err != CS_ERR_NOT_FOUND)
-			return err == CS_OK || err == CS_ERR_CORRUPT ? SQLITE_CORRUPT : SQLITE_IOERR;
+			return err == CS_OK || err == CS_ERR_CORRUPT ? SQLITE_CORRUPT
+								     : SQLITE_IOERR;
 		e->row_id = id;
 		e->has_row = true;
 	}
@@ -88,7 +94,10 @@ fold_due(struct store_sqlite *s)
 	size_t dirty = s->cache.dirty_bytes, budget = s->cache.budget;
 	size_t changed = s->turn.undo_n;
 
-	/* The more of the records that share a page are dirty when it is written, the less it costs: so, late. */
+	/*
+	 * The more of the records that share a page are dirty when it is written, the less it
+	 * costs: so, late.
+	 */
 	if (dirty > budget / 8 * 7)
 		return fold_step(s, HURRY * changed + HURRY_MORE);
 	if (checkpoint_ending(s))
@@ -144,9 +153,12 @@ fold_some(struct store_sqlite *s, size_t most)
 bool
 fold_idle(struct store_sqlite *s, int64_t until_us)
 {
-	/* Few dirty records share a page when they are written early, so idle time is not a reason by itself. */
+	/*
+	 * Few dirty records share a page when they are written early, so idle time is not a reason
+	 * by itself.
+	 */
 	while (s->fold.running || s->cache.dirty_bytes > s->cache.budget / 4 ||
-	    s->log_durable - s->folded > REPLAY_EVENTS_SOFT / 2) {
+	       s->log_durable - s->folded > REPLAY_EVENTS_SOFT / 2) {
 		if (sqlite_now_us() >= until_us)
 			return true;
 		if (fold_some(s, IDLE_STEP) != CS_OK) {

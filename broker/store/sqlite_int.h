@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Inside the embedded store. The files: sqlite.c (open, close, look-ups), sqlite_schema.c (the file and what is
- * checked before it is used), sqlite_turn.c (commits and the flush), sqlite_log.c (rows of the log, scan, replay),
- * sqlite_fold.c (snapshots), sqlite_claim.c (link keys, old payments), sqlite_checkpoint.c (the helper thread),
- * sqlite_vfs.c (fewer writes to the WAL).
+ * Inside the embedded store. The files: sqlite.c (open, close, look-ups), sqlite_schema.c (the file
+ * and what is checked before it is used), sqlite_turn.c (commits and the flush), sqlite_log.c (rows
+ * of the log, scan, replay), sqlite_fold.c (snapshots), sqlite_claim.c (link keys, old payments),
+ * sqlite_checkpoint.c (the helper thread), sqlite_vfs.c (fewer writes to the WAL).
  */
 #ifndef CS_STORE_SQLITE_INT_H
 #define CS_STORE_SQLITE_INT_H
@@ -16,7 +16,8 @@
 #include "broker/store/sqlite.h"
 
 enum {
-	/* Frames gathered before they are written as one row: small enough that a scan's step is short. */
+	/* Frames gathered before they are written as one row: small enough that a scan's step is
+	   short. */
 	ROW_FRAMES_MAX = 64,
 	ROW_BYTES_MAX = 64 * 1024,
 	WHY_MAX = 256,
@@ -45,7 +46,8 @@ struct pending {
 	enum cs_err err;
 };
 
-/* What a record was before this turn changed it: NULL where there was none in the cache or on disk. */
+/* What a record was before this turn changed it: NULL where there was none in the cache or on disk.
+ */
 struct undo {
 	struct store_key key;
 	struct cache_entry *before;
@@ -57,25 +59,25 @@ struct turn {
 	size_t pending_n, pending_cap;
 	struct undo *undo;
 	size_t undo_n, undo_cap;
-	struct bytes row;        /* frames not yet written */
-	uint64_t row_first;      /* sequence number of the first of them */
+	struct bytes row;   /* frames not yet written */
+	uint64_t row_first; /* sequence number of the first of them */
 	size_t row_frames;
-	bool open;               /* a transaction is open */
-	bool wrote;              /* something is to be committed */
-	enum cs_err failed;      /* the turn was taken back; every later commit in it gets this */
+	bool open;	    /* a transaction is open */
+	bool wrote;	    /* something is to be committed */
+	enum cs_err failed; /* the turn was taken back; every later commit in it gets this */
 };
 
 struct fold {
 	bool running;
-	struct store_key at;     /* the last one folded */
-	bool started;            /* `at` is set */
-	uint64_t mark;           /* what `folded` becomes when the run is through */
+	struct store_key at; /* the last one folded */
+	bool started;	     /* `at` is set */
+	uint64_t mark;	     /* what `folded` becomes when the run is through */
 	struct folded {
 		struct cache_entry *entry;
-		bool fresh;          /* it had no row before */
-	} *done;                 /* folded in the open transaction: clean once it is committed */
+		bool fresh; /* it had no row before */
+	} * done;	    /* folded in the open transaction: clean once it is committed */
 	size_t done_n, done_cap;
-	bool finished;           /* the mark was written in the open transaction */
+	bool finished; /* the mark was written in the open transaction */
 };
 
 struct checkpointer;
@@ -91,10 +93,10 @@ struct store_sqlite {
 	struct pending *completing; /* the other half of turn.pending, swapped in flush */
 	size_t completing_cap;
 	struct fold fold;
-	struct bytes scratch;    /* one encoded record */
-	uint64_t folded;         /* durable */
-	uint64_t log_issued;     /* last sequence number given to an event */
-	uint64_t log_durable;    /* last one that a finished flush wrote */
+	struct bytes scratch; /* one encoded record */
+	uint64_t folded;      /* durable */
+	uint64_t log_issued;  /* last sequence number given to an event */
+	uint64_t log_durable; /* last one that a finished flush wrote */
 	uint64_t records;
 	uint64_t wal_frames, wal_max_bytes;
 	struct checkpointer *checkpointer;
@@ -108,7 +110,10 @@ struct store_sqlite {
 /* schema: sets *why on failure. */
 enum cs_err sqlite_file_open(struct store_sqlite *s, const char *path, char *why);
 void sqlite_file_close(struct store_sqlite *s);
-/* A connection with this store's settings; the checkpoint thread's too, whose vfs is NULL. SQLite's result code. */
+/*
+ * A connection with this store's settings; the checkpoint thread's too, whose vfs is NULL. SQLite's
+ * result code.
+ */
 int sqlite_connect(const char *path, const char *vfs, sqlite3 **db);
 /* Reads the mark; says whether the last close was orderly. */
 enum cs_err sqlite_meta_read(struct store_sqlite *s, struct record_meta *meta, char *why);
@@ -121,9 +126,13 @@ void sqlite_disk_check(struct store_sqlite *s);
 const char *sqlite_gathering_vfs(void);
 
 /* turn: */
-void turn_commit(struct store *base, const struct store_commit *c, store_commit_fn *done, void *ctx);
+void turn_commit(
+    struct store *base, const struct store_commit *c, store_commit_fn *done, void *ctx);
 void turn_flush(struct store *base);
-/* Opens the transaction where it is not yet. SQLite's result code, as from all below that return int. */
+/*
+ * Opens the transaction where it is not yet. SQLite's result code, as from all below that return
+ * int.
+ */
 int turn_begin(struct store_sqlite *s);
 /* Ends the transaction; takes everything back, and returns what to answer, where it failed. */
 enum cs_err turn_end(struct store_sqlite *s);
@@ -132,10 +141,18 @@ void turn_fail(struct store_sqlite *s, int rc);
 /* Ends a transaction that only read. */
 void turn_rest(struct store_sqlite *s);
 void turn_clear(struct store_sqlite *s);
-/* The record's entry from the cache or the disk; *e NULL with CS_ERR_NOT_FOUND. Never leaves the budget for long. */
-enum cs_err sqlite_record(struct store_sqlite *s, const struct store_key *key, struct cache_entry **e);
-/* The record's snapshot as a new entry, past the cache; on CS_ERR_NOT_FOUND *id is where it belongs. */
-enum cs_err sqlite_row_find(struct store_sqlite *s, const struct store_key *key, uint64_t *id, struct cache_entry **e);
+/*
+ * The record's entry from the cache or the disk; *e NULL with CS_ERR_NOT_FOUND. Never leaves the
+ * budget for long.
+ */
+enum cs_err sqlite_record(
+    struct store_sqlite *s, const struct store_key *key, struct cache_entry **e);
+/*
+ * The record's snapshot as a new entry, past the cache; on CS_ERR_NOT_FOUND *id is where it
+ * belongs.
+ */
+enum cs_err sqlite_row_find(
+    struct store_sqlite *s, const struct store_key *key, uint64_t *id, struct cache_entry **e);
 uint64_t sqlite_first_id(const struct store_key *key);
 
 /* log: */
@@ -144,7 +161,8 @@ int log_append(struct store_sqlite *s, uint64_t seq, const struct record_frame *
 int log_write(struct store_sqlite *s);
 enum cs_err log_bounds(struct store_sqlite *s);
 enum cs_err log_replay(struct store_sqlite *s, char *why);
-void log_scan(struct store *base, const struct store_scan *scan, store_row_fn *row, store_scan_fn *done, void *ctx);
+void log_scan(struct store *base, const struct store_scan *scan, store_row_fn *row,
+    store_scan_fn *done, void *ctx);
 
 /* fold: */
 /* Writes at most `most` snapshots into the open transaction. */
@@ -169,9 +187,15 @@ void payment_find(struct store *base, const struct store_key *key, const struct 
 /* checkpoint: */
 enum cs_err checkpoint_start(struct store_sqlite *s);
 void checkpoint_stop(struct store_sqlite *s);
-/* After a flush or in idle: asks the helper, or ends its work. Returns whether the WAL is longer than it should be. */
+/*
+ * After a flush or in idle: asks the helper, or ends its work. Returns whether the WAL is longer
+ * than it should be.
+ */
 bool checkpoint_turn(struct store_sqlite *s);
-/* The thread is moving the last frames: scattered pages written now would hold up the loop at the end. */
+/*
+ * The thread is moving the last frames: scattered pages written now would hold up the loop at the
+ * end.
+ */
 bool checkpoint_ending(const struct store_sqlite *s);
 
 /* What a caller is told of SQLite's result code; out of memory ends the process. */

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The log: frames gathered into rows, rows read back, scans, and the replay of what no snapshot holds yet. */
+/*
+ * The log: frames gathered into rows, rows read back, scans, and the replay of what no snapshot
+ * holds yet.
+ */
 #include "broker/store/sqlite_int.h"
 
 #include <stdio.h>
@@ -9,14 +12,14 @@
 #include "broker/base/log.h"
 
 enum {
-	SCAN_ROWS_MAX = 4096,       /* one scan gives no more, so that the loop goes on */
-	REPLAY_FOLD_STEP = 256,     /* snapshots in one transaction of the replay */
+	SCAN_ROWS_MAX = 4096,	/* one scan gives no more, so that the loop goes on */
+	REPLAY_FOLD_STEP = 256, /* snapshots in one transaction of the replay */
 };
 
 /* A row of the log, copied, so that no statement is open while a callback runs. */
 struct log_row {
 	struct bytes bytes;
-	uint64_t first;      /* sequence number of the frame at `at` */
+	uint64_t first; /* sequence number of the frame at `at` */
 	struct cursor at;
 };
 
@@ -137,7 +140,8 @@ log_bounds(struct store_sqlite *s)
 
 /* The state after the frame takes the place of the state before it. */
 static enum cs_err
-replay_frame(struct store_sqlite *s, uint64_t seq, const struct record_frame *frame, struct buf *hot, struct buf *cold)
+replay_frame(struct store_sqlite *s, uint64_t seq, const struct record_frame *frame,
+    struct buf *hot, struct buf *cold)
 {
 	struct cache_entry *old, *e;
 	uint64_t revision;
@@ -155,7 +159,8 @@ replay_frame(struct store_sqlite *s, uint64_t seq, const struct record_frame *fr
 		buf_put_view(hot, cache_hot(old));
 		buf_put_view(cold, cache_cold(old));
 	}
-	err = s->replay(s->replay_ctx, &frame->key, frame->revision, hot, cold, frame->event, frame->extra);
+	err = s->replay(
+	    s->replay_ctx, &frame->key, frame->revision, hot, cold, frame->event, frame->extra);
 	if (err != CS_OK || hot->full || cold->full)
 		return err == CS_OK ? CS_ERR_CORRUPT : err;
 	e = cache_entry_new(&frame->key, frame->revision, buf_view(hot), buf_view(cold));
@@ -191,7 +196,8 @@ replay_fold(struct store_sqlite *s)
 }
 
 static enum cs_err
-replay_row(struct store_sqlite *s, struct log_row *row, uint64_t *seq, struct buf *hot, struct buf *cold)
+replay_row(
+    struct store_sqlite *s, struct log_row *row, uint64_t *seq, struct buf *hot, struct buf *cold)
 {
 	struct record_frame frame;
 	uint64_t at;
@@ -240,25 +246,30 @@ log_replay(struct store_sqlite *s, char *why)
 	free(memory);
 	if (err == CS_OK) {
 		s->log_durable = last;
-		log_at(last > s->folded ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG, "store replayed events=%llu last=%llu", (unsigned long long)(last - s->folded),
+		log_at(last > s->folded ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG,
+		    "store replayed events=%llu last=%llu", (unsigned long long)(last - s->folded),
 		    (unsigned long long)last);
 	} else {
-		snprintf(why, WHY_MAX, "%s: replay of the log stopped at event %llu (%s): restore it from a backup, or "
-		    "start the program version that wrote it", s->path, (unsigned long long)seq, cs_err_name(err));
+		snprintf(why, WHY_MAX,
+		    "%s: replay of the log stopped at event %llu (%s): restore it from a backup, "
+		    "or "
+		    "start the program version that wrote it",
+		    s->path, (unsigned long long)seq, cs_err_name(err));
 	}
 	return err;
 }
 
 static bool
-give(struct store_row *out, uint64_t seq, const struct record_frame *f, store_row_fn *row, void *ctx)
+give(
+    struct store_row *out, uint64_t seq, const struct record_frame *f, store_row_fn *row, void *ctx)
 {
 	*out = (struct store_row){seq, f->key, f->revision, f->event, f->extra};
 	return row(ctx, out);
 }
 
 static enum cs_err
-scan_all(struct store_sqlite *s, const struct store_scan *scan, uint64_t limit, uint64_t *next, store_row_fn *row,
-    void *ctx)
+scan_all(struct store_sqlite *s, const struct store_scan *scan, uint64_t limit, uint64_t *next,
+    store_row_fn *row, void *ctx)
 {
 	uint64_t last = s->log_durable;
 	struct log_row r;
@@ -311,10 +322,13 @@ newest_of(struct store_sqlite *s, const struct store_key *key, uint64_t *seq)
 	return err == CS_ERR_NOT_FOUND ? CS_OK : err;
 }
 
-/* Back along the record's own chain, keeping the oldest `limit` after scan->after; then forward over those. */
+/*
+ * Back along the record's own chain, keeping the oldest `limit` after scan->after; then forward
+ * over those.
+ */
 static enum cs_err
-scan_one(struct store_sqlite *s, const struct store_scan *scan, uint64_t limit, uint64_t *next, store_row_fn *row,
-    void *ctx)
+scan_one(struct store_sqlite *s, const struct store_scan *scan, uint64_t limit, uint64_t *next,
+    store_row_fn *row, void *ctx)
 {
 	uint64_t *ring = calloc(limit, sizeof(ring[0]));
 	uint64_t last = s->log_durable, seq = 0, n = 0;
@@ -349,13 +363,14 @@ scan_one(struct store_sqlite *s, const struct store_scan *scan, uint64_t limit, 
 }
 
 void
-log_scan(struct store *base, const struct store_scan *scan, store_row_fn *row, store_scan_fn *done, void *ctx)
+log_scan(struct store *base, const struct store_scan *scan, store_row_fn *row, store_scan_fn *done,
+    void *ctx)
 {
 	struct store_sqlite *s = (struct store_sqlite *)base;
 	uint64_t limit = scan->limit < SCAN_ROWS_MAX ? scan->limit : SCAN_ROWS_MAX;
 	uint64_t next = scan->after;
 	enum cs_err err = scan->key == NULL ? scan_all(s, scan, limit, &next, row, ctx)
-	                                    : scan_one(s, scan, limit, &next, row, ctx);
+					    : scan_one(s, scan, limit, &next, row, ctx);
 
 	done(ctx, err, next);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The file: its lock, its mode, its schema and version, and the settings of every connection to it. */
+/* The file: its lock, its mode, its schema and version, and the settings of every connection to it.
+ */
 #include "broker/store/sqlite_int.h"
 
 #include <errno.h>
@@ -15,31 +16,33 @@
 #include "broker/base/log.h"
 
 enum {
-	APPLICATION_ID = 0x43735331,        /* "CsS1" */
+	APPLICATION_ID = 0x43735331, /* "CsS1" */
 	SCHEMA_VERSION = 1,
-	BUSY_MS = 50,                       /* an admin's own tool may hold the write lock for a moment */
-	QUICK_CHECK_BYTES_MAX = 64 << 20,   /* about half a second; a larger file is checked row by row as it is read */
+	BUSY_MS = 50, /* an admin's own tool may hold the write lock for a moment */
+	QUICK_CHECK_BYTES_MAX =
+	    64 << 20, /* about half a second; a larger file is checked row by row as it is read */
 };
 
 /*
- * log: rows of frames, see record.h; seq is that of the first frame. record: snapshots; id is the first eight bytes
- * of the key, or the next free id after it. A claim and a payment hold their key in the blob as well.
+ * log: rows of frames, see record.h; seq is that of the first frame. record: snapshots; id is the
+ * first eight bytes of the key, or the next free id after it. A claim and a payment hold their key
+ * in the blob as well.
  */
 static const char schema[] =
     "CREATE TABLE log(seq INTEGER PRIMARY KEY, row BLOB NOT NULL);"
     "CREATE TABLE record(id INTEGER PRIMARY KEY, row BLOB NOT NULL);"
     "CREATE TABLE claim(claim BLOB PRIMARY KEY, row BLOB NOT NULL) WITHOUT ROWID;"
-    "CREATE TABLE payment(key BLOB, payment BLOB, row BLOB NOT NULL, PRIMARY KEY(key, payment)) WITHOUT ROWID;"
+    "CREATE TABLE payment(key BLOB, payment BLOB, row BLOB NOT NULL, PRIMARY KEY(key, payment)) "
+    "WITHOUT ROWID;"
     "CREATE TABLE meta(id INTEGER PRIMARY KEY CHECK(id = 1), row BLOB NOT NULL);";
 
-static const char settings[] =
-    "PRAGMA synchronous=FULL;"
-    "PRAGMA mmap_size=0;"
-    "PRAGMA cache_size=-2048;"
-    "PRAGMA temp_store=MEMORY;"
-    "PRAGMA trusted_schema=OFF;"
-    "PRAGMA cell_size_check=ON;"
-    "PRAGMA wal_autocheckpoint=0;";
+static const char settings[] = "PRAGMA synchronous=FULL;"
+			       "PRAGMA mmap_size=0;"
+			       "PRAGMA cache_size=-2048;"
+			       "PRAGMA temp_store=MEMORY;"
+			       "PRAGMA trusted_schema=OFF;"
+			       "PRAGMA cell_size_check=ON;"
+			       "PRAGMA wal_autocheckpoint=0;";
 
 static enum cs_err
 why_system(char *why, const char *what, const char *path)
@@ -55,7 +58,10 @@ why_sqlite(char *why, const char *what, const struct store_sqlite *s, int rc)
 	return rc == SQLITE_CORRUPT || rc == SQLITE_NOTADB ? CS_ERR_CORRUPT : CS_ERR_SYSTEM;
 }
 
-/* A file beside the store, since SQLite drops every lock of a process on its own file when one descriptor closes. */
+/*
+ * A file beside the store, since SQLite drops every lock of a process on its own file when one
+ * descriptor closes.
+ */
 static enum cs_err
 lock_take(struct store_sqlite *s, char *why)
 {
@@ -67,7 +73,9 @@ lock_take(struct store_sqlite *s, char *why)
 	if (s->lock_fd < 0) {
 		err = why_system(why, "cannot open the lock file", path);
 	} else if (flock(s->lock_fd, LOCK_EX | LOCK_NB) < 0) {
-		snprintf(why, WHY_MAX, "another engine is using %s: stop it first, or give this one a store of its own",
+		snprintf(why, WHY_MAX,
+		    "another engine is using %s: stop it first, or give this one a store of its "
+		    "own",
 		    s->path);
 		err = CS_ERR_CONFLICT;
 	}
@@ -75,12 +83,14 @@ lock_take(struct store_sqlite *s, char *why)
 	return err;
 }
 
-/* A new file is made here, so that it never exists with a wider mode; its name is made durable too. */
+/* A new file is made here, so that it never exists with a wider mode; its name is made durable too.
+ */
 static enum cs_err
 file_create(const char *path, char *why)
 {
 	const char *slash = strrchr(path, '/');
-	char *dir = slash == NULL ? strdup(".") : strndup(path, slash == path ? 1 : (size_t)(slash - path));
+	char *dir =
+	    slash == NULL ? strdup(".") : strndup(path, slash == path ? 1 : (size_t)(slash - path));
 	int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 	int dir_fd;
 	enum cs_err err = CS_OK;
@@ -110,17 +120,18 @@ file_check(const char *path, char *why)
 		return file_create(path, why);
 	}
 	if (!S_ISREG(st.st_mode) || st.st_nlink != 1) {
-		snprintf(why, WHY_MAX, "%s is not a plain file with one name: give the store's own path", path);
+		snprintf(why, WHY_MAX,
+		    "%s is not a plain file with one name: give the store's own path", path);
 		return CS_ERR_DENIED;
 	}
 	if (st.st_uid != geteuid()) {
-		snprintf(why, WHY_MAX, "%s belongs to uid %u, not to uid %u: chown it", path, (unsigned)st.st_uid,
-		    (unsigned)geteuid());
+		snprintf(why, WHY_MAX, "%s belongs to uid %u, not to uid %u: chown it", path,
+		    (unsigned)st.st_uid, (unsigned)geteuid());
 		return CS_ERR_DENIED;
 	}
 	if ((st.st_mode & 077) != 0) {
-		snprintf(why, WHY_MAX, "%s has mode %04o, which lets others in: chmod 0600 %s", path,
-		    (unsigned)(st.st_mode & 07777), path);
+		snprintf(why, WHY_MAX, "%s has mode %04o, which lets others in: chmod 0600 %s",
+		    path, (unsigned)(st.st_mode & 07777), path);
 		return CS_ERR_DENIED;
 	}
 	return CS_OK;
@@ -164,8 +175,9 @@ schema_create(struct store_sqlite *s)
 	uint8_t row[64];
 	struct buf b = buf_over(row, sizeof(row));
 	sqlite3_stmt *stmt = NULL;
-	char *sql = sqlite3_mprintf("BEGIN IMMEDIATE;%s PRAGMA application_id=%d; PRAGMA user_version=%d;", schema,
-	    APPLICATION_ID, SCHEMA_VERSION);
+	char *sql =
+	    sqlite3_mprintf("BEGIN IMMEDIATE;%s PRAGMA application_id=%d; PRAGMA user_version=%d;",
+		schema, APPLICATION_ID, SCHEMA_VERSION);
 	int rc;
 
 	CHECK(sql != NULL);
@@ -195,21 +207,28 @@ schema_check(struct store_sqlite *s, char *why)
 	if (rc != SQLITE_OK)
 		return why_sqlite(why, "cannot read the store", s, rc);
 	if (pages > 0 && id != APPLICATION_ID) {
-		snprintf(why, WHY_MAX, "%s is a database of something else: give the store a path of its own", s->path);
+		snprintf(why, WHY_MAX,
+		    "%s is a database of something else: give the store a path of its own",
+		    s->path);
 		return CS_ERR_CORRUPT;
 	}
 	if (version > SCHEMA_VERSION) {
-		snprintf(why, WHY_MAX, "%s has schema %lld and this program knows up to %d: use the newer program that "
-		    "wrote it", s->path, (long long)version, SCHEMA_VERSION);
+		snprintf(why, WHY_MAX,
+		    "%s has schema %lld and this program knows up to %d: use the newer program "
+		    "that "
+		    "wrote it",
+		    s->path, (long long)version, SCHEMA_VERSION);
 		return CS_ERR_VERSION;
 	}
 	if (sqlite3_db_readonly(s->db, "main") != 0) {
-		snprintf(why, WHY_MAX, "%s cannot be written: its mode or its file system is read-only", s->path);
+		snprintf(why, WHY_MAX,
+		    "%s cannot be written: its mode or its file system is read-only", s->path);
 		return CS_ERR_DENIED;
 	}
 	if (pages == 0) {
-		rc = sqlite3_exec(s->db, "PRAGMA page_size=4096; PRAGMA auto_vacuum=NONE; PRAGMA journal_mode=WAL;", NULL,
-		    NULL, NULL);
+		rc = sqlite3_exec(s->db,
+		    "PRAGMA page_size=4096; PRAGMA auto_vacuum=NONE; PRAGMA journal_mode=WAL;",
+		    NULL, NULL, NULL);
 		if (rc == SQLITE_OK)
 			rc = schema_create(s);
 	} else {
@@ -262,7 +281,8 @@ sqlite_meta_read(struct store_sqlite *s, struct record_meta *meta, char *why)
 	}
 	sqlite3_finalize(stmt);
 	if (err != CS_OK)
-		snprintf(why, WHY_MAX, "%s is damaged (its head record): restore it from a backup", s->path);
+		snprintf(why, WHY_MAX, "%s is damaged (its head record): restore it from a backup",
+		    s->path);
 	return err;
 }
 
@@ -288,7 +308,8 @@ sqlite_quick_check(struct store_sqlite *s, char *why)
 	bool good = false;
 
 	if (rc == SQLITE_OK && pages > QUICK_CHECK_BYTES_MAX / PAGE_BYTES) {
-		log_info("store not checked as a whole path=%s pages=%lld reason=large", s->path, (long long)pages);
+		log_info("store not checked as a whole path=%s pages=%lld reason=large", s->path,
+		    (long long)pages);
 		return CS_OK;
 	}
 	if (rc == SQLITE_OK)
@@ -301,7 +322,8 @@ sqlite_quick_check(struct store_sqlite *s, char *why)
 	sqlite3_finalize(stmt);
 	if (good)
 		return CS_OK;
-	snprintf(why, WHY_MAX, "%s is damaged: keep a copy for study and restore it from a backup", s->path);
+	snprintf(why, WHY_MAX, "%s is damaged: keep a copy for study and restore it from a backup",
+	    s->path);
 	return CS_ERR_CORRUPT;
 }
 
@@ -316,7 +338,8 @@ sqlite_disk_check(struct store_sqlite *s)
 	s->disk_free_bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
 	low = s->disk_free_bytes < s->disk_reserve_bytes;
 	if (low != s->disk_low)
-		log_warn("store disk=%s free_bytes=%llu reserve_bytes=%llu", low ? "nearly_full" : "has_room_again",
-		    (unsigned long long)s->disk_free_bytes, (unsigned long long)s->disk_reserve_bytes);
+		log_warn("store disk=%s free_bytes=%llu reserve_bytes=%llu",
+		    low ? "nearly_full" : "has_room_again", (unsigned long long)s->disk_free_bytes,
+		    (unsigned long long)s->disk_reserve_bytes);
 	s->disk_low = low;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A turn: commits are taken into the cache and gathered as frames; the flush writes them as rows of the log, some
- * snapshots with them, and commits. Whatever fails before that is taken back as a whole: the cache then holds what it
- * held when the turn began.
+ * A turn: commits are taken into the cache and gathered as frames; the flush writes them as rows of
+ * the log, some snapshots with them, and commits. Whatever fails before that is taken back as a
+ * whole: the cache then holds what it held when the turn began.
  */
 #include "broker/store/sqlite_int.h"
 
@@ -14,8 +14,8 @@
 
 enum {
 	DISK_CHECK_FLUSHES = 64,
-	ID_PROBES_MAX = 8,      /* keys that share their first 64 bits: more than two will not be seen */
-	EXIT_UNKNOWN = 75,      /* EX_TEMPFAIL: the parent starts another engine, whose replay decides */
+	ID_PROBES_MAX = 8, /* keys that share their first 64 bits: more than two will not be seen */
+	EXIT_UNKNOWN = 75, /* EX_TEMPFAIL: the parent starts another engine, whose replay decides */
 };
 
 int
@@ -56,7 +56,10 @@ sqlite_room(void *array, size_t n, size_t *cap, size_t size)
 	return array;
 }
 
-/* The row with this id as a cache entry. CS_ERR_NOT_FOUND: no row; CS_ERR_CONFLICT: a row of another key. */
+/*
+ * The row with this id as a cache entry. CS_ERR_NOT_FOUND: no row; CS_ERR_CONFLICT: a row of
+ * another key.
+ */
 static enum cs_err
 row_read(struct store_sqlite *s, uint64_t id, const struct store_key *key, struct cache_entry **out)
 {
@@ -99,7 +102,8 @@ sqlite_first_id(const struct store_key *key)
 }
 
 enum cs_err
-sqlite_row_find(struct store_sqlite *s, const struct store_key *key, uint64_t *id, struct cache_entry **e)
+sqlite_row_find(
+    struct store_sqlite *s, const struct store_key *key, uint64_t *id, struct cache_entry **e)
 {
 	enum cs_err err = CS_ERR_CONFLICT;
 
@@ -120,7 +124,10 @@ sqlite_record(struct store_sqlite *s, const struct store_key *key, struct cache_
 	enum cs_err err = CS_OK;
 
 	if (found == NULL) {
-		/* Outside a transaction every read would lock and unlock the WAL's index; where it fails, that does. */
+		/*
+		 * Outside a transaction every read would lock and unlock the WAL's index; where it
+		 * fails, that does.
+		 */
 		(void)turn_begin(s);
 		err = sqlite_row_find(s, key, &id, &found);
 		if (err == CS_OK) {
@@ -165,7 +172,7 @@ undo_all(struct store_sqlite *s)
 	while (t->undo_n > 0) {
 		struct undo *u = &t->undo[--t->undo_n];
 		struct cache_entry *now = u->before != NULL ? cache_put(&s->cache, u->before)
-		                                            : cache_take(&s->cache, &u->key);
+							    : cache_take(&s->cache, &u->key);
 
 		CHECK(now != NULL);
 		if (u->before == NULL)
@@ -179,8 +186,8 @@ turn_fail(struct store_sqlite *s, int rc)
 {
 	struct turn *t = &s->turn;
 
-	log_error("store turn taken back commits=%zu reason=\"%s\" errno=%d", t->pending_n, sqlite3_errstr(rc),
-	    sqlite3_system_errno(s->db));
+	log_error("store turn taken back commits=%zu reason=\"%s\" errno=%d", t->pending_n,
+	    sqlite3_errstr(rc), sqlite3_system_errno(s->db));
 	if (sqlite3_get_autocommit(s->db) == 0)
 		sqlite_run(s->stmt[STMT_ROLLBACK]);
 	CHECK(sqlite3_get_autocommit(s->db) != 0);
@@ -201,13 +208,14 @@ turn_fail(struct store_sqlite *s, int rc)
 }
 
 /*
- * The commit frame is the last write before the sync. A write that failed leaves no valid commit frame behind, so
- * nothing happened. Anything else, a failed sync above all, may have happened.
+ * The commit frame is the last write before the sync. A write that failed leaves no valid commit
+ * frame behind, so nothing happened. Anything else, a failed sync above all, may have happened.
  */
 static bool
 surely_not_committed(int rc)
 {
-	static const int sure[] = {SQLITE_FULL, SQLITE_BUSY, SQLITE_LOCKED, SQLITE_READONLY, SQLITE_NOMEM};
+	static const int sure[] = {
+	    SQLITE_FULL, SQLITE_BUSY, SQLITE_LOCKED, SQLITE_READONLY, SQLITE_NOMEM};
 
 	if (rc == SQLITE_IOERR_WRITE || rc == SQLITE_IOERR_READ || rc == SQLITE_IOERR_SHORT_READ)
 		return true;
@@ -230,7 +238,8 @@ turn_end(struct store_sqlite *s)
 	}
 	rc = sqlite3_extended_errcode(s->db);
 	if (!surely_not_committed(rc)) {
-		log_error("store commit of unknown fate, exiting so that the log decides code=%d reason=\"%s\" errno=%d",
+		log_error("store commit of unknown fate, exiting so that the log decides code=%d "
+			  "reason=\"%s\" errno=%d",
 		    rc, sqlite3_errstr(rc), sqlite3_system_errno(s->db));
 		_exit(EXIT_UNKNOWN);
 	}
@@ -238,7 +247,10 @@ turn_end(struct store_sqlite *s)
 	return s->turn.failed;
 }
 
-/* The events become frames and the state a dirty record. Nothing can fail but the writing of a full row. */
+/*
+ * The events become frames and the state a dirty record. Nothing can fail but the writing of a full
+ * row.
+ */
 static int
 commit_take(struct store_sqlite *s, const struct store_commit *c, struct cache_entry *old)
 {
@@ -249,8 +261,11 @@ commit_take(struct store_sqlite *s, const struct store_commit *c, struct cache_e
 
 	for (size_t i = 0; i < c->events_n && rc == SQLITE_OK; i++) {
 		uint64_t seq = ++s->log_issued;
-		struct record_frame frame = {.key = c->key, .revision = c->expected + i + 1,
-		    .back = last == 0 ? 0 : seq - last, .event = c->events[i].event, .extra = c->events[i].extra};
+		struct record_frame frame = {.key = c->key,
+		    .revision = c->expected + i + 1,
+		    .back = last == 0 ? 0 : seq - last,
+		    .event = c->events[i].event,
+		    .extra = c->events[i].extra};
 
 		rc = log_append(s, seq, &frame);
 		last = seq;

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * SQLite writes each page of a commit to the WAL with two system calls, one of 24 bytes and one of 4096. This layer
- * over SQLite's own files gathers what follows upon each other and writes it once, before the sync at the latest. Only
- * the WAL of the engine's own connection goes through it. Nobody can see the difference: SQLite publishes a commit in
- * the WAL's index only after the sync (synchronous=FULL), and every read, truncation and question for the size writes
- * out first. A write that fails late is reported by the sync before it syncs, so the commit frame, which is the last
- * of what was gathered, is not whole on disk.
+ * SQLite writes each page of a commit to the WAL with two system calls, one of 24 bytes and one of
+ * 4096. This layer over SQLite's own files gathers what follows upon each other and writes it once,
+ * before the sync at the latest. Only the WAL of the engine's own connection goes through it.
+ * Nobody can see the difference: SQLite publishes a commit in the WAL's index only after the sync
+ * (synchronous=FULL), and every read, truncation and question for the size writes out first. A
+ * write that fails late is reported by the sync before it syncs, so the commit frame, which is the
+ * last of what was gathered, is not whole on disk.
  */
 #include "broker/store/sqlite_int.h"
 
@@ -14,15 +15,18 @@
 
 #include "broker/base/check.h"
 
-/* 29 pages, about what a turn of 64 commits writes. SQLite's own files take less than 128 KiB in one write. */
+/*
+ * 29 pages, about what a turn of 64 commits writes. SQLite's own files take less than 128 KiB in
+ * one write.
+ */
 enum { GATHER_BYTES = 120 * 1024 };
 
 struct wal_file {
 	sqlite3_file base;
-	sqlite3_file *real;     /* in the same allocation, behind this struct */
+	sqlite3_file *real; /* in the same allocation, behind this struct */
 	uint8_t *gathered;
 	size_t len;
-	sqlite3_int64 offset;   /* where the gathered bytes belong */
+	sqlite3_int64 offset; /* where the gathered bytes belong */
 };
 
 static sqlite3_vfs *real_vfs;
@@ -155,19 +159,19 @@ wal_device(sqlite3_file *file)
 }
 
 static const sqlite3_io_methods wal_methods = {
-	.iVersion = 1,
-	.xClose = wal_close,
-	.xRead = wal_read,
-	.xWrite = wal_write,
-	.xTruncate = wal_truncate,
-	.xSync = wal_sync,
-	.xFileSize = wal_size,
-	.xLock = wal_lock,
-	.xUnlock = wal_unlock,
-	.xCheckReservedLock = wal_check_lock,
-	.xFileControl = wal_control,
-	.xSectorSize = wal_sector,
-	.xDeviceCharacteristics = wal_device,
+    .iVersion = 1,
+    .xClose = wal_close,
+    .xRead = wal_read,
+    .xWrite = wal_write,
+    .xTruncate = wal_truncate,
+    .xSync = wal_sync,
+    .xFileSize = wal_size,
+    .xLock = wal_lock,
+    .xUnlock = wal_unlock,
+    .xCheckReservedLock = wal_check_lock,
+    .xFileControl = wal_control,
+    .xSectorSize = wal_sector,
+    .xDeviceCharacteristics = wal_device,
 };
 
 static int

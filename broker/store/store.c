@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What stands between the engine and every backend: arguments are checked before, results after, and a completion
- * that runs twice or at the wrong time ends the process. Each open call has a ticket, which is what the backend gets
- * as its context.
+ * What stands between the engine and every backend: arguments are checked before, results after,
+ * and a completion that runs twice or at the wrong time ends the process. Each open call has a
+ * ticket, which is what the backend gets as its context.
  */
 #include "broker/store/store.h"
 
@@ -12,7 +12,14 @@
 
 enum { TICKETS_CHUNK = 64 };
 
-enum ticket_kind { TICKET_FREE, TICKET_LOAD, TICKET_COMMIT, TICKET_FIND, TICKET_PAYMENT, TICKET_SCAN };
+enum ticket_kind {
+	TICKET_FREE,
+	TICKET_LOAD,
+	TICKET_COMMIT,
+	TICKET_FIND,
+	TICKET_PAYMENT,
+	TICKET_SCAN
+};
 
 struct ticket {
 	enum ticket_kind kind;
@@ -26,8 +33,8 @@ struct ticket {
 		store_scan_fn *scan;
 	} done;
 	store_row_fn *row;
-	uint64_t seq, left;      /* of a scan: last row seen, rows it may still give */
-	struct ticket *next;     /* free ones */
+	uint64_t seq, left;  /* of a scan: last row seen, rows it may still give */
+	struct ticket *next; /* free ones */
 };
 
 struct ticket_chunk {
@@ -38,9 +45,9 @@ struct ticket_chunk {
 struct store_guard {
 	struct ticket *free;
 	struct ticket_chunk *chunks;
-	size_t open;             /* tickets in use */
-	unsigned depth;          /* completions and row callbacks that are running */
-	bool committing;         /* inside ops->commit */
+	size_t open;	 /* tickets in use */
+	unsigned depth;	 /* completions and row callbacks that are running */
+	bool committing; /* inside ops->commit */
 };
 
 static void
@@ -126,11 +133,12 @@ store_clear(struct store *s)
 static void
 load_done(void *ctx, enum cs_err err, const struct store_record *record)
 {
-	struct ticket t = ticket_close(ctx, TICKET_LOAD, err, MAY(NOT_FOUND) | MAY(UNAVAILABLE) | MAY(CORRUPT));
+	struct ticket t =
+	    ticket_close(ctx, TICKET_LOAD, err, MAY(NOT_FOUND) | MAY(UNAVAILABLE) | MAY(CORRUPT));
 
 	CHECK((err == CS_OK) == (record != NULL));
 	CHECK(record == NULL || (record->revision > 0 && record->hot.len <= STORE_HOT_MAX &&
-	    record->cold.len <= STORE_COLD_MAX));
+				    record->cold.len <= STORE_COLD_MAX));
 	t.guard->depth++;
 	t.done.load(t.ctx, err, record);
 	t.guard->depth--;
@@ -189,7 +197,8 @@ store_commit(struct store *s, const struct store_commit *c, store_commit_fn *don
 static void
 find_done(void *ctx, enum cs_err err, const struct store_key *holder, bool tombstone)
 {
-	struct ticket t = ticket_close(ctx, TICKET_FIND, err, MAY(NOT_FOUND) | MAY(UNAVAILABLE) | MAY(CORRUPT));
+	struct ticket t =
+	    ticket_close(ctx, TICKET_FIND, err, MAY(NOT_FOUND) | MAY(UNAVAILABLE) | MAY(CORRUPT));
 
 	CHECK((err == CS_OK) == (holder != NULL));
 	t.guard->depth++;
@@ -210,7 +219,8 @@ store_find(struct store *s, const struct store_key *claim, store_find_fn *done, 
 static void
 payment_done(void *ctx, enum cs_err err, struct view summary)
 {
-	struct ticket t = ticket_close(ctx, TICKET_PAYMENT, err, MAY(NOT_FOUND) | MAY(UNAVAILABLE) | MAY(CORRUPT));
+	struct ticket t = ticket_close(
+	    ctx, TICKET_PAYMENT, err, MAY(NOT_FOUND) | MAY(UNAVAILABLE) | MAY(CORRUPT));
 
 	CHECK(summary.len <= (err == CS_OK ? STORE_SUMMARY_MAX : 0));
 	t.guard->depth++;
@@ -257,7 +267,8 @@ scan_done(void *ctx, enum cs_err err, uint64_t next)
 }
 
 void
-store_scan(struct store *s, const struct store_scan *scan, store_row_fn *row, store_scan_fn *done, void *ctx)
+store_scan(struct store *s, const struct store_scan *scan, store_row_fn *row, store_scan_fn *done,
+    void *ctx)
 {
 	struct ticket *t = ticket_take(s, TICKET_SCAN, ctx);
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The store beside a bare SQLite: what one durable commit costs at 1 and at 64 a flush, over 100,000 records with
- * uniformly random keys, loads included, against a group commit of rows of the same size and nothing else. Both run
- * in turns in one process, so that the ratio holds whatever the disk does meanwhile.
+ * The store beside a bare SQLite: what one durable commit costs at 1 and at 64 a flush, over
+ * 100,000 records with uniformly random keys, loads included, against a group commit of rows of the
+ * same size and nothing else. Both run in turns in one process, so that the ratio holds whatever
+ * the disk does meanwhile.
  *
  *   bench_store [DIR [RECORDS [COMMITS]]]
  */
@@ -23,10 +24,10 @@ enum { HOT_BYTES = 450, EVENT_BYTES = 220, EXTRA_BYTES = 60, ROUNDS = 4, TURN = 
 struct bench {
 	struct store *store;
 	uint64_t records;
-	uint64_t revision;      /* of the record loaded last */
+	uint64_t revision; /* of the record loaded last */
 	uint64_t random;
 	uint64_t failed;
-	int64_t load_ns;        /* spent in loads: seven in ten find nothing in the cache */
+	int64_t load_ns; /* spent in loads: seven in ten find nothing in the cache */
 	uint8_t hot[HOT_BYTES];
 	uint8_t event[EVENT_BYTES + EXTRA_BYTES];
 };
@@ -80,8 +81,11 @@ committed(void *ctx, enum cs_err err)
 static void
 commit_one(struct bench *b, uint64_t n)
 {
-	struct store_event event = {view_of(b->event, EVENT_BYTES), view_of(b->event + EVENT_BYTES, EXTRA_BYTES)};
-	struct store_commit c = {.key = key_of(n), .events = &event, .events_n = 1,
+	struct store_event event = {
+	    view_of(b->event, EVENT_BYTES), view_of(b->event + EVENT_BYTES, EXTRA_BYTES)};
+	struct store_commit c = {.key = key_of(n),
+	    .events = &event,
+	    .events_n = 1,
 	    .hot = view_of(b->hot, sizeof(b->hot))};
 	int64_t start = now_ns(CLOCK_MONOTONIC);
 
@@ -93,8 +97,8 @@ commit_one(struct bench *b, uint64_t n)
 }
 
 static enum cs_err
-replay(void *ctx, const struct store_key *key, uint64_t revision, struct buf *hot, struct buf *cold, struct view event,
-    struct view extra)
+replay(void *ctx, const struct store_key *key, uint64_t revision, struct buf *hot, struct buf *cold,
+    struct view event, struct view extra)
 {
 	(void)ctx, (void)key, (void)revision, (void)cold, (void)event, (void)extra;
 	if (hot->len == 0)
@@ -151,8 +155,10 @@ bare_open(const char *path)
 	sqlite3 *db;
 
 	must(NULL, sqlite3_open(path, &db));
-	must(db, sqlite3_exec(db, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
-	    "CREATE TABLE log(seq INTEGER PRIMARY KEY, row BLOB)", NULL, NULL, NULL));
+	must(db, sqlite3_exec(db,
+		     "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
+		     "CREATE TABLE log(seq INTEGER PRIMARY KEY, row BLOB)",
+		     NULL, NULL, NULL));
 	return db;
 }
 
@@ -188,7 +194,8 @@ compare(struct bench *b, sqlite3 *bare, uint64_t commits, unsigned a_flush)
 		theirs += bare_round(bare, commits / ROUNDS, a_flush);
 	}
 	ours = sum.all - sum.load;
-	printf("%2u a flush: %7.0f commits/s, %6.2f us each (loads %.2f, commit and flush %.2f; cpu of the loop %.2f)\n",
+	printf("%2u a flush: %7.0f commits/s, %6.2f us each (loads %.2f, commit and flush %.2f; "
+	       "cpu of the loop %.2f)\n",
 	    a_flush, 1e6 / (sum.all / us), sum.all / us, sum.load / us, ours / us, sum.cpu / us);
 	printf("   bare SQLite: %7.0f commits/s, %6.2f us each; bare / (commit and flush) = %.2f\n",
 	    1e6 / (theirs / us), theirs / us, theirs / ours);
@@ -202,13 +209,15 @@ print_memory(struct store *store)
 	FILE *f = fopen("/proc/self/status", "r");
 
 	store_status(store, &st);
-	printf("records %llu  log %llu  folded %llu  cache %llu KiB in %llu records, %llu dirty  wal %llu KiB  file %llu KiB\n",
-	    (unsigned long long)st.records, (unsigned long long)st.log_last, (unsigned long long)st.folded,
-	    (unsigned long long)st.cache_bytes / 1024, (unsigned long long)st.cache_records,
-	    (unsigned long long)st.dirty_records, (unsigned long long)st.wal_bytes / 1024,
-	    (unsigned long long)st.db_bytes / 1024);
+	printf("records %llu  log %llu  folded %llu  cache %llu KiB in %llu records, %llu dirty  "
+	       "wal %llu KiB  file %llu KiB\n",
+	    (unsigned long long)st.records, (unsigned long long)st.log_last,
+	    (unsigned long long)st.folded, (unsigned long long)st.cache_bytes / 1024,
+	    (unsigned long long)st.cache_records, (unsigned long long)st.dirty_records,
+	    (unsigned long long)st.wal_bytes / 1024, (unsigned long long)st.db_bytes / 1024);
 	while (f != NULL && fgets(line, sizeof(line), f) != NULL) {
-		if (strncmp(line, "VmRSS", 5) == 0 || strncmp(line, "VmHWM", 5) == 0 || strncmp(line, "RssAnon", 7) == 0)
+		if (strncmp(line, "VmRSS", 5) == 0 || strncmp(line, "VmHWM", 5) == 0 ||
+		    strncmp(line, "RssAnon", 7) == 0)
 			fputs(line, stdout);
 	}
 	if (f != NULL)
@@ -225,8 +234,8 @@ path_in(char *to, size_t cap, const char *dir, const char *name)
 static void
 remove_all(const char *dir)
 {
-	static const char *const names[] = {"store.db", "store.db-wal", "store.db-shm", "store.db.lock", "bare.db",
-	    "bare.db-wal", "bare.db-shm"};
+	static const char *const names[] = {"store.db", "store.db-wal", "store.db-shm",
+	    "store.db.lock", "bare.db", "bare.db-wal", "bare.db-shm"};
 	char path[512];
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)

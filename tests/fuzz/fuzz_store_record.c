@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Records of the store. The first byte picks the kind; with its high bit set the checksum is put right first, so that
- * what lies behind it is reached. What decodes must be within the bounds and encode to the very same bytes.
+ * Records of the store. The first byte picks the kind; with its high bit set the checksum is put
+ * right first, so that what lies behind it is reached. What decodes must be within the bounds and
+ * encode to the very same bytes.
  */
 #include <stdlib.h>
 
@@ -43,7 +44,8 @@ some_frames(const uint8_t *in, size_t len)
 	uint64_t seq = SEQ;
 
 	while (c.at < c.end && record_get_frame(&c, seq, &r) == CS_OK) {
-		CHECK(r.event.len <= STORE_EVENT_MAX && r.extra.len <= STORE_EXTRA_MAX && r.back < seq);
+		CHECK(r.event.len <= STORE_EVENT_MAX && r.extra.len <= STORE_EXTRA_MAX &&
+		      r.back < seq);
 		record_put_frame(&out, seq++, &r);
 		same_again(&out, in, (size_t)(c.at - in));
 	}
@@ -88,13 +90,13 @@ one_meta(const uint8_t *in, size_t len)
 
 static const struct {
 	void (*run)(const uint8_t *in, size_t len);
-	bool framed;     /* its checksum covers the sequence number and leaves out the length before */
+	bool framed; /* its checksum covers the sequence number and leaves out the length before */
 } kinds[] = {
-	{one_snapshot, false},
-	{some_frames, true},
-	{one_claim, false},
-	{one_payment, false},
-	{one_meta, false},
+    {one_snapshot, false},
+    {some_frames, true},
+    {one_claim, false},
+    {one_payment, false},
+    {one_meta, false},
 };
 
 static void

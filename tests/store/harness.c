@@ -14,10 +14,14 @@
 enum { TINY_CACHE_BYTES = 48 * 1024, ANSWER_TURNS_MAX = 64 };
 
 enum cs_err
-sqlite_open_at(const char *dir, size_t cache_bytes, uint64_t wal_max_bytes, struct store **s, char why[256])
+sqlite_open_at(
+    const char *dir, size_t cache_bytes, uint64_t wal_max_bytes, struct store **s, char why[256])
 {
-	struct store_sqlite_options options = {.path = scratch_db(dir), .cache_bytes = cache_bytes,
-	    .wal_max_bytes = wal_max_bytes, .disk_reserve_bytes = 1, .replay = event_replay};
+	struct store_sqlite_options options = {.path = scratch_db(dir),
+	    .cache_bytes = cache_bytes,
+	    .wal_max_bytes = wal_max_bytes,
+	    .disk_reserve_bytes = 1,
+	    .replay = event_replay};
 
 	return store_sqlite_open(&options, s, why);
 }
@@ -53,9 +57,9 @@ open_mem(const char *dir)
 }
 
 const struct opener openers[] = {
-	{"mem", open_mem, false},
-	{"sqlite", open_sqlite, true},
-	{"sqlite with a tiny cache", open_sqlite_tiny, true},
+    {"mem", open_mem, false},
+    {"sqlite", open_sqlite, true},
+    {"sqlite with a tiny cache", open_sqlite_tiny, true},
 };
 
 const size_t openers_n = sizeof(openers) / sizeof(openers[0]);
@@ -126,7 +130,8 @@ seed_pick(const char *test)
 	uint64_t seed;
 
 	clock_gettime(CLOCK_REALTIME, &t);
-	seed = given != NULL ? strtoull(given, NULL, 10) : (uint64_t)t.tv_sec * 1000003 + (uint64_t)t.tv_nsec;
+	seed = given != NULL ? strtoull(given, NULL, 10)
+			     : (uint64_t)t.tv_sec * 1000003 + (uint64_t)t.tv_nsec;
 	printf("# %s: repeat with SEED=%llu\n", test, (unsigned long long)seed);
 	fflush(stdout);
 	return seed;
@@ -177,10 +182,11 @@ event_make(struct buf *to, struct view hot, bool has_cold)
 }
 
 enum cs_err
-event_replay(void *ctx, const struct store_key *key, uint64_t revision, struct buf *hot, struct buf *cold,
-    struct view event, struct view extra)
+event_replay(void *ctx, const struct store_key *key, uint64_t revision, struct buf *hot,
+    struct buf *cold, struct view event, struct view extra)
 {
-	struct cursor c = {(const uint8_t *)event.data, (const uint8_t *)event.data + event.len, false};
+	struct cursor c = {
+	    (const uint8_t *)event.data, (const uint8_t *)event.data + event.len, false};
 	uint8_t kind = cursor_u8(&c);
 	struct view set = cursor_lv(&c, STORE_HOT_MAX);
 
@@ -206,7 +212,8 @@ commit_told(void *ctx, enum cs_err err)
 }
 
 void
-commit_set(struct store *s, struct store_commit c, struct view hot, struct view cold, struct committed *done)
+commit_set(struct store *s, struct store_commit c, struct view hot, struct view cold,
+    struct committed *done)
 {
 	uint8_t memory[STORE_EVENT_MAX];
 	struct buf b = buf_over(memory, sizeof(memory));
@@ -311,7 +318,8 @@ on_scan(void *ctx, enum cs_err err, uint64_t next)
 }
 
 void
-scan(struct store *s, uint64_t after, uint64_t limit, const struct store_key *key, struct scanned *out)
+scan(struct store *s, uint64_t after, uint64_t limit, const struct store_key *key,
+    struct scanned *out)
 {
 	struct store_scan what = {after, limit, key};
 	size_t stop_at = out->stop_at;

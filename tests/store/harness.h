@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the store's tests share: scratch directories, calls that wait for their completion, and a way to replay. */
+/*
+ * What the store's tests share: scratch directories, calls that wait for their completion, and a
+ * way to replay.
+ */
 #ifndef TESTS_STORE_HARNESS_H
 #define TESTS_STORE_HARNESS_H
 
@@ -18,7 +21,7 @@
 struct opener {
 	const char *name;
 	struct store *(*open)(const char *dir);
-	bool keeps;          /* what was written outlives close */
+	bool keeps; /* what was written outlives close */
 };
 
 extern const struct opener openers[];
@@ -30,7 +33,8 @@ void scratch_remove(char *dir);
 /* dir/store.db; in a static buffer. */
 const char *scratch_db(const char *dir);
 
-enum cs_err sqlite_open_at(const char *dir, size_t cache_bytes, uint64_t wal_max_bytes, struct store **s, char why[256]);
+enum cs_err sqlite_open_at(
+    const char *dir, size_t cache_bytes, uint64_t wal_max_bytes, struct store **s, char why[256]);
 
 /* Spread as a salted hash is. */
 struct store_key key_of(uint64_t n);
@@ -42,11 +46,14 @@ struct loaded {
 	int calls;
 	enum cs_err err;
 	uint64_t revision;
-	struct view hot, cold;   /* into the bytes below */
+	struct view hot, cold; /* into the bytes below */
 	uint8_t bytes[STORE_HOT_MAX + STORE_COLD_MAX];
 };
 
-/* Into a static; the next load overwrites it. Flushes up to a few times where the store is slow to answer. */
+/*
+ * Into a static; the next load overwrites it. Flushes up to a few times where the store is slow to
+ * answer.
+ */
 const struct loaded *load(struct store *s, const struct store_key *key);
 
 struct committed {
@@ -57,16 +64,18 @@ struct committed {
 /* The completion, for ctx a struct committed. */
 void commit_told(void *ctx, enum cs_err err);
 /*
- * A commit of one event that sets hot, and cold where cold.data is not NULL; the event alone is enough to replay it.
- * `c` gives key, expected, claims, payments and narrows; its events, hot and cold are set here.
+ * A commit of one event that sets hot, and cold where cold.data is not NULL; the event alone is
+ * enough to replay it. `c` gives key, expected, claims, payments and narrows; its events, hot and
+ * cold are set here.
  */
-void commit_set(struct store *s, struct store_commit c, struct view hot, struct view cold, struct committed *done);
+void commit_set(struct store *s, struct store_commit c, struct view hot, struct view cold,
+    struct committed *done);
 /* The same and a flush; returns what the completion said. */
 enum cs_err commit_now(struct store *s, struct store_commit c, struct view hot, struct view cold);
 /* Event bytes of that kind; extra is the cold part. */
 void event_make(struct buf *to, struct view hot, bool has_cold);
-enum cs_err event_replay(void *ctx, const struct store_key *key, uint64_t revision, struct buf *hot, struct buf *cold,
-    struct view event, struct view extra);
+enum cs_err event_replay(void *ctx, const struct store_key *key, uint64_t revision, struct buf *hot,
+    struct buf *cold, struct view event, struct view extra);
 
 struct found {
 	int calls;
@@ -77,7 +86,8 @@ struct found {
 
 struct found find(struct store *s, const struct store_key *claim);
 /* The summary, as a NUL-terminated text in a static, or NULL when there is none. */
-const char *find_payment(struct store *s, const struct store_key *key, const struct store_key *payment);
+const char *find_payment(
+    struct store *s, const struct store_key *key, const struct store_key *payment);
 
 enum { SCANNED_MAX = 512 };
 
@@ -86,7 +96,7 @@ struct scanned {
 	enum cs_err err;
 	uint64_t next;
 	size_t rows_n;
-	size_t stop_at;          /* stop after so many rows; 0: never */
+	size_t stop_at; /* stop after so many rows; 0: never */
 	struct {
 		uint64_t seq, revision;
 		struct store_key key;
@@ -94,13 +104,15 @@ struct scanned {
 	} rows[SCANNED_MAX];
 };
 
-void scan(struct store *s, uint64_t after, uint64_t limit, const struct store_key *key, struct scanned *out);
+void scan(struct store *s, uint64_t after, uint64_t limit, const struct store_key *key,
+    struct scanned *out);
 
-#define assert_view(got, want) do { \
-	struct view got_ = (got), want_ = (want); \
-	assert_int_equal(got_.len, want_.len); \
-	if (want_.len > 0) \
-		assert_memory_equal(got_.data, want_.data, want_.len); \
-} while (0)
+#define assert_view(got, want)                                                                     \
+	do {                                                                                       \
+		struct view got_ = (got), want_ = (want);                                          \
+		assert_int_equal(got_.len, want_.len);                                             \
+		if (want_.len > 0)                                                                 \
+			assert_memory_equal(got_.data, want_.data, want_.len);                     \
+	} while (0)
 
 #endif

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The cache against a plain model, with keys as hashes are and with the worst keys there are; and the checksum. */
+/*
+ * The cache against a plain model, with keys as hashes are and with the worst keys there are; and
+ * the checksum.
+ */
 #include "tests/store/harness.h"
 
 #include <stdlib.h>
@@ -41,21 +44,28 @@ static void
 play(int kind, uint64_t seed)
 {
 	struct cache c;
-	struct { uint64_t revision; bool dirty; } *model = calloc(KEYS, sizeof(*model));
+	struct {
+		uint64_t revision;
+		bool dirty;
+	} *model = calloc(KEYS, sizeof(*model));
 	size_t dirty_n = 0, n_steps = kind == 0 ? STEPS : STEPS / 20;
 
 	cache_init(&c, 200 * 1024);
 	for (size_t step = 0; step < n_steps; step++) {
-		unsigned n = (unsigned)(random_next(&seed) % (kind == 0 ? KEYS : KEYS / 20)), dice = (unsigned)(random_next(&seed) % 100);
+		unsigned n = (unsigned)(random_next(&seed) % (kind == 0 ? KEYS : KEYS / 20)),
+			 dice = (unsigned)(random_next(&seed) % 100);
 		struct store_key key = key_in(kind, n);
 		struct cache_entry *e = cache_get(&c, &key);
 
 		/* Clean ones may have been dropped, dirty ones never. */
-		assert_true(e == NULL ? !model[n].dirty : e->revision == model[n].revision && e->dirty == model[n].dirty);
+		assert_true(e == NULL
+				? !model[n].dirty
+				: e->revision == model[n].revision && e->dirty == model[n].dirty);
 		if (dice < 40) {
 			char text[200] = {0};
 
-			e = cache_entry_new(&key, ++model[n].revision, view_of(text, dice), view_of(text, 150));
+			e = cache_entry_new(
+			    &key, ++model[n].revision, view_of(text, dice), view_of(text, 150));
 			e->dirty = dice < 20;
 			cache_entry_free(cache_put(&c, e));
 			dirty_n = dirty_n - model[n].dirty + e->dirty;
@@ -103,8 +113,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_cache_holds_what_a_plain_model_says),
-		cmocka_unit_test(the_checksum_is_crc_32c),
+	    cmocka_unit_test(the_cache_holds_what_a_plain_model_says),
+	    cmocka_unit_test(the_checksum_is_crc_32c),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

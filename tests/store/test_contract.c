@@ -404,7 +404,8 @@ the_largest_record_and_events_fit(void **state)
 	for (size_t i = 0; i < STORE_COLD_MAX; i++)
 		bytes[i] = (uint8_t)(i * 7);
 	for (size_t i = 0; i < STORE_BATCH_MAX; i++)
-		events[i] = (struct store_event){view_of(bytes, STORE_EVENT_MAX), view_of(bytes + 5, STORE_EXTRA_MAX)};
+		events[i] = (struct store_event){
+		    view_of(bytes, STORE_EVENT_MAX), view_of(bytes + 5, STORE_EXTRA_MAX)};
 	c.hot = view_of(bytes, STORE_HOT_MAX);
 	c.cold = view_of(bytes, STORE_COLD_MAX);
 	store_commit(f->s, &c, commit_told, &done);
@@ -450,7 +451,7 @@ struct model {
 		uint8_t fill, cold_fill;
 		size_t len;
 	} records[MODEL_RECORDS];
-	int holder[MODEL_CLAIMS];      /* -1: nobody yet */
+	int holder[MODEL_CLAIMS]; /* -1: nobody yet */
 	bool tombstone[MODEL_CLAIMS];
 	struct committed done[64];
 	enum cs_err want[64];
@@ -490,13 +491,16 @@ model_check(struct fixture *f, struct model *m, unsigned n)
 static void
 model_commit(struct fixture *f, struct model *m)
 {
-	unsigned n = (unsigned)(random_next(&m->random) % MODEL_RECORDS), k = (unsigned)(random_next(&m->random) % MODEL_CLAIMS);
+	unsigned n = (unsigned)(random_next(&m->random) % MODEL_RECORDS),
+		 k = (unsigned)(random_next(&m->random) % MODEL_CLAIMS);
 	struct store_claim claim = {key_of(1000 + k), random_next(&m->random) % 2 == 0};
 	struct store_commit c = {.key = key_of(n), .expected = m->records[n].revision};
 	uint8_t hot[MODEL_HOT], cold[256], fill = (uint8_t)random_next(&m->random);
 	size_t len = random_next(&m->random) % MODEL_HOT;
-	bool with_cold = random_next(&m->random) % 4 == 0, with_claim = random_next(&m->random) % 5 == 0;
-	bool own = m->holder[k] == (int)n && !m->tombstone[k], held = m->holder[k] >= 0 && !m->tombstone[k];
+	bool with_cold = random_next(&m->random) % 4 == 0,
+	     with_claim = random_next(&m->random) % 5 == 0;
+	bool own = m->holder[k] == (int)n && !m->tombstone[k],
+	     held = m->holder[k] >= 0 && !m->tombstone[k];
 	bool fits = !with_claim || (claim.release ? own : own || !held);
 
 	if (random_next(&m->random) % 16 == 0) {
@@ -508,7 +512,8 @@ model_commit(struct fixture *f, struct model *m)
 	c.claims = &claim;
 	c.claims_n = with_claim ? 1 : 0;
 	m->want[m->open] = fits ? CS_OK : CS_ERR_CONFLICT;
-	commit_set(f->s, c, view_of(hot, len), with_cold ? view_of(cold, fill) : NO_COLD, &m->done[m->open++]);
+	commit_set(f->s, c, view_of(hot, len), with_cold ? view_of(cold, fill) : NO_COLD,
+	    &m->done[m->open++]);
 	if (!fits)
 		return;
 	m->records[n].revision++;
@@ -571,22 +576,22 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(a_record_that_was_never_written_is_not_found),
-		TEST(a_commit_is_loaded_as_it_was_written),
-		TEST(the_broker_s_own_record_is_like_any_other),
-		TEST(another_revision_is_a_conflict_and_changes_nothing),
-		TEST(cold_stays_unless_it_is_given),
-		TEST(loads_see_commits_before_the_flush_and_completions_wait_for_it),
-		TEST(what_a_completion_commits_belongs_to_the_next_turn),
-		TEST(a_batch_is_one_commit_of_many_revisions),
-		TEST(claims_belong_to_one_record),
-		TEST(two_records_that_claim_the_same_in_one_turn_do_not_both_get_it),
-		TEST(payments_are_found_by_record_and_digest),
-		TEST(scans_give_every_event_in_order),
-		TEST(scans_do_not_tell_what_is_not_durable),
-		TEST(the_largest_record_and_events_fit),
-		TEST(keys_alike_in_their_first_half_are_two_records),
-		TEST(any_history_leaves_what_a_plain_model_says),
+	    TEST(a_record_that_was_never_written_is_not_found),
+	    TEST(a_commit_is_loaded_as_it_was_written),
+	    TEST(the_broker_s_own_record_is_like_any_other),
+	    TEST(another_revision_is_a_conflict_and_changes_nothing),
+	    TEST(cold_stays_unless_it_is_given),
+	    TEST(loads_see_commits_before_the_flush_and_completions_wait_for_it),
+	    TEST(what_a_completion_commits_belongs_to_the_next_turn),
+	    TEST(a_batch_is_one_commit_of_many_revisions),
+	    TEST(claims_belong_to_one_record),
+	    TEST(two_records_that_claim_the_same_in_one_turn_do_not_both_get_it),
+	    TEST(payments_are_found_by_record_and_digest),
+	    TEST(scans_give_every_event_in_order),
+	    TEST(scans_do_not_tell_what_is_not_durable),
+	    TEST(the_largest_record_and_events_fit),
+	    TEST(keys_alike_in_their_first_half_are_two_records),
+	    TEST(any_history_leaves_what_a_plain_model_says),
 	};
 	int failed = 0;
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * kill -9 in the middle of a burst. A child commits, flushes, and tells over a pipe what was acknowledged; the parent
- * kills it after a random number of those words, opens the store and looks: all that was told is there, and nothing is
- * there by half. What a record holds follows from its number and revision, so that every byte can be checked.
+ * kill -9 in the middle of a burst. A child commits, flushes, and tells over a pipe what was
+ * acknowledged; the parent kills it after a random number of those words, opens the store and
+ * looks: all that was told is there, and nothing is there by half. What a record holds follows from
+ * its number and revision, so that every byte can be checked.
  */
 #include "tests/store/harness.h"
 
@@ -53,7 +54,7 @@ child_told(void *ctx, enum cs_err err)
 	struct ack *ack = ctx;
 
 	CHECK(err == CS_OK);
-	ack->revision |= 0x80000000;   /* the completion ran */
+	ack->revision |= 0x80000000; /* the completion ran */
 }
 
 static void
@@ -99,7 +100,8 @@ child_run(const char *dir, uint64_t seed, int out)
 	struct child c = {.random = seed, .pipe = out};
 	char why[256];
 
-	CHECK(sqlite_open_at(dir, seed % 2 == 0 ? 0 : 60 * 1024, seed % 3 == 0 ? 0 : 1, &c.s, why) == CS_OK);
+	CHECK(sqlite_open_at(
+		  dir, seed % 2 == 0 ? 0 : 60 * 1024, seed % 3 == 0 ? 0 : 1, &c.s, why) == CS_OK);
 	for (;;) {
 		size_t n = 1 + random_next(&c.random) % TURN_MAX;
 
@@ -136,11 +138,13 @@ burst(const char *dir, uint64_t seed, unsigned acks, uint64_t acked[RECORDS])
 	close(fds[1]);
 	while (seen < acks && read(fds[0], &ack, sizeof(ack)) == (ssize_t)sizeof(ack)) {
 		seen++;
-		acked[ack.record] = ack.revision > acked[ack.record] ? ack.revision : acked[ack.record];
+		acked[ack.record] =
+		    ack.revision > acked[ack.record] ? ack.revision : acked[ack.record];
 	}
 	kill(pid, SIGKILL);
 	while (read(fds[0], &ack, sizeof(ack)) == (ssize_t)sizeof(ack))
-		acked[ack.record] = ack.revision > acked[ack.record] ? ack.revision : acked[ack.record];
+		acked[ack.record] =
+		    ack.revision > acked[ack.record] ? ack.revision : acked[ack.record];
 	close(fds[0]);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
@@ -160,7 +164,8 @@ check_record(struct store *s, uint64_t n, uint64_t acked)
 		return;
 	}
 	assert_view(l->hot, state_of(n, revision, want, sizeof(want)));
-	assert_view(l->cold, state_of(n, (revision - 1) / CLAIM_EVERY * CLAIM_EVERY + 1, want, sizeof(want)));
+	assert_view(l->cold,
+	    state_of(n, (revision - 1) / CLAIM_EVERY * CLAIM_EVERY + 1, want, sizeof(want)));
 	for (uint64_t r = 1; r <= revision + 2 * CLAIM_EVERY; r += CLAIM_EVERY) {
 		struct store_key mark = mark_of(n, r);
 
@@ -209,7 +214,8 @@ a_killed_engine_loses_nothing_it_has_told(void **state)
 		uint64_t seed = random_next(&random);
 
 		burst(dir, seed, (unsigned)(random_next(&random) % ACKS_MAX), acked);
-		/* In half of the rounds one crash follows upon another with no clean close between. */
+		/* In half of the rounds one crash follows upon another with no clean close between.
+		 */
 		if (random_next(&random) % 2 == 0 && round < ROUNDS - 1)
 			continue;
 		if (sqlite_open_at(dir, 0, 0, &s, why) != CS_OK)
@@ -226,7 +232,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_killed_engine_loses_nothing_it_has_told),
+	    cmocka_unit_test(a_killed_engine_loses_nothing_it_has_told),
 	};
 
 	log_init("test_crash", LOG_LEVEL_WARN);

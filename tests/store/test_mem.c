@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The misbehaviours of the store in memory: each does what its name says, and a seed repeats them. */
+/* The misbehaviours of the store in memory: each does what its name says, and a seed repeats them.
+ */
 #include "tests/store/harness.h"
 
 #include <stdio.h>
@@ -50,10 +51,10 @@ failed_and_lost_commits_write_what_they_should(void **state)
 		enum cs_err err;
 		uint64_t revision;
 	} cases[] = {
-		{{.fail = ALWAYS}, CS_ERR_UNAVAILABLE, 0},
-		{{.conflict = ALWAYS}, CS_ERR_CONFLICT, 0},
-		{{.lose_write = ALWAYS}, CS_ERR_UNKNOWN, 0},
-		{{.lose_reply = ALWAYS}, CS_ERR_UNKNOWN, 1},
+	    {{.fail = ALWAYS}, CS_ERR_UNAVAILABLE, 0},
+	    {{.conflict = ALWAYS}, CS_ERR_CONFLICT, 0},
+	    {{.lose_write = ALWAYS}, CS_ERR_UNKNOWN, 0},
+	    {{.lose_reply = ALWAYS}, CS_ERR_UNKNOWN, 1},
 	};
 
 	(void)state;
@@ -73,7 +74,8 @@ failed_and_lost_commits_write_what_they_should(void **state)
 static uint64_t
 history(uint64_t seed, unsigned *late)
 {
-	struct store_mem_options options = {.seed = seed, .delay = 300, .reorder = 500, .fail = 100};
+	struct store_mem_options options = {
+	    .seed = seed, .delay = 300, .reorder = 500, .fail = 100};
 	struct store *s = store_mem_open(&options);
 	struct committed *done = calloc(MANY, sizeof(*done));
 	int *seen = calloc(MANY, sizeof(*seen));
@@ -126,9 +128,9 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_crash_forgets_what_was_not_flushed),
-		cmocka_unit_test(failed_and_lost_commits_write_what_they_should),
-		cmocka_unit_test(delays_hold_back_completions_and_a_seed_repeats_them),
+	    cmocka_unit_test(a_crash_forgets_what_was_not_flushed),
+	    cmocka_unit_test(failed_and_lost_commits_write_what_they_should),
+	    cmocka_unit_test(delays_hold_back_completions_and_a_seed_repeats_them),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What is true of the embedded store alone: what it refuses to open, and what it says when the disk fails it. */
+/*
+ * What is true of the embedded store alone: what it refuses to open, and what it says when the disk
+ * fails it.
+ */
 #include "tests/store/harness.h"
 
 #include <fcntl.h>
@@ -189,9 +192,10 @@ a_read_only_file_is_refused(void **state)
 
 		snprintf(lock, sizeof(lock), "%s.lock", scratch_db(*state));
 		if (geteuid() == 0)
-			CHECK(chown(*state, OTHER_UID, OTHER_UID) == 0 && chown(lock, OTHER_UID, OTHER_UID) == 0 &&
-			    chown(scratch_db(*state), OTHER_UID, OTHER_UID) == 0 && setgid(OTHER_UID) == 0 &&
-			    setuid(OTHER_UID) == 0);
+			CHECK(chown(*state, OTHER_UID, OTHER_UID) == 0 &&
+			      chown(lock, OTHER_UID, OTHER_UID) == 0 &&
+			      chown(scratch_db(*state), OTHER_UID, OTHER_UID) == 0 &&
+			      setgid(OTHER_UID) == 0 && setuid(OTHER_UID) == 0);
 		CHECK(chmod(scratch_db(*state), 0400) == 0);
 		assert_refused(*state, CS_ERR_DENIED, "read-only");
 		_exit(0);
@@ -284,8 +288,8 @@ so_are_the_snapshots_that_came_with_it(void **state)
 static void
 a_nearly_full_disk_takes_only_what_narrows(void **state)
 {
-	struct store_sqlite_options options = {.path = scratch_db(*state), .disk_reserve_bytes = UINT64_MAX,
-	    .replay = event_replay};
+	struct store_sqlite_options options = {
+	    .path = scratch_db(*state), .disk_reserve_bytes = UINT64_MAX, .replay = event_replay};
 	struct store_commit c = {.key = key_of(1)};
 	struct store_status st;
 	struct store *s;
@@ -372,7 +376,9 @@ a_damaged_record_is_said_to_be_corrupt_and_others_live(void **state)
 	store_close(s);
 	for (int i = 0; i < 8; i++)
 		id = id << 8 | key.b[i];
-	snprintf(text, sizeof(text), "UPDATE record SET row = substr(row, 1, 30) || x'ff' || substr(row, 32) WHERE id = %lld",
+	snprintf(text, sizeof(text),
+	    "UPDATE record SET row = substr(row, 1, 30) || x'ff' || substr(row, 32) WHERE id = "
+	    "%lld",
 	    (long long)id);
 	sql(*state, text);
 	s = open_at(*state);
@@ -440,7 +446,8 @@ the_wal_keeps_its_cap_and_a_long_reader_stops_spending_only(void **state)
 	assert_true(st.wal_bytes <= cap + turn_bytes);
 
 	assert_int_equal(sqlite3_open(scratch_db(*state), &reader), SQLITE_OK);
-	assert_int_equal(sqlite3_exec(reader, "BEGIN; SELECT count(*) FROM log", NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(
+	    sqlite3_exec(reader, "BEGIN; SELECT count(*) FROM log", NULL, NULL, NULL), SQLITE_OK);
 	commit_many(s, 100, revisions, &last);
 	assert_int_equal(last, CS_ERR_FULL);
 	store_status(s, &st);
@@ -461,25 +468,25 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(a_new_file_is_for_its_owner_alone),
-		TEST(a_second_engine_is_refused),
-		TEST(a_newer_schema_is_refused),
-		TEST(another_program_s_database_is_refused_and_left_alone),
-		TEST(a_file_that_is_no_database_is_refused),
-		TEST(a_file_open_to_others_is_refused),
-		TEST(a_file_with_two_names_is_refused),
-		TEST(a_read_only_file_is_refused),
-		TEST(a_turn_that_does_not_fit_on_the_disk_is_taken_back_whole),
-		TEST(so_are_the_snapshots_that_came_with_it),
-		TEST(a_nearly_full_disk_takes_only_what_narrows),
-		TEST(a_clean_close_leaves_nothing_to_replay),
-		TEST(a_crash_is_replayed_to_the_same_state),
-		TEST(a_log_with_a_hole_is_refused),
-		TEST(an_event_moved_to_another_place_is_refused),
-		TEST(a_changed_head_record_is_refused),
-		TEST(a_damaged_record_is_said_to_be_corrupt_and_others_live),
-		TEST(a_damaged_page_is_found_after_a_crash),
-		TEST(the_wal_keeps_its_cap_and_a_long_reader_stops_spending_only),
+	    TEST(a_new_file_is_for_its_owner_alone),
+	    TEST(a_second_engine_is_refused),
+	    TEST(a_newer_schema_is_refused),
+	    TEST(another_program_s_database_is_refused_and_left_alone),
+	    TEST(a_file_that_is_no_database_is_refused),
+	    TEST(a_file_open_to_others_is_refused),
+	    TEST(a_file_with_two_names_is_refused),
+	    TEST(a_read_only_file_is_refused),
+	    TEST(a_turn_that_does_not_fit_on_the_disk_is_taken_back_whole),
+	    TEST(so_are_the_snapshots_that_came_with_it),
+	    TEST(a_nearly_full_disk_takes_only_what_narrows),
+	    TEST(a_clean_close_leaves_nothing_to_replay),
+	    TEST(a_crash_is_replayed_to_the_same_state),
+	    TEST(a_log_with_a_hole_is_refused),
+	    TEST(an_event_moved_to_another_place_is_refused),
+	    TEST(a_changed_head_record_is_refused),
+	    TEST(a_damaged_record_is_said_to_be_corrupt_and_others_live),
+	    TEST(a_damaged_page_is_found_after_a_crash),
+	    TEST(the_wal_keeps_its_cap_and_a_long_reader_stops_spending_only),
 	};
 
 	log_init("test_sqlite", LOG_LEVEL_WARN);
