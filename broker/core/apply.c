@@ -4,8 +4,8 @@
  * so what does not fit means that log and state are not one any more.
  */
 #include "broker/core/apply_internal.h"
+#include "broker/core/room.h"
 
-/* Pending and finished things make room for new ones, oldest first; what is in force never does. */
 #define ARRAY_DROP(array, n, i) \
 	do { \
 		memmove(&(array)[i], &(array)[(i) + 1], ((size_t)(n) - (i) - 1) * sizeof((array)[0])); \
@@ -24,22 +24,11 @@ take_no(struct account *a, int64_t no)
 static bool
 factor_room(struct account *a)
 {
-	if (a->factors_n < ACCOUNT_FACTORS_MAX)
-		return true;
-	/* A removed factor goes when nothing rests on it any more; else its place is not free. */
-	for (uint8_t i = 0; i < a->factors_n; i++) {
-		bool needed = !a->factors[i].removed;
+	int i = room_factor(a);
 
-		for (uint8_t j = 0; j < a->factors_n && !needed; j++) {
-			for (size_t k = 0; k < CHALLENGE_FACTORS_MAX; k++)
-				needed |= !a->factors[j].removed && a->factors[j].rests_on[k] == a->factors[i].no;
-		}
-		if (!needed) {
-			ARRAY_DROP(a->factors, a->factors_n, i);
-			return true;
-		}
-	}
-	return false;
+	if (i >= 0 && i < a->factors_n)
+		ARRAY_DROP(a->factors, a->factors_n, i);
+	return i >= 0;
 }
 
 static bool
@@ -88,42 +77,53 @@ factor_removed(struct account *a, const struct event *e, struct apply_left *left
 	return true;
 }
 
+/* What names a link falls with it: no challenge and no user's freeze outlives it. */
 static bool
-link_room(struct account *a)
+link_room(struct account *a, const struct id *subject)
 {
-	static const uint8_t first[] = {LINK_PROPOSED, LINK_REVOKED};
+	int place = room_link(a, subject);
+	uint32_t no;
 
-	if (a->links_n < ACCOUNT_LINKS_MAX)
-		return true;
-	for (size_t s = 0; s < sizeof(first); s++) {
-		for (uint8_t i = 0; i < a->links_n; i++) {
-			if (a->links[i].state == first[s]) {
-				/* No challenge may outlive the link that it is about. */
-				challenges_void(a, a->links[i].no, 0);
-				ARRAY_DROP(a->links, a->links_n, i);
-				return true;
-			}
+	if (place < 0 || place == a->links_n)
+		return place >= 0;
+	no = a->links[place].no;
+	challenges_void(a, no, 0);
+	for (uint8_t i = 0; i < a->freezes_n;) {
+		if (a->freezes[i].link_no == no)
+			ARRAY_DROP(a->freezes, a->freezes_n, i);
+		else
+			i++;
+	}
+	ARRAY_DROP(a->links, a->links_n, place);
+	return true;
+}
+
+/* The prompt budget follows the subject: proposing it again buys no prompts. */
+static void
+prompts_follow(const struct account *a, struct link *l)
+{
+	for (size_t i = 0; i < a->links_n; i++) {
+		const struct link *old = &a->links[i];
+
+		if (id_equal(&old->subject, &l->subject) && (old->prompts_day > l->prompts_day ||
+		    (old->prompts_day == l->prompts_day && old->prompts > l->prompts))) {
+			l->prompts_day = old->prompts_day;
+			l->prompts = old->prompts;
 		}
 	}
-	return false;
 }
 
 static bool
 link_proposed(struct account *a, const struct event *e, struct apply_left *left)
 {
+	struct link l = {.id = e->id, .subject = e->subject, .provider = e->provider, .no = (uint32_t)e->no,
+	    .state = LINK_PROPOSED, .since_ms = e->time_ms};
+
 	(void)left;
-	/* A newer proposal of the same subject replaces the older one. */
-	for (uint8_t i = 0; i < a->links_n; i++) {
-		if (a->links[i].state == LINK_PROPOSED && id_equal(&a->links[i].subject, &e->subject)) {
-			challenges_void(a, a->links[i].no, 0);
-			ARRAY_DROP(a->links, a->links_n, i);
-			break;
-		}
-	}
-	if (!link_room(a) || !take_no(a, e->no))
+	prompts_follow(a, &l);
+	if (!link_room(a, &e->subject) || !take_no(a, e->no))
 		return false;
-	a->links[a->links_n++] = (struct link){.id = e->id, .subject = e->subject, .provider = e->provider,
-	    .no = (uint32_t)e->no, .state = LINK_PROPOSED, .since_ms = e->time_ms};
+	a->links[a->links_n++] = l;
 	return true;
 }
 
@@ -133,7 +133,9 @@ link_narrowed(struct account *a, const struct event *e, struct apply_left *left)
 	struct link *l = account_link_by_no(a, (uint32_t)e->link_no);
 
 	(void)left;
-	if (l == NULL || l->state == LINK_REVOKED)
+	/* Only what was active once is suspended: a thaw makes it active again. */
+	if (l == NULL || l->state == LINK_REVOKED ||
+	    (e->type == EVENT_LINK_SUSPENDED && l->state != LINK_ACTIVE && l->state != LINK_SUSPENDED))
 		return false;
 	l->state = e->type == EVENT_LINK_REVOKED ? LINK_REVOKED : LINK_SUSPENDED;
 	l->sessions_since_ms = e->time_ms;
@@ -285,27 +287,38 @@ thawed(struct account *a, const struct event *e, struct apply_left *left)
 			break;
 		}
 	}
-	if (l != NULL && l->state == LINK_SUSPENDED)
+	/* An admin's thaw lifts the admin's freeze, not the user's suspension. */
+	if (l != NULL && l->state == LINK_SUSPENDED && e->author == AUTHOR_USER)
 		l->state = LINK_ACTIVE;
 	return true;
+}
+
+static bool
+frozen_by(const struct account *a, uint32_t link_no, uint8_t author)
+{
+	for (size_t i = 0; i < a->freezes_n; i++) {
+		if (a->freezes[i].link_no == link_no && a->freezes[i].author == author)
+			return true;
+	}
+	return false;
 }
 
 static bool
 not_me(struct account *a, const struct event *e, struct apply_left *left)
 {
 	uint32_t link_no = (uint32_t)e->link_no;
-	bool there = false;
+	/* No place left for one link's record: the whole account, which covers it. */
+	uint32_t frozen_no = room_freeze(a) || frozen_by(a, link_no, AUTHOR_USER) ? link_no : 0;
 
 	(void)left;
-	for (size_t i = 0; i < a->freezes_n; i++)
-		there |= a->freezes[i].link_no == link_no && a->freezes[i].author == AUTHOR_USER;
-	/* No place left for one link's record: the whole account, which covers it. */
-	if (!there && a->freezes_n < ACCOUNT_FREEZES_MAX) {
-		a->freezes[a->freezes_n++] = (struct freeze){.link_no = link_no, .author = AUTHOR_USER,
+	if (!frozen_by(a, frozen_no, AUTHOR_USER)) {
+		if (a->freezes_n == ACCOUNT_FREEZES_MAX)
+			return false;
+		a->freezes[a->freezes_n++] = (struct freeze){.link_no = frozen_no, .author = AUTHOR_USER,
 		    .since_ms = e->time_ms};
-	} else if (!there) {
-		a->freezes[0].link_no = 0;
 	}
+	if (frozen_no != link_no)
+		sessions_end(a, 0, e->time_ms);
 	sessions_end(a, link_no, e->time_ms);
 	allowances_revoke(a, link_no);
 	holds_void(a, link_no);

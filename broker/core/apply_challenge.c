@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* apply() for challenges, answers, and what falls when a link, a session or a factor does. */
 #include "broker/core/apply_internal.h"
+#include "broker/core/room.h"
 
 enum {
 	FACTOR_FAILURES_MAX = 5,   /* PSD2 RTS Article 4(3)(b): at most five failed attempts in a row */
@@ -63,21 +64,19 @@ sessions_drop(struct account *a, uint32_t link_no)
 	a->sessions_n = kept;
 }
 
-/* The oldest that can neither be answered nor redeemed any more gives its place. */
 static bool
 challenge_room(struct account *a, int64_t time_ms)
 {
-	for (uint8_t i = 0; a->challenges_n == ACCOUNT_CHALLENGES_MAX && i < a->challenges_n; i++) {
-		const struct challenge *c = &a->challenges[i];
-		bool open = c->state == CHALLENGE_OPEN && c->expires_ms > time_ms;
+	int i = room_challenge(a, time_ms);
 
-		if (open || (c->state == CHALLENGE_DONE && c->expires_ms > time_ms))
-			continue;
+	if (i < 0)
+		return false;
+	if (i < a->challenges_n) {
 		memmove(&a->challenges[i], &a->challenges[i + 1],
-		    ((size_t)a->challenges_n - i - 1) * sizeof(a->challenges[0]));
+		    ((size_t)(a->challenges_n - i) - 1) * sizeof(a->challenges[0]));
 		a->challenges_n--;
 	}
-	return a->challenges_n < ACCOUNT_CHALLENGES_MAX;
+	return true;
 }
 
 bool
@@ -103,6 +102,22 @@ apply_challenge_opened(struct account *a, const struct event *e, struct apply_le
 	return true;
 }
 
+/* Limits that were set for the subject's older link bind the new one: unlinking and linking again raises nothing. */
+static void
+own_follows(struct account *a, const struct link *l)
+{
+	for (size_t i = 0; i < a->links_n; i++) {
+		const struct link *old = &a->links[i];
+
+		if (old == l || !id_equal(&old->subject, &l->subject))
+			continue;
+		for (size_t k = 0; k < a->limits_n; k++) {
+			if (a->limits[k].link_no == old->no)
+				a->limits[k].link_no = l->no;
+		}
+	}
+}
+
 static bool
 link_activated(struct account *a, const struct event *e, const struct challenge *c)
 {
@@ -110,6 +125,7 @@ link_activated(struct account *a, const struct event *e, const struct challenge 
 
 	if (l == NULL || l->state != LINK_PROPOSED)
 		return false;
+	own_follows(a, l);
 	l->state = LINK_ACTIVE;
 	l->since_ms = e->time_ms;
 	l->usable_ms = e->usable_ms;
@@ -140,6 +156,7 @@ completed(struct account *a, const struct event *e, struct challenge *c)
 
 	c->state = CHALLENGE_DONE;
 	c->done_ms = e->time_ms;
+	c->expires_ms = e->expires_ms;
 	if (s != NULL) {
 		s->countersigned = 1;
 		s->used_ms = e->time_ms;

@@ -34,12 +34,13 @@ count_up(struct account *a, const struct id *subject, uint16_t currency, const s
 
 	if (c == NULL)
 		return false;
-	if (c->day != e->day) {
+	/* Never back to an emptied window of the past. */
+	if (c->day < e->day) {
 		c->day = (int32_t)e->day;
 		c->day_minor = 0;
 		c->day_count = 0;
 	}
-	if (c->month != e->month) {
+	if (c->month < e->month) {
 		c->month = (int32_t)e->month;
 		c->month_minor = 0;
 		c->month_count = 0;
@@ -86,9 +87,9 @@ give_back(struct account *a, const struct payment *p, const struct event *e, int
 		w->day_spent_minor = less(w->day_spent_minor, amount);
 }
 
-/* A finished payment more than the ring holds: the oldest leaves for the store's table. */
+/* The oldest of more than `keep` finished payments leaves for the store's table. */
 static void
-ring_trim(struct account *a, struct apply_left *left)
+ring_trim(struct account *a, size_t keep, struct apply_left *left)
 {
 	size_t finished = 0, oldest = 0;
 
@@ -100,7 +101,7 @@ ring_trim(struct account *a, struct apply_left *left)
 		if (finished++ == 0)
 			oldest = i;
 	}
-	if (finished <= ACCOUNT_RECENT_MAX)
+	if (finished <= keep)
 		return;
 	left->payment = a->payments[oldest];
 	left->payments_n = 1;
@@ -117,7 +118,7 @@ debit(struct account *a, const struct event *e)
 
 	if (w == NULL || w->state != ALLOWANCE_OPEN)
 		return false;
-	if (w->day != e->day) {
+	if (w->day < e->day) {
 		w->day = e->day;
 		w->day_spent_minor = 0;
 	}
@@ -136,7 +137,7 @@ apply_permitted(struct account *a, const struct event *e, struct apply_left *lef
 
 	/* After many holds were voided at once the ring is longer than its share, and may fill the array. */
 	if (a->payments_n == ACCOUNT_PAYMENTS_MAX)
-		ring_trim(a, left);
+		ring_trim(a, 0, left);
 	if (account_payment(a, &e->payment) != NULL || a->payments_n == ACCOUNT_PAYMENTS_MAX || e->amount_minor <= 0)
 		return false;
 	if (e->basis == BASIS_COUNTERSIGNATURE ? !challenge_use(a, e->challenge_no) : !debit(a, e))
@@ -153,7 +154,7 @@ apply_permitted(struct account *a, const struct event *e, struct apply_left *lef
 	memcpy(p->content.b, e->content.b, sizeof(p->content.b));
 	if (s != NULL)
 		s->used_ms = e->time_ms;
-	ring_trim(a, left);
+	ring_trim(a, ACCOUNT_RECENT_MAX, left);
 	return true;
 }
 
@@ -181,7 +182,7 @@ apply_captured(struct account *a, const struct event *e, struct apply_left *left
 	p->captured_minor = e->captured_minor;
 	p->capture = e->capture;
 	give_back(a, p, e, p->amount_minor - p->captured_minor);
-	ring_trim(a, left);
+	ring_trim(a, ACCOUNT_RECENT_MAX, left);
 	return true;
 }
 
@@ -195,7 +196,7 @@ apply_given_back(struct account *a, const struct event *e, struct apply_left *le
 	p = to_end(a, p);
 	p->state = e->type == EVENT_PAYMENT_EXPIRED ? PAYMENT_EXPIRED : PAYMENT_RELEASED;
 	give_back(a, p, e, p->amount_minor);
-	ring_trim(a, left);
+	ring_trim(a, ACCOUNT_RECENT_MAX, left);
 	return true;
 }
 
@@ -205,7 +206,7 @@ revive(struct account *a, const struct event *e, struct apply_left *left)
 	struct payment *p;
 
 	if (a->payments_n == ACCOUNT_PAYMENTS_MAX)
-		ring_trim(a, left);
+		ring_trim(a, 0, left);
 	if (a->payments_n == ACCOUNT_PAYMENTS_MAX)
 		return false;
 	p = &a->payments[a->payments_n++];
@@ -238,7 +239,7 @@ apply_refunded(struct account *a, const struct event *e, struct apply_left *left
 	}
 	a->refunds[a->refunds_n++] = (struct refund){.id = e->id, .payment = e->payment,
 	    .amount_minor = e->amount_minor};
-	ring_trim(a, left);
+	ring_trim(a, ACCOUNT_RECENT_MAX, left);
 	return true;
 }
 

@@ -18,27 +18,34 @@ payment_event(struct decision *d, struct inquiry *q, const struct payment *p, en
 	return e;
 }
 
-static void
+static bool
 begin(struct inquiry *q, const struct asked *asked, const struct account *a, const struct payment *p,
     struct decision *d)
 {
 	*d = (struct decision){0};
 	inquiry_begin(q, asked, a, NULL);
 	decision_set(d, REASON_HOLD_EXPIRED);
-	if (p == NULL)
-		return;
+	/* Another service's does not exist. */
+	if (p == NULL || (asked->service != 0 && p->service != asked->service))
+		return false;
 	d->id = p->id;
 	inquiry_link(q, account_link_by_no(a, p->link_no));
+	return true;
+}
+
+/* Rule 1. */
+static bool
+service_may(const struct inquiry *q, uint32_t right)
+{
+	return q->service != NULL && (q->service->rights & right) != 0 && (q->service->doors & q->asked->door) != 0;
 }
 
 static enum reason
 capture_rules(struct inquiry *q, const struct payment *p, int64_t amount_minor)
 {
-	const struct policy_service *s = q->service;
 	enum reason reason;
 
-	if (s == NULL || (s->rights & RIGHT_SPEND) == 0 || (s->doors & q->asked->door) == 0 ||
-	    p->service != q->asked->service)
+	if (!service_may(q, RIGHT_SPEND))
 		return REASON_SERVICE_RIGHT;
 	if (q->link == NULL)
 		return REASON_LINK_REVOKED;
@@ -46,17 +53,8 @@ capture_rules(struct inquiry *q, const struct payment *p, int64_t amount_minor)
 	    (reason = rule_link(q)) != REASON_NONE)
 		return reason;
 	/* Lowered limits: one payment's, and the sums that hold this payment already. */
-	for (size_t i = 0; i < q->account->limits_n; i++) {
-		const struct limit *l = &q->account->limits[i];
-
-		if ((l->link_no == 0 || l->link_no == p->link_no) && l->currency == p->currency &&
-		    l->per_payment_minor >= 0 && amount_minor > l->per_payment_minor) {
-			q->detail = (struct detail){.limit = l->per_payment_minor, .currency = l->currency,
-			    .link_no = l->link_no, .set = true};
-			return REASON_LIMIT_PAYMENT;
-		}
-	}
-	return limits_check(q, p->currency, 0);
+	q->counted = true;
+	return limits_check(q, p->currency, amount_minor);
 }
 
 static enum reason
@@ -74,10 +72,9 @@ decide_capture(const struct asked *asked, const struct account *a, const struct 
 	enum reason reason;
 	struct event *e;
 
-	begin(&q, asked, a, p, d);
-	if (p == NULL)
+	if (!begin(&q, asked, a, p, d))
 		return;
-	if (amount_minor < 0)
+	if (amount_minor == -1)
 		amount_minor = p->state == PAYMENT_CAPTURED ? p->captured_minor : p->amount_minor;
 	if (p->state == PAYMENT_CAPTURED) {
 		bool same = id_equal(&p->capture, capture) && p->captured_minor == amount_minor;
@@ -90,7 +87,7 @@ decide_capture(const struct asked *asked, const struct account *a, const struct 
 		decision_set(d, finished(p));
 		return;
 	}
-	reason = amount_minor == 0 || amount_minor > p->amount_minor ? REASON_PAYMENT_MISMATCH :
+	reason = amount_minor <= 0 || amount_minor > p->amount_minor ? REASON_PAYMENT_MISMATCH :
 	    capture_rules(&q, p, amount_minor);
 	if (reason != REASON_NONE) {
 		decision_set(d, reason);
@@ -111,8 +108,7 @@ decide_release(const struct asked *asked, const struct account *a, const struct 
 	const struct payment *p = account_payment(a, hold);
 	struct inquiry q;
 
-	begin(&q, asked, a, p, d);
-	if (p == NULL)
+	if (!begin(&q, asked, a, p, d))
 		return;
 	if (p->state == PAYMENT_RELEASED || p->state == PAYMENT_EXPIRED) {
 		d->replayed = true;
@@ -136,9 +132,12 @@ decide_refund(const struct asked *asked, const struct account *a, const struct p
 
 	if (p == NULL)
 		p = old;
-	begin(&q, asked, a, p, d);
-	if (p == NULL)
+	if (!begin(&q, asked, a, p, d))
 		return;
+	if (!service_may(&q, RIGHT_REFUND)) {
+		decision_set(d, REASON_SERVICE_RIGHT);
+		return;
+	}
 	decision_set(d, REASON_PAYMENT_MISMATCH);
 	if (before != NULL) {
 		d->replayed = id_equal(&before->payment, payment) && before->amount_minor == amount_minor;

@@ -66,25 +66,29 @@ decide_may_answer(const struct asked *asked, const struct account *a, const stru
 
 /*
  * The last answer to a challenge about a link or an allowance carries it out, so the rules are asked again at that moment:
- * the account may have been frozen, or the link revoked, since the user was asked.
+ * the account may have been frozen, or the link revoked, since the user was asked; and the stack, with the factors that
+ * were really used: a prompt for one of each of two kinds may have been answered by two of one kind.
  */
 static enum reason
-completes(struct inquiry *q, const struct challenge *c)
+completes(struct inquiry *q, const struct challenge *c, const struct factor *f)
 {
+	struct challenge done = *c;
 	enum reason reason;
 
 	if (c->op != OP_LINK && c->op != OP_GRANT)
 		return REASON_NONE;
+	done.factors[answers(c)] = f->no;
+	/* The page may bring the answer; the stack is that of the service which asked. */
+	q->service = policy_service(q->asked->policy, c->service);
+	q->session = account_session(q->account, &c->session);
+	if (q->service == NULL)
+		return REASON_SERVICE_RIGHT;
 	if ((reason = rule_account(q)) != REASON_NONE || (reason = rule_provider(q)) != REASON_NONE ||
 	    (reason = rule_link(q)) != REASON_NONE)
 		return reason;
-	if (c->op == OP_GRANT) {
-		const struct allowance *w = account_allowance_by_no(q->account, c->target_no);
-
-		if (w == NULL || w->state != ALLOWANCE_PROPOSED)
-			return REASON_CHALLENGE_EXPIRED;
-	}
-	return REASON_NONE;
+	if (c->op == OP_GRANT ? !grant_pending(q, c->service, c->target_no) : q->link == NULL || q->link->no != c->target_no)
+		return REASON_CHALLENGE_EXPIRED;
+	return signature_stands(q, &done);
 }
 
 static struct event *
@@ -114,7 +118,7 @@ static void
 right(struct inquiry *q, const struct challenge *c, const struct factor *f, int64_t step, struct decision *d)
 {
 	bool complete = answers(c) + 1 >= c->need;
-	enum reason reason = complete ? completes(q, c) : REASON_NONE;
+	enum reason reason = complete ? completes(q, c, f) : REASON_NONE;
 	struct event *e;
 
 	if (reason != REASON_NONE) {
@@ -124,8 +128,11 @@ right(struct inquiry *q, const struct challenge *c, const struct factor *f, int6
 	e = answer_event(d, q, c, f, EVENT_CHALLENGE_ANSWERED, complete ? REASON_COUNTERSIGNED : REASON_ASKED);
 	e->step = step;
 	e->content = c->content;
-	if (complete)
-		e->flags = EVENT_FLAG_COMPLETE;
+	if (complete) {
+		e->flags = EVENT_FLAG_COMPLETE | (q->assumed ? EVENT_FLAG_ASSUMED : 0);
+		/* Kept until the time to redeem it is over. */
+		e->expires_ms = q->now_ms + q->asked->policy->redeem_ms + 1;
+	}
 	if (complete && c->op == OP_LINK && q->link != NULL) {
 		int64_t wait_ms = q->provider->cooling_off_ms;
 

@@ -100,7 +100,12 @@ rule_3_provider(struct inquiry *q)
 static enum reason
 rule_4_link(struct inquiry *q)
 {
-	if (q->link == NULL && q->request->link_no != 0)
+	const struct request *r = q->request;
+
+	if (q->link == NULL && (r->link_no != 0 || r->op == OP_LINK))
+		return REASON_LINK_UNKNOWN;
+	/* What is linked is the link whose provider the factors must be independent of. */
+	if (r->op == OP_LINK && q->link->no != r->target_no)
 		return REASON_LINK_UNKNOWN;
 	return rule_link(q);
 }
@@ -116,13 +121,17 @@ static enum reason
 rule_5_session(struct inquiry *q)
 {
 	const struct policy *p = q->asked->policy;
+	const struct request *r = q->request;
 	const struct session *s = q->session;
 
-	if (q->request->op != OP_SPEND && q->request->op != OP_GRANT)
+	/* Other operations need none; one that they are asked in must be good all the same. */
+	if (r->op != OP_SPEND && r->op != OP_GRANT && (id_zero(&r->session) || r->link_no != 0))
 		return REASON_NONE;
-	if (s == NULL && q->allowance != NULL && q->request->op == OP_SPEND)
+	if (q->link == NULL)
+		return REASON_SESSION_INVALID;
+	if (r->op == OP_SPEND && id_zero(&r->session) && q->allowance != NULL && q->allowance->link_no == q->link->no)
 		return q->allowance->granted_ms <= q->link->sessions_since_ms ? REASON_LINK_SUSPENDED : REASON_NONE;
-	if (s == NULL || q->link == NULL)
+	if (s == NULL || s->link_no != q->link->no)
 		return REASON_SESSION_INVALID;
 	if (session_revoked(q, s->opened_ms))
 		return REASON_SESSION_REVOKED;
@@ -131,12 +140,24 @@ rule_5_session(struct inquiry *q)
 	return REASON_NONE;
 }
 
+/* The allowance that would be opened: proposed by this service, for this link. */
+bool
+grant_pending(const struct inquiry *q, uint64_t service, uint32_t no)
+{
+	const struct allowance *w = account_allowance_by_no(q->account, no);
+
+	return w != NULL && w->state == ALLOWANCE_PROPOSED && w->service == service && q->link != NULL &&
+	    w->link_no == q->link->no;
+}
+
 /* The engine refuses malformed requests with the field's name before they come here; this is the last line. */
 static enum reason
 rule_6_payment(struct inquiry *q)
 {
 	const struct request *r = q->request;
 
+	if (r->op == OP_GRANT)
+		return grant_pending(q, q->asked->service, r->target_no) ? REASON_NONE : REASON_PAYMENT_MISMATCH;
 	if (r->op != OP_SPEND)
 		return REASON_NONE;
 	if (currency_get(r->currency) == NULL || r->amount_minor <= 0 || r->amount_minor > MONEY_MAX ||
@@ -215,7 +236,7 @@ allowance_covers(const struct inquiry *q, const struct allowance *w)
 {
 	const struct request *r = q->request;
 	bool mandate = w->kind == ALLOWANCE_MANDATE;
-	int64_t today = w->day == q->day ? w->day_spent_minor : 0;
+	int64_t today = w->day >= q->day ? w->day_spent_minor : 0;
 
 	if (w->state != ALLOWANCE_OPEN || w->expires_ms <= q->now_ms || w->service != q->asked->service ||
 	    w->link_no != q->link->no || w->currency != r->currency)
@@ -290,7 +311,7 @@ ask_session(const struct inquiry *q, const struct stack_line *line, enum reason 
 static enum result
 ask_stepup(struct inquiry *q, const struct stack_line *line, enum reason *reason)
 {
-	uint8_t kinds = line->kinds == 0 ? UINT8_MAX : line->kinds;
+	uint8_t kinds = line->kinds == 0 ? FACTOR_KINDS_ALL : line->kinds;
 	size_t n = 0;
 
 	*reason = REASON_COUNTERSIGNATURE_REQUIRED;
@@ -336,7 +357,7 @@ ask_line(struct inquiry *q, const struct stack_line *line, enum reason *reason)
 	case RULE_ALLOWANCE:
 		*reason = REASON_COUNTERSIGNATURE_REQUIRED;
 		q->allowance_asked |= q->allowance != NULL;
-		return q->allowance != NULL ? RESULT_SUCCESS : RESULT_UNVERIFIED;
+		return q->allowance != NULL || q->suppose_allowance ? RESULT_SUCCESS : RESULT_UNVERIFIED;
 	case RULE_STEPUP:
 		return ask_stepup(q, line, reason);
 	case RULE_PERMIT:
@@ -371,7 +392,7 @@ rule_9_stack(struct inquiry *q, enum reason *reason)
 	struct stack_verdict verdict;
 
 	q->allowance_asked = false;
-	q->kinds = UINT8_MAX;
+	q->kinds = FACTOR_KINDS_ALL;
 	q->need = 0;
 	if (run.stack == NULL) {
 		*reason = REASON_STACK;
@@ -381,6 +402,21 @@ rule_9_stack(struct inquiry *q, enum reason *reason)
 	*reason = verdict.permit ? REASON_NONE : verdict.reason;
 	trace(q, 9, verdict.permit ? RESULT_SUCCESS : RESULT_DENIED, *reason);
 	return verdict.permit;
+}
+
+/* Whether this completed challenge, redeemed for the inquiry's request, is what the stack asks for. */
+enum reason
+signature_stands(struct inquiry *q, const struct challenge *c)
+{
+	enum reason reason = signature_factors(q, c);
+
+	if (reason != REASON_NONE)
+		return reason;
+	q->pass = 1;
+	q->signature = c;
+	if (rule_9_stack(q, &reason))
+		return REASON_NONE;
+	return reason_outcome(reason) == OUTCOME_DENY ? reason : REASON_STACK;
 }
 
 /* Rules 10 to 12 for what is there: the reason of the permit, or none. find_cover() has asked 11 and 12 of each. */
@@ -421,7 +457,7 @@ same_open_challenge(const struct inquiry *q)
 		const struct challenge *c = &a->challenges[i];
 
 		if (challenge_open(c, q->now_ms) && c->op == q->request->op && c->service == q->asked->service &&
-		    c->target_no == q->request->target_no && id_equal(&c->payment, &q->request->payment) &&
+		    c->link_no == (q->link == NULL ? 0 : q->link->no) && c->target_no == q->request->target_no && id_equal(&c->payment, &q->request->payment) &&
 		    id_equal(&c->session, &q->request->session) && hash_equal(&c->content, &q->request->content))
 			return c;
 	}
@@ -440,10 +476,11 @@ prompt_allowed(const struct inquiry *q)
 	for (size_t i = 0; i < a->challenges_n; i++) {
 		const struct challenge *c = &a->challenges[i];
 
-		if (!challenge_open(c, q->now_ms) && !challenge_redeemable(p, c, q->now_ms))
+		if (!challenge_kept(c, q->now_ms))
 			continue;
 		kept++;
-		of_link += c->link_no == link_no;
+		/* Links that are only proposed share one part: anybody may bring IDs of his own. */
+		of_link += c->link_no == link_no || (c->op == OP_LINK && q->request->op == OP_LINK);
 	}
 	if (kept >= ACCOUNT_CHALLENGES_MAX || of_link >= p->open_per_link)
 		return false;
@@ -468,7 +505,7 @@ open_challenge(struct inquiry *q, struct decision *d, enum reason reason)
 	e->target_no = r->target_no;
 	e->currency = r->currency;
 	e->amount_minor = r->amount_minor;
-	e->kinds = q->kinds;
+	e->kinds = kinds_trusted(q, q->kinds);
 	e->need = q->need;
 	e->day = q->day;
 	e->expires_ms = q->now_ms + q->asked->policy->challenge_ms;
@@ -507,10 +544,17 @@ static void
 decide_supposing(struct inquiry *q, struct decision *d)
 {
 	enum reason reason;
+	bool yes;
 
 	q->pass = 2;
 	q->detail = (struct detail){0};
-	if (!rule_9_stack(q, &reason)) {
+	yes = rule_9_stack(q, &reason);
+	/* A stack that lives on allowances alone: the countersignature would open this one for the session. */
+	if (!yes && q->new_session) {
+		q->suppose_allowance = true;
+		yes = rule_9_stack(q, &reason);
+	}
+	if (!yes) {
 		/* A line that failed for want of an allowance cannot be mended by a prompt. */
 		decision_deny(d, q, reason_outcome(reason) == OUTCOME_DENY ? reason : REASON_STACK);
 		return;
@@ -621,6 +665,12 @@ decide(const struct asked *asked, const struct account *a, const struct request 
 	find_cover(&q);
 	stack_yes = rule_9_stack(&q, &reason);
 	yes = cover(&q);
+	if ((!stack_yes || yes == REASON_NONE) && r->op == OP_SPEND && q.session == NULL) {
+		/* A mandate's user is not there to be asked. */
+		decision_deny(d, &q, q.allowance == NULL || stack_yes ? REASON_ALLOWANCE_EXHAUSTED :
+		    reason_outcome(reason) == OUTCOME_DENY ? reason : REASON_STACK);
+		return;
+	}
 	if (!stack_yes || yes == REASON_NONE) {
 		decide_supposing(&q, d);
 		return;

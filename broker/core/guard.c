@@ -41,8 +41,6 @@ rule_account(const struct inquiry *q)
 	const struct account *a = q->account;
 	bool thaw = q->request != NULL && q->request->op == OP_THAW;
 
-	if (a->status == ACCOUNT_NONE)
-		return REASON_ACCOUNT_UNKNOWN;
 	if (a->status == ACCOUNT_CLOSED)
 		return REASON_ACCOUNT_CLOSED;
 	if (q->asked->broker->frozen)
@@ -51,7 +49,8 @@ rule_account(const struct inquiry *q)
 		return REASON_ACCOUNT_FROZEN;
 	if (!q->asked->broker->clock_ok)
 		return REASON_CLOCK;
-	return REASON_NONE;
+	/* Last: the first factor makes the account, and only this may stand in its way. */
+	return a->status == ACCOUNT_NONE ? REASON_ACCOUNT_UNKNOWN : REASON_NONE;
 }
 
 /* Rule 3. */
@@ -73,6 +72,32 @@ rule_provider(const struct inquiry *q)
 	return REASON_NONE;
 }
 
+/* What was frozen stays so when it is unlinked and linked again; a user's freeze falls with the new countersignature. */
+static bool
+subject_frozen(const struct account *a, const struct link *l)
+{
+	for (size_t i = 0; i < a->links_n; i++) {
+		const struct link *other = &a->links[i];
+
+		if (id_equal(&other->subject, &l->subject) && account_frozen(a, other->no, other == l ? AUTHOR__COUNT :
+		    AUTHOR_USER))
+			return true;
+	}
+	return false;
+}
+
+bool
+subject_linked(const struct account *a, const struct id *subject)
+{
+	for (size_t i = 0; i < a->links_n; i++) {
+		const struct link *l = &a->links[i];
+
+		if (id_equal(&l->subject, subject) && (l->state == LINK_ACTIVE || l->state == LINK_SUSPENDED))
+			return true;
+	}
+	return false;
+}
+
 /* Rule 4. A link that is being made, or thawed, need not be active yet. */
 enum reason
 rule_link(struct inquiry *q)
@@ -84,8 +109,11 @@ rule_link(struct inquiry *q)
 		return REASON_NONE;
 	if (l->state == LINK_REVOKED)
 		return REASON_LINK_REVOKED;
+	if (op == OP_LINK && subject_frozen(q->account, l))
+		return REASON_LINK_SUSPENDED;
 	if (op == OP_LINK)
-		return l->state == LINK_PROPOSED ? REASON_NONE : REASON_LINK_TAKEN;
+		return l->state == LINK_PROPOSED && !subject_linked(q->account, &l->subject) ? REASON_NONE :
+		    REASON_LINK_TAKEN;
 	if (l->state == LINK_PROPOSED)
 		return REASON_LINK_UNKNOWN;
 	if (account_frozen(q->account, l->no, op == OP_THAW ? AUTHOR_USER : AUTHOR__COUNT))
@@ -169,5 +197,5 @@ challenge_open(const struct challenge *c, int64_t now_ms)
 bool
 challenge_redeemable(const struct policy *p, const struct challenge *c, int64_t now_ms)
 {
-	return c->state == CHALLENGE_DONE && now_ms - c->done_ms <= p->redeem_ms;
+	return c->state == CHALLENGE_DONE && challenge_kept(c, now_ms) && now_ms - c->done_ms <= p->redeem_ms;
 }

@@ -5,6 +5,7 @@
  * unknown is dependent.
  */
 #include "broker/core/inquiry.h"
+#include "broker/core/money.h"
 
 /* Kinds whose secret a provider with cloud copies may hold as well; nobody can tell, so the answer is "unknown". */
 static const uint8_t kinds_unknown = 1 << FACTOR_TOTP | 1 << FACTOR_WEBAUTHN | 1 << FACTOR_OTP | 1 << FACTOR_PAM;
@@ -81,6 +82,21 @@ independent_of(const struct asked *asked, const struct account *a, uint32_t memb
 	return true;
 }
 
+/*
+ * Unlinking needs no factor; so a thief could unlink the stolen ID, and what that ID controls would be independent of
+ * everything that is still linked. Its provider counts on, for as long as a user needs to notice.
+ */
+#define LINK_SHADOW_MS (30 * DAY_MS)
+
+static bool
+link_counts(const struct policy *p, const struct link *l, int64_t now_ms)
+{
+	if (l->state == LINK_REVOKED)
+		return now_ms - l->sessions_since_ms < LINK_SHADOW_MS && l->usable_ms != 0 &&
+		    policy_provider(p, l->provider) != NULL;
+	return l->state == LINK_ACTIVE || l->state == LINK_SUSPENDED;
+}
+
 bool
 factor_independent(const struct asked *asked, const struct account *a, const struct factor *f, uint64_t provider,
     bool *assumed)
@@ -89,11 +105,12 @@ factor_independent(const struct asked *asked, const struct account *a, const str
 
 	if (provider != 0)
 		return independent_of(asked, a, members, provider, assumed);
+	int64_t now_ms = asked->now_ms > a->time_ms ? asked->now_ms : a->time_ms;
+
 	for (size_t i = 0; i < a->links_n; i++) {
 		const struct link *l = &a->links[i];
 
-		if ((l->state == LINK_ACTIVE || l->state == LINK_SUSPENDED) &&
-		    !independent_of(asked, a, members, l->provider, assumed))
+		if (link_counts(asked->policy, l, now_ms) && !independent_of(asked, a, members, l->provider, assumed))
 			return false;
 	}
 	return true;
@@ -101,27 +118,55 @@ factor_independent(const struct asked *asked, const struct account *a, const str
 
 /* What the engine cannot verify again by itself countersigns only up to the admin's `trusted-factor-limit`. */
 static bool
-factor_trusted(const struct inquiry *q, const struct factor *f)
+kind_trusted(const struct inquiry *q, uint8_t kind)
 {
 	const struct policy *p = q->asked->policy;
 	const struct policy_limit *trusted;
 
-	if (p->factors[f->kind].reverified || q->request == NULL || q->request->op != OP_SPEND)
+	/* An answer brings no amount: its prompt was opened for trusted kinds only, and its redemption asks again. */
+	if (p->factors[kind].reverified || q->request == NULL || q->request->op != OP_SPEND ||
+	    q->request->currency == CURRENCY_NONE)
 		return true;
 	trusted = policy_limit(p->trusted, p->trusted_n, q->request->currency);
 	return trusted != NULL && q->request->amount_minor <= trusted->per_payment_minor;
 }
 
+uint8_t
+kinds_trusted(const struct inquiry *q, uint8_t kinds)
+{
+	for (uint8_t k = 0; k < FACTOR__COUNT; k++) {
+		if (!kind_trusted(q, k))
+			kinds &= (uint8_t)~(1 << k);
+	}
+	return kinds;
+}
+
+/* Of the ID that is asked through; and an operation that brings a new ID in rests on no ID that is linked already. */
+static bool
+factor_stands_apart(const struct inquiry *q, const struct factor *f, bool *assumed)
+{
+	if (q->link != NULL && !factor_independent(q->asked, q->account, f, q->link->provider, assumed))
+		return false;
+	return (q->link != NULL && (q->request == NULL || q->request->op != OP_LINK)) ||
+	    factor_independent(q->asked, q->account, f, 0, assumed);
+}
+
+/* A recovery code replaces lost factors, and does nothing else. */
+static bool
+kind_fits(const struct inquiry *q, uint8_t kind)
+{
+	return kind != FACTOR_RECOVERY || (q->request != NULL && q->request->op == OP_RECOVER);
+}
+
 bool
 factor_usable(const struct inquiry *q, const struct factor *f, enum reason *why, int64_t *until_ms)
 {
-	uint64_t provider = q->link == NULL ? 0 : q->link->provider;
 	const struct policy_factor *configured = &q->asked->policy->factors[f->kind];
 	bool assumed = false;
 
 	*until_ms = 0;
-	if (f->removed || !configured->enabled || configured->plugin != f->plugin || !factor_trusted(q, f) ||
-	    !factor_independent(q->asked, q->account, f, provider, &assumed)) {
+	if (f->removed || !configured->enabled || configured->plugin != f->plugin || !kind_trusted(q, f->kind) ||
+	    !kind_fits(q, f->kind) || !factor_stands_apart(q, f, &assumed)) {
 		*why = REASON_NO_INDEPENDENT_FACTOR;
 		return false;
 	}

@@ -4,6 +4,7 @@
 #define CS_CORE_INQUIRY_H
 
 #include "broker/core/decide.h"
+#include "broker/core/room.h"
 
 struct inquiry {
 	const struct asked *asked;
@@ -25,12 +26,14 @@ struct inquiry {
 	bool allowance_asked;           /* an executed line `allowance` said yes */
 	uint8_t kinds, need;            /* what the executed lines `stepup` ask for */
 	bool new_session;               /* an allowance would cover it, were this session countersigned */
+	bool suppose_allowance;         /* pass 2: as if it were */
 	bool assumed;                   /* independence rests on the admin's word */
 	enum reason unusable;           /* why no factor could be used, where none could */
+	bool counted;                   /* the payment stands in the counters already: a capture asks */
 	struct detail detail;
 };
 
-/* limits.c: rule 8. amount 0: only whether what is spent is still within. */
+/* limits.c: rule 8. */
 enum reason limits_check(struct inquiry *q, uint16_t currency, int64_t amount_minor);
 enum reason limit_line_check(struct inquiry *q, const struct stack_line *line);
 /* Whether the counters that a payment needs find room. */
@@ -43,6 +46,12 @@ enum reason rule_account(const struct inquiry *q);
 enum reason rule_provider(const struct inquiry *q);
 enum reason rule_link(struct inquiry *q);
 bool account_frozen(const struct account *a, uint32_t link_no, uint8_t but_author);
+/* Whether a link of this subject is active or suspended. */
+bool subject_linked(const struct account *a, const struct id *subject);
+
+/* decide.c: what the last answer to a challenge asks again. */
+bool grant_pending(const struct inquiry *q, uint64_t service, uint32_t no);
+enum reason signature_stands(struct inquiry *q, const struct challenge *c);
 
 /* guard.c: begins an inquiry. */
 void inquiry_begin(struct inquiry *q, const struct asked *asked, const struct account *a, const struct request *r);
@@ -61,6 +70,9 @@ void trace(struct inquiry *q, uint8_t rule, enum result result, enum reason reas
 bool factor_usable(const struct inquiry *q, const struct factor *f, enum reason *why, int64_t *until_ms);
 /* How many usable factors have one of these kinds (0: any). */
 size_t factors_usable(struct inquiry *q, uint8_t kinds);
+
+/* Of these kinds, those that may countersign this amount. */
+uint8_t kinds_trusted(const struct inquiry *q, uint8_t kinds);
 
 /* Whether a challenge may still be answered, or a completed one still be redeemed. */
 bool challenge_open(const struct challenge *c, int64_t now_ms);

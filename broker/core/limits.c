@@ -50,13 +50,14 @@ used_by(const struct inquiry *q, const struct id *subject, uint16_t currency)
 	const struct counter *count = account_counter(q->account, subject, CURRENCY_NONE);
 	struct used u = {0};
 
-	if (money != NULL && money->day == q->day)
+	/* A window ahead of ours is ours, too: the zone was changed, and that must not empty the counters. */
+	if (money != NULL && money->day >= q->day)
 		u.day_minor = money->day_minor;
-	if (money != NULL && money->month == q->month)
+	if (money != NULL && money->month >= q->month)
 		u.month_minor = money->month_minor;
-	if (count != NULL && count->day == q->day)
+	if (count != NULL && count->day >= q->day)
 		u.day_count = count->day_count;
-	if (count != NULL && count->month == q->month)
+	if (count != NULL && count->month >= q->month)
 		u.month_count = count->month_count;
 	return u;
 }
@@ -68,14 +69,16 @@ passed(struct inquiry *q, enum reason reason, int64_t limit, int64_t used, uint1
 	return reason;
 }
 
-/* amount 0 is a capture's question: is what stands in the counters still within? Then nothing is added to the counts. */
+/* A capture asks whether what stands in the counters, itself included, is still within: then nothing is added to them. */
 static enum reason
 check_one(struct inquiry *q, const struct policy_limit *l, const struct used *u, int64_t amount, uint32_t link_no)
 {
-	int64_t one = amount > 0 ? 1 : 0;
+	int64_t one = q->counted ? 0 : 1;
 
 	if (l->per_payment_minor >= 0 && amount > l->per_payment_minor)
 		return passed(q, REASON_LIMIT_PAYMENT, l->per_payment_minor, 0, l->currency, link_no);
+	if (q->counted)
+		amount = 0;
 	if (l->per_day_minor >= 0 && money_add(u->day_minor, amount) > l->per_day_minor)
 		return passed(q, REASON_LIMIT_DAY, l->per_day_minor, u->day_minor, l->currency, link_no);
 	if (l->per_month_minor >= 0 && money_add(u->month_minor, amount) > l->per_month_minor)
@@ -92,8 +95,10 @@ check_level(struct inquiry *q, const struct policy_limit *limits, size_t n, uint
     int64_t amount, uint32_t link_no)
 {
 	const struct policy_limit *l = policy_limit(limits, n, currency);
+	const struct policy_limit *any = policy_limit(limits, n, CURRENCY_NONE);
+	enum reason reason = l == NULL ? REASON_NONE : check_one(q, l, u, amount, link_no);
 
-	return l == NULL ? REASON_NONE : check_one(q, l, u, amount, link_no);
+	return reason != REASON_NONE || any == NULL ? reason : check_one(q, any, u, amount, link_no);
 }
 
 /* Limits that the user or an admin wrote for this account or this link. */
@@ -108,7 +113,8 @@ check_own(struct inquiry *q, uint16_t currency, const struct used *u, int64_t am
 		    own->count_day, own->count_month};
 		enum reason reason;
 
-		if (own->link_no != link_no || own->currency != currency)
+		/* One without a currency counts payments of all. */
+		if (own->link_no != link_no || (own->currency != currency && own->currency != CURRENCY_NONE))
 			continue;
 		reason = check_one(q, &l, u, amount, link_no);
 		if (reason != REASON_NONE)
@@ -122,13 +128,12 @@ limits_check(struct inquiry *q, uint16_t currency, int64_t amount_minor)
 {
 	static const struct id whole;
 	const struct policy *p = q->asked->policy;
-	const struct policy_limit *policy = policy_limit(p->limits, p->limits_n, currency);
 	struct used account = used_by(q, &whole, currency);
 	enum reason reason;
 
-	if (policy == NULL)
+	if (policy_limit(p->limits, p->limits_n, currency) == NULL)
 		return REASON_LIMIT_UNDEFINED;
-	if ((reason = check_one(q, policy, &account, amount_minor, 0)) != REASON_NONE ||
+	if ((reason = check_level(q, p->limits, p->limits_n, currency, &account, amount_minor, 0)) != REASON_NONE ||
 	    (reason = check_own(q, currency, &account, amount_minor, 0)) != REASON_NONE)
 		return reason;
 	if (q->link == NULL)
@@ -169,8 +174,14 @@ counters_fit(const struct inquiry *q, uint16_t currency)
 		needed += account_counter(a, subjects[i], currency) == NULL;
 		needed += account_counter(a, subjects[i], CURRENCY_NONE) == NULL;
 	}
-	for (size_t i = 0; i < a->counters_n && room < needed; i++)
-		room += a->counters[i].month < q->month;
+	/* One of an earlier month gives its place, unless it is one of the four that are needed. */
+	for (size_t i = 0; i < a->counters_n && room < needed; i++) {
+		const struct counter *c = &a->counters[i];
+		bool ours = (c->currency == currency || c->currency == CURRENCY_NONE) &&
+		    (id_equal(&c->subject, subjects[0]) || id_equal(&c->subject, subjects[1]));
+
+		room += c->month < q->month && !ours;
+	}
 	return room >= needed;
 }
 

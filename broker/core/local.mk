@@ -10,6 +10,7 @@ libcore_la_SOURCES = \
 	%reldir%/event.h %reldir%/event_code.c \
 	%reldir%/policy.c %reldir%/policy.h \
 	%reldir%/reason.c %reldir%/reason.h \
+	%reldir%/room.c %reldir%/room.h \
 	%reldir%/stack.c %reldir%/stack.h \
 	%reldir%/types.h
 

@@ -4,6 +4,7 @@
  * decide() and names the countersignature that it used up; what narrows power needs none and takes effect at once.
  */
 #include "broker/core/inquiry.h"
+#include "broker/core/money.h"
 
 static void
 begin(struct inquiry *q, const struct asked *asked, const struct account *a, struct decision *d)
@@ -63,16 +64,6 @@ enrol_event(struct inquiry *q, const struct enrolment *f, uint32_t challenge_no,
 		e->flags = EVENT_FLAG_FIRST;
 }
 
-static size_t
-factors_held(const struct account *a)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < a->factors_n; i++)
-		n += !a->factors[i].removed;
-	return n;
-}
-
 void
 decide_enrol(const struct asked *asked, const struct account *a, const struct enrolment *f, struct decision *d)
 {
@@ -85,17 +76,18 @@ decide_enrol(const struct asked *asked, const struct account *a, const struct en
 		decision_set(d, REASON_SERVICE_RIGHT);
 		return;
 	}
-	if (!asked->policy->factors[f->kind].enabled || factors_held(a) >= ACCOUNT_FACTORS_MAX) {
-		decision_set(d, factors_held(a) >= ACCOUNT_FACTORS_MAX ? REASON_FULL : REASON_STACK);
+	if (!asked->policy->factors[f->kind].enabled || room_factor(a) < 0) {
+		decision_set(d, room_factor(a) < 0 ? REASON_FULL : REASON_STACK);
 		return;
 	}
 	/* The first factor: once per account, ever, on the service's word. */
 	if (!a->enrolled) {
-		if (a->status == ACCOUNT_CLOSED || asked->broker->frozen || account_frozen(a, 0, AUTHOR__COUNT)) {
-			decision_set(d, a->status == ACCOUNT_CLOSED ? REASON_ACCOUNT_CLOSED : REASON_BROKER_FROZEN);
-			return;
-		}
-		enrol_event(&q, f, 0, d, REASON_FIRST_FACTOR);
+		enum reason reason = rule_account(&q);
+
+		if (reason == REASON_NONE || reason == REASON_ACCOUNT_UNKNOWN)
+			enrol_event(&q, f, 0, d, REASON_FIRST_FACTOR);
+		else
+			decision_set(d, reason);
 		return;
 	}
 	if (guarded(asked, a, &r, d, &challenge_no))
@@ -127,11 +119,9 @@ void
 decide_link_propose(const struct asked *asked, const struct account *a, uint64_t provider, const struct id *subject,
     struct decision *d)
 {
-	const struct link *same = account_link_by_subject(a, subject);
 	struct inquiry q;
 	enum reason reason;
 	struct event *e;
-	size_t kept = 0;
 
 	begin(&q, asked, a, d);
 	q.provider = policy_provider(asked->policy, provider);
@@ -147,12 +137,12 @@ decide_link_propose(const struct asked *asked, const struct account *a, uint64_t
 		reason = REASON_PROVIDER_FROZEN;
 	if (reason == REASON_NONE && !q.provider_state->pinned)
 		reason = REASON_PROVIDER_CHANGED;
-	for (size_t i = 0; i < a->links_n; i++)
-		kept += a->links[i].state == LINK_ACTIVE || a->links[i].state == LINK_SUSPENDED;
-	if (reason == REASON_NONE && kept >= ACCOUNT_LINKS_MAX)
-		reason = REASON_FULL;
-	if (reason == REASON_NONE && same != NULL && same->state != LINK_REVOKED && same->state != LINK_PROPOSED)
+	if (reason == REASON_NONE && !q.provider_state->fresh)
+		reason = REASON_PROVIDER_STALE;
+	if (reason == REASON_NONE && subject_linked(a, subject))
 		reason = REASON_LINK_TAKEN;
+	if (reason == REASON_NONE && room_link(a, subject) < 0)
+		reason = REASON_FULL;
 	if (reason != REASON_NONE) {
 		decision_deny(d, &q, reason);
 		return;
@@ -183,6 +173,9 @@ decide_link_narrow(const struct asked *asked, const struct account *a, uint32_t 
 	d->id = l->id;
 	d->no = l->no;
 	decision_set(d, REASON_NARROWS);
+	/* A proposal was never in force: there is nothing to come back to. */
+	if (l->state == LINK_PROPOSED)
+		to = LINK_REVOKED;
 	if (l->state == LINK_REVOKED || l->state == to) {
 		d->replayed = true;
 		return;
@@ -234,7 +227,8 @@ decide_session_open(const struct asked *asked, const struct account *a, uint32_t
 	d->id = asked->fresh[0];
 	e = decision_event(d, &q, EVENT_SESSION_OPENED, REASON_ASKED);
 	e->id = d->id;
-	e->auth_ms = auth_ms;
+	/* A provider's clock may be ahead; nobody signed in tomorrow. */
+	e->auth_ms = auth_ms < 0 ? 0 : auth_ms > q.now_ms ? q.now_ms : auth_ms;
 	e->usable_ms = q.now_ms - asked->policy->session_idle_ms;
 	e->expires_ms = q.now_ms + asked->policy->session_max_ms;
 }
@@ -247,6 +241,8 @@ decide_session_close(const struct asked *asked, const struct account *a, const s
 
 	begin(&q, asked, a, d);
 	decision_set(d, REASON_NARROWS);
+	if (s != NULL && asked->service != 0 && s->service != asked->service)
+		s = NULL;
 	d->replayed = s == NULL;
 	if (s != NULL)
 		decision_event(d, &q, EVENT_SESSION_CLOSED, REASON_NARROWS)->id = *session;
@@ -255,7 +251,8 @@ decide_session_close(const struct asked *asked, const struct account *a, const s
 static bool
 grant_sane(const struct inquiry *q, const struct grant *g)
 {
-	return g->per_payment_minor > 0 && g->per_day_minor >= g->per_payment_minor &&
+	return g->per_payment_minor > 0 && g->per_day_minor <= MONEY_MAX && g->total_minor <= MONEY_MAX &&
+	    g->kind <= ALLOWANCE_MANDATE && currency_get(g->currency) != NULL && g->per_day_minor >= g->per_payment_minor &&
 	    g->total_minor >= g->per_payment_minor && g->expires_ms > q->now_ms &&
 	    g->expires_ms - q->now_ms <= q->asked->policy->allowance_max_ms &&
 	    (g->kind != ALLOWANCE_MANDATE || !id_zero(&g->payee));
@@ -359,6 +356,23 @@ limit_fits(const struct account *a, const struct limit *to)
 	return a->limits_n < ACCOUNT_LIMITS_MAX;
 }
 
+static bool
+minor_sane(int64_t minor)
+{
+	return minor >= -1 && minor <= MONEY_MAX;
+}
+
+/* Without a currency it can only count. */
+static bool
+limit_sane(const struct limit *l)
+{
+	bool counts_only = l->per_payment_minor == -1 && l->per_day_minor == -1 && l->per_month_minor == -1;
+
+	return l->author < AUTHOR__COUNT && minor_sane(l->per_payment_minor) && minor_sane(l->per_day_minor) &&
+	    minor_sane(l->per_month_minor) && minor_sane(l->count_day) && minor_sane(l->count_month) &&
+	    (l->currency == CURRENCY_NONE ? counts_only : currency_get(l->currency) != NULL);
+}
+
 void
 decide_limit(const struct asked *asked, const struct account *a, const struct limit *to, const struct id *challenge,
     const struct hash *content, struct decision *d)
@@ -370,10 +384,11 @@ decide_limit(const struct asked *asked, const struct account *a, const struct li
 	struct event *e;
 
 	begin(&q, asked, a, d);
-	if (!limit_fits(a, to) || (to->link_no != 0 && account_link_by_no(a, to->link_no) == NULL)) {
-		decision_set(d, REASON_FULL);
+	decision_set(d, a->status == ACCOUNT_NONE ? REASON_ACCOUNT_UNKNOWN :
+	    to->link_no != 0 && account_link_by_no(a, to->link_no) == NULL ? REASON_LINK_UNKNOWN :
+	    !limit_sane(to) ? REASON_LIMIT_UNDEFINED : !limit_fits(a, to) ? REASON_FULL : REASON_NONE);
+	if (d->reason != REASON_NONE)
 		return;
-	}
 	if (countersign && !guarded(asked, a, &r, d, &challenge_no))
 		return;
 	if (!countersign)
@@ -411,6 +426,10 @@ decide_freeze(const struct asked *asked, const struct account *a, uint32_t link_
 
 	begin(&q, asked, a, d);
 	inquiry_link(&q, account_link_by_no(a, link_no));
+	if (a->status == ACCOUNT_NONE || (link_no != 0 && q.link == NULL)) {
+		decision_set(d, a->status == ACCOUNT_NONE ? REASON_ACCOUNT_UNKNOWN : REASON_LINK_UNKNOWN);
+		return;
+	}
 	decision_set(d, REASON_NARROWS);
 	if (freeze_of(a, link_no, author) != NULL) {
 		d->replayed = true;
@@ -418,7 +437,7 @@ decide_freeze(const struct asked *asked, const struct account *a, uint32_t link_
 	}
 	/* No room for one link's record: the whole account is frozen instead, which covers it. */
 	e = decision_event(d, &q, EVENT_FROZEN, REASON_NARROWS);
-	e->link_no = a->freezes_n < ACCOUNT_FREEZES_MAX - AUTHOR__COUNT ? link_no : 0;
+	e->link_no = room_freeze(a) ? link_no : 0;
 	e->author = author;
 	if (e->link_no == 0 && freeze_of(a, 0, author) != NULL) {
 		d->events_n = 0;
@@ -432,7 +451,7 @@ decide_thaw(const struct asked *asked, const struct account *a, uint32_t link_no
 {
 	struct request r = {.op = OP_THAW, .content = *content, .link_no = link_no, .challenge = *challenge};
 	const struct link *l = account_link_by_no(a, link_no);
-	bool suspended = l != NULL && l->state == LINK_SUSPENDED;
+	bool suspended = l != NULL && l->state == LINK_SUSPENDED && author == AUTHOR_USER;
 	struct inquiry q;
 	uint32_t challenge_no = 0;
 	struct event *e;
@@ -461,10 +480,11 @@ decide_not_me(const struct asked *asked, const struct account *a, uint32_t link_
 	struct event *e;
 
 	begin(&q, asked, a, d);
-	decision_set(d, REASON_ACCOUNT_UNKNOWN);
-	if (a->status == ACCOUNT_NONE)
-		return;
 	inquiry_link(&q, account_link_by_no(a, link_no));
+	if (a->status == ACCOUNT_NONE || (link_no != 0 && q.link == NULL)) {
+		decision_set(d, a->status == ACCOUNT_NONE ? REASON_ACCOUNT_UNKNOWN : REASON_LINK_UNKNOWN);
+		return;
+	}
 	decision_set(d, REASON_NOT_ME);
 	e = decision_event(d, &q, EVENT_NOT_ME, REASON_NOT_ME);
 	e->link_no = link_no;

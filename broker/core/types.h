@@ -83,6 +83,8 @@ enum factor_kind {
 	FACTOR__COUNT
 };
 
+#define FACTOR_KINDS_ALL ((1 << FACTOR__COUNT) - 1)
+
 const char *factor_kind_name(enum factor_kind kind);
 /* FACTOR__COUNT where there is no such word. */
 enum factor_kind factor_kind_find(struct view name);

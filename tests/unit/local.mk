@@ -25,6 +25,10 @@ unit_tests += %reldir%/test_config
 %canon_reldir%_test_config_SOURCES = %reldir%/test_config.c %reldir%/unit.h
 %canon_reldir%_test_config_LDADD = libconfig.la libcore.la libbase.la $(CMOCKA_LIBS)
 
+unit_tests += %reldir%/test_decide
+%canon_reldir%_test_decide_SOURCES = %reldir%/test_decide.c %reldir%/unit.h %reldir%/core_fixture.c %reldir%/core_fixture.h
+%canon_reldir%_test_decide_LDADD = libcore.la libbase.la $(CMOCKA_LIBS)
+
 unit_tests += %reldir%/test_event_code
 %canon_reldir%_test_event_code_SOURCES = %reldir%/test_event_code.c %reldir%/unit.h %reldir%/account_random.h
 %canon_reldir%_test_event_code_LDADD = libcore.la libbase.la $(CMOCKA_LIBS)
