@@ -2,7 +2,8 @@
 /* Places in a full account. */
 #include "broker/core/room.h"
 
-/* A removed factor goes when nothing rests on it, not even one that was removed: the closure of rule 11 goes through it. */
+/* A removed factor goes when nothing rests on it, not even one that was removed: the closure of
+ * rule 11 goes through it. */
 static bool
 factor_needed(const struct account *a, const struct factor *f)
 {

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Which place a new thing takes in a full account. Pending and finished things give theirs to new ones, oldest first;
- * what is in force never does. decide() asks here whether there is a place and apply() takes it, so that the two agree.
+ * Which place a new thing takes in a full account. Pending and finished things give theirs to new
+ * ones, oldest first; what is in force never does. decide() asks here whether there is a place and
+ * apply() takes it, so that the two agree.
  */
 #ifndef CS_CORE_ROOM_H
 #define CS_CORE_ROOM_H
 
 #include "broker/core/account.h"
 
-/* Index of the entry that goes, the array's count where a place is free, or -1: there is no room. */
+/* Index of the entry that goes, the array's count where a place is free, or -1: there is no room.
+ */
 int room_factor(const struct account *a);
 /* An older proposal of the same subject goes first. */
 int room_link(const struct account *a, const struct id *subject);

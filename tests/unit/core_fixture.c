@@ -10,7 +10,9 @@ static uint64_t
 provider_tag(void *ctx, struct view name)
 {
 	(void)ctx;
-	return view_equal(name, VIEW("apple")) ? APPLE : view_equal(name, VIEW("google")) ? GOOGLE : 0;
+	return view_equal(name, VIEW("apple"))	  ? APPLE
+	       : view_equal(name, VIEW("google")) ? GOOGLE
+						  : 0;
 }
 
 /* One line, cut at its blanks. */
@@ -19,7 +21,8 @@ line_add(struct stack *s, const char *op, const char *line)
 {
 	struct view words[2 + STACK_ARGS_MAX];
 	struct stack_error err;
-	struct stack_text text = {.operation = view_str(op), .number = (uint16_t)(s->lines_n + 1),
+	struct stack_text text = {.operation = view_str(op),
+	    .number = (uint16_t)(s->lines_n + 1),
 	    .provider_tag = provider_tag};
 	size_t n = 0;
 
@@ -37,7 +40,8 @@ line_add(struct stack *s, const char *op, const char *line)
 }
 
 void
-fixture_stack(struct fixture *f, struct stack *s, const char *op, const char *const *lines, size_t n)
+fixture_stack(
+    struct fixture *f, struct stack *s, const char *op, const char *const *lines, size_t n)
 {
 	enum op which = op_find(view_str(op));
 	struct stack old = *s;
@@ -55,11 +59,13 @@ fixture_stack(struct fixture *f, struct stack *s, const char *op, const char *co
 static void
 stack_usual(struct fixture *f, struct stack *s)
 {
-	static const char *const guarded[] = {"link", "factor", "grant", "limit", "thaw", "recover"};
+	static const char *const guarded[] = {
+	    "link", "factor", "grant", "limit", "thaw", "recover"};
 
 	for (size_t i = 0; i < sizeof(guarded) / sizeof(guarded[0]); i++)
 		STACK(f, s, guarded[i], "required stepup");
-	STACK(f, s, "spend", "requisite session max-age=30d", "sufficient allowance", "required stepup");
+	STACK(f, s, "spend", "requisite session max-age=30d", "sufficient allowance",
+	    "required stepup");
 }
 
 static struct policy_limit
@@ -71,25 +77,42 @@ wide(uint16_t currency, int64_t unit)
 static void
 policy_usual(struct fixture *f)
 {
-	static const uint64_t plugins[FACTOR__COUNT] = {[FACTOR_TOTP] = PLUGIN_TOTP, [FACTOR_WEBAUTHN] = PLUGIN_WEBAUTHN,
-	    [FACTOR_PAM] = PLUGIN_PAM, [FACTOR_RECOVERY] = PLUGIN_RECOVERY};
+	static const uint64_t plugins[FACTOR__COUNT] = {[FACTOR_TOTP] = PLUGIN_TOTP,
+	    [FACTOR_WEBAUTHN] = PLUGIN_WEBAUTHN,
+	    [FACTOR_PAM] = PLUGIN_PAM,
+	    [FACTOR_RECOVERY] = PLUGIN_RECOVERY};
 	struct policy *p = &f->policy;
 
-	*p = (struct policy){.digest = id_of('d', 1), .utc_offset_s = 8 * 3600, .link_cooling_off_ms = DAY_MS,
-	    .session_idle_ms = 15 * MINUTE_MS, .session_max_ms = DAY_MS, .challenge_ms = 10 * MINUTE_MS,
-	    .redeem_ms = 5 * MINUTE_MS, .hold_ms = 7 * DAY_MS, .allowance_max_ms = 90 * DAY_MS,
-	    .prompts_per_link_day = 10, .open_per_link = 3, .services_n = 2, .providers_n = 2, .limits_n = 3};
+	*p = (struct policy){.digest = id_of('d', 1),
+	    .utc_offset_s = 8 * 3600,
+	    .link_cooling_off_ms = DAY_MS,
+	    .session_idle_ms = 15 * MINUTE_MS,
+	    .session_max_ms = DAY_MS,
+	    .challenge_ms = 10 * MINUTE_MS,
+	    .redeem_ms = 5 * MINUTE_MS,
+	    .hold_ms = 7 * DAY_MS,
+	    .allowance_max_ms = 90 * DAY_MS,
+	    .prompts_per_link_day = 10,
+	    .open_per_link = 3,
+	    .services_n = 2,
+	    .providers_n = 2,
+	    .limits_n = 3};
 	p->limits[0] = wide(CNY, 100);
 	p->limits[1] = wide(JPY, 20);
 	p->limits[2] = wide(BHD, 1000);
 	for (int k = 0; k < FACTOR__COUNT; k++) {
-		p->factors[k] = (struct policy_factor){.plugin = plugins[k], .cooling_off_ms = DAY_MS,
-		    .enabled = plugins[k] != 0, .reverified = k != FACTOR_PAM};
+		p->factors[k] = (struct policy_factor){.plugin = plugins[k],
+		    .cooling_off_ms = DAY_MS,
+		    .enabled = plugins[k] != 0,
+		    .reverified = k != FACTOR_PAM};
 	}
-	p->services[0] = (struct policy_service){CHECKOUT, 0xff, DOOR_UNIX | DOOR_HTTPS, &f->checkout};
+	p->services[0] =
+	    (struct policy_service){CHECKOUT, 0xff, DOOR_UNIX | DOOR_HTTPS, &f->checkout};
 	p->services[1] = (struct policy_service){WALLET, 0xff, DOOR_UNIX, &f->wallet};
-	p->providers[0] = (struct policy_provider){.tag = APPLE, .plugin = PLUGIN_OIDC, .cooling_off_ms = -1};
-	p->providers[1] = (struct policy_provider){.tag = GOOGLE, .plugin = PLUGIN_OIDC, .cooling_off_ms = -1};
+	p->providers[0] =
+	    (struct policy_provider){.tag = APPLE, .plugin = PLUGIN_OIDC, .cooling_off_ms = -1};
+	p->providers[1] =
+	    (struct policy_provider){.tag = GOOGLE, .plugin = PLUGIN_OIDC, .cooling_off_ms = -1};
 }
 
 void
@@ -102,10 +125,15 @@ fixture_init(struct fixture *f)
 	stack_usual(f, &f->checkout);
 	stack_usual(f, &f->wallet);
 	f->broker = (struct broker_state){.clock_ok = true, .providers_n = 2};
-	f->broker.providers[0] = (struct broker_provider){.tag = APPLE, .enabled = true, .pinned = true, .fresh = true};
-	f->broker.providers[1] = (struct broker_provider){.tag = GOOGLE, .enabled = true, .pinned = true, .fresh = true};
+	f->broker.providers[0] =
+	    (struct broker_provider){.tag = APPLE, .enabled = true, .pinned = true, .fresh = true};
+	f->broker.providers[1] =
+	    (struct broker_provider){.tag = GOOGLE, .enabled = true, .pinned = true, .fresh = true};
 	account_init(&f->account, &key);
-	f->asked = (struct asked){.policy = &f->policy, .broker = &f->broker, .service = CHECKOUT, .door = DOOR_UNIX,
+	f->asked = (struct asked){.policy = &f->policy,
+	    .broker = &f->broker,
+	    .service = CHECKOUT,
+	    .door = DOOR_UNIX,
 	    .now_ms = NOON_MS};
 }
 
@@ -146,13 +174,15 @@ id_new(struct fixture *f)
 
 /* --- steps --- */
 
-/* One scratch for each side: entries that are not used must not matter, so what is decoded lands on garbage. */
+/* One scratch for each side: entries that are not used must not matter, so what is decoded lands on
+ * garbage. */
 static uint8_t encoded[ACCOUNT_BYTES_MAX], again[ACCOUNT_BYTES_MAX];
 
 static void
 account_round_trip(struct fixture *f)
 {
-	struct buf first = buf_over(encoded, sizeof(encoded)), second = buf_over(again, sizeof(again));
+	struct buf first = buf_over(encoded, sizeof(encoded)),
+		   second = buf_over(again, sizeof(again));
 	uint64_t revision = f->account.revision;
 	struct id key = f->account.key;
 
@@ -233,8 +263,12 @@ spend_seal(struct request *r)
 struct request
 spend_of(const struct fixture *f, uint64_t payment, int64_t amount_minor)
 {
-	struct request r = {.op = OP_SPEND, .session = f->session, .payee = id_of('m', 1), .currency = CNY,
-	    .amount_minor = amount_minor, .payment = id_of((char)f->asked.service, payment)};
+	struct request r = {.op = OP_SPEND,
+	    .session = f->session,
+	    .payee = id_of('m', 1),
+	    .currency = CNY,
+	    .amount_minor = amount_minor,
+	    .payment = id_of((char)f->asked.service, payment)};
 
 	spend_seal(&r);
 	return r;
@@ -320,7 +354,8 @@ do_refund(struct fixture *f, uint64_t payment, uint64_t refund, int64_t amount_m
 
 /* --- what widens power: ask, answer, ask again --- */
 
-/* Whether the newest decision is a prompt that `by` has answered, so that asking again makes sense. */
+/* Whether the newest decision is a prompt that `by` has answered, so that asking again makes sense.
+ */
 static bool
 prompted(struct fixture *f, uint32_t by, struct id *challenge)
 {
@@ -333,7 +368,9 @@ prompted(struct fixture *f, uint32_t by, struct id *challenge)
 enum reason
 do_enrol(struct fixture *f, enum factor_kind kind, uint64_t plugin, uint32_t by)
 {
-	struct enrolment e = {.factor = id_new(f), .kind = kind, .plugin = plugin,
+	struct enrolment e = {.factor = id_new(f),
+	    .kind = kind,
+	    .plugin = plugin,
 	    .content = {{'e', (uint8_t)kind, (uint8_t)f->ids, (uint8_t)(f->ids >> 8)}}};
 
 	do {
@@ -352,7 +389,8 @@ do_remove(struct fixture *f, uint32_t factor_no, uint32_t by)
 
 	do {
 		fixture_begin(f);
-		decide_factor_remove(&f->asked, &f->account, factor_no, &challenge, &content, &f->d);
+		decide_factor_remove(
+		    &f->asked, &f->account, factor_no, &challenge, &content, &f->d);
 		fixture_commit(f);
 	} while (prompted(f, by, &challenge));
 	return (enum reason)f->d.reason;
@@ -372,7 +410,8 @@ do_propose(struct fixture *f, uint64_t provider, uint64_t subject, uint32_t *no)
 struct request
 link_of(uint32_t no)
 {
-	return (struct request){.op = OP_LINK, .link_no = no, .target_no = no, .content = {{'l', (uint8_t)no}}};
+	return (struct request){
+	    .op = OP_LINK, .link_no = no, .target_no = no, .content = {{'l', (uint8_t)no}}};
 }
 
 /* The answer itself carries it out. */
@@ -402,8 +441,13 @@ do_session(struct fixture *f, uint32_t link_no, struct id *session)
 struct grant
 grant_of(const struct fixture *f)
 {
-	return (struct grant){.kind = ALLOWANCE_SESSION, .session = f->session, .payee = id_of('m', 1), .currency = CNY,
-	    .per_payment_minor = 10000, .per_day_minor = 20000, .total_minor = 30000,
+	return (struct grant){.kind = ALLOWANCE_SESSION,
+	    .session = f->session,
+	    .payee = id_of('m', 1),
+	    .currency = CNY,
+	    .per_payment_minor = 10000,
+	    .per_day_minor = 20000,
+	    .total_minor = 30000,
 	    .expires_ms = f->asked.now_ms + 30 * DAY_MS};
 }
 
@@ -411,7 +455,9 @@ struct request
 grant_request(const struct fixture *f, const struct grant *g, uint32_t no)
 {
 	(void)f;
-	return (struct request){.op = OP_GRANT, .session = g->session, .target_no = no,
+	return (struct request){.op = OP_GRANT,
+	    .session = g->session,
+	    .target_no = no,
 	    .content = {{'g', (uint8_t)no, (uint8_t)(no >> 8)}}};
 }
 
@@ -436,14 +482,21 @@ do_grant(struct fixture *f, const struct grant *g, uint32_t by, struct id *id, u
 struct limit
 limit_of(uint32_t link_no, uint16_t currency)
 {
-	return (struct limit){.link_no = link_no, .currency = currency, .author = AUTHOR_USER, .per_payment_minor = -1,
-	    .per_day_minor = -1, .per_month_minor = -1, .count_day = -1, .count_month = -1};
+	return (struct limit){.link_no = link_no,
+	    .currency = currency,
+	    .author = AUTHOR_USER,
+	    .per_payment_minor = -1,
+	    .per_day_minor = -1,
+	    .per_month_minor = -1,
+	    .count_day = -1,
+	    .count_month = -1};
 }
 
 enum reason
 do_limit(struct fixture *f, const struct limit *l, uint32_t by)
 {
-	struct hash content = {{'m', (uint8_t)l->per_day_minor, (uint8_t)l->per_payment_minor, (uint8_t)l->link_no}};
+	struct hash content = {
+	    {'m', (uint8_t)l->per_day_minor, (uint8_t)l->per_payment_minor, (uint8_t)l->link_no}};
 	struct id challenge = {{0}};
 
 	do {

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A policy, a broker and one account for tests of the core, and the steps that the engine would take: what is due first,
- * then the decision, then every event, encoded and decoded, applied in order, and the account encoded and decoded. Broken
- * invariants abort, so that the same code serves unit tests, the random walk and the fuzzer.
+ * A policy, a broker and one account for tests of the core, and the steps that the engine would
+ * take: what is due first, then the decision, then every event, encoded and decoded, applied in
+ * order, and the account encoded and decoded. Broken invariants abort, so that the same code serves
+ * unit tests, the random walk and the fuzzer.
  */
 #ifndef CS_TESTS_UNIT_CORE_FIXTURE_H
 #define CS_TESTS_UNIT_CORE_FIXTURE_H
@@ -11,8 +12,8 @@
 #include "broker/core/decide.h"
 #include "broker/core/money.h"
 
-#define CHECKOUT UINT64_C(101)   /* a service with every right, over both doors */
-#define WALLET UINT64_C(102)     /* a service with every right, over the socket only */
+#define CHECKOUT UINT64_C(101) /* a service with every right, over both doors */
+#define WALLET UINT64_C(102)   /* a service with every right, over the socket only */
 #define APPLE UINT64_C(201)
 #define GOOGLE UINT64_C(202)
 #define PLUGIN_TOTP UINT64_C(301)
@@ -33,24 +34,26 @@ struct fixture {
 	struct stack checkout, wallet;
 	struct account account;
 	struct asked asked;
-	struct decision d;           /* the newest */
-	struct apply_left left;      /* what the newest step gave to the store */
+	struct decision d;	/* the newest */
+	struct apply_left left; /* what the newest step gave to the store */
 	uint64_t ids;
-	int64_t step;                /* TOTP */
-	uint32_t totp, webauthn;     /* serials of the two factors */
-	uint32_t apple, google;      /* serials of the two links */
-	struct id session;           /* at the checkout, through Apple */
-	unsigned applied;            /* events so far */
+	int64_t step;		 /* TOTP */
+	uint32_t totp, webauthn; /* serials of the two factors */
+	uint32_t apple, google;	 /* serials of the two links */
+	struct id session;	 /* at the checkout, through Apple */
+	unsigned applied;	 /* events so far */
 };
 
 /* Policy and broker; the account is unknown. */
 void fixture_init(struct fixture *f);
 /* An account with two factors, two links and one session, all past their cooling-off. */
 void fixture_ready(struct fixture *f);
-/* Replaces a service's lines of one operation: each line without its operation, like "required stepup any=totp". */
-void fixture_stack(struct fixture *f, struct stack *s, const char *op, const char *const *lines, size_t n);
-#define STACK(f, s, op, ...) \
-	fixture_stack((f), (s), (op), (const char *const[]){__VA_ARGS__}, \
+/* Replaces a service's lines of one operation: each line without its operation, like "required
+ * stepup any=totp". */
+void fixture_stack(
+    struct fixture *f, struct stack *s, const char *op, const char *const *lines, size_t n);
+#define STACK(f, s, op, ...)                                                                       \
+	fixture_stack((f), (s), (op), (const char *const[]){__VA_ARGS__},                          \
 	    sizeof((const char *const[]){__VA_ARGS__}) / sizeof(const char *))
 
 struct id id_new(struct fixture *f);
@@ -71,21 +74,26 @@ void spend_seal(struct request *r);
 /* Each begins, decides and commits, and gives the reason; f->d has the rest. */
 enum reason do_request(struct fixture *f, const struct request *r);
 enum reason do_spend(struct fixture *f, uint64_t payment, int64_t amount_minor);
-enum reason do_answer(struct fixture *f, const struct id *challenge, uint32_t factor_no, bool right);
-enum reason do_answer_step(struct fixture *f, const struct id *challenge, uint32_t factor_no, int64_t step);
+enum reason do_answer(
+    struct fixture *f, const struct id *challenge, uint32_t factor_no, bool right);
+enum reason do_answer_step(
+    struct fixture *f, const struct id *challenge, uint32_t factor_no, int64_t step);
 /* Asks, answers with this factor, asks again. */
 enum reason do_countersigned(struct fixture *f, const struct request *r, uint32_t factor_no);
-/* The content of the enrolment is the kind. by: answers, where a countersignature is asked for; 0: nobody does. */
+/* The content of the enrolment is the kind. by: answers, where a countersignature is asked for; 0:
+ * nobody does. */
 enum reason do_enrol(struct fixture *f, enum factor_kind kind, uint64_t plugin, uint32_t by);
 enum reason do_remove(struct fixture *f, uint32_t factor_no, uint32_t by);
 /* f->d.no of the last step is the link's serial in *no. */
-enum reason do_link(struct fixture *f, uint64_t provider, uint64_t subject, uint32_t by, uint32_t *no);
+enum reason do_link(
+    struct fixture *f, uint64_t provider, uint64_t subject, uint32_t by, uint32_t *no);
 enum reason do_propose(struct fixture *f, uint64_t provider, uint64_t subject, uint32_t *no);
 struct request link_of(uint32_t no);
 enum reason do_session(struct fixture *f, uint32_t link_no, struct id *session);
 struct grant grant_of(const struct fixture *f);
 /* *id is the allowance's, *no its serial. */
-enum reason do_grant(struct fixture *f, const struct grant *g, uint32_t by, struct id *id, uint32_t *no);
+enum reason do_grant(
+    struct fixture *f, const struct grant *g, uint32_t by, struct id *id, uint32_t *no);
 struct request grant_request(const struct fixture *f, const struct grant *g, uint32_t no);
 struct limit limit_of(uint32_t link_no, uint16_t currency);
 enum reason do_limit(struct fixture *f, const struct limit *l, uint32_t by);
