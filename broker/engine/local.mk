@@ -7,6 +7,7 @@ libengine_la_SOURCES = \
 	%reldir%/cold.c %reldir%/cold.h \
 	%reldir%/engine.c %reldir%/engine.h \
 	%reldir%/ids.c %reldir%/ids.h \
+	%reldir%/internal.c \
 	%reldir%/keyring.c %reldir%/keyring.h \
 	%reldir%/lookup.c %reldir%/lookup.h \
 	%reldir%/methods.c \

@@ -3,6 +3,9 @@
 #include "broker/engine/api.h"
 
 static const struct method methods[] = {
+	{"org.countersign.Internal.Forward", internal_forward, FOR_GATEWAY, 0, false},
+	{"org.countersign.Internal.Health", internal_health, FOR_GATEWAY, 0, false},
+	{"org.countersign.Internal.Keys", internal_keys, FOR_GATEWAY, 0, false},
 	{"org.countersign.Lookup.ByAccount", lookup_by_account, FOR_SERVICE | FOR_ADMIN, RIGHT_LOOKUP, false},
 	{"org.countersign.Lookup.BySubject", lookup_by_subject, FOR_SERVICE | FOR_ADMIN, RIGHT_LOOKUP, false},
 	{"org.countersign.Payments.Authorize", payments_authorize, FOR_SERVICE, RIGHT_SPEND, false},
