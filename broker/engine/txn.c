@@ -46,7 +46,8 @@ struct txn {
 	struct store_payment payments[STORE_BATCH_MAX * 2];
 	uint8_t summaries[STORE_BATCH_MAX * 2][PAYMENT_BYTES_MAX];
 	size_t payments_n;
-	bool loaded, cold_changed, narrows, committing, listed;
+	bool loaded, load_failed;   /* neither: the load is on its way */
+	bool cold_changed, narrows, committing, listed;
 	struct pending *pending;
 	struct waiting *waiting, **waiting_end;
 	struct txn *next;           /* in its bucket, or in the free list */
@@ -136,7 +137,7 @@ txn_take(struct engine *e, const struct id *key)
 	t->expected = t->revision = 0;
 	t->hot.buf.len = t->cold.buf.len = t->log.buf.len = 0;
 	t->events_n = t->claims_n = t->payments_n = 0;
-	t->loaded = t->cold_changed = t->narrows = t->committing = false;
+	t->loaded = t->load_failed = t->cold_changed = t->narrows = t->committing = false;
 	t->pending = NULL;
 	t->waiting = NULL;
 	t->waiting_end = &t->waiting;
@@ -246,7 +247,8 @@ loaded(void *ctx, enum cs_err err, const struct store_record *record)
 	struct txn *t = ctx;
 
 	if (err != CS_OK && err != CS_ERR_NOT_FOUND) {
-		log_error("msg=\"an account cannot be loaded\" err=%s", cs_err_name(err));
+		log_warn("msg=\"an account cannot be loaded\" err=%s", cs_err_name(err));
+		t->load_failed = true;
 		fail_waiting(t);
 		return;
 	}
@@ -270,6 +272,16 @@ loaded_later(void *ctx, enum cs_err err, const struct store_record *record)
 		run_waiting(t);
 }
 
+static void
+list_again(struct engine *e, struct txn *t)
+{
+	if (t->listed)
+		return;
+	t->dirty_next = e->txns->dirty;
+	e->txns->dirty = t;
+	t->listed = true;
+}
+
 bool
 txn_run(struct engine *e, const struct id *key, struct call *call, txn_fn *fn)
 {
@@ -280,10 +292,12 @@ txn_run(struct engine *e, const struct id *key, struct call *call, txn_fn *fn)
 	if (t == NULL) {
 		t = txn_take(e, key);
 		store_load(e->store, &k, loaded_later, t);
-	} else if (!t->listed && !t->committing) {
-		t->dirty_next = e->txns->dirty;
-		e->txns->dirty = t;
-		t->listed = true;
+	} else if (!t->committing) {
+		list_again(e, t);
+	}
+	if (t->load_failed) {
+		call_unavailable(call, "store");
+		return true;
 	}
 	if (!t->loaded || t->committing || t->waiting != NULL || t->events_n >= STORE_BATCH_MAX / 2) {
 		wait_for(t, call, fn);
@@ -470,6 +484,41 @@ settle(struct engine *e, struct txn *t, enum cs_err err)
 	}
 }
 
+/* Forgets what this turn decided; what waits is decided on the state that is loaded next. */
+static void
+forget(struct txn *t)
+{
+	t->loaded = t->load_failed = false;
+	t->expected = t->revision = 0;
+	t->hot.buf.len = t->cold.buf.len = t->log.buf.len = 0;
+	t->events_n = t->claims_n = t->payments_n = 0;
+	t->cold_changed = t->narrows = false;
+}
+
+static void
+after_success(struct engine *e, struct txn *t)
+{
+	for (size_t i = 0; i < t->events_n; i++)
+		watches_event(e, &t->key, view_of(t->log.buf.data + t->event_at[i], t->extra_at[i] - t->event_at[i]));
+	t->expected = t->revision;
+	t->events_n = t->claims_n = t->payments_n = 0;
+	t->log.buf.len = 0;
+	t->cold_changed = t->narrows = false;
+	run_waiting(t);
+}
+
+static void
+after_failure(struct engine *e, struct txn *t)
+{
+	struct store_key k;
+
+	forget(t);
+	if (t->waiting == NULL)
+		return;
+	memcpy(k.b, t->key.b, sizeof(k.b));
+	store_load(e->store, &k, loaded_later, t);
+}
+
 static void
 committed(void *ctx, enum cs_err err)
 {
@@ -480,38 +529,16 @@ committed(void *ctx, enum cs_err err)
 	t->committing = false;
 	e->txns->committing--;
 	if (err != CS_OK)
-		log_error("msg=\"a commit failed\" err=%s events=%zu", cs_err_name(err), t->events_n);
+		log_warn("msg=\"a commit failed; its calls are answered Unavailable\" err=%s events=%zu",
+		    cs_err_name(err), t->events_n);
 	settle(e, t, err);
-	if (err == CS_OK) {
-		for (size_t i = 0; i < t->events_n; i++)
-			watches_event(e, &t->key, view_of(t->log.buf.data + t->event_at[i], t->extra_at[i] - t->event_at[i]));
-		t->expected = t->revision;
-		t->events_n = t->claims_n = t->payments_n = 0;
-		t->log.buf.len = 0;
-		t->cold_changed = t->narrows = false;
-		run_waiting(t);
-	}
-	if (err != CS_OK && t->waiting != NULL) {
-		struct store_key k;
-
-		/* What waited was not decided: it is decided on the state as it is now. */
-		memcpy(k.b, t->key.b, sizeof(k.b));
-		t->loaded = false;
-		t->expected = t->revision = 0;
-		t->hot.buf.len = t->cold.buf.len = t->log.buf.len = 0;
-		t->events_n = t->claims_n = t->payments_n = 0;
-		t->cold_changed = t->narrows = false;
-		store_load(e->store, &k, loaded_later, t);
-	}
-	if (t->waiting != NULL || t->events_n > 0) {
-		if (!t->listed) {
-			t->dirty_next = e->txns->dirty;
-			e->txns->dirty = t;
-			t->listed = true;
-		}
-		return;
-	}
-	if (!t->listed)
+	if (err == CS_OK)
+		after_success(e, t);
+	else
+		after_failure(e, t);
+	if (t->waiting != NULL || t->events_n > 0)
+		list_again(e, t);
+	else if (!t->listed)
 		txn_drop(e->txns, t);
 }
 

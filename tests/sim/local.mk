@@ -1,1 +1,16 @@
-# tests of tests/sim
+# The simulator: the real engine over the store in memory, with a clock, connections and faults made by hand.
+check_PROGRAMS += tests/sim/sim
+TESTS += tests/sim/sim
+tests_sim_sim_SOURCES = \
+	%reldir%/accounts.c %reldir%/accounts.h \
+	%reldir%/ledger.c %reldir%/ledger.h \
+	%reldir%/sim.c \
+	%reldir%/world.c %reldir%/world.h
+tests_sim_sim_CPPFLAGS = $(AM_CPPFLAGS) $(CRYPTO_CFLAGS)
+tests_sim_sim_LDADD = libengine.la libstore.la librole.la libconfig.la libcore.la libbase.la $(SQLITE_LIBS) $(CRYPTO_LIBS) -lpthread
+EXTRA_DIST += %reldir%/README.md
+
+# make sim SEED=n [STEPS=n]: one run again, or a longer one
+.PHONY: sim
+sim: tests/sim/sim
+	tests/sim/sim $(SEED) $(STEPS)

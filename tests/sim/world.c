@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Starting, moving bytes, crashing. */
+#include "tests/sim/world.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "broker/base/check.h"
+
+static const char config_text[] =
+    "realm \"simulated\"\n"
+    "run-directory \"%s\"\n"
+    "state-directory \"%s\"\n"
+    "listen service \"%s/s\"\n"
+    "listen admin \"%s/a\"\n"
+    "store mem { path \"%s/db\" }\n"
+    "keys { file \"%s/key\" }\n"
+    "cooling-off { link 0 factor 0 }\n"
+    "policy-limits CNY { per-payment 100 per-day 400 per-month 2000 count-day 60 count-month 400 }\n"
+    "service \"shop\" { uid 1001 door unix rights spend refund lookup client-id \"sandbox\" \"web\" stack \"shop\" }\n"
+    "provider \"sandbox\" { plugin \"oidc\" cooling-off 0 syncs-secrets no limits CNY { per-day 300 }\n"
+    "    set issuer \"https://idp.test\" set client-id \"web\" }\n"
+    "factor \"totp\" { plugin \"totp\" cooling-off 0 }\n"
+    "stacks \"%s\"\n";
+
+static const char stack_text[] = "spend requisite session\nspend sufficient allowance\nspend required stepup any=totp\n";
+
+uint64_t
+world_random(struct world *w, uint64_t below)
+{
+	/* splitmix64: small, and good enough to choose with */
+	uint64_t z = w->random += UINT64_C(0x9e3779b97f4a7c15);
+
+	z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+	z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
+	return (z ^ z >> 31) % below;
+}
+
+static void
+write_file(const char *dir, const char *name, const char *text)
+{
+	char path[256];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	f = fopen(path, "w");
+	CHECK(f != NULL && fputs(text, f) >= 0 && fclose(f) == 0);
+}
+
+/* The configuration is read from files, as the parent does it. */
+static struct config *
+read_config(void)
+{
+	char dir[] = "/tmp/cs-sim-XXXXXX", text[4096], path[256];
+	struct config *c;
+	struct config_error err;
+
+	CHECK(mkdtemp(dir) != NULL);
+	snprintf(text, sizeof(text), config_text, dir, dir, dir, dir, dir, dir, dir);
+	write_file(dir, "c.conf", text);
+	write_file(dir, "shop", stack_text);
+	write_file(dir, "other", "spend required deny\n");
+	snprintf(path, sizeof(path), "%s/c.conf", dir);
+	if (config_load(path, &c, &err) != CS_OK) {
+		config_error_text(&err, text, sizeof(text));
+		fprintf(stderr, "%s\n", text);
+		CHECK(!"the simulator's configuration is refused");
+	}
+	for (const char *const *name = (const char *const[]){"c.conf", "shop", "other", NULL}; *name != NULL; name++) {
+		snprintf(path, sizeof(path), "%s/%s", dir, *name);
+		unlink(path);
+	}
+	rmdir(dir);
+	return c;
+}
+
+static void
+update(void *ctx, struct stream *s)
+{
+	(void)ctx;
+	(void)s;
+}
+
+static struct stream *
+no_worker(void *ctx, const char *path)
+{
+	(void)ctx;
+	(void)path;
+	return NULL;
+}
+
+/* Bytes that were sent and have not arrived: kept apart from the stream. */
+struct wire {
+	struct stream stream;
+	struct bytes sent;
+};
+
+static void
+start(struct world *w)
+{
+	struct stream_ops io = {.update = update, .connect = no_worker, .ctx = w};
+	char why[256];
+
+	CHECK(engine_new(read_config(), w->keys, w->store, &io, &w->now, &w->engine, why) == CS_OK);
+	for (int i = 0; i < WORLD_CLIENTS; i++) {
+		struct wire *x = calloc(1, sizeof(*x));
+
+		CHECK(x != NULL);
+		stream_init(&x->stream, STREAM_SERVICE, WORLD_UID);
+		bytes_init(&x->sent, 1024 * 1024);
+		w->clients[i] = &x->stream;
+	}
+}
+
+static void
+stop(struct world *w)
+{
+	for (int i = 0; i < WORLD_CLIENTS; i++) {
+		struct wire *x = (struct wire *)w->clients[i];
+
+		engine_gone(w->engine, &x->stream);
+		stream_clear(&x->stream);
+		bytes_clear(&x->sent);
+		free(x);
+	}
+	engine_free(w->engine);
+}
+
+void
+world_open(struct world *w, uint64_t seed)
+{
+	static const uint8_t master[32] = {1, 2, 3};
+
+	*w = (struct world){.random = seed, .now = {.wall_ms = INT64_C(1790000000000), .boot_ms = 1000000}};
+	w->faults = (struct store_mem_options){.seed = seed};
+	w->keys = keyring_from(master);
+	w->store = store_mem_open(&w->faults);
+	start(w);
+	w->faults = (struct store_mem_options){.seed = seed, .delay = 200, .reorder = 300, .fail = 20, .lose_reply = 10,
+	    .lose_write = 10, .conflict = 20};
+	store_mem_misbehave(w->store, &w->faults);
+}
+
+void
+world_close(struct world *w)
+{
+	stop(w);
+	store_close(w->store);
+	keyring_free(w->keys);
+}
+
+void
+world_send(struct world *w, int client, struct view bytes)
+{
+	buf_put_view(&((struct wire *)w->clients[client])->sent.buf, bytes);
+}
+
+static void
+arrive(struct world *w, struct wire *x, bool all)
+{
+	struct stream *s = &x->stream;
+	size_t n = x->sent.buf.len;
+
+	/* A held stream's buffer must not move: nothing is read meanwhile. */
+	if (s->held != NULL)
+		return;
+	if (n > 0) {
+		if (!all)
+			n = world_random(w, n + 1);
+		buf_put(&s->in.buf, x->sent.buf.data, n);
+		CHECK(!s->in.buf.full);
+		bytes_consume(&x->sent, n);
+	}
+	engine_ready(w->engine, s);
+}
+
+static void
+turn(struct world *w, bool all)
+{
+	w->turns++;
+	w->now.wall_ms += 3;
+	w->now.boot_ms += 3;
+	engine_turn_begin(w->engine, &w->now);
+	for (int i = 0; i < WORLD_CLIENTS; i++) {
+		if (all || world_random(w, 3) != 0)
+			arrive(w, (struct wire *)w->clients[i], all);
+	}
+	engine_turn_end(w->engine);
+	engine_tick(w->engine);
+	store_idle(w->store, 1000);
+	engine_turn_end(w->engine);
+}
+
+void
+world_turn(struct world *w)
+{
+	turn(w, false);
+}
+
+void
+world_settle(struct world *w)
+{
+	struct store_mem_options honest = {.seed = w->faults.seed};
+
+	store_mem_misbehave(w->store, &honest);
+	for (int i = 0; i < 64; i++)
+		turn(w, true);
+	for (int i = 0; i < WORLD_CLIENTS; i++)
+		CHECK(w->clients[i]->held == NULL && w->clients[i]->unsettled == 0);
+	store_mem_misbehave(w->store, &w->faults);
+}
+
+bool
+world_reply(struct world *w, int client, struct buf *text)
+{
+	struct stream *s = w->clients[client];
+	size_t len;
+
+	if (s->unsettled > 0 || varlink_frame((char *)s->out.buf.data, s->out.buf.len, NULL, &len) != CS_OK)
+		return false;
+	text->len = 0;
+	buf_put(text, s->out.buf.data, len);
+	CHECK(!text->full);
+	bytes_consume(&s->out, len + 1);
+	return true;
+}
+
+void
+world_crash(struct world *w)
+{
+	struct store_mem_options honest = {.seed = w->faults.seed};
+
+	w->crashes++;
+	store_mem_crash(w->store);
+	stop(w);
+	/* The next one starts on a store that works; it fails again when it serves. */
+	store_mem_misbehave(w->store, &honest);
+	start(w);
+	store_mem_misbehave(w->store, &w->faults);
+}
