@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The least that can stand behind the gateway: every message on the socket gets one fixed permit.
- * What the gateway costs by itself is measured against this, see README.md. Usage: fake_engine
- * SOCKET
+ * What the gateway costs by itself is measured against this. Usage: fake_engine SOCKET
  */
 #include <errno.h>
 #include <stdio.h>

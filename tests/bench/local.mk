@@ -41,3 +41,8 @@ EXTRA_PROGRAMS += %reldir%/bench_json
 %canon_reldir%_bench_json_SOURCES = %reldir%/bench_json.c
 %canon_reldir%_bench_json_LDADD = libbase.la
 CLEANFILES += %reldir%/bench_json
+
+# What the gateway costs by itself: https_load against it, with this behind it.
+EXTRA_PROGRAMS += %reldir%/fake_engine
+%canon_reldir%_fake_engine_SOURCES = %reldir%/fake_engine.c
+CLEANFILES += %reldir%/fake_engine
