@@ -9,14 +9,14 @@
 #include "broker/base/log.h"
 
 enum {
-	REQUEST_MAX = 64,          /* the engine's name of a call */
-	TEXT_MAX = 255,            /* issuer, subject, audience, nonce, display: as the core has it */
-	URL_MAX_BYTES = 4096,      /* an authorization URL; the plugin's own bounds are tighter */
-	PLUGIN_SECRET_MAX = 256,   /* bytes that a factor asks the engine to keep */
-	TOKEN_MAX = 32 * 1024,     /* an ID token */
+	REQUEST_MAX = 64,	 /* the engine's name of a call */
+	TEXT_MAX = 255,		 /* issuer, subject, audience, nonce, display: as the core has it */
+	URL_MAX_BYTES = 4096,	 /* an authorization URL; the plugin's own bounds are tighter */
+	PLUGIN_SECRET_MAX = 256, /* bytes that a factor asks the engine to keep */
+	TOKEN_MAX = 32 * 1024,	 /* an ID token */
 	NOW_MAX_MS = INT64_MAX / 2,
 	DEADLINE_MAX_MS = 60 * 1000,
-	GARBAGE = 255,             /* beside enum countersign_result: the answer is none */
+	GARBAGE = 255, /* beside enum countersign_result: the answer is none */
 };
 
 static const struct {
@@ -206,17 +206,18 @@ struct identify_parameters {
 };
 
 static const struct json_field identify_fields[] = {
-	HEAD(identify_parameters),
-	NOW(identify_parameters),
-	TEXT(identify_parameters, nonce, true, TEXT_MAX),
-	{"client_ids", JSON_F_ARRAY, true, offsetof(struct identify_parameters, client_ids), 1,
-	    COUNTERSIGN_CLIENT_IDS_MAX},
-	{"id_token", JSON_F_STRING, false, offsetof(struct identify_parameters, id_token), 1, TOKEN_MAX},
-	{"code", JSON_F_STRING, false, offsetof(struct identify_parameters, code), 1, 4096},
-	TEXT(identify_parameters, code_verifier, false, TEXT_MAX),
-	TEXT(identify_parameters, redirect_uri, false, 1024),
-	{"iss", JSON_F_STRING, false, offsetof(struct identify_parameters, iss), 1, 1024},
-	{.name = NULL},
+    HEAD(identify_parameters),
+    NOW(identify_parameters),
+    TEXT(identify_parameters, nonce, true, TEXT_MAX),
+    {"client_ids", JSON_F_ARRAY, true, offsetof(struct identify_parameters, client_ids), 1,
+	COUNTERSIGN_CLIENT_IDS_MAX},
+    {"id_token", JSON_F_STRING, false, offsetof(struct identify_parameters, id_token), 1,
+	TOKEN_MAX},
+    {"code", JSON_F_STRING, false, offsetof(struct identify_parameters, code), 1, 4096},
+    TEXT(identify_parameters, code_verifier, false, TEXT_MAX),
+    TEXT(identify_parameters, redirect_uri, false, 1024),
+    {"iss", JSON_F_STRING, false, offsetof(struct identify_parameters, iss), 1, 1024},
+    {.name = NULL},
 };
 
 static bool
@@ -324,8 +325,9 @@ base64url_encode(const uint8_t *data, size_t len, char *to)
 
 	for (size_t i = 0; i < len; i += 3) {
 		size_t have = len - i < 3 ? len - i : 3;
-		uint32_t bits = (uint32_t)data[i] << 16 | (have > 1 ? (uint32_t)data[i + 1] << 8 : 0) |
-		    (have > 2 ? data[i + 2] : 0);
+		uint32_t bits = (uint32_t)data[i] << 16 |
+				(have > 1 ? (uint32_t)data[i + 1] << 8 : 0) |
+				(have > 2 ? data[i + 2] : 0);
 
 		for (size_t k = 0; k <= have; k++)
 			to[n++] = base64url_letters[bits >> (18 - 6 * k) & 63];
@@ -341,7 +343,8 @@ base64url_decode(struct view text, uint8_t *to, size_t cap, size_t *len)
 	size_t n = 0;
 
 	for (size_t i = 0; i < text.len; i++) {
-		const char *at = text.data[i] == '\0' ? NULL : strchr(base64url_letters, text.data[i]);
+		const char *at =
+		    text.data[i] == '\0' ? NULL : strchr(base64url_letters, text.data[i]);
 
 		if (at == NULL)
 			return false;
@@ -443,13 +446,13 @@ struct verify_parameters {
 };
 
 static const struct json_field verify_fields[] = {
-	HEAD(verify_parameters),
-	NOW(verify_parameters),
-	{"secret", JSON_F_STRING, true, offsetof(struct verify_parameters, secret), 1,
-	    2 * PLUGIN_SECRET_MAX},
-	{"answer", JSON_F_STRING, true, offsetof(struct verify_parameters, answer), 0, 1024},
-	{"last_step", JSON_F_INT, true, offsetof(struct verify_parameters, last_step), -1, NOW_MAX_MS},
-	{.name = NULL},
+    HEAD(verify_parameters),
+    NOW(verify_parameters),
+    {"secret", JSON_F_STRING, true, offsetof(struct verify_parameters, secret), 1,
+	2 * PLUGIN_SECRET_MAX},
+    {"answer", JSON_F_STRING, true, offsetof(struct verify_parameters, answer), 0, 1024},
+    {"last_step", JSON_F_INT, true, offsetof(struct verify_parameters, last_step), -1, NOW_MAX_MS},
+    {.name = NULL},
 };
 
 static int
@@ -527,8 +530,8 @@ put_result(struct calls *c, struct buf *out, const struct method *m, int result)
 		if (reasons[i].result == result)
 			reason = reasons[i].reason;
 	if (reason == NULL || result == GARBAGE) {
-		log_error("call method=%s msg=\"the plugin's answer is malformed\" result=%d", m->name,
-		    result);
+		log_error("call method=%s msg=\"the plugin's answer is malformed\" result=%d",
+		    m->name, result);
 		c->broken = true;
 		reason = "garbage";
 		result = GARBAGE;

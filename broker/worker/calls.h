@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * org.countersign.Worker: from a Varlink call to an operation of the plugin, and from what it answers to a reply. What
- * comes from the plugin is checked for form here (bounds, UTF-8, control characters); whether it is what was asked for,
- * the engine judges.
+ * org.countersign.Worker: from a Varlink call to an operation of the plugin, and from what it
+ * answers to a reply. What comes from the plugin is checked for form here (bounds, UTF-8, control
+ * characters); whether it is what was asked for, the engine judges.
  */
 #ifndef CS_WORKER_CALLS_H
 #define CS_WORKER_CALLS_H
@@ -10,7 +10,9 @@
 #include "broker/base/varlink.h"
 #include "broker/worker/host.h"
 
-/* Told before and after an operation, for the watchdog: the deadline on clock_now.boot_ms, and 0. */
+/*
+ * Told before and after an operation, for the watchdog: the deadline on clock_now.boot_ms, and 0.
+ */
 typedef void calls_deadline_fn(void *context, int64_t deadline_boot_ms);
 
 struct calls {
@@ -20,10 +22,12 @@ struct calls {
 	void *instance;
 	calls_deadline_fn *deadline;
 	void *deadline_context;
-	bool broken;   /* the plugin wrote out of bounds or what is no text: this process must end */
+	bool broken; /* the plugin wrote out of bounds or what is no text: this process must end */
 };
 
-/* Answers one whole message (without its NUL, changed in place). out gets one reply with its NUL. */
+/*
+ * Answers one whole message (without its NUL, changed in place). out gets one reply with its NUL.
+ */
 void calls_answer(struct calls *c, char *text, size_t len, struct buf *out);
 
 #endif

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The functions that this worker gives to its plugin (struct countersign_host_v1), over its settings. */
+/*
+ * The functions that this worker gives to its plugin (struct countersign_host_v1), over its
+ * settings.
+ */
 #ifndef CS_WORKER_HOST_H
 #define CS_WORKER_HOST_H
 
@@ -14,7 +17,8 @@ enum {
 struct host {
 	struct countersign_host_v1 table;  /* what the plugin sees */
 	const struct countersign_plugin_v1 *plugin;
-	const struct settings *settings;   /* NULL while there is no configuration: self-test and --check */
+	const struct settings
+	    *settings; /* NULL while there is no configuration: self-test and --check */
 	struct http *http;                 /* NULL: the plugin uses none */
 	int64_t deadline_boot_ms;          /* of the call in progress; 0: none */
 	size_t scratch_count, scratch_bytes;

@@ -108,12 +108,14 @@ http_new(const struct settings *s, const struct countersign_plugin_v1 *plugin, s
 	h->ca = s->ca;
 	h->ca_len = s->ca_len;
 	for (size_t i = 0; i < s->count; i++) {
-		for (size_t k = 0; names_origin(plugin, &s->items[i]) && k < s->items[i].count; k++) {
+		for (size_t k = 0; names_origin(plugin, &s->items[i]) && k < s->items[i].count;
+		     k++) {
 			if (add_origin(h, s->items[i].values[k]))
 				continue;
-			snprintf(problem, SETTINGS_PROBLEM_MAX, "%s must be an https URL without a user "
-			    "name, not \"%.128s\" (%d origins at most)", s->items[i].name,
-			    s->items[i].values[k], HTTP_ORIGINS_MAX);
+			snprintf(problem, SETTINGS_PROBLEM_MAX,
+			    "%s must be an https URL without a user "
+			    "name, not \"%.128s\" (%d origins at most)",
+			    s->items[i].name, s->items[i].values[k], HTTP_ORIGINS_MAX);
 			http_free(h);
 			return CS_ERR_RANGE;
 		}
@@ -154,7 +156,10 @@ receive(char *data, size_t size, size_t count, void *context)
 	return n;
 }
 
-/* "Name: value"; the list is unchanged where there is no value. False: a value that would break the header. */
+/*
+ * "Name: value"; the list is unchanged where there is no value. False: a value that would break the
+ * header.
+ */
 static bool
 add_header(struct curl_slist **list, const char *name, struct countersign_view value)
 {
@@ -221,7 +226,8 @@ result_of(CURLcode code, const struct sink *sink, const char *why)
 		return COUNTERSIGN_OK;
 	if (sink->full)
 		return COUNTERSIGN_FULL;
-	log_warn("http error=%s", log_value(view_str(why[0] != '\0' ? why : curl_easy_strerror(code))));
+	log_warn(
+	    "http error=%s", log_value(view_str(why[0] != '\0' ? why : curl_easy_strerror(code))));
 	return code == CURLE_OPERATION_TIMEDOUT ? COUNTERSIGN_TOO_LATE : COUNTERSIGN_UNREACHABLE;
 }
 

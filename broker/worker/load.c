@@ -73,14 +73,16 @@ check_key(const struct countersign_config_key *key, char *problem)
 	char why[SETTINGS_PROBLEM_MAX];
 
 	if (!is_name(key->name) || key->help == NULL)
-		return say(problem, CS_ERR_CORRUPT, "a configuration key lacks a proper name or help");
+		return say(
+		    problem, CS_ERR_CORRUPT, "a configuration key lacks a proper name or help");
 	if (key->type < COUNTERSIGN_CONFIG_STRING || key->type > COUNTERSIGN_CONFIG_SECRET)
-		return say(problem, CS_ERR_VERSION, "key %s is of a type that this version does not know",
-		    key->name);
+		return say(problem, CS_ERR_VERSION,
+		    "key %s is of a type that this version does not know", key->name);
 	if (key->type == COUNTERSIGN_CONFIG_WORD && key->words == NULL)
 		return say(problem, CS_ERR_CORRUPT, "key %s names no words", key->name);
 	if (key->min > key->max)
-		return say(problem, CS_ERR_CORRUPT, "key %s has its bounds the wrong way round", key->name);
+		return say(problem, CS_ERR_CORRUPT, "key %s has its bounds the wrong way round",
+		    key->name);
 	if (key->default_value != NULL &&
 	    settings_check_value(key, key->default_value, why) != CS_OK)
 		return say(problem, CS_ERR_CORRUPT, "a default breaks its own rule: %.400s", why);
@@ -112,18 +114,23 @@ load_check(const struct countersign_plugin_v1 *p, char *problem)
 	enum cs_err err;
 
 	if (p == NULL)
-		return say(problem, CS_ERR_CORRUPT, "%s() gives nothing", COUNTERSIGN_PLUGIN_SYMBOL);
+		return say(
+		    problem, CS_ERR_CORRUPT, "%s() gives nothing", COUNTERSIGN_PLUGIN_SYMBOL);
 	if (p->size < sizeof(*p) || p->abi != COUNTERSIGN_PLUGIN_ABI)
-		return say(problem, CS_ERR_VERSION, "it was built for another version of the plugin "
-		    "interface (size %zu, ABI %u): build it with this version's plugin.h", p->size,
-		    p->size >= offsetof(struct countersign_plugin_v1, kinds) ? p->abi : 0);
+		return say(problem, CS_ERR_VERSION,
+		    "it was built for another version of the plugin "
+		    "interface (size %zu, ABI %u): build it with this version's plugin.h",
+		    p->size, p->size >= offsetof(struct countersign_plugin_v1, kinds) ? p->abi : 0);
 	if (!is_name(p->name) || p->version == NULL || p->help == NULL)
 		return say(problem, CS_ERR_CORRUPT, "it lacks a proper name, version or help");
 	err = check_operations(p, problem);
 	return err != CS_OK ? err : check_config(p, problem);
 }
 
-/* The parent looked at owner, mode and pin; what can be seen again without its rights is looked at again. */
+/*
+ * The parent looked at owner, mode and pin; what can be seen again without its rights is looked at
+ * again.
+ */
 static enum cs_err
 check_file(int fd, char *problem)
 {
@@ -132,7 +139,8 @@ check_file(int fd, char *problem)
 	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
 		return say(problem, CS_ERR_DENIED, "it is not a regular file");
 	if ((st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
-		return say(problem, CS_ERR_DENIED, "its group or others may write to it: chmod go-w");
+		return say(
+		    problem, CS_ERR_DENIED, "its group or others may write to it: chmod go-w");
 	return CS_OK;
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Loading a plugin from a descriptor that the parent opened and checked, so that nobody can put another file in its
- * place in between. Only a server process, or --check, does this: the worker's main process loads nothing.
+ * Loading a plugin from a descriptor that the parent opened and checked, so that nobody can put
+ * another file in its place in between. Only a server process, or --check, does this: the worker's
+ * main process loads nothing.
  */
 #ifndef CS_WORKER_LOAD_H
 #define CS_WORKER_LOAD_H
@@ -12,9 +13,9 @@
 enum { LOAD_PROBLEM_MAX = 512 };  /* room for the sentence in `problem` */
 
 /*
- * *plugin is the plugin's own static data, for as long as the process lives: plugins are not unloaded. Checked: the
- * file (regular, not writable by others), the symbol, the ABI, names, tables, operations. CS_ERR_DENIED, CS_ERR_VERSION,
- * CS_ERR_CORRUPT, with a sentence in problem.
+ * *plugin is the plugin's own static data, for as long as the process lives: plugins are not
+ * unloaded. Checked: the file (regular, not writable by others), the symbol, the ABI, names,
+ * tables, operations. CS_ERR_DENIED, CS_ERR_VERSION, CS_ERR_CORRUPT, with a sentence in problem.
  */
 enum cs_err load_plugin(int fd, const struct countersign_plugin_v1 **plugin,
     char *problem);

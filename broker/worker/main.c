@@ -9,7 +9,9 @@
 #include "broker/worker/describe.h"
 #include "broker/worker/supervise.h"
 
-enum { OPEN_FILES_MAX = 256 };  /* a server has its listener, one connection, and what its plugin opens */
+enum {
+	OPEN_FILES_MAX = 256
+}; /* a server has its listener, one connection, and what its plugin opens */
 
 static _Noreturn void
 fail(const char *problem)

@@ -60,7 +60,8 @@ prepare(const struct serve *s, struct host *host, struct calls *calls)
 		unfit("load", problem);
 	host_init(host, p, NULL, NULL);
 	if (p->self_test(&host->table) != COUNTERSIGN_OK)
-		unfit("self-test", "the plugin's self-test failed: it or one of its libraries is broken");
+		unfit("self-test",
+		    "the plugin's self-test failed: it or one of its libraries is broken");
 	host_call_end(host);
 	if (settings_check(s->settings, p, problem) != CS_OK)
 		unfit("configuration", problem);
@@ -150,7 +151,8 @@ serve_connection(struct calls *calls, int fd)
 	while (wait_for(fd, POLLIN)) {
 		char chunk[4096];
 		size_t room = VARLINK_MESSAGE_MAX + 1 - in.buf.len;
-		ssize_t n = recv(fd, chunk, room < sizeof(chunk) ? room : sizeof(chunk), MSG_DONTWAIT);
+		ssize_t n =
+		    recv(fd, chunk, room < sizeof(chunk) ? room : sizeof(chunk), MSG_DONTWAIT);
 
 		if (n < 0 && (errno == EAGAIN || errno == EINTR))
 			continue;

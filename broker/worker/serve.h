@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A server: one process that holds the plugin and answers one connection at a time, one call at a time. It loads the
- * plugin after the fork, so that nothing of a plugin's libraries is shared with a neighbour or survives a kill.
+ * A server: one process that holds the plugin and answers one connection at a time, one call at a
+ * time. It loads the plugin after the fork, so that nothing of a plugin's libraries is shared with
+ * a neighbour or survives a kill.
  */
 #ifndef CS_WORKER_SERVE_H
 #define CS_WORKER_SERVE_H

@@ -32,13 +32,15 @@ read_secret(struct settings *to, struct setting *item, const char *path, char *p
 	enum cs_err err;
 
 	if (to->secrets_count == SETTINGS_SECRETS_MAX)
-		return say(problem, CS_ERR_FULL, "more than %d settings are given by file: drop some",
-		    SETTINGS_SECRETS_MAX);
+		return say(problem, CS_ERR_FULL,
+		    "more than %d settings are given by file: drop some", SETTINGS_SECRETS_MAX);
 	err = secret_read_file(path, true, s);
 	if (err != CS_OK)
-		return say(problem, err, "the file of %s, %s, cannot be used (%s): it must be owned by "
-		    "the broker's user or root, with mode 0600, and hold at most %d bytes", item->name,
-		    path, err == CS_ERR_SYSTEM ? strerror(errno) : cs_err_name(err), SECRET_MAX);
+		return say(problem, err,
+		    "the file of %s, %s, cannot be used (%s): it must be owned by "
+		    "the broker's user or root, with mode 0600, and hold at most %d bytes",
+		    item->name, path, err == CS_ERR_SYSTEM ? strerror(errno) : cs_err_name(err),
+		    SECRET_MAX);
 	item->secret = s;
 	to->secrets_count++;
 	return CS_OK;
@@ -51,16 +53,17 @@ read_ca(struct settings *to, const char *path, char *problem)
 	ssize_t n;
 
 	if (fd < 0)
-		return say(problem, CS_ERR_SYSTEM, "%s %s cannot be read: %s", SETTINGS_CA_FILE, path,
-		    strerror(errno));
+		return say(problem, CS_ERR_SYSTEM, "%s %s cannot be read: %s", SETTINGS_CA_FILE,
+		    path, strerror(errno));
 	to->ca = malloc(SETTINGS_CA_MAX + 1);
 	CHECK(to->ca != NULL);
 	while ((n = read(fd, to->ca + to->ca_len, SETTINGS_CA_MAX + 1 - to->ca_len)) > 0)
 		to->ca_len += (size_t)n;
 	close(fd);
 	if (n < 0 || to->ca_len == 0 || to->ca_len > SETTINGS_CA_MAX)
-		return say(problem, CS_ERR_FULL, "%s %s must hold 1 byte to 512 KiB of certificates (PEM)",
-		    SETTINGS_CA_FILE, path);
+		return say(problem, CS_ERR_FULL,
+		    "%s %s must hold 1 byte to 512 KiB of certificates (PEM)", SETTINGS_CA_FILE,
+		    path);
 	return CS_OK;
 }
 
@@ -106,8 +109,8 @@ settings_load(const struct config *c, const char *name, struct settings *to, cha
 		to->deadline_ms = f->deadline_ms;
 		err = take(to, f->settings, f->setting_count, problem);
 	} else {
-		err = say(problem, CS_ERR_NOT_FOUND, "the configuration has no provider or factor \"%s\"",
-		    name);
+		err = say(problem, CS_ERR_NOT_FOUND,
+		    "the configuration has no provider or factor \"%s\"", name);
 	}
 	if (err != CS_OK)
 		settings_clear(to);
@@ -166,7 +169,9 @@ has_word(const char *words, const char *word)
 {
 	size_t len = strlen(word);
 
-	for (const char *at = words; len > 0 && (at = strstr(at, word)) != NULL; at += len)
+	if (len == 0 || strchr(word, ' ') != NULL)
+		return false;
+	for (const char *at = words; (at = strstr(at, word)) != NULL; at += len)
 		if ((at == words || at[-1] == ' ') && (at[len] == ' ' || at[len] == '\0'))
 			return true;
 	return false;
@@ -180,32 +185,35 @@ settings_check_value(const struct countersign_config_key *key, const char *value
 
 	switch (key->type) {
 	case COUNTERSIGN_CONFIG_INT:
-		if (!settings_int(value, &number) || (bound && (number < key->min || number > key->max)))
-			return say(problem, CS_ERR_RANGE, "%s must be a whole number from %lld to %lld, not "
-			    "\"%.64s\"", key->name, (long long)key->min, (long long)key->max, value);
+		if (!settings_int(value, &number) ||
+		    (bound && (number < key->min || number > key->max)))
+			return say(problem, CS_ERR_RANGE,
+			    "%s must be a whole number from %lld to %lld, not "
+			    "\"%.64s\"",
+			    key->name, (long long)key->min, (long long)key->max, value);
 		return CS_OK;
 	case COUNTERSIGN_CONFIG_BOOL:
 		if (strcmp(value, "yes") != 0 && strcmp(value, "no") != 0)
-			return say(problem, CS_ERR_RANGE, "%s must be yes or no, not \"%.64s\"", key->name,
-			    value);
+			return say(problem, CS_ERR_RANGE, "%s must be yes or no, not \"%.64s\"",
+			    key->name, value);
 		return CS_OK;
 	case COUNTERSIGN_CONFIG_WORD:
 		if (!has_word(key->words, value))
-			return say(problem, CS_ERR_RANGE, "%s must be one of: %s; not \"%.64s\"", key->name,
-			    key->words, value);
+			return say(problem, CS_ERR_RANGE, "%s must be one of: %s; not \"%.64s\"",
+			    key->name, key->words, value);
 		return CS_OK;
 	case COUNTERSIGN_CONFIG_URL:
 		if (strncmp(value, "https://", strlen("https://")) != 0)
-			return say(problem, CS_ERR_RANGE, "%s must begin with https://, not \"%.64s\"",
-			    key->name, value);
+			return say(problem, CS_ERR_RANGE,
+			    "%s must begin with https://, not \"%.64s\"", key->name, value);
 		break;
 	default:
 		break;
 	}
 	if (len > SETTINGS_VALUE_MAX || (bound && (len < key->min || len > key->max)))
-		return say(problem, CS_ERR_RANGE, "%s must have %lld to %lld bytes, and has %lld", key->name,
-		    (long long)key->min, (long long)(bound ? key->max : SETTINGS_VALUE_MAX),
-		    (long long)len);
+		return say(problem, CS_ERR_RANGE, "%s must have %lld to %lld bytes, and has %lld",
+		    key->name, (long long)key->min,
+		    (long long)(bound ? key->max : SETTINGS_VALUE_MAX), (long long)len);
 	return CS_OK;
 }
 
@@ -216,18 +224,21 @@ check_item(const struct setting *item, const struct countersign_config_key *key,
 
 	if (key->type == COUNTERSIGN_CONFIG_SECRET) {
 		if (item->secret == NULL)
-			return say(problem, CS_ERR_DENIED, "%s is a secret: write  set %s file \"PATH\"",
-			    key->name, key->name);
+			return say(problem, CS_ERR_DENIED,
+			    "%s is a secret: write  set %s file \"PATH\"", key->name, key->name);
 		if ((int64_t)item->secret->len < key->min ||
 		    (key->max != 0 && (int64_t)item->secret->len > key->max))
-			return say(problem, CS_ERR_RANGE, "the file of %s must hold %lld to %lld bytes",
-			    key->name, (long long)key->min, (long long)key->max);
+			return say(problem, CS_ERR_RANGE,
+			    "the file of %s must hold %lld to %lld bytes", key->name,
+			    (long long)key->min, (long long)key->max);
 		return CS_OK;
 	}
 	if (item->secret != NULL)
-		return say(problem, CS_ERR_DENIED, "%s is no secret: write its value, not a file", key->name);
+		return say(problem, CS_ERR_DENIED, "%s is no secret: write its value, not a file",
+		    key->name);
 	if (item->count > 1 && (key->flags & COUNTERSIGN_CONFIG_MANY) == 0)
-		return say(problem, CS_ERR_RANGE, "%s takes one value, and has %zu", key->name, item->count);
+		return say(problem, CS_ERR_RANGE, "%s takes one value, and has %zu", key->name,
+		    item->count);
 	for (size_t i = 0; err == CS_OK && i < item->count; i++)
 		err = settings_check_value(key, item->values[i], problem);
 	return err;
@@ -257,8 +268,9 @@ enum cs_err
 settings_check(const struct settings *s, const struct countersign_plugin_v1 *plugin, char *problem)
 {
 	if ((plugin->kinds & s->kind) == 0)
-		return say(problem, CS_ERR_RANGE, "plugin %s is no %s: it cannot serve \"%s\"", plugin->name,
-		    s->kind == COUNTERSIGN_KIND_PROVIDER ? "provider" : "factor", s->name);
+		return say(problem, CS_ERR_RANGE, "plugin %s is no %s: it cannot serve \"%s\"",
+		    plugin->name, s->kind == COUNTERSIGN_KIND_PROVIDER ? "provider" : "factor",
+		    s->name);
 	for (size_t i = 0; i < s->count; i++) {
 		const struct setting *item = &s->items[i];
 		const struct countersign_config_key *key = settings_key(plugin, item->name);

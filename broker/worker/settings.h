@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the configuration says about the one plugin of this worker. The main process reads it, secrets and certificates
- * included, while it may still read them; each server then holds it against the plugin's own table of keys.
+ * What the configuration says about the one plugin of this worker. The main process reads it,
+ * secrets and certificates included, while it may still read them; each server then holds it
+ * against the plugin's own table of keys.
  */
 #ifndef CS_WORKER_SETTINGS_H
 #define CS_WORKER_SETTINGS_H
@@ -42,14 +43,17 @@ struct settings {
 #define SETTINGS_ALLOW_URL "allow-url"
 
 /*
- * Takes what concerns `name`. The configuration must outlive the settings. CS_ERR_NOT_FOUND (no such provider or
- * factor), CS_ERR_SYSTEM, CS_ERR_DENIED, CS_ERR_FULL, with a sentence in problem.
+ * Takes what concerns `name`. The configuration must outlive the settings. CS_ERR_NOT_FOUND (no
+ * such provider or factor), CS_ERR_SYSTEM, CS_ERR_DENIED, CS_ERR_FULL, with a sentence in problem.
  */
 enum cs_err settings_load(const struct config *config, const char *name, struct settings *to,
     char *problem);
 void settings_clear(struct settings *s);
 
-/* Every key against the plugin's table: unknown, missing, too often, of the wrong type, out of bounds. */
+/*
+ * Every key against the plugin's table: unknown, missing, too often, of the wrong type, out of
+ * bounds.
+ */
 enum cs_err settings_check(const struct settings *s, const struct countersign_plugin_v1 *plugin,
     char *problem);
 /* One value against its key: the same for a default. */

@@ -54,7 +54,9 @@ now_ms(void)
 	return now.boot_ms;
 }
 
-/* In the new process. All signals stay blocked but in ppoll(), so that SIGTERM never cuts a call. */
+/*
+ * In the new process. All signals stay blocked but in ppoll(), so that SIGTERM never cuts a call.
+ */
 static _Noreturn void
 become_server(struct supervisor *v, uint32_t i, pid_t parent)
 {
@@ -110,8 +112,12 @@ server_ended(struct supervisor *v, uint32_t i, int status)
 	atomic_store(&v->slots[i].ready, 0);
 	if (v->stopping)
 		return;
-	/* Unfit at the first start: the configuration or the plugin is no good, and waiting mends neither. */
-	if (!v->ready && !was_ready && WIFEXITED(status) && WEXITSTATUS(status) == SERVE_EXIT_UNFIT) {
+	/*
+	 * Unfit at the first start: the configuration or the plugin is no good, and waiting mends
+	 * neither.
+	 */
+	if (!v->ready && !was_ready && WIFEXITED(status) &&
+	    WEXITSTATUS(status) == SERVE_EXIT_UNFIT) {
 		v->status = ROLE_EXIT_FAILED;
 		return;
 	}

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A provider and a factor that misbehave when told to, for tests; never installed. Told by the key `behaviour`, for every
- * call, or by the input of one call: an ID token, a code or an answer that is "!" and a behaviour. Otherwise it is an
- * honest fool: an ID token is the subject's own name, and the answer "right" is right.
+ * A provider and a factor that misbehave when told to, for tests; never installed. Told by the key
+ * `behaviour`, for every call, or by the input of one call: an ID token, a code or an answer that
+ * is "!" and a behaviour. Otherwise it is an honest fool: an ID token is the subject's own name,
+ * and the answer "right" is right.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -81,7 +82,10 @@ hang(void)
 		pause();
 }
 
-/* What this call is told, and what of it can be done before there is an answer. COUNTERSIGN_OK: go on. */
+/*
+ * What this call is told, and what of it can be done before there is an answer. COUNTERSIGN_OK: go
+ * on.
+ */
 static int
 behave(struct misbehave *m, struct countersign_view input, const struct countersign_call *call,
     enum behaviour *as)

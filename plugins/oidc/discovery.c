@@ -38,7 +38,8 @@ pkce_possible(const json_t *document)
 }
 
 const char *
-discovery_read(const struct oidc_settings *settings, const json_t *document, struct oidc_metadata *m)
+discovery_read(
+    const struct oidc_settings *settings, const json_t *document, struct oidc_metadata *m)
 {
 	struct oidc_metadata got = {.known = true};
 	const json_t *issuer = json_object_get(document, "issuer");

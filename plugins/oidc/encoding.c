@@ -56,7 +56,8 @@ is_shallow(const char *text, size_t len)
 			i++;
 		else if (text[i] == '"')
 			in_string = !in_string;
-		else if (!in_string && (text[i] == '{' || text[i] == '[') && ++depth > JSON_DEPTH_MAX)
+		else if (!in_string && (text[i] == '{' || text[i] == '[') &&
+			 ++depth > JSON_DEPTH_MAX)
 			return false;
 		else if (!in_string && (text[i] == '}' || text[i] == ']'))
 			depth--;

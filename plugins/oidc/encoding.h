@@ -10,17 +10,24 @@
 #include "countersign/plugin.h"
 
 /*
- * RFC 7515 section 2: base64url without padding. Refuses all but its alphabet, an impossible length, and unused bits
- * that are not zero, so that a text has one spelling. *len is set on success.
+ * RFC 7515 section 2: base64url without padding. Refuses all but its alphabet, an impossible
+ * length, and unused bits that are not zero, so that a text has one spelling. *len is set on
+ * success.
  */
 bool base64url_decode(struct countersign_view text, unsigned char *to, size_t cap, size_t *len);
 
 enum { JSON_DEPTH_MAX = 16 };  /* no document of a provider nests deeper than five */
 
-/* An object (RFC 8259) without duplicate members, nested at most JSON_DEPTH_MAX deep; NULL: it is none. */
+/*
+ * An object (RFC 8259) without duplicate members, nested at most JSON_DEPTH_MAX deep; NULL: it is
+ * none.
+ */
 json_t *json_read_object(const char *text, size_t len);
 
-/* Writers over a buffer: the first that does not fit sets *rc to COUNTERSIGN_FULL and later ones do nothing. */
+/*
+ * Writers over a buffer: the first that does not fit sets *rc to COUNTERSIGN_FULL and later ones do
+ * nothing.
+ */
 void put_text(struct countersign_buffer *to, int *rc, const char *text);
 void put_view(struct countersign_buffer *to, int *rc, struct countersign_view v);
 /* application/x-www-form-urlencoded, with %20 for a space, so that it serves in a query too. */

@@ -9,11 +9,11 @@
 #include "plugins/oidc/idtoken.h"
 
 enum {
-	FORM_MAX = 8 * 1024,      /* of a token request: code and verifier are well under 2 KiB each */
-	CODE_MAX = 2048,          /* Microsoft's codes reach 1.5 KiB */
-	VERIFIER_MIN = 43,        /* RFC 7636 section 4.1 */
+	FORM_MAX = 8 * 1024, /* of a token request: code and verifier are well under 2 KiB each */
+	CODE_MAX = 2048,     /* Microsoft's codes reach 1.5 KiB */
+	VERIFIER_MIN = 43,   /* RFC 7636 section 4.1 */
 	VERIFIER_MAX = 128,
-	CHALLENGE_LEN = 43,       /* base64url of SHA-256 */
+	CHALLENGE_LEN = 43, /* base64url of SHA-256 */
 };
 
 static bool

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The authorization code flow (OpenID Connect Core 1.0 section 3.1) with PKCE (RFC 7636, S256 only) and the issuer in the
- * answer (RFC 9207). What is sent is fixed by the configuration: nothing that a client says becomes a parameter, but
- * for the state, nonce and challenge that the broker made.
+ * The authorization code flow (OpenID Connect Core 1.0 section 3.1) with PKCE (RFC 7636, S256 only)
+ * and the issuer in the answer (RFC 9207). What is sent is fixed by the configuration: nothing that
+ * a client says becomes a parameter, but for the state, nonce and challenge that the broker made.
  */
 #ifndef CS_PLUGIN_OIDC_FLOW_H
 #define CS_PLUGIN_OIDC_FLOW_H

@@ -25,7 +25,10 @@ string_of(const json_t *v)
 	return (struct countersign_view){json_string_value(v), json_string_length(v)};
 }
 
-/* One part, decoded and parsed; NULL where it is not base64url of a JSON object without duplicate members. */
+/*
+ * One part, decoded and parsed; NULL where it is not base64url of a JSON object without duplicate
+ * members.
+ */
 static json_t *
 part_read(struct countersign_view part)
 {
@@ -81,12 +84,17 @@ idtoken_clear(struct idtoken *t)
 int
 idtoken_check_header(const struct oidc_settings *settings, struct idtoken *t)
 {
-	const json_t *typ = json_object_get(t->header, "typ"), *kid = json_object_get(t->header, "kid");
+	const json_t *typ = json_object_get(t->header, "typ"),
+		     *kid = json_object_get(t->header, "kid");
 
-	/* RFC 8725 section 3.11: an access token, a logout token and a security event name themselves here. */
+	/*
+	 * RFC 8725 section 3.11: an access token, a logout token and a security event name
+	 * themselves here.
+	 */
 	if (typ != NULL && (!json_is_string(typ) || strcasecmp(json_string_value(typ), "JWT") != 0))
 		return COUNTERSIGN_BAD_TYPE;
-	if (json_object_get(t->header, "crit") != NULL || json_object_get(t->header, "b64") != NULL ||
+	if (json_object_get(t->header, "crit") != NULL ||
+	    json_object_get(t->header, "b64") != NULL ||
 	    json_object_get(t->header, "zip") != NULL || json_object_get(t->header, "enc") != NULL)
 		return COUNTERSIGN_BAD_TOKEN;
 	t->algorithm = signature_algorithm_of(string_of(json_object_get(t->header, "alg")));
@@ -168,8 +176,9 @@ is_client(const struct idtoken_expect *e, struct countersign_view id)
 }
 
 /*
- * Every audience must be a client of ours: one that we do not know could replay the token to us. With several, azp must
- * say for which of them it was made; and where it is present at all, it must be ours.
+ * Every audience must be a client of ours: one that we do not know could replay the token to us.
+ * With several, azp must say for which of them it was made; and where it is present at all, it must
+ * be ours.
  */
 static int
 check_audience(const struct idtoken *t, const struct idtoken_expect *e,
@@ -246,7 +255,10 @@ idtoken_check_claims(const struct oidc_settings *s, const struct idtoken *t,
 {
 	int rc = idtoken_check_issuer(s, t);
 
-	/* OpenID Connect Back-Channel Logout 2.4: a logout token has iss, aud, iat, sub too, and `events`. */
+	/*
+	 * OpenID Connect Back-Channel Logout 2.4: a logout token has iss, aud, iat, sub too, and
+	 * `events`.
+	 */
 	if (rc == COUNTERSIGN_OK && json_object_get(t->claims, "events") != NULL)
 		rc = COUNTERSIGN_BAD_TYPE;
 	if (rc == COUNTERSIGN_OK)

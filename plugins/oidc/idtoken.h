@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * ID tokens: OpenID Connect Core 1.0 section 3.1.3.7 and RFC 8725. The order is: shape, header, issuer (before any key
- * is fetched for it), key, signature, then every claim.
+ * ID tokens: OpenID Connect Core 1.0 section 3.1.3.7 and RFC 8725. The order is: shape, header,
+ * issuer (before any key is fetched for it), key, signature, then every claim.
  */
 #ifndef CS_PLUGIN_OIDC_IDTOKEN_H
 #define CS_PLUGIN_OIDC_IDTOKEN_H
@@ -27,7 +27,10 @@ struct idtoken_expect {
 int idtoken_read(struct countersign_view text, struct idtoken *t);
 void idtoken_clear(struct idtoken *t);
 
-/* typ, crit, b64, alg against the allow-list, kid: sets algorithm and kid. BAD_TYPE, BAD_TOKEN, BAD_ALGORITHM. */
+/*
+ * typ, crit, b64, alg against the allow-list, kid: sets algorithm and kid. BAD_TYPE, BAD_TOKEN,
+ * BAD_ALGORITHM.
+ */
 int idtoken_check_header(const struct oidc_settings *settings, struct idtoken *t);
 /* iss is the configured issuer or one of its aliases. BAD_ISSUER, BAD_TOKEN. */
 int idtoken_check_issuer(const struct oidc_settings *settings, const struct idtoken *t);

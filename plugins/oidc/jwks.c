@@ -206,7 +206,8 @@ refresh(struct oidc *o)
 	json_decref(document);
 	if (set == NULL) {
 		if (why != NULL)
-			oidc_log(o, COUNTERSIGN_LOG_WARN, "keys refused:", countersign_view_of(why));
+			oidc_log(
+			    o, COUNTERSIGN_LOG_WARN, "keys refused:", countersign_view_of(why));
 		return rc == COUNTERSIGN_OK ? COUNTERSIGN_PROVIDER_ERROR : rc;
 	}
 	jwks_free(o->signature, o->keys);

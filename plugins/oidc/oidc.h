@@ -10,16 +10,20 @@
 #include "countersign/plugin.h"
 
 enum {
-	OIDC_URL_MAX = 1024,            /* an endpoint; longest seen in use: about 120 */
-	OIDC_SECRET_MAX = 1024,         /* a client secret */
-	OIDC_TOKEN_MAX = 16 * 1024,     /* a compact ID token; Microsoft's with groups reach 6 KiB */
-	OIDC_DOCUMENT_MAX = 64 * 1024,  /* discovery, keys, token answer; Microsoft's keys are 16 KiB */
-	OIDC_TEXT_MAX = 255,            /* subject, issuer, nonce */
-	OIDC_ALIASES_MAX = 4,           /* other spellings of the issuer */
+	OIDC_URL_MAX = 1024,	    /* an endpoint; longest seen in use: about 120 */
+	OIDC_SECRET_MAX = 1024,	    /* a client secret */
+	OIDC_TOKEN_MAX = 16 * 1024, /* a compact ID token; Microsoft's with groups reach 6 KiB */
+	OIDC_DOCUMENT_MAX =
+	    64 * 1024,	      /* discovery, keys, token answer; Microsoft's keys are 16 KiB */
+	OIDC_TEXT_MAX = 255,  /* subject, issuer, nonce */
+	OIDC_ALIASES_MAX = 4, /* other spellings of the issuer */
 	OIDC_CLIENTS_MAX = 8,
 };
 
-/* Signature algorithms, as bits of a set. HS* is not among them: a client secret is not an issuer's key. */
+/*
+ * Signature algorithms, as bits of a set. HS* is not among them: a client secret is not an issuer's
+ * key.
+ */
 enum oidc_algorithm {
 	OIDC_RS256, OIDC_RS384, OIDC_RS512, OIDC_PS256, OIDC_PS384, OIDC_PS512,
 	OIDC_ES256, OIDC_ES384, OIDC_ES512, OIDC_EDDSA,
@@ -71,8 +75,9 @@ struct oidc {
 void oidc_log(const struct oidc *o, int level, const char *text, struct countersign_view detail);
 
 /*
- * One exchange by way of the host, with the answer parsed: an object, to be released by json_decref(). body absent: GET.
- * What is not a JSON object is *json = NULL with COUNTERSIGN_OK; the caller judges by status.
+ * One exchange by way of the host, with the answer parsed: an object, to be released by
+ * json_decref(). body absent: GET. What is not a JSON object is *json = NULL with COUNTERSIGN_OK;
+ * the caller judges by status.
  */
 int oidc_fetch(struct oidc *o, const char *url, struct countersign_view body,
     struct countersign_view authorization, int *status, json_t **json);

@@ -28,7 +28,10 @@ struct signature_key {
 	EVP_PKEY *ed25519;
 };
 
-/* `bytes` of a signature where the algorithm fixes them: what is longer or shorter never reaches a library. */
+/*
+ * `bytes` of a signature where the algorithm fixes them: what is longer or shorter never reaches a
+ * library.
+ */
 static const struct {
 	const char *name, *kty, *crv;
 	size_t bytes;
@@ -46,7 +49,10 @@ static const struct {
 	[OIDC_EDDSA] = {"EdDSA", "OKP", "Ed25519", 64, 0},
 };
 
-/* liboauth2 writes tokens into its messages: nothing of it goes to a log. Our own reasons say what was wrong. */
+/*
+ * liboauth2 writes tokens into its messages: nothing of it goes to a log. Our own reasons say what
+ * was wrong.
+ */
 static void
 log_nowhere(oauth2_log_sink_t *sink, const char *file, unsigned long line, const char *function,
     oauth2_log_level_t level, const char *message)
@@ -122,7 +128,9 @@ rsa_is_sane(const json_t *jwk)
 	    exponent >= RSA_EXPONENT_MIN && (exponent & 1) != 0;
 }
 
-/* cjose asserts that what it decodes is base64url: a malformed coordinate would end this process. */
+/*
+ * cjose asserts that what it decodes is base64url: a malformed coordinate would end this process.
+ */
 static bool
 ec_is_sane(const json_t *jwk, size_t bytes)
 {
@@ -154,8 +162,9 @@ public_part(const json_t *jwk)
 }
 
 /*
- * Times are not liboauth2's business: it reads the system's clock, and has no slack; the claims are judged in idtoken.c
- * by the time that came with the call. expiry=0, since its cache of results outlives tokens and knows no issuer.
+ * Times are not liboauth2's business: it reads the system's clock, and has no slack; the claims are
+ * judged in idtoken.c by the time that came with the call. expiry=0, since its cache of results
+ * outlives tokens and knows no issuer.
  */
 static oauth2_cfg_token_verify_t *
 verify_new(struct signature *s, const json_t *jwk)
@@ -281,17 +290,17 @@ static const struct {
 	enum oidc_algorithm algorithm;
 	const char *jwk, *token;
 } vectors[] = {
-	{OIDC_ES256,
-	    "{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU\","
-	    "\"y\":\"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0\"}",
-	    "eyJhbGciOiJFUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxl"
-	    "LmNvbS9pc19yb290Ijp0cnVlfQ.DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4GawxaepmXFCgfTjDxw5djxLa8ISl"
-	    "SApmWQxfKTUJqPP3-Kg6NU1Q"},
-	{OIDC_EDDSA,
-	    "{\"kty\":\"OKP\",\"crv\":\"Ed25519\","
-	    "\"x\":\"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo\"}",
-	    "eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc.hgyY0il_MGCjP0JzlnLWG1PPOt7-09PG"
-	    "cvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg"},
+    {OIDC_ES256,
+	"{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU\","
+	"\"y\":\"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0\"}",
+	"eyJhbGciOiJFUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxl"
+	"LmNvbS9pc19yb290Ijp0cnVlfQ.DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4GawxaepmXFCgfTjDxw5djxLa8ISl"
+	"SApmWQxfKTUJqPP3-Kg6NU1Q"},
+    {OIDC_EDDSA,
+	"{\"kty\":\"OKP\",\"crv\":\"Ed25519\","
+	"\"x\":\"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo\"}",
+	"eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc.hgyY0il_MGCjP0JzlnLWG1PPOt7-09PG"
+	"cvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg"},
 };
 
 static int

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Codes by liboath; comparison and the choice of the step are ours, because liboath guards against neither replay. */
+/*
+ * Codes by liboath; comparison and the choice of the step are ours, because liboath guards against
+ * neither replay.
+ */
 #include <liboath/oath.h>
 #include <stdio.h>
 
@@ -37,7 +40,10 @@ totp_algorithm_of(struct countersign_view name)
 int
 totp_code(const struct totp_parameters *p, struct countersign_view secret, int64_t step, char *code)
 {
-	/* The step is given as a time with a period of one second, so that no multiplication can overflow. */
+	/*
+	 * The step is given as a time with a period of one second, so that no multiplication can
+	 * overflow.
+	 */
 	int rc = oath_totp_generate2(secret.data, secret.len, (time_t)step, 1, 0, p->digits,
 	    algorithms[p->algorithm].flags, code);
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Codes of RFC 6238 (TOTP) and the otpauth URI that authenticator apps read. Pure: no clock, no host. */
+/*
+ * Codes of RFC 6238 (TOTP) and the otpauth URI that authenticator apps read. Pure: no clock, no
+ * host.
+ */
 #ifndef CS_PLUGIN_TOTP_CODE_H
 #define CS_PLUGIN_TOTP_CODE_H
 
@@ -32,8 +35,9 @@ int totp_code(const struct totp_parameters *p, struct countersign_view secret, i
     char *code);
 
 /*
- * Looks for the answer in the window of `drift` steps round now_ms. *step is the newest step that matches and is later
- * than last_step, or -1: the answer is wrong, or was used. Takes the same time whichever it is.
+ * Looks for the answer in the window of `drift` steps round now_ms. *step is the newest step that
+ * matches and is later than last_step, or -1: the answer is wrong, or was used. Takes the same time
+ * whichever it is.
  */
 int totp_match(const struct totp_parameters *p, struct countersign_view secret,
     struct countersign_view answer, int64_t last_step, int64_t now_ms, int64_t *step);

@@ -50,8 +50,9 @@ totp_self_test(const struct countersign_host_v1 *host)
 		struct countersign_view secret = {seed, vectors[i].seed_len};
 		int64_t step;
 
-		if (totp_match(&p, secret, countersign_view_of(vectors[i].code), -1, 59000, &step) !=
-		    COUNTERSIGN_OK || step != 1)
+		if (totp_match(&p, secret, countersign_view_of(vectors[i].code), -1, 59000,
+			&step) != COUNTERSIGN_OK ||
+		    step != 1)
 			return COUNTERSIGN_INTERNAL;
 		if (totp_match(&p, secret, countersign_view_of(vectors[i].code), 1, 59000, &step) !=
 		    COUNTERSIGN_OK || step != -1)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * ID tokens, all but the signature: what passes every check is bounded, of the right issuer, audience and nonce, and in
- * time. The input is a token as it is; or, when it has a line break, header and claims as JSON, of which one is made.
+ * ID tokens, all but the signature: what passes every check is bounded, of the right issuer,
+ * audience and nonce, and in time. The input is a token as it is; or, when it has a line break,
+ * header and claims as JSON, of which one is made.
  */
 #include <stdlib.h>
 

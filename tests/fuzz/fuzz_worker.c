@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Calls to a worker: whatever comes, there is one reply, whole and well formed. The plugin is an honest one. */
+/*
+ * Calls to a worker: whatever comes, there is one reply, whole and well formed. The plugin is an
+ * honest one.
+ */
 #include <stdlib.h>
 #include <string.h>
 

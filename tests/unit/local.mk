@@ -41,6 +41,10 @@ unit_tests += %reldir%/test_json
 %canon_reldir%_test_json_SOURCES = %reldir%/test_json.c %reldir%/unit.h
 %canon_reldir%_test_json_LDADD = libbase.la $(CMOCKA_LIBS)
 
+unit_tests += %reldir%/test_load
+%canon_reldir%_test_load_SOURCES = %reldir%/test_load.c %reldir%/unit.h
+%canon_reldir%_test_load_LDADD = libworker.la librole.la libconfig.la libcore.la libbase.la $(CURL_LIBS) $(CMOCKA_LIBS)
+
 unit_tests += %reldir%/test_log
 %canon_reldir%_test_log_SOURCES = %reldir%/test_log.c %reldir%/unit.h
 %canon_reldir%_test_log_LDADD = libbase.la $(CMOCKA_LIBS)

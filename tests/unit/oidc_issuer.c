@@ -145,9 +145,10 @@ issuer_sign(const struct issuer_key *k, json_t *header, json_t *claims)
 	char *input = malloc(strlen(h) + strlen(c) + 2);
 
 	snprintf(input, strlen(h) + strlen(c) + 2, "%s.%s", h, c);
-	assert_int_equal(EVP_DigestSignInit(ctx, NULL, eddsa ? NULL : EVP_sha256(), NULL, k->key), 1);
-	assert_int_equal(EVP_DigestSign(ctx, signature, &len, (unsigned char *)input, strlen(input)),
-	    1);
+	assert_int_equal(
+	    EVP_DigestSignInit(ctx, NULL, eddsa ? NULL : EVP_sha256(), NULL, k->key), 1);
+	assert_int_equal(
+	    EVP_DigestSign(ctx, signature, &len, (unsigned char *)input, strlen(input)), 1);
 	EVP_MD_CTX_free(ctx);
 	if (strcmp(k->alg, "ES256") == 0)
 		len = to_jose(signature, len);

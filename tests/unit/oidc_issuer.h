@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* An issuer for tests: keys made with OpenSSL, tokens signed by hand, and the answers of its HTTP endpoints. */
+/*
+ * An issuer for tests: keys made with OpenSSL, tokens signed by hand, and the answers of its HTTP
+ * endpoints.
+ */
 #ifndef CS_TESTS_OIDC_ISSUER_H
 #define CS_TESTS_OIDC_ISSUER_H
 
@@ -22,7 +25,10 @@ json_t *issuer_jwk(const struct issuer_key *k);
 
 /* base64url; to be freed. */
 char *issuer_base64url(const void *data, size_t len);
-/* The claims and header of a good token, changed by a patch: a JSON object whose null members delete. */
+/*
+ * The claims and header of a good token, changed by a patch: a JSON object whose null members
+ * delete.
+ */
 json_t *issuer_patch(json_t *base, const char *patch);
 /* Compact JWS; releases header and claims; to be freed. */
 char *issuer_sign(const struct issuer_key *k, json_t *header, json_t *claims);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A host for plugins under test: configuration from an array, a clock that the test sets, HTTP from a callback. */
+/*
+ * A host for plugins under test: configuration from an array, a clock that the test sets, HTTP from
+ * a callback.
+ */
 #ifndef CS_TESTS_PLUGIN_HOST_H
 #define CS_TESTS_PLUGIN_HOST_H
 
@@ -13,7 +16,8 @@ struct fake_setting {
 
 struct fake_host {
 	struct countersign_host_v1 table;  /* first member */
-	const struct fake_setting *settings;  /* ended by name NULL; before the defaults of `config` */
+	const struct fake_setting
+	    *settings; /* ended by name NULL; before the defaults of `config` */
 	const struct countersign_config_key *config;
 	size_t config_count;
 	int64_t wall_ms, boot_ms;

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The provider oidc against an issuer made by hand: what is good, and every refusal with its reason. No network. */
+/*
+ * The provider oidc against an issuer made by hand: what is good, and every refusal with its
+ * reason. No network.
+ */
 #include <stdio.h>
 
 #include "plugins/oidc/oidc.h"
@@ -235,67 +238,65 @@ static const struct {
 	const char *what, *header, *claims;
 	int expected;
 } cases[] = {
-	{"typ JWT", "{\"typ\":\"JWT\"}", NULL, COUNTERSIGN_OK},
-	{"native audience", NULL, "{\"aud\":\"app\"}", COUNTERSIGN_OK},
-	{"two audiences, both ours", NULL, "{\"aud\":[\"web\",\"app\"],\"azp\":\"app\"}",
-	    COUNTERSIGN_OK},
-	{"no auth_time", NULL, "{\"auth_time\":null}", COUNTERSIGN_OK},
-	{"within the skew", NULL, "{\"iat\":1800000009}", COUNTERSIGN_OK},
+    {"typ JWT", "{\"typ\":\"JWT\"}", NULL, COUNTERSIGN_OK},
+    {"native audience", NULL, "{\"aud\":\"app\"}", COUNTERSIGN_OK},
+    {"two audiences, both ours", NULL, "{\"aud\":[\"web\",\"app\"],\"azp\":\"app\"}",
+	COUNTERSIGN_OK},
+    {"no auth_time", NULL, "{\"auth_time\":null}", COUNTERSIGN_OK},
+    {"within the skew", NULL, "{\"iat\":1800000009}", COUNTERSIGN_OK},
 
-	{"logout token by typ", "{\"typ\":\"logout+jwt\"}", NULL, COUNTERSIGN_BAD_TYPE},
-	{"access token by typ", "{\"typ\":\"at+jwt\"}", NULL, COUNTERSIGN_BAD_TYPE},
-	{"security event by typ", "{\"typ\":\"secevent+jwt\"}", NULL, COUNTERSIGN_BAD_TYPE},
-	{"typ is no string", "{\"typ\":1}", NULL, COUNTERSIGN_BAD_TYPE},
-	{"logout token by events", NULL,
-	    "{\"nonce\":null,\"events\":{\"http://schemas.openid.net/event/backchannel-logout\":{}}}",
-	    COUNTERSIGN_BAD_TYPE},
-	{"crit", "{\"crit\":[\"exp\"]}", NULL, COUNTERSIGN_BAD_TOKEN},
-	{"b64", "{\"b64\":false}", NULL, COUNTERSIGN_BAD_TOKEN},
-	{"alg none", "{\"alg\":\"none\"}", NULL, COUNTERSIGN_BAD_ALGORITHM},
-	{"alg nOnE", "{\"alg\":\"nOnE\"}", NULL, COUNTERSIGN_BAD_ALGORITHM},
-	{"alg HS256", "{\"alg\":\"HS256\"}", NULL, COUNTERSIGN_BAD_ALGORITHM},
-	{"alg not allowed here", "{\"alg\":\"ES384\"}", NULL, COUNTERSIGN_BAD_ALGORITHM},
-	{"no alg", "{\"alg\":null}", NULL, COUNTERSIGN_BAD_ALGORITHM},
-	{"alg of another key", "{\"alg\":\"RS256\"}", NULL, COUNTERSIGN_BAD_KEY},
-	{"unknown kid", "{\"kid\":\"nobody\"}", NULL, COUNTERSIGN_BAD_KEY},
-	{"kid is no string", "{\"kid\":7}", NULL, COUNTERSIGN_BAD_KEY},
-	{"kid of another key", "{\"kid\":\"rsa-1\"}", NULL, COUNTERSIGN_BAD_KEY},
-	{"no kid, one key fits", "{\"kid\":null}", NULL, COUNTERSIGN_OK},
-	{"key in the header", "{\"kid\":null,\"jwk\":{\"kty\":\"oct\",\"k\":\"AA\"}}", NULL,
-	    COUNTERSIGN_OK},
+    {"logout token by typ", "{\"typ\":\"logout+jwt\"}", NULL, COUNTERSIGN_BAD_TYPE},
+    {"access token by typ", "{\"typ\":\"at+jwt\"}", NULL, COUNTERSIGN_BAD_TYPE},
+    {"security event by typ", "{\"typ\":\"secevent+jwt\"}", NULL, COUNTERSIGN_BAD_TYPE},
+    {"typ is no string", "{\"typ\":1}", NULL, COUNTERSIGN_BAD_TYPE},
+    {"logout token by events", NULL,
+	"{\"nonce\":null,\"events\":{\"http://schemas.openid.net/event/backchannel-logout\":{}}}",
+	COUNTERSIGN_BAD_TYPE},
+    {"crit", "{\"crit\":[\"exp\"]}", NULL, COUNTERSIGN_BAD_TOKEN},
+    {"b64", "{\"b64\":false}", NULL, COUNTERSIGN_BAD_TOKEN},
+    {"alg none", "{\"alg\":\"none\"}", NULL, COUNTERSIGN_BAD_ALGORITHM},
+    {"alg nOnE", "{\"alg\":\"nOnE\"}", NULL, COUNTERSIGN_BAD_ALGORITHM},
+    {"alg HS256", "{\"alg\":\"HS256\"}", NULL, COUNTERSIGN_BAD_ALGORITHM},
+    {"alg not allowed here", "{\"alg\":\"ES384\"}", NULL, COUNTERSIGN_BAD_ALGORITHM},
+    {"no alg", "{\"alg\":null}", NULL, COUNTERSIGN_BAD_ALGORITHM},
+    {"alg of another key", "{\"alg\":\"RS256\"}", NULL, COUNTERSIGN_BAD_KEY},
+    {"unknown kid", "{\"kid\":\"nobody\"}", NULL, COUNTERSIGN_BAD_KEY},
+    {"kid is no string", "{\"kid\":7}", NULL, COUNTERSIGN_BAD_KEY},
+    {"kid of another key", "{\"kid\":\"rsa-1\"}", NULL, COUNTERSIGN_BAD_KEY},
+    {"no kid, one key fits", "{\"kid\":null}", NULL, COUNTERSIGN_OK},
+    {"key in the header", "{\"kid\":null,\"jwk\":{\"kty\":\"oct\",\"k\":\"AA\"}}", NULL,
+	COUNTERSIGN_OK},
 
-	{"another issuer", NULL, "{\"iss\":\"https://evil.example\"}", COUNTERSIGN_BAD_ISSUER},
-	{"issuer with a slash", NULL, "{\"iss\":\"https://idp.example/\"}",
-	    COUNTERSIGN_BAD_ISSUER},
-	{"no issuer", NULL, "{\"iss\":null}", COUNTERSIGN_BAD_TOKEN},
-	{"another audience", NULL, "{\"aud\":\"other-shop\"}", COUNTERSIGN_BAD_AUDIENCE},
-	{"an audience more", NULL, "{\"aud\":[\"web\",\"other-shop\"],\"azp\":\"web\"}",
-	    COUNTERSIGN_BAD_AUDIENCE},
-	{"two audiences, no azp", NULL, "{\"aud\":[\"web\",\"app\"]}", COUNTERSIGN_BAD_AUDIENCE},
-	{"another azp", NULL, "{\"azp\":\"other-shop\"}", COUNTERSIGN_BAD_AUDIENCE},
-	{"azp is no string", NULL, "{\"azp\":[\"web\"]}", COUNTERSIGN_BAD_TOKEN},
-	{"no audience", NULL, "{\"aud\":null}", COUNTERSIGN_BAD_TOKEN},
-	{"empty audiences", NULL, "{\"aud\":[]}", COUNTERSIGN_BAD_TOKEN},
-	{"another nonce", NULL, "{\"nonce\":\"n-0S6_WzA2Mk\"}", COUNTERSIGN_BAD_NONCE},
-	{"no nonce", NULL, "{\"nonce\":null}", COUNTERSIGN_BAD_NONCE},
-	{"empty nonce", NULL, "{\"nonce\":\"\"}", COUNTERSIGN_BAD_NONCE},
-	{"expired", NULL, "{\"iat\":1799999700,\"exp\":1799999990}", COUNTERSIGN_EXPIRED},
-	{"issued long ago", NULL, "{\"iat\":1799999000}", COUNTERSIGN_EXPIRED},
-	{"from the future", NULL, "{\"iat\":1800000011}", COUNTERSIGN_NOT_YET_VALID},
-	{"not before later", NULL, "{\"nbf\":1800000060}", COUNTERSIGN_NOT_YET_VALID},
-	{"auth_time in the future", NULL, "{\"auth_time\":1800000060}",
-	    COUNTERSIGN_NOT_YET_VALID},
-	{"no exp", NULL, "{\"exp\":null}", COUNTERSIGN_BAD_TOKEN},
-	{"no iat", NULL, "{\"iat\":null}", COUNTERSIGN_BAD_TOKEN},
-	{"exp as a string", NULL, "{\"exp\":\"1800003600\"}", COUNTERSIGN_BAD_TOKEN},
-	{"exp before all time", NULL, "{\"exp\":-1}", COUNTERSIGN_BAD_TOKEN},
-	{"exp past all time", NULL, "{\"exp\":1e300}", COUNTERSIGN_BAD_TOKEN},
-	{"auth_time as a string", NULL, "{\"auth_time\":\"now\"}", COUNTERSIGN_BAD_TOKEN},
-	{"lasts a week", NULL, "{\"exp\":1800604800}", COUNTERSIGN_BAD_TOKEN},
-	{"no subject", NULL, "{\"sub\":null}", COUNTERSIGN_BAD_TOKEN},
-	{"empty subject", NULL, "{\"sub\":\"\"}", COUNTERSIGN_BAD_TOKEN},
-	{"subject is a number", NULL, "{\"sub\":1}", COUNTERSIGN_BAD_TOKEN},
-	{"subject with a line break", NULL, "{\"sub\":\"a\\nb\"}", COUNTERSIGN_BAD_TOKEN},
+    {"another issuer", NULL, "{\"iss\":\"https://evil.example\"}", COUNTERSIGN_BAD_ISSUER},
+    {"issuer with a slash", NULL, "{\"iss\":\"https://idp.example/\"}", COUNTERSIGN_BAD_ISSUER},
+    {"no issuer", NULL, "{\"iss\":null}", COUNTERSIGN_BAD_TOKEN},
+    {"another audience", NULL, "{\"aud\":\"other-shop\"}", COUNTERSIGN_BAD_AUDIENCE},
+    {"an audience more", NULL, "{\"aud\":[\"web\",\"other-shop\"],\"azp\":\"web\"}",
+	COUNTERSIGN_BAD_AUDIENCE},
+    {"two audiences, no azp", NULL, "{\"aud\":[\"web\",\"app\"]}", COUNTERSIGN_BAD_AUDIENCE},
+    {"another azp", NULL, "{\"azp\":\"other-shop\"}", COUNTERSIGN_BAD_AUDIENCE},
+    {"azp is no string", NULL, "{\"azp\":[\"web\"]}", COUNTERSIGN_BAD_TOKEN},
+    {"no audience", NULL, "{\"aud\":null}", COUNTERSIGN_BAD_TOKEN},
+    {"empty audiences", NULL, "{\"aud\":[]}", COUNTERSIGN_BAD_TOKEN},
+    {"another nonce", NULL, "{\"nonce\":\"n-0S6_WzA2Mk\"}", COUNTERSIGN_BAD_NONCE},
+    {"no nonce", NULL, "{\"nonce\":null}", COUNTERSIGN_BAD_NONCE},
+    {"empty nonce", NULL, "{\"nonce\":\"\"}", COUNTERSIGN_BAD_NONCE},
+    {"expired", NULL, "{\"iat\":1799999700,\"exp\":1799999990}", COUNTERSIGN_EXPIRED},
+    {"issued long ago", NULL, "{\"iat\":1799999000}", COUNTERSIGN_EXPIRED},
+    {"from the future", NULL, "{\"iat\":1800000011}", COUNTERSIGN_NOT_YET_VALID},
+    {"not before later", NULL, "{\"nbf\":1800000060}", COUNTERSIGN_NOT_YET_VALID},
+    {"auth_time in the future", NULL, "{\"auth_time\":1800000060}", COUNTERSIGN_NOT_YET_VALID},
+    {"no exp", NULL, "{\"exp\":null}", COUNTERSIGN_BAD_TOKEN},
+    {"no iat", NULL, "{\"iat\":null}", COUNTERSIGN_BAD_TOKEN},
+    {"exp as a string", NULL, "{\"exp\":\"1800003600\"}", COUNTERSIGN_BAD_TOKEN},
+    {"exp before all time", NULL, "{\"exp\":-1}", COUNTERSIGN_BAD_TOKEN},
+    {"exp past all time", NULL, "{\"exp\":1e300}", COUNTERSIGN_BAD_TOKEN},
+    {"auth_time as a string", NULL, "{\"auth_time\":\"now\"}", COUNTERSIGN_BAD_TOKEN},
+    {"lasts a week", NULL, "{\"exp\":1800604800}", COUNTERSIGN_BAD_TOKEN},
+    {"no subject", NULL, "{\"sub\":null}", COUNTERSIGN_BAD_TOKEN},
+    {"empty subject", NULL, "{\"sub\":\"\"}", COUNTERSIGN_BAD_TOKEN},
+    {"subject is a number", NULL, "{\"sub\":1}", COUNTERSIGN_BAD_TOKEN},
+    {"subject with a line break", NULL, "{\"sub\":\"a\\nb\"}", COUNTERSIGN_BAD_TOKEN},
 };
 
 static void
@@ -357,7 +358,10 @@ test_tampered_token(void **state)
 	stop(&w);
 }
 
-/* r = s = 0 (CVE-2022-21449), and a public RSA key taken for an HMAC secret is not even an algorithm. */
+/*
+ * r = s = 0 (CVE-2022-21449), and a public RSA key taken for an HMAC secret is not even an
+ * algorithm.
+ */
 static void
 test_signature_of_zeros(void **state)
 {
@@ -436,7 +440,9 @@ test_unknown_kids_are_no_flood(void **state)
 	stop(&w);
 }
 
-/* A forged signature, and a token of another issuer, cause no fetch at all once the keys are there. */
+/*
+ * A forged signature, and a token of another issuer, cause no fetch at all once the keys are there.
+ */
 static void
 test_forgeries_cause_no_fetch(void **state)
 {
@@ -492,12 +498,17 @@ static void
 test_key_sets_that_are_refused_whole(void **state)
 {
 	static const char *const texts[] = {
-		"[]", "{}", "{\"keys\":{}}", "{\"keys\":[1]}", "{\"keys\":[", "{\"keys\":[],\"keys\":[]}",
-		"{\"keys\":[{\"kty\":\"oct\",\"kid\":\"a\",\"k\":\"AAAA\"}]}",
-		"{\"keys\":[{\"kty\":\"oct\",\"kid\":\"a\"}]}",
-		"{\"keys\":[{\"kty\":\"EC\",\"kid\":\"a\",\"d\":\"AAAA\"}]}",
-		"{\"keys\":[{\"kty\":\"X\",\"kid\":\"a\"},{\"kty\":\"Y\",\"kid\":\"a\"}]}",
-		"{\"keys\":[{\"kty\":\"X\",\"kid\":1}]}",
+	    "[]",
+	    "{}",
+	    "{\"keys\":{}}",
+	    "{\"keys\":[1]}",
+	    "{\"keys\":[",
+	    "{\"keys\":[],\"keys\":[]}",
+	    "{\"keys\":[{\"kty\":\"oct\",\"kid\":\"a\",\"k\":\"AAAA\"}]}",
+	    "{\"keys\":[{\"kty\":\"oct\",\"kid\":\"a\"}]}",
+	    "{\"keys\":[{\"kty\":\"EC\",\"kid\":\"a\",\"d\":\"AAAA\"}]}",
+	    "{\"keys\":[{\"kty\":\"X\",\"kid\":\"a\"},{\"kty\":\"Y\",\"kid\":\"a\"}]}",
+	    "{\"keys\":[{\"kty\":\"X\",\"kid\":1}]}",
 	};
 
 	(void)state;
@@ -570,7 +581,8 @@ test_discovery_that_is_refused(void **state)
 	with_metadata("{\"token_endpoint\":null}", COUNTERSIGN_PROVIDER_ERROR);
 	with_metadata("{\"code_challenge_methods_supported\":[\"plain\"]}",
 	    COUNTERSIGN_PROVIDER_ERROR);
-	with_metadata("{\"code_challenge_methods_supported\":[\"plain\",\"S256\"]}", COUNTERSIGN_OK);
+	with_metadata(
+	    "{\"code_challenge_methods_supported\":[\"plain\",\"S256\"]}", COUNTERSIGN_OK);
 }
 
 static int
@@ -682,7 +694,10 @@ test_token_endpoint_that_refuses(void **state)
 	exchange_gives(200, "{\"id_token\":\"garbage\"}", COUNTERSIGN_BAD_TOKEN);
 }
 
-/* The exchange's token must be for the client that sent the code, and must hash its own access token. */
+/*
+ * The exchange's token must be for the client that sent the code, and must hash its own access
+ * token.
+ */
 static void
 test_token_of_an_exchange_is_held_to_it(void **state)
 {
@@ -756,7 +771,8 @@ test_configuration_that_contradicts_itself(void **state)
 {
 	(void)state;
 	init_fails((struct fake_setting[]){{"issuer", ISSUER}, {"client-id", "web"},
-	    {"client-authentication", "client_secret_post"}, {NULL, NULL}}, "needs a client-secret");
+		       {"client-authentication", "client_secret_post"}, {NULL, NULL}},
+	    "needs a client-secret");
 	init_fails((struct fake_setting[]){{"issuer", ISSUER}, {"client-id", "web"},
 	    {"client-authentication", "none"}, {"client-secret", "x"}, {NULL, NULL}}, "drop one");
 	init_fails((struct fake_setting[]){{"issuer", ISSUER}, {"client-id", "web"},

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The layout of plugin.h, version 1, pinned: a plugin that was built last year must still load. Members may be added at
- * the end of a struct that begins with its size; nothing here may change. Checked when this file is compiled.
+ * The layout of plugin.h, version 1, pinned: a plugin that was built last year must still load.
+ * Members may be added at the end of a struct that begins with its size; nothing here may change.
+ * Checked when this file is compiled.
  */
 
 #include "countersign/plugin.h"

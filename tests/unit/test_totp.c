@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The factor totp: the RFC's vectors, each step once, the window's edges, and what an app is shown. */
+/*
+ * The factor totp: the RFC's vectors, each step once, the window's edges, and what an app is shown.
+ */
 #include <stdio.h>
 #include <jansson.h>
 
