@@ -24,12 +24,11 @@ enum {
 /* What all exchanges share. */
 struct gateway {
 	struct engine *engine;
-	struct view
-	    public_url; /* without a slash at its end; also the only Origin that pages accept */
-	struct view realm;
-	struct json_token
-	    tokens[JSON_TOKENS_MAX]; /* of the body at hand; not kept across calls to the engine */
-	uint8_t scratch[HTTP_BODY_MAX]; /* decoded forms; likewise */
+	struct view public_url; /* without a slash at its end */
+	struct view origin;	/* the public URL's: the only one that pages accept */
+	/* Of the body at hand, and decoded forms: neither is kept across calls to the engine. */
+	struct json_token tokens[JSON_TOKENS_MAX];
+	uint8_t scratch[HTTP_BODY_MAX];
 	struct {
 		int64_t fresh_until_ms;
 		size_t len;

@@ -88,6 +88,23 @@ on_control(evutil_socket_t fd, short what, void *arg)
 	event_base_loopbreak(m->base);
 }
 
+/* Scheme and authority of an https URL as a browser writes them in Origin; bounded by the
+ * configuration. */
+static char *
+origin_of(const char *url)
+{
+	static const char scheme[] = "https://", port[] = ":443";
+	size_t len = strlen(scheme) + strcspn(url + strlen(scheme), "/?#");
+	char *origin = strndup(url, len);
+
+	CHECK(strncmp(url, scheme, strlen(scheme)) == 0 && origin != NULL);
+	for (char *p = origin; *p != '\0'; p++)
+		*p = *p >= 'A' && *p <= 'Z' ? (char)(*p - 'A' + 'a') : *p;
+	if (len > strlen(port) && strcmp(origin + len - strlen(port), port) == 0)
+		origin[len - strlen(port)] = '\0';
+	return origin;
+}
+
 static struct event_base *
 loop_new(void)
 {
@@ -96,8 +113,7 @@ loop_new(void)
 
 	CHECK(config != NULL);
 	/* One thread: no locks. */
-	event_config_set_flag(
-	    config, EVENT_BASE_FLAG_NOLOCK);
+	event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK);
 	base = event_base_new_with_config(config);
 	event_config_free(config);
 	CHECK(base != NULL);
@@ -132,7 +148,7 @@ main(int argc, char **argv)
 	static char engine_path[CONFIG_SOCKET_PATH_MAX + 1];
 	struct role role;
 	SSL_CTX *tls;
-	char *public_url;
+	char *public_url, *origin;
 
 	role_start("gateway", argc, argv, &role);
 	if (role_listener(&role, "https") < 0 || role.config->https.address == NULL) {
@@ -153,7 +169,9 @@ main(int argc, char **argv)
 	snprintf(engine_path, sizeof(engine_path), "%s/gateway.sock", role.config->run_directory);
 	public_url = strdup(role.config->public_url);
 	CHECK(public_url != NULL);
+	origin = origin_of(public_url);
 	m.gateway.public_url = view_str(public_url);
+	m.gateway.origin = view_str(origin);
 	config_free(role.config);
 	role.config = NULL;
 
@@ -168,5 +186,6 @@ main(int argc, char **argv)
 	event_base_free(m.base);
 	SSL_CTX_free(tls);
 	free(public_url);
+	free(origin);
 	return EXIT_SUCCESS;
 }

@@ -388,7 +388,7 @@ origin_ok(const struct exchange *x)
 {
 	struct view origin = x->request->origin, site = x->request->fetch_site;
 
-	if (origin.data != NULL && !view_equal(origin, x->gateway->public_url))
+	if (origin.data != NULL && !view_equal(origin, x->gateway->origin))
 		return false;
 	return site.data == NULL || view_equal(site, VIEW("same-origin")) ||
 	       view_equal(site, VIEW("none"));
