@@ -193,14 +193,20 @@ found_old(void *ctx, enum cs_err err, struct view summary)
 
 /* CS_OK with *found, or why it cannot be told. */
 static enum cs_err
-find_old(struct engine *e, const struct account *a, const struct id *payment, struct payment *to, bool *found)
+find_old(const struct txn *t, struct engine *e, const struct account *a, const struct id *payment, struct payment *to,
+    bool *found)
 {
 	static struct old o;
 	struct store_key key, id;
+	struct view left = txn_left(t, payment);
 
 	*found = false;
 	if (!a->overflowed || account_payment(a, payment) != NULL)
 		return CS_OK;
+	if (left.data != NULL) {
+		*found = true;
+		return payment_decode(left, to);
+	}
 	memcpy(key.b, a->key.b, sizeof(key.b));
 	memcpy(id.b, payment->b, sizeof(id.b));
 	o = (struct old){0};
@@ -260,7 +266,7 @@ spend_txn(struct txn *t, struct account *a, struct call *call)
 		call_not_found(call, s->session.data != NULL ? "session" : "allowance");
 		return;
 	}
-	if (find_old(e, a, &s->request.payment, &old, &found) != CS_OK) {
+	if (find_old(t, e, a, &s->request.payment, &old, &found) != CS_OK) {
 		call_unavailable(call, "store");
 		return;
 	}
@@ -363,12 +369,12 @@ payment_of(struct call *call, struct book *b)
 
 /* The service's own payment, from the ring or from the store's table; answers NotFound itself. */
 static const struct payment *
-own_payment(struct call *call, const struct account *a, const struct id *id, struct payment *old, const char *what)
+own_payment(const struct txn *t, struct call *call, const struct account *a, const struct id *id, struct payment *old, const char *what)
 {
 	const struct payment *p = account_payment(a, id);
 	bool found = false;
 
-	if (p == NULL && find_old(call->engine, a, id, old, &found) != CS_OK) {
+	if (p == NULL && find_old(t, call->engine, a, id, old, &found) != CS_OK) {
 		call_unavailable(call, "store");
 		return NULL;
 	}
@@ -396,7 +402,7 @@ capture_txn(struct txn *t, struct account *a, struct call *call)
 	static struct decision d;
 	struct book *b = CALL_MEMORY_AS(struct book, call);
 	struct payment old;
-	const struct payment *p = own_payment(call, a, &b->id, &old, "hold");
+	const struct payment *p = own_payment(t, call, a, &b->id, &old, "hold");
 	struct asked asked;
 	struct json_writer w;
 	int64_t amount = -1;
@@ -454,7 +460,7 @@ release_txn(struct txn *t, struct account *a, struct call *call)
 	struct payment old;
 	struct asked asked;
 
-	if (own_payment(call, a, &b->id, &old, "hold") == NULL)
+	if (own_payment(t, call, a, &b->id, &old, "hold") == NULL)
 		return;
 	call_asked(call, &asked);
 	decide_release(&asked, a, &b->id, &d);
@@ -477,11 +483,6 @@ payments_release(struct call *call)
 		return;
 	txn_run(call->engine, &b->key, call, release_txn);
 }
-
-/* A refund that left the state long ago was done: the same again is a replay, another is a conflict. */
-static enum cs_err
-refunded_before(struct engine *e, const struct account *a, const struct id *refund, const struct id *payment,
-    int64_t amount, bool *before, bool *same);
 
 struct old_refund {
 	bool answered;
@@ -506,12 +507,14 @@ found_refund(void *ctx, enum cs_err err, struct view summary)
 		o->err = CS_ERR_CORRUPT;
 }
 
+/* A refund that left the state long ago was done: the same again is a replay, another is a conflict. */
 static enum cs_err
-refunded_before(struct engine *e, const struct account *a, const struct id *refund, const struct id *payment,
+refunded_before(const struct txn *t, struct engine *e, const struct account *a, const struct id *refund, const struct id *payment,
     int64_t amount, bool *before, bool *same)
 {
 	static struct old_refund o;
 	struct store_key key, id;
+	struct view left = txn_left(t, refund);
 
 	*before = *same = false;
 	if (account_refund(a, refund) != NULL || a->refunds_n < ACCOUNT_REFUNDS_MAX)
@@ -519,7 +522,10 @@ refunded_before(struct engine *e, const struct account *a, const struct id *refu
 	memcpy(key.b, a->key.b, sizeof(key.b));
 	memcpy(id.b, refund->b, sizeof(id.b));
 	o = (struct old_refund){0};
-	store_find_payment(e->store, &key, &id, found_refund, &o);
+	if (left.data != NULL)
+		found_refund(&o, CS_OK, left);
+	else
+		store_find_payment(e->store, &key, &id, found_refund, &o);
 	if (!o.answered)
 		return CS_ERR_UNAVAILABLE;
 	*before = o.err == CS_OK;
@@ -533,14 +539,14 @@ refund_txn(struct txn *t, struct account *a, struct call *call)
 	static struct decision d;
 	struct book *b = CALL_MEMORY_AS(struct book, call);
 	struct payment old;
-	const struct payment *p = own_payment(call, a, &b->id, &old, "payment");
+	const struct payment *p = own_payment(t, call, a, &b->id, &old, "payment");
 	struct asked asked;
 	int64_t amount;
 	bool before, same;
 
 	if (p == NULL || !read_amount(call, b->amount, p->currency, &amount))
 		return;
-	if (refunded_before(call->engine, a, &b->once, &b->id, amount, &before, &same) != CS_OK) {
+	if (refunded_before(t, call->engine, a, &b->once, &b->id, amount, &before, &same) != CS_OK) {
 		call_unavailable(call, "store");
 		return;
 	}
@@ -575,10 +581,9 @@ get_txn(struct txn *t, struct account *a, struct call *call)
 {
 	struct book *b = CALL_MEMORY_AS(struct book, call);
 	struct payment old;
-	const struct payment *p = own_payment(call, a, &b->id, &old, "payment");
+	const struct payment *p = own_payment(t, call, a, &b->id, &old, "payment");
 	struct json_writer w;
 
-	(void)t;
 	if (p == NULL)
 		return;
 	w = call_reply(call);

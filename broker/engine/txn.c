@@ -262,17 +262,6 @@ loaded(void *ctx, enum cs_err err, const struct store_record *record)
 }
 
 static void
-loaded_later(void *ctx, enum cs_err err, const struct store_record *record)
-{
-	struct txn *t = ctx;
-	bool at_once = t->waiting == NULL;
-
-	loaded(ctx, err, record);
-	if (!at_once)
-		run_waiting(t);
-}
-
-static void
 list_again(struct engine *e, struct txn *t)
 {
 	if (t->listed)
@@ -280,6 +269,20 @@ list_again(struct engine *e, struct txn *t)
 	t->dirty_next = e->txns->dirty;
 	e->txns->dirty = t;
 	t->listed = true;
+}
+
+static void
+loaded_later(void *ctx, enum cs_err err, const struct store_record *record)
+{
+	struct txn *t = ctx;
+	bool at_once = t->waiting == NULL;
+
+	loaded(ctx, err, record);
+	if (at_once)
+		return;
+	run_waiting(t);
+	/* The turn that began it is over: this one commits it, or drops it. */
+	list_again(t->engine, t);
 }
 
 bool
@@ -410,6 +413,16 @@ struct view
 txn_cold(const struct txn *t)
 {
 	return buf_view(&t->cold.buf);
+}
+
+struct view
+txn_left(const struct txn *t, const struct id *id)
+{
+	for (size_t i = t->payments_n; i > 0; i--) {
+		if (memcmp(t->payments[i - 1].payment.b, id->b, sizeof(id->b)) == 0)
+			return t->payments[i - 1].summary;
+	}
+	return view_of(NULL, 0);
 }
 
 void

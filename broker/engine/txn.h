@@ -36,6 +36,11 @@ void txn_claim(struct txn *t, const struct id *claim, bool release);
 bool txn_pending(const struct txn *t);
 /* The account's cold state as of the events so far. */
 struct view txn_cold(const struct txn *t);
+/*
+ * A payment or refund that left the account's ring with an event of this transaction: the store does not know it yet.
+ * Its summary, or data NULL.
+ */
+struct view txn_left(const struct txn *t, const struct id *id);
 /* A revision that takes power away, for the store's reserve. */
 void txn_narrows(struct txn *t);
 

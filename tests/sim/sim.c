@@ -148,8 +148,14 @@ hear(struct sim *s, const struct asked_call *c, struct buf *text)
 		told_permit(s, t, c, &doc, r.parameters);
 	else if (c->kind == ASK_AUTHORIZE)
 		s->denials++;
-	if (c->kind == ASK_AUTHORIZE && !view_equal(outcome, VIEW("permit")))
-		CHECK(!t->permitted);    /* a permit sticks */
+	/* A permit sticks. */
+	if (c->kind == ASK_AUTHORIZE && !view_equal(outcome, VIEW("permit")) && t->permitted) {
+		struct view reason = text_of(&doc, r.parameters, "reason");
+
+		fprintf(stderr, "account %d payment %d was permitted; now %.*s %.*s\n", c->person, c->payment,
+		    (int)outcome.len, outcome.data, (int)reason.len, reason.data);
+		abort();
+	}
 	if (c->kind == ASK_CAPTURE && view_equal(outcome, VIEW("permit"))) {
 		t->captured = true;
 		s->captures++;
