@@ -88,16 +88,23 @@ on_control(evutil_socket_t fd, short what, void *arg)
 	event_base_loopbreak(m->base);
 }
 
-/* Scheme and authority of an https URL as a browser writes them in Origin; bounded by the
- * configuration. */
+/*
+ * Scheme and authority of a URL as browsers write them in Origin: in lower case, without the
+ * scheme's own port. The configuration has checked that it begins with http:// or https://.
+ */
 static char *
 origin_of(const char *url)
 {
-	static const char scheme[] = "https://", port[] = ":443";
-	size_t len = strlen(scheme) + strcspn(url + strlen(scheme), "/?#");
-	char *origin = strndup(url, len);
+	const char *authority = strstr(url, "://");
+	const char *port = strncmp(url, "https", 5) == 0 ? ":443" : ":80";
+	char *origin;
+	size_t len;
 
-	CHECK(strncmp(url, scheme, strlen(scheme)) == 0 && origin != NULL);
+	CHECK(authority != NULL);
+	authority += strlen("://");
+	len = (size_t)(authority - url) + strcspn(authority, "/?#");
+	origin = strndup(url, len);
+	CHECK(origin != NULL);
 	for (char *p = origin; *p != '\0'; p++)
 		*p = *p >= 'A' && *p <= 'Z' ? (char)(*p - 'A' + 'a') : *p;
 	if (len > strlen(port) && strcmp(origin + len - strlen(port), port) == 0)
