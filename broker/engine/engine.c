@@ -8,6 +8,7 @@
 #include "broker/base/check.h"
 #include "broker/base/log.h"
 #include "broker/core/apply.h"
+#include "broker/engine/admin.h"
 #include "broker/engine/call.h"
 #include "broker/engine/cold.h"
 #include "broker/engine/page.h"
@@ -272,5 +273,5 @@ engine_reloaded(struct engine *e, uint64_t generation, const char *why)
 		    log_value(view_str(why)));
 	else
 		log_info("msg=reloaded generation=%llu", (unsigned long long)generation);
-	(void)e;
+	admin_reloaded(e, generation, why);
 }

@@ -58,6 +58,7 @@ struct engine {
 	struct control_process processes[CONTROL_PROCESSES_MAX];
 	uint32_t processes_n;
 	int control_fd;             /* to the parent, or -1 */
+	struct call *reload;        /* Admin.Reload that waits for the parent's answer, or NULL */
 	bool stopping;
 };
 

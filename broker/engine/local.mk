@@ -1,11 +1,15 @@
 # engine: store, keys, decisions. libengine.la is everything but loop and main: tests and the simulator link it.
 noinst_LTLIBRARIES += libengine.la
 libengine_la_SOURCES = \
+	%reldir%/admin.c %reldir%/admin.h \
+	%reldir%/admin_status.c \
 	%reldir%/answer.c %reldir%/answer.h \
 	%reldir%/api.h \
 	%reldir%/call.c %reldir%/call.h \
 	%reldir%/cold.c %reldir%/cold.h \
 	%reldir%/engine.c %reldir%/engine.h \
+	%reldir%/event_json.c %reldir%/event_json.h \
+	%reldir%/events.c \
 	%reldir%/ids.c %reldir%/ids.h \
 	%reldir%/internal.c \
 	%reldir%/keyring.c %reldir%/keyring.h \

@@ -3,6 +3,14 @@
 #include "broker/engine/api.h"
 
 static const struct method methods[] = {
+	{"org.countersign.Admin.Events", admin_events, FOR_ADMIN, 0, true},
+	{"org.countersign.Admin.Freeze", admin_freeze, FOR_ADMIN, 0, false},
+	{"org.countersign.Admin.Providers", admin_providers, FOR_ADMIN, 0, false},
+	{"org.countersign.Admin.Reload", admin_reload, FOR_ADMIN, 0, false},
+	{"org.countersign.Admin.SetLimit", admin_set_limit, FOR_ADMIN, 0, false},
+	{"org.countersign.Admin.Status", admin_status, FOR_ADMIN, 0, false},
+	{"org.countersign.Admin.Thaw", admin_thaw, FOR_ADMIN, 0, false},
+	{"org.countersign.Events.Watch", events_watch, FOR_SERVICE, 0, true},
 	{"org.countersign.Internal.Forward", internal_forward, FOR_GATEWAY, 0, false},
 	{"org.countersign.Internal.Health", internal_health, FOR_GATEWAY, 0, false},
 	{"org.countersign.Internal.Keys", internal_keys, FOR_GATEWAY, 0, false},

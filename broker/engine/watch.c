@@ -73,6 +73,15 @@ watches_event(struct engine *e, const struct id *key, struct view event)
 }
 
 void
+watch_again(struct engine *e, const struct call *call)
+{
+	for (struct watch *w = e->watches->first; w != NULL; w = w->next) {
+		if (w->call == call)
+			w->due = e->watches->due = true;
+	}
+}
+
+void
 watches_run(struct engine *e)
 {
 	struct watches *all = e->watches;
@@ -83,7 +92,9 @@ watches_run(struct engine *e)
 	for (struct watch **at = &all->first; *at != NULL;) {
 		struct watch *w = *at;
 
-		if (w->due && w->call->stream != NULL) {
+		if (w->due && w->call->stream != NULL && w->call->stream->out.buf.len >= STREAM_OUT_FULL) {
+			all->due = true;
+		} else if (w->due && w->call->stream != NULL) {
 			w->due = false;
 			w->call->txn = NULL;
 			w->wake(w->call);

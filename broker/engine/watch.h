@@ -16,6 +16,8 @@ void watches_free(struct watches *w);
  * and may answer for good (then the watch ends) or with call_reply_more(). False where there are too many.
  */
 bool watch_add(struct engine *e, struct call *call, const struct id *key, watch_fn *wake);
+/* It has more to say than it could: it is woken again once its peer has read what was written. */
+void watch_again(struct engine *e, const struct call *call);
 /* A committed event. */
 void watches_event(struct engine *e, const struct id *key, struct view event);
 /* End of a turn: wakes what has something to hear. */

@@ -1,0 +1,572 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Events as JSON. Every field that an event has is shown; what it means depends on its kind, its name and the type. */
+#include "broker/engine/event_json.h"
+
+#include <stdio.h>
+
+#include "broker/base/check.h"
+#include "broker/core/money.h"
+#include "broker/engine/answer.h"
+
+/* What an event's `id` is the id of; ID__COUNT: of nothing that is given out. */
+static enum id_kind
+id_kind_of(enum event_type type)
+{
+	switch (type) {
+	case EVENT_FACTOR_ENROLLED:
+	case EVENT_FACTOR_REMOVED:
+		return ID_FACTOR;
+	case EVENT_LINK_PROPOSED:
+	case EVENT_LINK_SUSPENDED:
+	case EVENT_LINK_RESUMED:
+	case EVENT_LINK_REVOKED:
+		return ID_LINK;
+	case EVENT_SESSION_OPENED:
+	case EVENT_SESSION_CLOSED:
+		return ID_SESSION;
+	case EVENT_FACTOR_FAILED:
+	case EVENT_CHALLENGE_OPENED:
+	case EVENT_CHALLENGE_ANSWERED:
+	case EVENT_CHALLENGE_REFUSED:
+	case EVENT_NOT_ME:
+		return ID_CHALLENGE;
+	case EVENT_ALLOWANCE_PROPOSED:
+	case EVENT_ALLOWANCE_REVOKED:
+		return ID_ALLOWANCE;
+	default:
+		return ID__COUNT;
+	}
+}
+
+static const char *const id_names[ID__COUNT] = {
+	[ID_FACTOR] = "factor", [ID_LINK] = "link", [ID_SESSION] = "session", [ID_CHALLENGE] = "challenge",
+	[ID_ALLOWANCE] = "allowance",
+};
+
+struct id_text
+event_row_id(const struct event_row *row)
+{
+	struct id id = {{0}};
+
+	for (int i = 0; i < 8; i++)
+		id.b[15 - i] = (uint8_t)(row->revision >> (8 * i));
+	return id_format(ID_EVENT, &row->key, &id);
+}
+
+static void
+put_hex(struct json_writer *w, const char *name, const uint8_t *bytes, size_t n)
+{
+	static const char digits[] = "0123456789abcdef";
+	char text[2 * sizeof(struct hash)];
+
+	CHECK(2 * n <= sizeof(text));
+	for (size_t i = 0; i < 2 * n; i++)
+		text[i] = digits[bytes[i / 2] >> (i % 2 == 0 ? 4 : 0) & 15];
+	json_member_str(w, name, view_of(text, 2 * n));
+}
+
+static void
+put_id(struct json_writer *w, const char *name, enum id_kind kind, const struct event_row *row, const struct id *id)
+{
+	struct id_text t = id_format(kind, &row->key, id);
+
+	json_member_str(w, name, id_view(&t));
+}
+
+/* --- fields, by name --- */
+
+typedef void put_fn(struct json_writer *w, const struct engine *e, const struct event_row *row, const char *name,
+    const void *value);
+
+static int64_t
+number(const void *value)
+{
+	int64_t v;
+
+	memcpy(&v, value, sizeof(v));
+	return v;
+}
+
+static void
+put_nothing(struct json_writer *w, const struct engine *e, const struct event_row *row, const char *name,
+    const void *value)
+{
+	(void)w, (void)e, (void)row, (void)name, (void)value;
+}
+
+static void
+put_provider(struct json_writer *w, const struct engine *e, const struct event_row *row, const char *name,
+    const void *value)
+{
+	(void)value;
+	if (ruleset_provider(e->rules, row->event.provider) != NULL)
+		json_member_str(w, name, view_str(ruleset_provider_name(e->rules, row->event.provider)));
+	else
+		put_hex(w, "provider_tag", value, sizeof(uint64_t));
+}
+
+static void
+put_plugin(struct json_writer *w, const struct engine *e, const struct event_row *row, const char *name,
+    const void *value)
+{
+	const struct config *c = e->rules->config;
+	const char *plugin = NULL;
+
+	for (uint16_t i = 0; i < c->provider_count; i++) {
+		if (name_tag(view_str(c->providers[i].plugin)) == row->event.plugin)
+			plugin = c->providers[i].plugin;
+	}
+	for (uint16_t i = 0; i < c->factor_count; i++) {
+		if (name_tag(view_str(c->factors[i].plugin)) == row->event.plugin)
+			plugin = c->factors[i].plugin;
+	}
+	if (plugin != NULL)
+		json_member_str(w, name, view_str(plugin));
+	else
+		put_hex(w, "plugin_tag", value, sizeof(uint64_t));
+}
+
+static void
+put_own_id(struct json_writer *w, const struct engine *e, const struct event_row *row, const char *name,
+    const void *value)
+{
+	enum id_kind kind = id_kind_of((enum event_type)row->event.type);
+
+	(void)e, (void)name;
+	if (kind != ID__COUNT)
+		put_id(w, id_names[kind], kind, row, value);
+	else if (row->event.type == EVENT_PAYMENT_REFUNDED)
+		put_hex(w, "refund_digest", value, sizeof(struct id));
+	else
+		put_hex(w, row->event.type == EVENT_PROVIDER_PINNED ? "pin" : "id", value, sizeof(struct id));
+}
+
+static void
+put_session(struct json_writer *w, const struct engine *e, const struct event_row *row, const char *name,
+    const void *value)
+{
+	(void)e;
+	if (id_kind_of((enum event_type)row->event.type) != ID_SESSION)
+		put_id(w, name, ID_SESSION, row, value);
+}
+
+static void
+put_payment(struct json_writer *w, const struct engine *e, const struct event_row *row, const char *name,
+    const void *value)
+{
+	(void)e, (void)name;
+	put_id(w, "hold", ID_HOLD, row, value);
+}
+
+/* Digests have names of their own, because the texts that they are of may stand beside them. */
+static void
+put_digest(struct json_writer *w, const struct engine *e, const struct event_row *row, const char *name,
+    const void *value)
+{
+	char text[32];
+	int n = snprintf(text, sizeof(text), "%s_digest", name);
+
+	(void)e, (void)row;
+	CHECK(n > 0 && (size_t)n < sizeof(text));
+	put_hex(w, text, value, strcmp(name, "content") == 0 ? sizeof(struct hash) : sizeof(struct id));
+}
+
+static void
+put_op(struct json_writer *w, const struct engine *e, const struct event_row *row, const char *name,
+    const void *value)
+{
+	(void)e, (void)row;
+	if (number(value) > 0 && number(value) < OP__COUNT)
+		json_member_str(w, name, view_str(op_name((enum op)number(value))));
+}
+
+/* Serials are the account's own; the id of what they name is shown where the account still has it. */
+static void
+put_link_no(struct json_writer *w, const struct engine *e, const struct event_row *row, const char *name,
+    const void *value)
+{
+	const struct link *l = row->account == NULL ? NULL : account_link_by_no(row->account, (uint32_t)number(value));
+
+	(void)e;
+	json_member_int(w, name, number(value));
+	if (l != NULL && id_kind_of((enum event_type)row->event.type) != ID_LINK)
+		put_id(w, "link", ID_LINK, row, &l->id);
+}
+
+static void
+put_challenge_no(struct json_writer *w, const struct engine *e, const struct event_row *row, const char *name,
+    const void *value)
+{
+	(void)e;
+	json_member_int(w, name, number(value));
+	for (size_t i = 0; row->account != NULL && i < row->account->challenges_n; i++) {
+		const struct challenge *c = &row->account->challenges[i];
+
+		if (c->no == number(value) && id_kind_of((enum event_type)row->event.type) != ID_CHALLENGE)
+			put_id(w, "challenge", ID_CHALLENGE, row, &c->id);
+	}
+}
+
+static void
+put_allowance_no(struct json_writer *w, const struct engine *e, const struct event_row *row, const char *name,
+    const void *value)
+{
+	const struct allowance *l = row->account == NULL ? NULL :
+	    account_allowance_by_no(row->account, (uint32_t)number(value));
+
+	(void)e;
+	json_member_int(w, name, number(value));
+	if (l != NULL && id_kind_of((enum event_type)row->event.type) != ID_ALLOWANCE)
+		put_id(w, "allowance", ID_ALLOWANCE, row, &l->id);
+}
+
+static void
+put_kind(struct json_writer *w, const struct engine *e, const struct event_row *row, const char *name,
+    const void *value)
+{
+	(void)e;
+	if (row->event.type == EVENT_ALLOWANCE_PROPOSED)
+		json_member_str(w, name, number(value) == ALLOWANCE_MANDATE ? VIEW("mandate") : VIEW("session"));
+	else if (number(value) >= 0 && number(value) < FACTOR__COUNT)
+		json_member_str(w, name, view_str(factor_kind_name((enum factor_kind)number(value))));
+}
+
+static void
+put_author(struct json_writer *w, const struct engine *e, const struct event_row *row, const char *name,
+    const void *value)
+{
+	(void)e, (void)row;
+	if (number(value) >= 0 && number(value) < AUTHOR__COUNT)
+		json_member_str(w, name, view_str(author_name((enum author)number(value))));
+}
+
+static void
+put_basis(struct json_writer *w, const struct engine *e, const struct event_row *row, const char *name,
+    const void *value)
+{
+	static const char *const names[] = {"none", "countersignature", "allowance", "mandate"};
+
+	(void)e, (void)row;
+	if (number(value) >= 0 && number(value) <= BASIS_MANDATE)
+		json_member_str(w, name, view_str(names[number(value)]));
+}
+
+static void
+put_currency(struct json_writer *w, const struct engine *e, const struct event_row *row, const char *name,
+    const void *value)
+{
+	const struct currency *c = currency_get((uint16_t)number(value));
+
+	(void)e, (void)row;
+	if (c != NULL)
+		json_member_str(w, name, view_of(c->code, 3));
+	else
+		json_member_int(w, name, number(value));
+}
+
+static void
+put_amount(struct json_writer *w, const struct engine *e, const struct event_row *row, const char *name,
+    const void *value)
+{
+	(void)e;
+	if (currency_get((uint16_t)row->event.currency) != NULL && number(value) >= 0)
+		answer_amount(w, name, number(value), (uint16_t)row->event.currency);
+	else
+		json_member_int(w, name, number(value));
+}
+
+static bool
+is_limit(const struct event_row *row)
+{
+	return row->event.type == EVENT_LIMIT_SET || row->event.type == EVENT_PROVIDER_LIMIT;
+}
+
+/* Of a limit it is stored plus one, so that "no limit" is the empty field. */
+static void
+put_bound(struct json_writer *w, const struct engine *e, const struct event_row *row, const char *name,
+    const void *value)
+{
+	int64_t v = number(value) - (is_limit(row) ? 1 : 0);
+
+	put_amount(w, e, row, name, &v);
+}
+
+static void
+put_count_bound(struct json_writer *w, const struct engine *e, const struct event_row *row, const char *name,
+    const void *value)
+{
+	(void)e;
+	json_member_int(w, name, number(value) - (is_limit(row) ? 1 : 0));
+}
+
+/* The factors behind a countersignature: kind and serial of each. */
+static void
+put_factors(struct json_writer *w, const struct engine *e, const struct event_row *row, const char *name,
+    const void *value)
+{
+	uint32_t nos[CHALLENGE_FACTORS_MAX];
+
+	(void)e;
+	memcpy(nos, value, sizeof(nos));
+	json_key(w, view_str(name));
+	json_array_begin(w);
+	for (size_t i = 0; i < CHALLENGE_FACTORS_MAX; i++) {
+		const struct factor *f = row->account == NULL ? NULL : account_factor_by_no(row->account, nos[i]);
+
+		if (nos[i] == 0)
+			continue;
+		json_object_begin(w);
+		json_member_int(w, "no", nos[i]);
+		if (f != NULL) {
+			json_member_str(w, "kind", view_str(factor_kind_name((enum factor_kind)f->kind)));
+			put_id(w, "id", ID_FACTOR, row, &f->id);
+		}
+		json_object_end(w);
+	}
+	json_array_end(w);
+}
+
+static void
+put_kinds(struct json_writer *w, const struct engine *e, const struct event_row *row, const char *name,
+    const void *value)
+{
+	(void)e, (void)row;
+	json_key(w, view_str(name));
+	json_array_begin(w);
+	for (int k = 0; k < FACTOR__COUNT; k++) {
+		if ((number(value) & 1 << k) != 0)
+			json_put_str(w, view_str(factor_kind_name((enum factor_kind)k)));
+	}
+	json_array_end(w);
+}
+
+/* "usable_ms" is shown as the time "usable_at". */
+static void
+put_time(struct json_writer *w, const struct engine *e, const struct event_row *row, const char *name,
+    const void *value)
+{
+	char text[32];
+	int n = snprintf(text, sizeof(text), "%.*sat", (int)(strlen(name) - 2), name);
+
+	(void)e, (void)row;
+	CHECK(n > 0 && (size_t)n < sizeof(text));
+	answer_time(w, text, number(value));
+}
+
+static void
+put_flags(struct json_writer *w, const struct engine *e, const struct event_row *row, const char *name,
+    const void *value)
+{
+	static const char *const names[] = {"first", "capture", "complete", "report", "assumed", "revived"};
+
+	(void)e, (void)row;
+	json_key(w, view_str(name));
+	json_array_begin(w);
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if ((number(value) & 1 << i) != 0)
+			json_put_str(w, view_str(names[i]));
+	}
+	json_array_end(w);
+}
+
+/* Fields that are more than a number or a digest. The service's name stands in the event itself. */
+static const struct {
+	const char *name;
+	put_fn *put;
+} putters[] = {
+	{"op", put_op}, {"service", put_nothing}, {"provider", put_provider}, {"plugin", put_plugin},
+	{"link_no", put_link_no}, {"id", put_own_id}, {"session", put_session}, {"subject", put_digest},
+	{"payment", put_payment}, {"content", put_digest}, {"payee", put_digest}, {"kind", put_kind},
+	{"author", put_author}, {"basis", put_basis}, {"currency", put_currency}, {"amount", put_amount},
+	{"captured", put_amount}, {"challenge_no", put_challenge_no}, {"allowance_no", put_allowance_no},
+	{"factors", put_factors}, {"capture", put_digest}, {"kinds", put_kinds}, {"usable_ms", put_time},
+	{"expires_ms", put_time}, {"auth_ms", put_time}, {"per_payment", put_bound}, {"per_day", put_bound},
+	{"per_month", put_bound}, {"total", put_amount}, {"count_day", put_count_bound},
+	{"count_month", put_count_bound}, {"seen_day", put_amount}, {"seen_month", put_amount}, {"flags", put_flags},
+	{"extra", put_digest},
+};
+
+static void
+put_field(struct json_writer *w, const struct engine *e, const struct event_row *row, const struct event_field *f)
+{
+	const uint8_t *value = (const uint8_t *)&row->event + f->offset;
+
+	for (size_t i = 0; i < sizeof(putters) / sizeof(putters[0]); i++) {
+		if (strcmp(putters[i].name, f->name) == 0) {
+			putters[i].put(w, e, row, f->name, value);
+			return;
+		}
+	}
+	if (f->kind == EVENT_NUM)
+		json_member_int(w, f->name, number(value));
+	else if (f->kind == EVENT_ID)
+		put_hex(w, f->name, value, sizeof(struct id));
+}
+
+/* --- texts --- */
+
+/* Those of the broker's own record are in the clear; an account's need its salt, and are gone once that is destroyed. */
+static bool
+open_texts(const struct engine *e, const struct event_row *row, struct texts *t)
+{
+	struct cursor c = cursor_over(row->extra.data, row->extra.len);
+	struct extra_read item;
+
+	texts_init(t);
+	while (extra_next(&c, &item)) {
+		if (item.item != EXTRA_TEXT)
+			continue;
+		if (id_zero(&row->key)) {
+			t->of[TEXT_REASON] = item.value;
+			return true;
+		}
+		return row->account != NULL &&
+		    texts_open(e->keys, &row->key, &row->account->salt, item.value, t) == CS_OK;
+	}
+	return false;
+}
+
+static void
+put_texts(struct json_writer *w, const struct engine *e, const struct event_row *row)
+{
+	struct texts t;
+
+	if (row->name.len > 0)
+		json_member_str(w, "account", row->name);
+	if (!open_texts(e, row, &t))
+		return;
+	for (int i = 0; i < TEXT__COUNT; i++) {
+		/* The event has a reason of its own; these are the admin's words. */
+		if (i != TEXT_ACCOUNT)
+			json_member_str(w, i == TEXT_REASON ? "words" : text_name((enum text_kind)i), t.of[i]);
+	}
+}
+
+static void
+put_head(struct json_writer *w, const struct event_row *row)
+{
+	struct id_text id = event_row_id(row);
+
+	json_member_int(w, "seq", (int64_t)row->seq);
+	json_member_str(w, "id", id_view(&id));
+	answer_time(w, "time", row->event.time_ms);
+	json_member_str(w, "type", view_str(event_type_name((enum event_type)row->event.type)));
+}
+
+/* What is written as nothing because its number is zero, where it says something all the same. */
+static bool
+zero_says(const struct event *ev, const char *name)
+{
+	switch ((enum event_type)ev->type) {
+	case EVENT_FACTOR_ENROLLED:
+	case EVENT_FACTOR_REMOVED:
+	case EVENT_FACTOR_FAILED:
+	case EVENT_CHALLENGE_ANSWERED:
+	case EVENT_ALLOWANCE_PROPOSED:
+		return strcmp(name, "kind") == 0;
+	case EVENT_LIMIT_SET:
+	case EVENT_FROZEN:
+	case EVENT_THAWED:
+	case EVENT_NOT_ME:
+		return strcmp(name, "author") == 0;
+	default:
+		return false;
+	}
+}
+
+void
+event_row_admin(struct json_writer *w, const struct engine *e, const struct event_row *row)
+{
+	const struct event *ev = &row->event;
+
+	json_object_begin(w);
+	put_head(w, row);
+	put_hex(w, "key", row->key.b, sizeof(row->key.b));
+	json_member_int(w, "revision", (int64_t)row->revision);
+	if (ev->reason != REASON_NONE) {
+		json_member_str(w, "outcome", view_str(outcome_name(reason_outcome((enum reason)ev->reason))));
+		json_member_str(w, "reason", view_str(reason_name((enum reason)ev->reason)));
+	}
+	if (ev->service != 0)
+		json_member_str(w, "service", view_str(ruleset_service_name(e->rules, ev->service)));
+	json_key(w, VIEW("json"));
+	json_object_begin(w);
+	put_texts(w, e, row);
+	for (size_t i = 0; i < event_fields_n; i++) {
+		if (!event_field_empty(ev, &event_fields[i]) || zero_says(ev, event_fields[i].name))
+			put_field(w, e, row, &event_fields[i]);
+	}
+	put_hex(w, "prev", ev->prev.b, sizeof(ev->prev.b));
+	json_object_end(w);
+	json_object_end(w);
+}
+
+/* --- for services --- */
+
+/* What the thing that the event is about has become. */
+static const char *
+state_after(const struct event *ev)
+{
+	switch ((enum event_type)ev->type) {
+	case EVENT_PAYMENT_PERMITTED:
+		return (ev->flags & EVENT_FLAG_CAPTURE) != 0 ? "captured" : "open";
+	case EVENT_PAYMENT_CAPTURED:
+	case EVENT_PAYMENT_REFUNDED:
+		return "captured";
+	case EVENT_PAYMENT_RELEASED:
+		return "released";
+	case EVENT_PAYMENT_EXPIRED:
+		return "expired";
+	case EVENT_CHALLENGE_OPENED:
+		return "open";
+	case EVENT_CHALLENGE_ANSWERED:
+		return (ev->flags & EVENT_FLAG_COMPLETE) != 0 ? "done" : "open";
+	case EVENT_CHALLENGE_REFUSED:
+		return "refused";
+	case EVENT_LINK_PROPOSED:
+		return "proposed";
+	case EVENT_LINK_SUSPENDED:
+		return "suspended";
+	case EVENT_LINK_RESUMED:
+		return "active";
+	case EVENT_LINK_REVOKED:
+		return "revoked";
+	default:
+		return NULL;
+	}
+}
+
+static void
+put_things(struct json_writer *w, const struct event_row *row)
+{
+	const struct event *ev = &row->event;
+	enum id_kind kind = id_kind_of((enum event_type)ev->type);
+	const struct link *l = row->account == NULL ? NULL : account_link_by_no(row->account, (uint32_t)ev->link_no);
+
+	if (kind == ID_CHALLENGE && !id_zero(&ev->id))
+		put_id(w, "challenge", ID_CHALLENGE, row, &ev->id);
+	if (kind == ID_LINK)
+		put_id(w, "link", ID_LINK, row, &ev->id);
+	else if (l != NULL)
+		put_id(w, "link", ID_LINK, row, &l->id);
+	if (!id_zero(&ev->payment))
+		put_id(w, "hold", ID_HOLD, row, &ev->payment);
+}
+
+void
+event_row_service(struct json_writer *w, const struct engine *e, const struct event_row *row)
+{
+	json_object_begin(w);
+	put_head(w, row);
+	if (row->name.len > 0)
+		json_member_str(w, "account", row->name);
+	if (row->event.reason != REASON_NONE)
+		json_member_str(w, "reason", view_str(reason_name((enum reason)row->event.reason)));
+	if (!id_zero(&row->key))
+		put_things(w, row);
+	if (id_zero(&row->key) && row->event.provider != 0)
+		json_member_str(w, "provider", view_str(ruleset_provider_name(e->rules, row->event.provider)));
+	if (state_after(&row->event) != NULL)
+		json_member_str(w, "state", view_str(state_after(&row->event)));
+	json_object_end(w);
+}
