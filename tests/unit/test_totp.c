@@ -3,6 +3,7 @@
  * The factor totp: the RFC's vectors, each step once, the window's edges, and what an app is shown.
  */
 #include <stdio.h>
+#include <unistd.h>
 #include <jansson.h>
 
 #include "plugins/totp/code.h"
@@ -180,11 +181,11 @@ test_published_vectors(void **state)
 	size_t i;
 
 	(void)state;
-	if (dir == NULL) {
-		print_message("skipped: CS_VECTORS does not name a directory of vectors\n");
+	snprintf(path, sizeof(path), "%s/otp/hotp-totp.json", dir == NULL ? "" : dir);
+	if (dir == NULL || access(path, F_OK) != 0) {
+		print_message("skipped: there are no vectors at CS_VECTORS/otp\n");
 		skip();
 	}
-	snprintf(path, sizeof(path), "%s/otp/hotp-totp.json", dir);
 	doc = json_load_file(path, JSON_REJECT_DUPLICATES, NULL);
 	assert_non_null(doc);
 	json_array_foreach(json_object_get(json_object_get(doc, "totp"), "cases"), i, c)
