@@ -46,3 +46,11 @@ CLEANFILES += %reldir%/bench_json
 EXTRA_PROGRAMS += %reldir%/fake_engine
 %canon_reldir%_fake_engine_SOURCES = %reldir%/fake_engine.c
 CLEANFILES += %reldir%/fake_engine
+
+# What a decision costs in the engine alone, without sockets and disk.
+EXTRA_PROGRAMS += %reldir%/bench_engine
+%canon_reldir%_bench_engine_SOURCES = %reldir%/bench_engine.c tests/sim/world.c tests/sim/accounts.c
+%canon_reldir%_bench_engine_CPPFLAGS = $(AM_CPPFLAGS) $(CRYPTO_CFLAGS)
+%canon_reldir%_bench_engine_LDADD = libengine.la libstore.la librole.la libconfig.la libcore.la libbase.la $(SQLITE_LIBS) \
+	$(CRYPTO_LIBS) -lpthread
+CLEANFILES += %reldir%/bench_engine
