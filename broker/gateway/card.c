@@ -77,6 +77,23 @@ what_write(struct page *p, struct view what)
 	line(p, TEXT_WHAT, what, view_of(NULL, 0));
 }
 
+/* A payee by name and id; without an id it is the name of what is changed, a factor's for instance.
+ */
+static void
+payee_write(struct page *p, const struct exchange_result *card)
+{
+	struct view name = result_str(card, "payee"), id = result_str(card, "payee_id");
+
+	if (view_equal(id, VIEW("*")))
+		line(p, TEXT_PAYEE, text_get(TEXT_ANY_PAYEE, p->language), view_of(NULL, 0));
+	else if (id.len == 0)
+		line(p, TEXT_LABEL, name, id);
+	else if (name.len == 0 || view_equal(name, id))
+		line(p, TEXT_PAYEE, id, view_of(NULL, 0));
+	else
+		line(p, TEXT_PAYEE, name, id);
+}
+
 static void
 facts_write(struct page *p, const struct exchange_result *r)
 {
@@ -86,7 +103,7 @@ facts_write(struct page *p, const struct exchange_result *r)
 	html_put(p->out, "<dl>\n");
 	what_write(p, result_str(&card, "what"));
 	line(p, TEXT_AMOUNT, result_str(&card, "amount"), result_str(&card, "currency"));
-	line(p, TEXT_PAYEE, result_str(&card, "payee"), result_str(&card, "payee_id"));
+	payee_write(p, &card);
 	line(p, TEXT_SERVICE, result_str(&card, "service"), none);
 	line(p, TEXT_PROVIDER, result_str(&card, "provider"), none);
 	line(p, TEXT_ACCOUNT, result_str(&card, "account_hint"), none);
@@ -172,8 +189,9 @@ steps_write(struct page *p, const struct exchange_result *r, const struct card_f
 	html_put(p->out, "<input class=\"code\" id=\"code\" name=\"code\" required autofocus "
 			 "maxlength=\"128\" ");
 	html_put(p->out, fields[row].attributes);
-	html_put(
-	    p->out, form->wrong ? " aria-invalid=\"true\" aria-describedby=\"problem\">\n" : ">\n");
+	html_put(p->out, form->news == CARD_WRONG
+			     ? " aria-invalid=\"true\" aria-describedby=\"problem\">\n"
+			     : ">\n");
 	return true;
 }
 
@@ -190,16 +208,25 @@ button(struct page *p, const char *class, const char *what, enum text text)
 	html_put(p->out, "</button>\n");
 }
 
+/* What became of the answer before. */
 static void
-problem_write(struct page *p, const struct card_form *form)
+news_write(struct page *p, const struct card_form *form)
 {
+	static const enum text says[] = {
+	    [CARD_NEXT] = TEXT_NEXT_STEP,
+	    [CARD_WRONG] = TEXT_WRONG,
+	    [CARD_WAIT] = TEXT_WAIT,
+	};
 	uint8_t digits[24];
 	struct buf number = buf_over(digits, sizeof(digits));
 	struct json_writer w = json_to(&number);
 
-	html_put(p->out, "<p role=\"alert\" id=\"problem\">");
-	html_say(p->out, TEXT_WRONG, p->language);
-	if (form->attempts_left >= 0) {
+	if (form->news == CARD_FIRST)
+		return;
+	html_put(p->out,
+	    form->news == CARD_NEXT ? "<p role=\"status\">" : "<p role=\"alert\" id=\"problem\">");
+	html_say(p->out, says[form->news], p->language);
+	if (form->news == CARD_WRONG && form->attempts_left >= 0) {
 		json_put_int(&w, form->attempts_left);
 		html_put(p->out, " ");
 		html_say(p->out, TEXT_ATTEMPTS, p->language);
@@ -225,8 +252,7 @@ card_write(struct page *p, const struct exchange_result *r, const struct card_fo
 	enum language other = p->language == LANGUAGE_EN ? LANGUAGE_ZH : LANGUAGE_EN;
 
 	facts_write(p, r);
-	if (form->wrong)
-		problem_write(p, form);
+	news_write(p, form);
 	form_begin(p, form, p->language);
 	html_put(p->out, "<input type=\"hidden\" name=\"proof\" value=\"");
 	html_text(p->out, form->proof);

@@ -8,7 +8,12 @@
 struct card_form {
 	struct view action; /* path of the page, as the browser wrote it */
 	struct view proof;  /* the form's own token */
-	bool wrong;	    /* the last code was not right */
+	enum card_news {
+		CARD_FIRST, /* shown for the first time */
+		CARD_NEXT,  /* that was right, and there is more to do */
+		CARD_WRONG, /* that was not right */
+		CARD_WAIT,  /* not taken now: too early */
+	} news;
 	int64_t attempts_left;
 };
 

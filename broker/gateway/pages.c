@@ -28,8 +28,8 @@ enum {
 /* exchange.detail, while the engine is asked: the language, and what is to be said. */
 enum {
 	DETAIL_LANGUAGE = 0xff,
-	DETAIL_WRONG = 1 << 8,
-	DETAIL_REPORT = 1 << 9,
+	DETAIL_REPORT = 1 << 8,
+	DETAIL_NEWS_SHIFT = 16, /* enum card_news */
 };
 
 static const struct view start_cookie = VIEW("__Host-start");
@@ -284,7 +284,7 @@ open_answered(struct exchange *x, const struct engine_answer *answer)
 	form = (struct card_form){
 	    .action = x->request->path,
 	    .proof = view_of(proof, sizeof(proof)),
-	    .wrong = (x->detail & DETAIL_WRONG) != 0,
+	    .news = (enum card_news)(x->detail >> DETAIL_NEWS_SHIFT),
 	    .attempts_left = result_int(&r, "attempts_left", -1),
 	};
 	p = page_begin(x, 200, language_of(x), TEXT_TITLE, &cookie);
@@ -316,12 +316,17 @@ static void
 respond_answered(struct exchange *x, const struct engine_answer *answer)
 {
 	struct exchange_result r = call_result(answer);
+	enum card_news news;
 
 	if (r.error.len > 0) {
 		page_error_of(x, &r);
 	} else if (view_equal(result_str(&r, "state"), VIEW("open"))) {
-		/* The card again, this time with the alert. */
-		x->detail |= DETAIL_WRONG;
+		/* The card again. Without a reason the answer was right, and there is another step.
+		 */
+		news = result_str(&r, "reason").data == NULL		    ? CARD_NEXT
+		       : result_get(&r, "retry_after_ms", JSON_NUMBER) != 0 ? CARD_WAIT
+									    : CARD_WRONG;
+		x->detail |= (unsigned)news << DETAIL_NEWS_SHIFT;
 		page_open(x);
 	} else {
 		state_page(x, result_str(&r, "state"), result_str(&r, "return_url"));

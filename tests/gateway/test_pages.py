@@ -85,6 +85,8 @@ def engine(gateway):
             state["left"] -= 1
             if state["left"] == 0:
                 state["state"] = "locked"
+        if state["state"] == "open":
+            return {"state": "open", "attempts_left": state["left"], **state.get("news", {"reason": "factor_wrong"})}
         return {"state": state["state"], "attempts_left": state["left"], "return_url": "https://shop.example/done?a=1&b=2"}
 
     def refuse(p):
@@ -181,6 +183,30 @@ def test_wrong_codes_are_counted_until_it_locks(engine, browser):
         assert page.says("20.00 CNY")
     page = Page(browser.submit(page, code="000000", do="answer"))
     assert page.says("locked") and not page.all("input")
+
+
+def test_right_code_with_another_step_to_come(engine, browser):
+    engine["news"] = {}
+    page = Page(browser.submit(opened(browser), code="000000", do="answer"))
+    assert page.says("One more step is needed.") and not page.all("p", role="alert")
+
+
+def test_too_early(engine, browser):
+    engine["news"] = {"reason": "factor_locked", "retry_after_ms": 1000}
+    page = Page(browser.submit(opened(browser), code="000000", do="answer"))
+    assert page.says("wait a little") and len(page.all("p", role="alert")) == 1
+
+
+@pytest.mark.parametrize("card,says,not_says", [
+    ({"payee": None, "payee_id": "*"}, "anyone", "*"),
+    ({"payee": "m-7"}, "m-7", "m-7 (m-7)"),
+    ({"payee": "My phone", "payee_id": None, "what": "factor", "amount": None}, "My phone", "To whom"),
+])
+def test_to_whom(gateway, engine, browser, card, says, not_says):
+    shown = {**gateway.engine.answers[I + "PageOpen"]({}), "card": {**CARD, **card}}
+    gateway.engine.answers[I + "PageOpen"] = lambda p: shown
+    page = opened(browser)
+    assert page.says(says) and not page.says(not_says)
 
 
 def test_refuse(gateway, engine, browser):
