@@ -28,6 +28,7 @@ libengine_la_SOURCES = \
 	%reldir%/txn.c %reldir%/txn.h \
 	%reldir%/watch.c %reldir%/watch.h \
 	%reldir%/workers.c %reldir%/workers.h
+EXTRA_DIST += %reldir%/README.md
 nodist_libengine_la_SOURCES = %reldir%/interfaces.inc
 libengine_la_CPPFLAGS = $(AM_CPPFLAGS) $(CRYPTO_CFLAGS)
 libengine_la_LIBADD = $(CRYPTO_LIBS)
