@@ -141,13 +141,18 @@ kinds_trusted(const struct inquiry *q, uint8_t kinds)
 	return kinds;
 }
 
-/* Of the ID that is asked through; and an operation that brings a new ID in rests on no ID that is linked already. */
+/*
+ * What is spent or granted through an ID can only be used through it, so the factors must be independent of that one. All
+ * else may be asked by whoever holds any of the linked IDs, and changes more than that ID's own power.
+ */
 static bool
 factor_stands_apart(const struct inquiry *q, const struct factor *f, bool *assumed)
 {
+	enum op op = q->request == NULL ? OP_NONE : q->request->op;
+
 	if (q->link != NULL && !factor_independent(q->asked, q->account, f, q->link->provider, assumed))
 		return false;
-	return (q->link != NULL && (q->request == NULL || q->request->op != OP_LINK)) ||
+	return (q->link != NULL && (op == OP_SPEND || op == OP_GRANT)) ||
 	    factor_independent(q->asked, q->account, f, 0, assumed);
 }
 

@@ -2018,6 +2018,18 @@ CASE(dependent_factor_enrols_another)
 	do_enrol(f, FACTOR_WEBAUTHN, PLUGIN_WEBAUTHN, 0);
 }
 
+/* The stolen Apple ID and its passkey do not raise what may be spent through Google. */
+CASE(dependent_factor_raises_another_links_limit)
+{
+	struct limit l = limit_of(f->google, CNY);
+
+	f->policy.providers[0].controls_kinds = 1 << FACTOR_TOTP | 1 << FACTOR_WEBAUTHN;
+	l.per_day_minor = 1000;
+	do_limit(f, &l, 0);
+	l.per_day_minor = 2000;
+	do_limit(f, &l, 0);
+}
+
 CASE(factor_cooling_off)
 {
 	fixture_init(f);
@@ -3037,6 +3049,7 @@ static const struct row rows[] = {
 	ROW("11", allowance_whose_factor_was_removed, COUNTERSIGNATURE_REQUIRED),
 	ROW("11", allowance_whose_factor_is_locked, ALLOWANCE),
 	ROW("11", allowance_whose_factor_became_dependent, NO_INDEPENDENT_FACTOR),
+	ROW("11", dependent_factor_raises_another_links_limit, NO_INDEPENDENT_FACTOR),
 	ROW("11", factor_cooling_off, FACTOR_COOLING_OFF),
 	ROW("11", factor_removed, NO_INDEPENDENT_FACTOR),
 	ROW("11", factor_disabled, NO_INDEPENDENT_FACTOR),
