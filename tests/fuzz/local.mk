@@ -9,12 +9,17 @@
 # `make check` replays the corpora with any compiler. `make fuzz` builds the targets with clang's libFuzzer and sanitizers
 # in fuzz-build/ and runs each for FUZZ_SECONDS; what it finds is left there as crash-*. One target alone:
 # make fuzz FUZZ_TARGETS=json
-FUZZ_TARGETS = account config event http idtoken json jwks store_record varlink worker
+FUZZ_TARGETS = account decide config event http idtoken json jwks store_record varlink worker
 FUZZ_SECONDS = 30
 FUZZ_CC = clang
 
 %canon_reldir%_fuzz_account_SOURCES = %reldir%/fuzz_account.c %reldir%/replay.c
 %canon_reldir%_fuzz_account_LDADD = libcore.la libbase.la
+
+%canon_reldir%_fuzz_decide_SOURCES = \
+	%reldir%/fuzz_decide.c %reldir%/replay.c \
+	tests/unit/core_fixture.c tests/unit/core_fixture.h tests/unit/core_walk.c tests/unit/core_walk.h
+%canon_reldir%_fuzz_decide_LDADD = libcore.la libbase.la
 
 %canon_reldir%_fuzz_event_SOURCES = %reldir%/fuzz_event.c %reldir%/replay.c
 %canon_reldir%_fuzz_event_LDADD = libcore.la libbase.la
@@ -47,7 +52,7 @@ FUZZ_CC = clang
 %canon_reldir%_fuzz_worker_SOURCES = %reldir%/fuzz_worker.c %reldir%/replay.c
 %canon_reldir%_fuzz_worker_LDADD = libworker.la librole.la libconfig.la libcore.la libbase.la $(CURL_LIBS)
 
-fuzz_programs = %reldir%/fuzz_idtoken %reldir%/fuzz_jwks %reldir%/fuzz_worker %reldir%/fuzz_account %reldir%/fuzz_config %reldir%/fuzz_event %reldir%/fuzz_http %reldir%/fuzz_json %reldir%/fuzz_store_record %reldir%/fuzz_varlink
+fuzz_programs = %reldir%/fuzz_decide %reldir%/fuzz_idtoken %reldir%/fuzz_jwks %reldir%/fuzz_worker %reldir%/fuzz_account %reldir%/fuzz_config %reldir%/fuzz_event %reldir%/fuzz_http %reldir%/fuzz_json %reldir%/fuzz_store_record %reldir%/fuzz_varlink
 check_PROGRAMS += $(fuzz_programs)
 TESTS += $(fuzz_programs)
 EXTRA_DIST += %reldir%/corpus

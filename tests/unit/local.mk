@@ -72,6 +72,11 @@ unit_tests += %reldir%/test_routes
 %canon_reldir%_test_routes_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)
 %canon_reldir%_test_routes_LDADD = libgateway.la libbase.la $(JANSSON_LIBS) $(CMOCKA_LIBS)
 
+unit_tests += %reldir%/test_rule_property
+%canon_reldir%_test_rule_property_SOURCES = %reldir%/test_rule_property.c %reldir%/unit.h \
+	%reldir%/core_fixture.c %reldir%/core_fixture.h %reldir%/core_walk.c %reldir%/core_walk.h
+%canon_reldir%_test_rule_property_LDADD = libcore.la libbase.la $(CMOCKA_LIBS)
+
 unit_tests += %reldir%/test_sandbox
 %canon_reldir%_test_sandbox_SOURCES = %reldir%/test_sandbox.c %reldir%/unit.h
 %canon_reldir%_test_sandbox_LDADD = libbase.la $(CMOCKA_LIBS)

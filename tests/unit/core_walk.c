@@ -1,0 +1,787 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The steps of the walk, and the oracle. */
+#include "tests/unit/core_walk.h"
+
+#include <time.h>
+
+#include "broker/base/check.h"
+
+#define LENGTH_MS (28 * DAY_MS) /* of one account's life: what was unlinked counts on for longer   \
+				 */
+
+static uint32_t
+pick(struct walk *w, uint32_t n)
+{
+	return w->source->pick(w->source, n);
+}
+
+void
+walk_begin(struct walk *w, struct walk_source *source)
+{
+	unsigned permitted = w->permitted, captured = w->captured, linked = w->linked,
+		 enrolled = w->enrolled;
+
+	memset(w, 0, sizeof(*w));
+	w->permitted = permitted;
+	w->captured = captured;
+	w->linked = linked;
+	w->enrolled = enrolled;
+	w->source = source;
+	fixture_ready(&w->f);
+	w->f.policy.providers[0].controls_kinds = 1 << FACTOR_WEBAUTHN;
+	w->f.policy.prompts_per_link_day = 40;
+	w->f.policy.limits[0].count_day = 12;
+	w->f.policy.limits[0].per_day_minor = 100000;
+	w->f.policy.limits[0].per_month_minor = 400000;
+	w->f.policy.link_cooling_off_ms = 10 * MINUTE_MS;
+	w->f.policy.providers[1].limits[0] = (struct policy_limit){CNY, 30000, 60000, -1, -1, -1};
+	w->f.policy.providers[1].limits_n = 1;
+	w->f.account.sessions_n = 0;
+	w->began_ms = w->f.asked.now_ms;
+}
+
+/* --- the oracle's own windows, by the C library --- */
+
+static int64_t
+now_of(const struct walk *w)
+{
+	const struct fixture *f = &w->f;
+
+	return f->asked.now_ms > f->account.time_ms ? f->asked.now_ms : f->account.time_ms;
+}
+
+static void
+civil(int64_t ms, int *day, int *month)
+{
+	time_t local_s = (time_t)(ms / 1000 + 8 * 3600);
+	struct tm tm;
+
+	CHECK(gmtime_r(&local_s, &tm) != NULL);
+	*day = tm.tm_year * 366 + tm.tm_yday;
+	*month = tm.tm_year * 12 + tm.tm_mon;
+}
+
+struct sums {
+	int64_t day, month;
+	int64_t day_count, month_count;
+};
+
+/* What was permitted in the windows of now; subject NULL: in all. Counts are of every currency. */
+static struct sums
+sums_of(const struct walk *w, const struct id *subject, uint16_t currency)
+{
+	struct sums s = {0};
+	int day, month;
+
+	civil(now_of(w), &day, &month);
+	for (size_t i = 0; i < w->permits_n; i++) {
+		const struct walk_permit *p = &w->permits[i];
+		int its_day, its_month;
+
+		if (subject != NULL && !id_equal(&p->subject, subject))
+			continue;
+		civil(p->ms, &its_day, &its_month);
+		s.day_count += its_day == day;
+		s.month_count += its_month == month;
+		if (p->currency != currency)
+			continue;
+		s.day += its_day == day ? p->counted : 0;
+		s.month += its_month == month ? p->counted : 0;
+	}
+	return s;
+}
+
+static void
+within(const struct sums *s, int64_t amount, int64_t per_payment, int64_t per_day,
+    int64_t per_month, int64_t count_day, int64_t count_month)
+{
+	CHECK(per_payment < 0 || amount <= per_payment);
+	CHECK(per_day < 0 || s->day <= per_day);
+	CHECK(per_month < 0 || s->month <= per_month);
+	CHECK(count_day < 0 || s->day_count <= count_day);
+	CHECK(count_month < 0 || s->month_count <= count_month);
+}
+
+static void
+within_policy(const struct sums *s, int64_t amount, const struct policy_limit *l)
+{
+	within(s, amount, l->per_payment_minor, l->per_day_minor, l->per_month_minor, l->count_day,
+	    l->count_month);
+}
+
+static void
+limits_hold(const struct walk *w, const struct event *e)
+{
+	const struct fixture *f = &w->f;
+	struct sums all = sums_of(w, NULL, (uint16_t)e->currency);
+	struct sums subject = sums_of(w, &e->subject, (uint16_t)e->currency);
+
+	CHECK(e->currency == CNY || e->currency == JPY);
+	within_policy(&all, e->amount_minor, &f->policy.limits[e->currency == CNY ? 0 : 1]);
+	if (e->provider == GOOGLE && e->currency == CNY)
+		within_policy(&subject, e->amount_minor, &f->policy.providers[1].limits[0]);
+	for (size_t i = 0; i < f->account.limits_n; i++) {
+		const struct limit *l = &f->account.limits[i];
+
+		if (l->currency != e->currency || (l->link_no != 0 && l->link_no != e->link_no))
+			continue;
+		within(l->link_no == 0 ? &all : &subject, e->amount_minor, l->per_payment_minor,
+		    l->per_day_minor, l->per_month_minor, l->count_day, l->count_month);
+	}
+}
+
+/* --- finding --- */
+
+static struct walk_session *
+session_by_id(struct walk *w, const struct id *id)
+{
+	for (size_t i = 0; i < w->sessions_n; i++) {
+		if (id_equal(&w->sessions[i].id, id))
+			return &w->sessions[i];
+	}
+	return NULL;
+}
+
+static struct walk_permit *
+permit_by_id(struct walk *w, const struct id *id)
+{
+	for (size_t i = 0; i < w->permits_n; i++) {
+		if (id_equal(&w->permits[i].id, id))
+			return &w->permits[i];
+	}
+	return NULL;
+}
+
+static struct walk_allowance *
+allowance_by_no(struct walk *w, int64_t no)
+{
+	for (size_t i = 0; i < w->allowances_n; i++) {
+		if (w->allowances[i].no == no)
+			return &w->allowances[i];
+	}
+	return NULL;
+}
+
+/* --- what must be true of a permit --- */
+
+static void
+signature_backs(struct walk *w, const struct event *e, const struct request *r)
+{
+	struct walk_prompt *p = NULL;
+
+	for (size_t i = 0; i < w->prompts_n; i++) {
+		if (w->prompts[i].no == e->challenge_no)
+			p = &w->prompts[i];
+	}
+	CHECK(p != NULL && !p->thief && !p->used && p->done_ms != 0);
+	CHECK(p->request.op == r->op && hash_equal(&p->request.content, &r->content));
+	CHECK(id_equal(&p->session, &r->session) && p->service == w->f.asked.service);
+	CHECK(now_of(w) - p->done_ms <= 5 * MINUTE_MS);
+	p->used = true;
+}
+
+static void
+allowance_backs(struct walk *w, const struct event *e, const struct request *r)
+{
+	struct walk_allowance *a = allowance_by_no(w, e->allowance_no);
+	int day, month;
+
+	CHECK(a != NULL && a->open && !a->thief && a->service == w->f.asked.service &&
+	      a->link_no == e->link_no);
+	CHECK(a->grant.expires_ms > now_of(w) && a->grant.currency == r->currency);
+	CHECK(id_zero(&a->grant.payee) || id_equal(&a->grant.payee, &r->payee));
+	if (a->grant.kind == ALLOWANCE_SESSION) {
+		const struct walk_session *s = session_by_id(w, &r->session);
+
+		CHECK(s != NULL && s->countersigned);
+	}
+	civil(now_of(w), &day, &month);
+	if (a->day != day) {
+		a->day = day;
+		a->day_spent = 0;
+	}
+	a->day_spent += r->amount_minor;
+	a->spent += r->amount_minor;
+	CHECK(r->amount_minor <= a->grant.per_payment_minor &&
+	      a->day_spent <= a->grant.per_day_minor);
+	CHECK(a->spent <= a->grant.total_minor);
+}
+
+static void
+permit_seen(struct walk *w, const struct request *r, uint64_t n)
+{
+	const struct event *e = &w->f.d.events[0];
+	const struct walk_session *s = session_by_id(w, &r->session);
+
+	CHECK(w->f.d.events_n == 1 && e->type == EVENT_PAYMENT_PERMITTED);
+	CHECK(id_zero(&r->session) ? e->basis == BASIS_MANDATE : s != NULL && !s->thief);
+	CHECK(permit_by_id(w, &r->payment) == NULL);
+	if (e->basis == BASIS_COUNTERSIGNATURE)
+		signature_backs(w, e, r);
+	else
+		allowance_backs(w, e, r);
+	CHECK(w->permits_n < WALK_PERMITS_MAX);
+	w->permits[w->permits_n++] =
+	    (struct walk_permit){r->payment, e->subject, n, w->f.asked.service, r->amount_minor,
+		e->time_ms, (uint32_t)e->allowance_no, r->currency, !r->capture};
+	limits_hold(w, e);
+	w->permitted++;
+}
+
+/* After any step: what the books say is what the oracle says. */
+static void
+state_holds(struct walk *w)
+{
+	const struct fixture *f = &w->f;
+	static const uint16_t currency[] = {CNY, JPY};
+
+	CHECK(account_valid(&f->account));
+	for (size_t i = 0; i < 2; i++) {
+		struct sums s = sums_of(w, NULL, currency[i]);
+
+		CHECK(spent_day(f, currency[i]) == s.day);
+	}
+	for (size_t i = 0; i < f->account.links_n; i++) {
+		const struct link *l = &f->account.links[i];
+
+		/* The thief's subjects are from 1000 on. */
+		CHECK(l->subject.b[9] < 0x03 ||
+		      (l->state != LINK_ACTIVE && l->state != LINK_SUSPENDED));
+	}
+}
+
+/* --- steps --- */
+
+static void
+prompt_seen(struct walk *w, const struct request *r, bool thief)
+{
+	const struct decision *d = &w->f.d;
+
+	if (d->outcome != OUTCOME_STEP_UP || d->replayed || r->dry)
+		return;
+	if (w->prompts_n == WALK_PROMPTS_MAX) {
+		memmove(w->prompts, w->prompts + 1, (WALK_PROMPTS_MAX - 1) * sizeof(w->prompts[0]));
+		w->prompts_n--;
+	}
+	w->prompts[w->prompts_n++] = (struct walk_prompt){.id = d->id,
+	    .session = r->session,
+	    .request = *r,
+	    .service = w->f.asked.service,
+	    .no = d->no,
+	    .thief = thief};
+}
+
+/* What expires at the beginning of a step is given back. */
+static void
+begin(struct walk *w)
+{
+	for (size_t i = 0; i < w->permits_n; i++) {
+		struct walk_permit *p = &w->permits[i];
+		struct walk_allowance *a = allowance_by_no(w, p->allowance_no);
+		int day, month, its_day;
+
+		if (!p->held || now_of(w) - p->ms < 7 * DAY_MS)
+			continue;
+		civil(p->ms, &its_day, &month);
+		civil(now_of(w), &day, &month);
+		if (a != NULL) {
+			a->spent -= p->counted;
+			a->day_spent -= a->day == its_day ? p->counted : 0;
+		}
+		p->counted = 0;
+		p->held = false;
+	}
+	fixture_begin(&w->f);
+}
+
+/* Most often one that lives, at its own service. */
+static struct walk_session *
+some_session(struct walk *w, bool thief)
+{
+	bool living = pick(w, 8) != 0;
+	size_t start = w->sessions_n == 0 ? 0 : pick(w, (uint32_t)w->sessions_n);
+
+	for (size_t i = 0; i < w->sessions_n; i++) {
+		struct walk_session *s = &w->sessions[(start + i) % w->sessions_n];
+
+		if (s->thief != thief || (living && account_session(&w->f.account, &s->id) == NULL))
+			continue;
+		if (living)
+			w->f.asked.service = s->service;
+		return s;
+	}
+	return NULL;
+}
+
+static uint32_t
+link_of_provider(struct walk *w, uint64_t provider)
+{
+	for (size_t i = w->f.account.links_n; i > 0; i--) {
+		const struct link *l = &w->f.account.links[i - 1];
+
+		if (l->provider == provider && l->state != LINK_PROPOSED && l->subject.b[9] < 0x03)
+			return l->no;
+	}
+	return 0;
+}
+
+static void
+step_session(struct walk *w, bool thief)
+{
+	uint64_t provider = thief || pick(w, 2) == 0 ? APPLE : GOOGLE;
+	uint32_t link_no = link_of_provider(w, provider);
+	struct id id;
+
+	begin(w);
+	if (do_session(&w->f, link_no, &id) != REASON_ASKED)
+		return;
+	if (w->sessions_n == WALK_SESSIONS_MAX) {
+		memmove(
+		    w->sessions, w->sessions + 1, (WALK_SESSIONS_MAX - 1) * sizeof(w->sessions[0]));
+		w->sessions_n--;
+	}
+	w->sessions[w->sessions_n++] =
+	    (struct walk_session){id, w->f.asked.service, link_no, thief, false};
+}
+
+static void
+ask(struct walk *w, const struct request *r, uint64_t n, bool thief)
+{
+	bool new_payment = permit_by_id(w, &r->payment) == NULL;
+
+	begin(w);
+	decide(&w->f.asked, &w->f.account, r, &w->f.d);
+	prompt_seen(w, r, thief);
+	if (r->op == OP_SPEND && w->f.d.outcome == OUTCOME_PERMIT && !r->dry) {
+		CHECK(w->f.d.replayed == !new_payment);
+		if (new_payment)
+			permit_seen(w, r, n);
+	}
+	fixture_commit(&w->f);
+}
+
+static void
+step_spend(struct walk *w, bool thief)
+{
+	static const int64_t amounts[] = {100, 999, 5000, 9000, 10000, 20000, 30001, 70000};
+	/* First: it may choose the service, which the payment's id is scoped by. */
+	const struct walk_session *s = some_session(w, thief);
+	uint64_t n = pick(w, 3) == 0 && w->payments > 0
+			 ? w->payments - pick(w, w->payments < 4 ? 1 : 4)
+			 : ++w->payments;
+	struct request r = spend_of(&w->f, n, amounts[pick(w, 8)]);
+
+	if (s == NULL)
+		return;
+	if (permit_by_id(w, &r.payment) != NULL &&
+	    account_payment(&w->f.account, &r.payment) == NULL)
+		return; /* the store's table has it */
+	r.session = s->id;
+	r.payee = id_of('m', 1 + pick(w, 2));
+	r.currency = pick(w, 8) == 0 ? JPY : CNY;
+	r.capture = pick(w, 4) == 0;
+	r.dry = pick(w, 16) == 0;
+	if (pick(w, 16) == 0)
+		r.link_no = link_of_provider(w, GOOGLE);
+	if (pick(w, 8) == 0 && w->allowances_n > 0) {
+		const struct walk_allowance *a = &w->allowances[pick(w, (uint32_t)w->allowances_n)];
+
+		/* A service may use a mandate whoever stands before it; the thief asks as nobody.
+		 */
+		if (!thief) {
+			r.allowance = a->id;
+			r.session = (struct id){{0}};
+		}
+	}
+	spend_seal(&r);
+	ask(w, &r, n, thief);
+}
+
+/* Asks again with what was asked before, in some session: own or another. */
+static void
+step_redeem(struct walk *w, bool thief)
+{
+	struct walk_prompt *p =
+	    w->prompts_n == 0 ? NULL
+			      : &w->prompts[w->prompts_n - 1 -
+					    pick(w, w->prompts_n < 6 ? (uint32_t)w->prompts_n : 6)];
+	const struct walk_session *s = some_session(w, thief);
+	struct request r;
+
+	if (p == NULL)
+		return;
+	r = p->request;
+	if (r.op != OP_SPEND || (thief && s == NULL))
+		return;
+	if (thief)
+		r.session = s->id;
+	else if (p->thief)
+		return;
+	if (!thief)
+		w->f.asked.service = p->service;
+	if (pick(w, 8) == 0) {
+		r.amount_minor += 1;
+		spend_seal(&r);
+	}
+	if (permit_by_id(w, &r.payment) != NULL &&
+	    account_payment(&w->f.account, &r.payment) == NULL)
+		return;
+	ask(w, &r, w->payments + 1000000, thief);
+}
+
+static void
+step_answer(struct walk *w, bool thief)
+{
+	struct walk_prompt *p =
+	    w->prompts_n == 0 ? NULL
+			      : &w->prompts[w->prompts_n - 1 -
+					    pick(w, w->prompts_n < 4 ? (uint32_t)w->prompts_n : 4)];
+	struct fixture *f = &w->f;
+	bool right = pick(w, 8) != 0, passkey = pick(w, 2) == 0;
+	uint32_t factor_no = passkey ? f->webauthn : f->totp;
+	struct answer answer;
+	struct walk_session *s;
+
+	if (p == NULL || (!thief && p->thief))
+		return;
+	/* The thief can use the passkey that the stolen ID syncs, and guess at the rest. */
+	if (thief && !passkey)
+		right = false;
+	if (thief && !p->thief)
+		return;
+	begin(w);
+	answer = (struct answer){p->id, factor_no, right, right ? ++f->step : 0};
+	decide_answer(&f->asked, &f->account, &answer, &f->d);
+	if (f->d.reason == REASON_COUNTERSIGNED) {
+		CHECK(!thief && right && p->done_ms == 0);
+		p->done_ms = now_of(w);
+		s = session_by_id(w, &p->session);
+		if (s != NULL)
+			s->countersigned = true;
+		if (p->request.op == OP_LINK || p->request.op == OP_GRANT)
+			p->used = true;
+		if (p->request.op == OP_GRANT)
+			allowance_by_no(w, p->request.target_no)->open = true;
+		w->linked += p->request.op == OP_LINK;
+	}
+	fixture_commit(f);
+}
+
+static void
+step_grant(struct walk *w, bool thief)
+{
+	const struct walk_session *s = some_session(w, thief);
+	struct grant g = grant_of(&w->f);
+	struct request r;
+
+	if (s == NULL || w->allowances_n == WALK_ALLOWANCES_MAX)
+		return;
+	g.session = s->id;
+	g.kind = pick(w, 3) == 0 ? ALLOWANCE_MANDATE : ALLOWANCE_SESSION;
+	if (g.kind == ALLOWANCE_SESSION && pick(w, 2) == 0)
+		g.payee = (struct id){{0}};
+	g.expires_ms = now_of(w) + (1 + pick(w, 20)) * DAY_MS;
+	begin(w);
+	decide_grant(&w->f.asked, &w->f.account, &g, &w->f.d);
+	fixture_commit(&w->f);
+	if (w->f.d.reason != REASON_ASKED)
+		return;
+	w->allowances[w->allowances_n++] = (struct walk_allowance){.grant = g,
+	    .id = w->f.d.id,
+	    .service = w->f.asked.service,
+	    .no = w->f.d.no,
+	    .link_no = s->link_no,
+	    .thief = thief};
+	r = grant_request(&w->f, &g, w->f.d.no);
+	ask(w, &r, 0, thief);
+}
+
+static void
+step_revoke(struct walk *w, bool thief)
+{
+	struct walk_allowance *a =
+	    w->allowances_n == 0 ? NULL : &w->allowances[pick(w, (uint32_t)w->allowances_n)];
+
+	(void)thief;
+	if (a == NULL)
+		return;
+	begin(w);
+	do_revoke(&w->f, a->no);
+	a->open = false;
+}
+
+static void
+step_link(struct walk *w, bool thief)
+{
+	if (!thief && pick(w, 8) != 0)
+		return;
+
+	uint64_t subject = thief ? 1000 + pick(w, 4) : 1 + pick(w, 3);
+	uint64_t provider = subject == 1 ? APPLE : GOOGLE;
+	struct request r;
+	uint32_t no;
+
+	begin(w);
+	if (do_propose(&w->f, provider, subject, &no) != REASON_ASKED)
+		return;
+	r = link_of(no);
+	if (pick(w, 8) == 0) {
+		r.link_no = 0;
+		ask(w, &r, 0, thief);
+	} else {
+		ask(w, &r, 0, thief);
+	}
+}
+
+static void
+step_factor(struct walk *w, bool thief)
+{
+	struct enrolment e = {.factor = id_new(&w->f),
+	    .kind = FACTOR_TOTP,
+	    .plugin = PLUGIN_TOTP,
+	    .content = {{'e', thief}}};
+	struct request r = {.op = OP_FACTOR, .content = e.content};
+	const struct walk_prompt *p = NULL;
+
+	for (size_t i = 0; i < w->prompts_n; i++) {
+		if (w->prompts[i].request.op == OP_FACTOR && w->prompts[i].done_ms != 0 &&
+		    !w->prompts[i].used)
+			p = &w->prompts[i];
+	}
+	begin(w);
+	if (p != NULL)
+		e.challenge = p->id;
+	decide_enrol(&w->f.asked, &w->f.account, &e, &w->f.d);
+	prompt_seen(w, &r, thief);
+	if (w->f.d.outcome == OUTCOME_PERMIT) {
+		CHECK(!thief);
+		signature_backs(w, &w->f.d.events[0], &r);
+		w->enrolled++;
+	}
+	fixture_commit(&w->f);
+}
+
+static void
+step_limit(struct walk *w, bool thief)
+{
+	struct limit l = limit_of(
+	    pick(w, 2) == 0 ? 0 : link_of_provider(w, pick(w, 2) == 0 ? APPLE : GOOGLE), CNY);
+	struct id none = {{0}};
+	struct hash content = {{'m', (uint8_t)l.link_no}};
+	struct request r = {.op = OP_LIMIT, .content = content, .link_no = l.link_no};
+
+	l.per_day_minor = 60000 + 10000 * (int64_t)pick(w, 8);
+	content.b[2] = r.content.b[2] = (uint8_t)(l.per_day_minor / 10000);
+	begin(w);
+	decide_limit(&w->f.asked, &w->f.account, &l, &none, &content, &w->f.d);
+	prompt_seen(w, &r, thief);
+	/* Whoever asks again: it is what the owner signed. */
+	if (w->f.d.reason == REASON_COUNTERSIGNED)
+		signature_backs(w, &w->f.d.events[0], &r);
+	fixture_commit(&w->f);
+}
+
+static void
+step_thaw(struct walk *w, bool thief)
+{
+	uint32_t link_no =
+	    pick(w, 3) == 0 ? 0 : link_of_provider(w, pick(w, 2) == 0 ? APPLE : GOOGLE);
+	struct hash content = {{'t', (uint8_t)link_no}};
+	struct request r = {.op = OP_THAW, .content = content, .link_no = link_no};
+	struct id none = {{0}};
+
+	begin(w);
+	decide_thaw(&w->f.asked, &w->f.account, link_no, AUTHOR_USER, &none, &content, &w->f.d);
+	prompt_seen(w, &r, thief);
+	/* Whoever asks again: it is what the owner signed. */
+	if (w->f.d.reason == REASON_COUNTERSIGNED)
+		signature_backs(w, &w->f.d.events[0], &r);
+	fixture_commit(&w->f);
+}
+
+static void
+voided(struct walk *w, uint32_t link_no)
+{
+	for (size_t i = 0; i < w->allowances_n; i++) {
+		if (link_no == 0 || w->allowances[i].link_no == link_no)
+			w->allowances[i].open = false;
+	}
+}
+
+/* What anybody may do, since it only narrows. */
+static void
+step_narrow(struct walk *w, bool thief)
+{
+	uint32_t link_no = link_of_provider(w, pick(w, 2) == 0 ? APPLE : GOOGLE);
+	struct walk_prompt *p =
+	    w->prompts_n == 0 ? NULL : &w->prompts[pick(w, (uint32_t)w->prompts_n)];
+
+	begin(w);
+	/* Seldom, or nothing would ever be spent. */
+	switch (pick(w, 60)) {
+	case 0:
+		do_narrow(&w->f, link_no, LINK_SUSPENDED);
+		break;
+	case 1:
+		if (pick(w, 4) == 0 && do_narrow(&w->f, link_no, LINK_REVOKED) == REASON_NARROWS)
+			voided(w, link_no);
+		break;
+	case 2:
+		do_freeze(&w->f, pick(w, 2) == 0 ? 0 : link_no, AUTHOR_USER);
+		break;
+	case 3:
+		if (p != NULL)
+			do_refuse(&w->f, &p->id, false);
+		break;
+	case 4:
+		if (!thief && link_no != 0 && pick(w, 4) == 0 &&
+		    do_not_me(&w->f, link_no) == REASON_NOT_ME) {
+			voided(w, link_no);
+			for (size_t i = 0; i < w->permits_n; i++) {
+				const struct payment *q =
+				    account_payment(&w->f.account, &w->permits[i].id);
+
+				w->permits[i].held &= q == NULL || q->state == PAYMENT_HELD;
+			}
+		}
+		break;
+	default:
+		break;
+	}
+}
+
+static void
+step_admin(struct walk *w, bool thief)
+{
+	uint32_t link_no = pick(w, 2) == 0 ? 0 : link_of_provider(w, APPLE);
+
+	(void)thief;
+	begin(w);
+	switch (pick(w, 8)) {
+	case 0:
+		if (pick(w, 8) == 0)
+			do_freeze(&w->f, link_no, AUTHOR_ADMIN);
+		break;
+	case 1:
+	case 2:
+	case 6:
+	case 7:
+		do_thaw(&w->f, link_no, AUTHOR_ADMIN, 0);
+		do_thaw(&w->f, 0, AUTHOR_ADMIN, 0);
+		break;
+	case 3:
+		w->f.broker.frozen = pick(w, 16) == 0;
+		break;
+	case 4:
+		w->f.broker.providers[0].frozen = pick(w, 16) == 0;
+		break;
+	default:
+		w->f.broker.clock_ok = pick(w, 16) != 0;
+	}
+}
+
+/* The service keeps its books. */
+static void
+step_book(struct walk *w, bool thief)
+{
+	struct walk_permit *p =
+	    w->permits_n == 0 ? NULL
+			      : &w->permits[w->permits_n - 1 -
+					    pick(w, w->permits_n < 8 ? (uint32_t)w->permits_n : 8)];
+	struct walk_allowance *a;
+	int64_t part;
+	int day, month;
+
+	(void)thief;
+	begin(w);
+	if (p == NULL || account_payment(&w->f.account, &p->id) == NULL)
+		return;
+	a = allowance_by_no(w, p->allowance_no);
+	part = 1 + pick(w, 2) * (p->counted / 2);
+	civil(p->ms, &day, &month);
+	w->f.asked.service = p->service;
+	switch (pick(w, 3)) {
+	case 0:
+		if (part > p->counted || do_capture(&w->f, p->n, 1, part) != REASON_ASKED ||
+		    w->f.d.replayed)
+			break;
+		CHECK(p->held && part <= p->counted);
+		if (a != NULL) {
+			a->spent -= p->counted - part;
+			a->day_spent -= a->day == day ? p->counted - part : 0;
+		}
+		p->counted = part;
+		p->held = false;
+		w->captured++;
+		break;
+	case 1:
+		if (do_release(&w->f, p->n) != REASON_NARROWS || w->f.d.replayed)
+			break;
+		CHECK(p->held);
+		if (a != NULL) {
+			a->spent -= p->counted;
+			a->day_spent -= a->day == day ? p->counted : 0;
+		}
+		p->counted = 0;
+		p->held = false;
+		break;
+	default:
+		do_refund(&w->f, p->n, pick(w, 3), 1 + pick(w, 100));
+	}
+}
+
+static void
+step_clock(struct walk *w, bool thief)
+{
+	static const int64_t waits[] = {1, 1000, 20000, MINUTE_MS, MINUTE_MS, 4 * MINUTE_MS,
+	    6 * MINUTE_MS, HOUR_MS, 6 * HOUR_MS, DAY_MS, 8 * DAY_MS, -MINUTE_MS};
+	int64_t ms = waits[pick(w, pick(w, 16) == 0 ? 12 : 6)];
+
+	(void)thief;
+	if (w->f.asked.now_ms + ms - w->began_ms < LENGTH_MS)
+		fixture_wait(&w->f, ms);
+}
+
+typedef void step_fn(struct walk *w, bool thief);
+
+/* More than once: what gets further, more often. */
+static step_fn *const steps[] = {
+    step_session,
+    step_session,
+    step_spend,
+    step_spend,
+    step_spend,
+    step_spend,
+    step_redeem,
+    step_redeem,
+    step_redeem,
+    step_answer,
+    step_answer,
+    step_answer,
+    step_answer,
+    step_grant,
+    step_revoke,
+    step_link,
+    step_factor,
+    step_limit,
+    step_thaw,
+    step_thaw,
+    step_thaw,
+    step_narrow,
+    step_admin,
+    step_book,
+    step_book,
+    step_clock,
+    step_clock,
+};
+
+void
+walk_step(struct walk *w)
+{
+	bool thief = pick(w, 3) == 0;
+	step_fn *step = steps[pick(w, sizeof(steps) / sizeof(steps[0]))];
+
+	w->f.asked.service = pick(w, 4) == 0 ? WALLET : CHECKOUT;
+	step(w, thief);
+	state_holds(w);
+}
