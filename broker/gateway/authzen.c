@@ -280,6 +280,23 @@ error_message(const struct exchange_result *r, char *to, size_t size)
 
 enum { MESSAGE_MAX = 512 };
 
+/* No, because of an error that belongs to this question alone. */
+static void
+error_decision_write(struct json_writer *w, unsigned status, struct view message)
+{
+	json_object_begin(w);
+	json_member_bool(w, "decision", false);
+	json_key(w, VIEW("context"));
+	json_object_begin(w);
+	json_key(w, VIEW("error"));
+	json_object_begin(w);
+	json_member_int(w, "status", status);
+	json_member_str(w, "message", message);
+	json_object_end(w);
+	json_object_end(w);
+	json_object_end(w);
+}
+
 static void
 evaluation_answered(struct exchange *x, const struct engine_answer *answer)
 {
@@ -287,14 +304,20 @@ evaluation_answered(struct exchange *x, const struct engine_answer *answer)
 	char message[MESSAGE_MAX];
 	struct json_writer w;
 	size_t mark;
+	unsigned status = r.error.len > 0 ? error_status(r.error) : 200;
 
-	if (r.error.len > 0) {
-		error_reply(x, error_status(r.error), error_message(&r, message, sizeof(message)));
+	if (status != 200 && status != 404 && status != 409) {
+		error_reply(x, status, error_message(&r, message, sizeof(message)));
 		return;
 	}
 	mark = reply_json_begin(x, 200);
 	w = json_to(x->out);
-	decision_write(&w, &r);
+	/* A session that does not exist for this service permits nothing: AuthZEN has no 404 or
+	 * 409. */
+	if (status == 200)
+		decision_write(&w, &r);
+	else
+		error_decision_write(&w, status, error_message(&r, message, sizeof(message)));
 	reply_end(x, mark);
 }
 
@@ -371,17 +394,7 @@ item_error(struct item *it, unsigned status, struct view message)
 {
 	struct json_writer w = json_to(&it->text.buf);
 
-	json_object_begin(&w);
-	json_member_bool(&w, "decision", false);
-	json_key(&w, VIEW("context"));
-	json_object_begin(&w);
-	json_key(&w, VIEW("error"));
-	json_object_begin(&w);
-	json_member_int(&w, "status", status);
-	json_member_str(&w, "message", message);
-	json_object_end(&w);
-	json_object_end(&w);
-	json_object_end(&w);
+	error_decision_write(&w, status, message);
 	it->answered = true;
 }
 

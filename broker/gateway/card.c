@@ -11,6 +11,8 @@ static const struct {
     {VIEW("spend"), TEXT_WHAT_PAYMENT},
     {VIEW("link"), TEXT_WHAT_LINK},
     {VIEW("factor"), TEXT_WHAT_FACTOR},
+    {VIEW("recover"), TEXT_WHAT_FACTOR},
+    {VIEW("grant"), TEXT_WHAT_ALLOWANCE},
     {VIEW("allowance"), TEXT_WHAT_ALLOWANCE},
     {VIEW("mandate"), TEXT_WHAT_MANDATE},
     {VIEW("limit"), TEXT_WHAT_LIMIT},

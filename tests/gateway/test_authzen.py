@@ -168,6 +168,16 @@ def test_errors_of_the_engine(gateway, ask, name, parameters, status, says):
     assert r.status == status and says in r.json
 
 
+@pytest.mark.parametrize("name,status", [("NotFound", 404), ("Conflict", 409)])
+def test_what_does_not_exist_permits_nothing(gateway, ask, name, status):
+    def answer(p):
+        raise Error("org.countersign." + name, what="session")
+    gateway.engine.answers[AUTHORIZE] = answer
+    r = ask("POST", ONE, QUESTION)
+    assert r.status == 200
+    assert r.json == {"decision": False, "context": {"error": {"status": status, "message": name + ": session"}}}
+
+
 def test_request_id_is_echoed_unchanged(gateway, ask):
     gateway.engine.answers[AUTHORIZE] = permit
     for value in ("bfe9eb29-ab87-4ca3-be83-a1d5d8305716", "ü/;=\"x", "a" * 500):
