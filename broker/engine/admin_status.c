@@ -123,7 +123,7 @@ write_counters(struct json_writer *w, const struct engine *e)
 	json_object_end(w);
 }
 
-/* Whether the configuration gives each role a user of its own: then a captured role reaches no other's files. */
+/* Each role has a user of its own: then a captured role reaches no other's files. */
 static bool
 users_differ(const struct config *c)
 {
@@ -192,7 +192,7 @@ admin_status(struct call *call)
 	write_store(&w, e);
 	write_processes(&w, e);
 	write_providers(&w, e);
-	json_member_bool(&w, "uid_separation", users_differ(c));
+	json_member_bool(&w, "uid_separation", e->separated && users_differ(c));
 	if (record_frozen(e, 0, &since, &words))
 		json_member_str(&w, "frozen", words.len > 0 ? words : VIEW("frozen"));
 	write_counters(&w, e);

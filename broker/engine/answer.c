@@ -153,12 +153,10 @@ static const char *const rule_titles[13] = {"", "service", "account", "provider"
 	"payment id", "limits", "stack", "countersignature", "independence", "single use"};
 
 void
-answer_trace(struct json_writer *w, const struct decision_trace *t)
+answer_steps(struct json_writer *w, const struct decision_trace *t)
 {
 	char text[64];
 
-	json_key(w, VIEW("explain"));
-	json_array_begin(w);
 	for (size_t i = 0; i < t->n; i++) {
 		const struct trace_step *s = &t->steps[i];
 		int n = s->rule != 0 ?
@@ -173,6 +171,14 @@ answer_trace(struct json_writer *w, const struct decision_trace *t)
 		    view_str(reason_name((enum reason)s->reason)));
 		json_object_end(w);
 	}
+}
+
+void
+answer_trace(struct json_writer *w, const struct decision_trace *t)
+{
+	json_key(w, VIEW("explain"));
+	json_array_begin(w);
+	answer_steps(w, t);
 	json_array_end(w);
 }
 

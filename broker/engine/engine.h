@@ -59,6 +59,7 @@ struct engine {
 	uint32_t processes_n;
 	int control_fd;             /* to the parent, or -1 */
 	struct call *reload;        /* Admin.Reload that waits for the parent's answer, or NULL */
+	bool separated;             /* this process gave up root: roles have users of their own */
 	bool stopping;
 };
 

@@ -469,6 +469,8 @@ zero_says(const struct event *ev, const char *name)
 	case EVENT_THAWED:
 	case EVENT_NOT_ME:
 		return strcmp(name, "author") == 0;
+	case EVENT_PAYMENT_PERMITTED:
+		return strncmp(name, "seen_", 5) == 0;
 	default:
 		return false;
 	}

@@ -2,7 +2,9 @@
 noinst_LTLIBRARIES += libengine.la
 libengine_la_SOURCES = \
 	%reldir%/admin.c %reldir%/admin.h \
+	%reldir%/admin_explain.c \
 	%reldir%/admin_status.c \
+	%reldir%/admin_things.c \
 	%reldir%/answer.c %reldir%/answer.h \
 	%reldir%/api.h \
 	%reldir%/call.c %reldir%/call.h \
@@ -22,6 +24,7 @@ libengine_la_SOURCES = \
 	%reldir%/ruleset.c \
 	%reldir%/service.c \
 	%reldir%/signin.c %reldir%/signin.h \
+	%reldir%/spend_request.c %reldir%/spend_request.h \
 	%reldir%/stream.h \
 	%reldir%/texts.c %reldir%/texts.h \
 	%reldir%/things.c %reldir%/things.h \

@@ -2,6 +2,7 @@
 /* The engine's process: start, drop, open keys and store, say ready, serve. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "broker/base/log.h"
 #include "broker/base/sandbox.h"
@@ -29,8 +30,10 @@ main(int argc, char **argv)
 	struct stream_ops io;
 	struct clock_now now;
 	char why[256] = "";
+	bool root;
 
 	role_start("engine", argc, argv, &role);
+	root = geteuid() == 0;
 	role_drop(&role, CONFIG_ENGINE);
 	if (sandbox_limits(OPEN_FILES_MAX) != CS_OK)
 		fail("the limits of the process cannot be set");
@@ -46,6 +49,7 @@ main(int argc, char **argv)
 	if (engine_new(role.config, keys, store, &io, &now, &engine, why) != CS_OK)
 		fail(why);
 	role.config = NULL;
+	engine->separated = root && geteuid() != 0;
 	role_ready(&role);
 	log_info("msg=ready realm=%s", engine->rules->config->realm);
 	loop_run(loop, engine);

@@ -3,8 +3,12 @@
 #include "broker/engine/api.h"
 
 static const struct method methods[] = {
+	{"org.countersign.Admin.Account", admin_account, FOR_ADMIN, 0, false},
 	{"org.countersign.Admin.Events", admin_events, FOR_ADMIN, 0, true},
+	{"org.countersign.Admin.Explain", admin_explain, FOR_ADMIN, 0, false},
+	{"org.countersign.Admin.Factor", admin_factor, FOR_ADMIN, 0, false},
 	{"org.countersign.Admin.Freeze", admin_freeze, FOR_ADMIN, 0, false},
+	{"org.countersign.Admin.Link", admin_link, FOR_ADMIN, 0, false},
 	{"org.countersign.Admin.Providers", admin_providers, FOR_ADMIN, 0, false},
 	{"org.countersign.Admin.Reload", admin_reload, FOR_ADMIN, 0, false},
 	{"org.countersign.Admin.SetLimit", admin_set_limit, FOR_ADMIN, 0, false},

@@ -6,6 +6,7 @@
 #include "broker/engine/answer.h"
 #include "broker/engine/api.h"
 #include "broker/engine/receipt.h"
+#include "broker/engine/spend_request.h"
 #include "broker/engine/texts.h"
 #include "broker/engine/things.h"
 #include "broker/engine/txn.h"
@@ -120,28 +121,11 @@ read_who(struct call *call, struct spend *s)
 	return call_id(call, ID_ALLOWANCE, s->allowance, "allowance", &s->key, &s->request.allowance);
 }
 
-static void
-read_digests(struct call *call, struct spend *s)
-{
-	const struct keyring *k = call->engine->keys;
-	struct request *r = &s->request;
-	struct view service = view_of(&call->caller.service, sizeof(call->caller.service));
-	struct view key = view_of(s->key.b, sizeof(s->key.b));
-	struct view money[2] = {view_of(&r->amount_minor, sizeof(r->amount_minor)),
-	    view_of(&r->currency, sizeof(r->currency))};
-	struct view payment[] = {service, key, s->payment_id};
-	/* All that the card shows, and what it is for. */
-	struct view content[] = {VIEW("spend"), service, key, s->payment_id, money[0], money[1], s->payee_id,
-	    s->payee_name};
-
-	r->payment = keyring_id(k, DIGEST_PAYMENT, payment, 3);
-	r->payee = keyring_id(k, DIGEST_PAYEE, &s->payee_id, 1);
-	keyring_digest(k, DIGEST_CONTENT, content, 8, &r->content);
-}
-
 static bool
 read_spend(struct call *call, struct spend *s)
 {
+	struct spend_words words;
+
 	if (!call_bind(call, spend_fields, s, sizeof(*s)) ||
 	    !bind_inner(call, s->payment, payment_fields, "payment", s) ||
 	    !bind_inner(call, s->payee, payee_fields, "payment.payee", s) ||
@@ -156,7 +140,8 @@ read_spend(struct call *call, struct spend *s)
 		return false;
 	s->request.op = OP_SPEND;
 	s->request.capture = s->capture;
-	read_digests(call, s);
+	words = (struct spend_words){s->payment_id, s->payee_id, s->payee_name};
+	spend_request_digests(call->engine->keys, call->caller.service, &s->key, &words, &s->request);
 	return true;
 }
 
