@@ -108,17 +108,26 @@ read_money(struct call *call, struct spend *s)
 	return true;
 }
 
-/* Whose account, and reached how: by a session, or by a mandate. */
+/* Whose account, and reached how: by a session, or by a mandate. An account that is named too must be that one. */
 static bool
 read_who(struct call *call, struct spend *s)
 {
-	if (s->session.data != NULL)
-		return call_id(call, ID_SESSION, s->session, "session", &s->key, &s->request.session);
-	if (s->allowance.data == NULL) {
+	struct id named;
+
+	if (s->session.data == NULL && s->allowance.data == NULL) {
 		call_invalid(call, "session", "is missing (or name a mandate in allowance)");
 		return false;
 	}
-	return call_id(call, ID_ALLOWANCE, s->allowance, "allowance", &s->key, &s->request.allowance);
+	if (!(s->session.data != NULL ? call_id(call, ID_SESSION, s->session, "session", &s->key, &s->request.session) :
+	    call_id(call, ID_ALLOWANCE, s->allowance, "allowance", &s->key, &s->request.allowance)))
+		return false;
+	if (s->account.data == NULL)
+		return true;
+	named = account_key_of(call->engine, s->account);
+	if (id_equal(&named, &s->key))
+		return true;
+	call_not_found(call, "account");
+	return false;
 }
 
 static bool
