@@ -24,6 +24,8 @@ enum {
 	ACCOUNT_LIMITS_MAX = 16,
 	ACCOUNT_FREEZES_MAX = 8,
 	CHALLENGE_FACTORS_MAX = 4, /* factors behind one countersignature */
+	CHALLENGE_WRONG_MAX = 5,   /* wrong answers that end a challenge */
+	FACTOR_FAILURES_MAX = 5,   /* wrong answers in a row that lock a factor (PSD2 RTS, Article 4(3)(b)) */
 };
 
 enum account_status { ACCOUNT_NONE, ACCOUNT_OPEN, ACCOUNT_CLOSED };

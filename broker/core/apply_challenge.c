@@ -3,11 +3,6 @@
 #include "broker/core/apply_internal.h"
 #include "broker/core/room.h"
 
-enum {
-	FACTOR_FAILURES_MAX = 5,   /* PSD2 RTS Article 4(3)(b): at most five failed attempts in a row */
-	CHALLENGE_WRONG_MAX = 5,
-};
-
 #define LOCK_FIRST_MS INT64_C(60000)
 
 struct challenge *

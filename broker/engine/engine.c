@@ -11,6 +11,7 @@
 #include "broker/engine/admin.h"
 #include "broker/engine/call.h"
 #include "broker/engine/cold.h"
+#include "broker/engine/enrolment.h"
 #include "broker/engine/page.h"
 #include "broker/engine/record.h"
 #include "broker/engine/signin.h"
@@ -101,6 +102,7 @@ engine_new(struct config *config, struct keyring *keys, struct store *store, con
 	e->watches = watches_new();
 	e->pages = pages_new();
 	e->signins = signins_new();
+	e->enrolments = enrolments_new();
 	e->workers = workers_new();
 	if ((err = record_open(e, why)) != CS_OK) {
 		/* The caller keeps its config: it was not taken over. */
@@ -120,6 +122,7 @@ engine_free(struct engine *e)
 		return;
 	workers_free(e->workers);
 	signins_free(e->signins);
+	enrolments_free(e->enrolments);
 	record_free(e->record);
 	pages_free(e->pages);
 	watches_free(e->watches);
@@ -186,6 +189,8 @@ engine_turn_end(struct engine *e)
 {
 	struct stream *touched = NULL;
 
+	/* Whose time has come, though nothing else happens. */
+	watches_run(e);
 	for (int round = 0; round < TURN_ROUNDS_MAX && (e->ready != NULL || txns_busy(e)); round++) {
 		struct stream *list = take_ready(e);
 
@@ -223,6 +228,8 @@ engine_tick(struct engine *e)
 	pages_tick(e);
 	workers_tick(e);
 	signins_tick(e);
+	enrolments_tick(e);
+	watches_tick(e);
 	return TICK_MS;
 }
 

@@ -19,6 +19,7 @@
 
 struct txns;
 struct signins;
+struct enrolments;
 struct pages;
 struct watches;
 struct workers;
@@ -44,6 +45,7 @@ struct engine {
 	struct broker_record *record;
 	struct txns *txns;
 	struct signins *signins;
+	struct enrolments *enrolments;
 	struct pages *pages;
 	struct watches *watches;
 	struct workers *workers;

@@ -10,8 +10,10 @@ libengine_la_SOURCES = \
 	%reldir%/call.c %reldir%/call.h \
 	%reldir%/cold.c %reldir%/cold.h \
 	%reldir%/engine.c %reldir%/engine.h \
+	%reldir%/enrolment.c %reldir%/enrolment.h \
 	%reldir%/event_json.c %reldir%/event_json.h \
 	%reldir%/events.c \
+	%reldir%/factors.c \
 	%reldir%/ids.c %reldir%/ids.h \
 	%reldir%/internal.c \
 	%reldir%/keyring.c %reldir%/keyring.h \
@@ -19,12 +21,14 @@ libengine_la_SOURCES = \
 	%reldir%/methods.c \
 	%reldir%/page.c %reldir%/page.h \
 	%reldir%/payments.c \
+	%reldir%/proof.c %reldir%/proof.h \
 	%reldir%/receipt.c %reldir%/receipt.h \
 	%reldir%/record.c %reldir%/record.h \
 	%reldir%/ruleset.c \
 	%reldir%/service.c \
 	%reldir%/signin.c %reldir%/signin.h \
 	%reldir%/spend_request.c %reldir%/spend_request.h \
+	%reldir%/stepup.c %reldir%/stepup.h \
 	%reldir%/stream.h \
 	%reldir%/texts.c %reldir%/texts.h \
 	%reldir%/things.c %reldir%/things.h \

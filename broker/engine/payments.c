@@ -253,6 +253,7 @@ spend_txn(struct txn *t, struct account *a, struct call *call)
 	struct payment old;
 	struct texts texts;
 	struct asked asked;
+	char money[MONEY_TEXT_MAX];
 	bool found;
 
 	/* What belongs to another service does not exist for this one. */
@@ -278,6 +279,9 @@ spend_txn(struct txn *t, struct account *a, struct call *call)
 		texts_to_event(e->keys, a, &texts, &extra);
 		if (d.outcome == OUTCOME_STEP_UP) {
 			texts.of[TEXT_RETURN_URL] = s->return_url;
+			texts.of[TEXT_AMOUNT] = view_of(money,
+			    money_format(s->request.amount_minor, s->request.currency, money));
+			texts.of[TEXT_CURRENCY] = s->currency;
 			things_tidy(e, a, txn_cold(t), &extra);
 			texts_to_cold(e->keys, a, &texts, &d.id, &extra);
 		}

@@ -5,7 +5,8 @@
 #include "broker/base/check.h"
 
 static const char *const names[TEXT__COUNT] = {"account", "payment", "payee", "payee_name", "ip", "device", "label",
-	"proof", "issuer", "subject", "display", "reason", "return_url"};
+	"proof", "issuer", "subject", "display", "reason", "return_url", "amount",
+	"currency", "worst_case", "what"};
 
 const char *
 text_name(enum text_kind kind)

@@ -24,6 +24,10 @@ enum text_kind {
 	TEXT_DISPLAY,       /* what the provider says of the person; decides nothing */
 	TEXT_REASON,        /* an admin's words */
 	TEXT_RETURN_URL,
+	TEXT_AMOUNT,        /* as a card shows it */
+	TEXT_CURRENCY,
+	TEXT_WORST_CASE,
+	TEXT_WHAT,          /* of a card whose operation has more than one meaning */
 	TEXT__COUNT
 };
 

@@ -11,6 +11,7 @@ struct watch {
 	watch_fn *wake;
 	struct id key;
 	bool any, due;
+	int64_t until_ms;       /* wall clock; 0: none */
 	struct watch *next;
 };
 
@@ -78,6 +79,37 @@ watch_again(struct engine *e, const struct call *call)
 	for (struct watch *w = e->watches->first; w != NULL; w = w->next) {
 		if (w->call == call)
 			w->due = e->watches->due = true;
+	}
+}
+
+void
+watch_until(struct engine *e, const struct call *call, int64_t wall_ms)
+{
+	/* The call that was given to watch_add() may be the one on the stack: the copy has the same number. */
+	for (struct watch *w = e->watches->first; w != NULL; w = w->next) {
+		if (w->call->number == call->number)
+			w->until_ms = wall_ms;
+	}
+}
+
+struct call *
+watch_find(const struct engine *e, uint64_t number)
+{
+	for (struct watch *w = e->watches->first; w != NULL; w = w->next) {
+		if (w->call->number == number)
+			return w->call;
+	}
+	return NULL;
+}
+
+void
+watches_tick(struct engine *e)
+{
+	for (struct watch *w = e->watches->first; w != NULL; w = w->next) {
+		if (w->until_ms == 0 || w->until_ms > e->now.wall_ms)
+			continue;
+		w->until_ms = 0;
+		w->due = e->watches->due = true;
 	}
 }
 

@@ -18,6 +18,12 @@ void watches_free(struct watches *w);
 bool watch_add(struct engine *e, struct call *call, const struct id *key, watch_fn *wake);
 /* It has more to say than it could: it is woken again once its peer has read what was written. */
 void watch_again(struct engine *e, const struct call *call);
+/* It is woken at this time of the wall clock too. */
+void watch_until(struct engine *e, const struct call *call, int64_t wall_ms);
+/* The waiting call of this number; NULL where it is not there any more. */
+struct call *watch_find(const struct engine *e, uint64_t number);
+/* Time passed. */
+void watches_tick(struct engine *e);
 /* A committed event. */
 void watches_event(struct engine *e, const struct id *key, struct view event);
 /* End of a turn: wakes what has something to hear. */

@@ -7,6 +7,7 @@
 
 #include "broker/base/check.h"
 #include "broker/base/log.h"
+#include "broker/base/secret.h"
 
 enum {
 	TARGETS_MAX = CONFIG_PROVIDERS_MAX + CONFIG_FACTORS_MAX,
@@ -60,6 +61,8 @@ workers_new(void)
 static void
 ask_free(struct ask *a)
 {
+	/* It may hold the secret of a factor. */
+	secret_wipe(a->message.buf.data, a->message.buf.len);
 	bytes_clear(&a->message);
 	free(a);
 }

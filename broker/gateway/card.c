@@ -13,6 +13,7 @@ static const struct {
     {VIEW("factor"), TEXT_WHAT_FACTOR},
     {VIEW("recover"), TEXT_WHAT_FACTOR},
     {VIEW("grant"), TEXT_WHAT_ALLOWANCE},
+    {VIEW("factor_removal"), TEXT_WHAT_FACTOR_REMOVAL},
     {VIEW("allowance"), TEXT_WHAT_ALLOWANCE},
     {VIEW("mandate"), TEXT_WHAT_MANDATE},
     {VIEW("limit"), TEXT_WHAT_LIMIT},

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Begun enrolments of factors. The secret that the plugin made is kept here, in memory, until the owner has proved that
+ * their device has it; a restart ends them, and the user begins again.
+ */
+#ifndef CS_ENGINE_ENROLMENT_H
+#define CS_ENGINE_ENROLMENT_H
+
+#include "broker/engine/answer.h"
+
+enum {
+	ENROLMENTS_MAX = 8192,          /* about a kilobyte each */
+	ENROLMENTS_PER_ACCOUNT_MAX = 4, /* so that one account cannot take all the places */
+	ENROLMENT_MS = 10 * 60 * 1000,
+	ENROLMENT_TRIES_MAX = 5,
+	ENROLMENT_SECRET_MAX = 256,
+	FACTOR_LABEL_MAX = 64,
+};
+
+struct enrolling {
+	struct id id;
+	uint64_t service;                       /* tag */
+	struct id account;                      /* key */
+	char account_text[OUTSIDE_ID_MAX + 1];  /* the realm's own id */
+	char label[FACTOR_LABEL_MAX + 1];       /* empty: none */
+	char proof[OUTSIDE_ID_MAX + 1];         /* on what a first factor is enrolled; empty: none said */
+	uint8_t kind;                           /* enum factor_kind */
+	struct id challenge;                    /* the completed one that permits it; zero: none named */
+	struct hash content;                    /* that it must have been for */
+	uint8_t secret[ENROLMENT_SECRET_MAX];
+	size_t secret_len;
+	uint8_t answer_step;                    /* number of the step that takes the code */
+	uint8_t tries;
+	bool checking;                          /* a worker is looking at an answer */
+	int64_t expires_ms;
+	struct enrolling *next;
+};
+
+struct enrolments *enrolments_new(void);
+void enrolments_free(struct enrolments *all);
+void enrolments_tick(struct engine *e);
+/* With an id and a time of its own; NULL where there are too many, of all or of this account. */
+struct enrolling *enrolment_begin(struct engine *e, const struct id *account);
+/* NULL where it is unknown or over. */
+struct enrolling *enrolment_find(struct engine *e, const struct id *id);
+/* Wipes it. */
+void enrolment_end(struct engine *e, struct enrolling *en);
+
+#endif
