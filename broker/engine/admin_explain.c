@@ -168,6 +168,23 @@ suppose_session(struct account *a, const struct explain *x, const struct link *l
 	*s = (struct session){.id = *id, .service = x->tag, .link_no = l->no, .opened_ms = now_ms, .used_ms = now_ms};
 }
 
+/* A proposed allowance over this payment, in the copy: what a grant is asked for. 0: there is no room for one. */
+static uint32_t
+suppose_grant(struct account *a, const struct explain *x, const struct link *l, int64_t now_ms)
+{
+	struct allowance *w = &a->allowances[a->allowances_n];
+	int64_t amount = x->request.amount_minor;
+
+	if (l == NULL || a->allowances_n == ACCOUNT_ALLOWANCES_MAX)
+		return 0;
+	a->allowances_n++;
+	*w = (struct allowance){.service = x->tag, .no = a->next_no++, .link_no = l->no, .currency = x->request.currency,
+	    .kind = ALLOWANCE_SESSION, .state = ALLOWANCE_PROPOSED, .per_payment_minor = amount, .per_day_minor = amount,
+	    .total_minor = amount, .granted_ms = now_ms, .expires_ms = now_ms + DAY_MS};
+	secret_random(w->id.b, sizeof(w->id.b));
+	return w->no;
+}
+
 static void
 put_step(struct json_writer *w, const char *rule, const char *result, const char *why)
 {
@@ -222,12 +239,15 @@ choose(struct account *a, struct explain *x, int64_t now_ms, bool *supposed)
 	r->dry = true;
 	if (x->op == OP_SPEND)
 		return l;
+	r->link_no = r->target_no = l == NULL ? 0 : l->no;
+	if (x->op == OP_GRANT) {
+		r->link_no = 0;
+		r->target_no = suppose_grant(a, x, l, now_ms);
+	}
 	/* An operation of the account moves no money. */
 	r->payment = r->payee = (struct id){{0}};
 	r->amount_minor = 0;
 	r->currency = CURRENCY_NONE;
-	if (x->op != OP_GRANT)
-		r->link_no = r->target_no = l == NULL ? 0 : l->no;
 	return l;
 }
 

@@ -8,6 +8,7 @@
 #include "broker/base/log.h"
 #include "broker/base/secret.h"
 #include "broker/engine/api.h"
+#include "broker/engine/strangers.h"
 #include "broker/engine/txn.h"
 
 void
@@ -224,9 +225,18 @@ call_invalid(struct call *call, const char *field, const char *reason)
 	call_end(call, &w);
 }
 
+/* Refused without an account to whose log it belongs. What admins ask in vain is no sign of anything. */
+static void
+note_stranger(const struct call *call, const char *what)
+{
+	if (!call->caller.admin)
+		strangers_note(call->engine, call->caller.service, what);
+}
+
 void
 call_not_found(struct call *call, const char *what)
 {
+	note_stranger(call, what);
 	call_fail(call, "org.countersign.NotFound", "what", view_str(what));
 }
 
@@ -239,12 +249,14 @@ call_conflict(struct call *call, const char *what)
 void
 call_not_permitted(struct call *call, const char *right)
 {
+	note_stranger(call, "not_permitted");
 	call_fail(call, "org.countersign.NotPermitted", "right", view_str(right));
 }
 
 void
 call_unauthenticated(struct call *call)
 {
+	note_stranger(call, "not_authenticated");
 	call_fail(call, "org.countersign.NotAuthenticated", NULL, view_of(NULL, 0));
 }
 

@@ -15,6 +15,7 @@
 #include "broker/engine/page.h"
 #include "broker/engine/record.h"
 #include "broker/engine/signin.h"
+#include "broker/engine/strangers.h"
 #include "broker/engine/txn.h"
 #include "broker/engine/watch.h"
 #include "broker/engine/workers.h"
@@ -104,6 +105,7 @@ engine_new(struct config *config, struct keyring *keys, struct store *store, con
 	e->signins = signins_new();
 	e->enrolments = enrolments_new();
 	e->workers = workers_new();
+	e->strangers = strangers_new();
 	if ((err = record_open(e, why)) != CS_OK) {
 		/* The caller keeps its config: it was not taken over. */
 		e->rules->config = NULL;
@@ -120,6 +122,7 @@ engine_free(struct engine *e)
 {
 	if (e == NULL)
 		return;
+	strangers_free(e->strangers);
 	workers_free(e->workers);
 	signins_free(e->signins);
 	enrolments_free(e->enrolments);
@@ -230,6 +233,7 @@ engine_tick(struct engine *e)
 	signins_tick(e);
 	enrolments_tick(e);
 	watches_tick(e);
+	strangers_tick(e);
 	return TICK_MS;
 }
 

@@ -29,6 +29,7 @@ libengine_la_SOURCES = \
 	%reldir%/signin.c %reldir%/signin.h \
 	%reldir%/spend_request.c %reldir%/spend_request.h \
 	%reldir%/stepup.c %reldir%/stepup.h \
+	%reldir%/strangers.c %reldir%/strangers.h \
 	%reldir%/stream.h \
 	%reldir%/texts.c %reldir%/texts.h \
 	%reldir%/things.c %reldir%/things.h \

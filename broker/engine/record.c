@@ -354,19 +354,25 @@ record_commit(struct engine *e, struct event *ev, struct view words, struct call
 
 /* Commits on its own behalf, before the first turn or between turns: waits for the store. */
 static enum cs_err
-commit_now(struct engine *e, struct event *ev)
+commit_now(struct engine *e, struct event *ev, struct view words)
 {
 	uint64_t before = e->record->revision;
 
 	ev->time_ms = e->now.wall_ms;
 	ev->policy = e->rules->policy->digest;
 	ev->author = AUTHOR_BROKER;
-	commit(e, ev, view_of(NULL, 0));
+	commit(e, ev, words);
 	for (int i = 0; e->record->committing && i < 1000; i++) {
 		store_flush(e->store);
 		store_idle(e->store, 1000);
 	}
 	return e->record->revision == before + 1 ? CS_OK : CS_ERR_UNAVAILABLE;
+}
+
+bool
+record_note(struct engine *e, struct event *ev, struct view words)
+{
+	return !e->record->committing && commit_now(e, ev, words) == CS_OK;
 }
 
 static enum cs_err
@@ -390,7 +396,7 @@ pin_providers(struct engine *e)
 				    c->providers[i].name);
 			continue;
 		}
-		if (commit_now(e, &ev) != CS_OK)
+		if (commit_now(e, &ev, view_of(NULL, 0)) != CS_OK)
 			return CS_ERR_UNAVAILABLE;
 	}
 	return CS_OK;
@@ -431,7 +437,7 @@ record_open(struct engine *e, char why[256])
 		return r->err;
 	}
 	r->loaded = true;
-	if (commit_now(e, &started) != CS_OK || pin_providers(e) != CS_OK) {
+	if (commit_now(e, &started, view_of(NULL, 0)) != CS_OK || pin_providers(e) != CS_OK) {
 		snprintf(why, 256, "the store does not take the broker's own events");
 		return CS_ERR_UNAVAILABLE;
 	}
@@ -444,7 +450,7 @@ record_configure(struct engine *e)
 {
 	struct event ev = {.type = EVENT_CONFIGURED, .reason = REASON_ASKED};
 
-	if (e->record->committing || commit_now(e, &ev) != CS_OK || pin_providers(e) != CS_OK)
+	if (e->record->committing || commit_now(e, &ev, view_of(NULL, 0)) != CS_OK || pin_providers(e) != CS_OK)
 		log_error("msg=\"the new configuration's providers could not be pinned; they stay shut\"");
 	publish(e);
 }

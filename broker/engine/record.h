@@ -24,6 +24,9 @@ void record_configure(struct engine *e);
 typedef void record_done_fn(struct call *call);
 void record_commit(struct engine *e, struct event *ev, struct view words, struct call *call, record_done_fn *done);
 
+/* The broker's own word on what it saw, durable when this returns; false where it cannot be written now. */
+bool record_note(struct engine *e, struct event *ev, struct view words);
+
 /* Since when, and the admin's words; false where it is not frozen. tag 0: the broker itself. */
 bool record_frozen(const struct engine *e, uint64_t tag, int64_t *since_ms, struct view *words);
 
