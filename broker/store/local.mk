@@ -15,5 +15,5 @@ libstore_la_SOURCES = \
 	%reldir%/sqlite_vfs.c \
 	%reldir%/store.c %reldir%/store.h
 libstore_la_CPPFLAGS = $(AM_CPPFLAGS) $(SQLITE_CFLAGS)
-libstore_la_LIBADD = libbase.la $(SQLITE_LIBS) -lpthread
+libstore_la_LIBADD = $(SQLITE_LIBS) -lpthread
 EXTRA_DIST += %reldir%/README.md
