@@ -10,13 +10,26 @@ static const struct take_field sign_in_fields[] = {
 	TAKE_END,
 };
 
+/* In the order of enum cs_outcome. */
+static const char *const outcomes[] = {"deny", "step_up", "permit", NULL};
+
 static const struct take_field session_fields[] = {
-	TAKE_TEXT_AT("session", true, struct cs_session, id),
-	TAKE_TEXT_AT("account", true, struct cs_session, account),
-	TAKE_TEXT_AT("link", true, struct cs_session, link),
-	TAKE_TEXT_AT("expires_at", true, struct cs_session, expires_at),
+	TAKE_WORD_AT("outcome", true, struct cs_session, outcome, outcomes),
+	TAKE_TEXT_AT("reason", true, struct cs_session, reason),
+	TAKE_TEXT_AT("session", false, struct cs_session, id),
+	TAKE_TEXT_AT("account", false, struct cs_session, account),
+	TAKE_TEXT_AT("link", false, struct cs_session, link),
+	TAKE_TEXT_AT("expires_at", false, struct cs_session, expires_at),
 	TAKE_END,
 };
+
+/* A permit brings its session, and nothing else does: a caller may rely on it. */
+static void
+check_session(struct call *c, const struct cs_session *s)
+{
+	if (c->status == CS_STATUS_OK && (s->outcome == CS_OUTCOME_PERMIT) != (s->id[0] != '\0'))
+		call_fail(c, CS_STATUS_PROTOCOL, "session", "the broker's reply permits without a session, or denies with one");
+}
 
 static enum cs_status
 end_with_session(struct call *c, struct cs_session *out)
@@ -27,6 +40,7 @@ end_with_session(struct call *c, struct cs_session *out)
 		call_fail(c, CS_STATUS_ARGUMENT, "out", "out is NULL");
 	call_run(c);
 	take_fields(c, session_fields, &got);
+	check_session(c, &got);
 	if (call_end(c) == CS_STATUS_OK)
 		*out = got;
 	return c->status;

@@ -14,6 +14,7 @@ libengine_la_SOURCES = \
 	%reldir%/event_json.c %reldir%/event_json.h \
 	%reldir%/events.c \
 	%reldir%/factors.c \
+	%reldir%/identify.c %reldir%/identify.h \
 	%reldir%/ids.c %reldir%/ids.h \
 	%reldir%/internal.c \
 	%reldir%/keyring.c %reldir%/keyring.h \
@@ -26,6 +27,7 @@ libengine_la_SOURCES = \
 	%reldir%/record.c %reldir%/record.h \
 	%reldir%/ruleset.c \
 	%reldir%/service.c \
+	%reldir%/sessions.c %reldir%/sessions.h \
 	%reldir%/signin.c %reldir%/signin.h \
 	%reldir%/spend_request.c %reldir%/spend_request.h \
 	%reldir%/stepup.c %reldir%/stepup.h \

@@ -32,6 +32,18 @@ subject_claim(const struct engine *e, const char *provider, struct view issuer, 
 	return keyring_id(e->keys, DIGEST_SUBJECT, parts, 4);
 }
 
+const struct link *
+link_of_subject(const struct account *a, const struct id *claim)
+{
+	for (size_t i = 0; i < a->links_n; i++) {
+		const struct link *l = &a->links[i];
+
+		if (id_equal(&l->subject, claim) && (l->state == LINK_ACTIVE || l->state == LINK_SUSPENDED))
+			return l;
+	}
+	return NULL;
+}
+
 const char *
 provider_issuer(const struct engine *e, const char *provider)
 {
@@ -109,11 +121,11 @@ static void
 by_subject_txn(struct txn *t, struct account *a, struct call *call)
 {
 	struct by_subject *b = CALL_MEMORY_AS(struct by_subject, call);
-	const struct link *l = account_link_by_subject(a, &b->claim);
+	const struct link *l = link_of_subject(a, &b->claim);
 	struct texts texts;
 	struct json_writer w;
 
-	if (l == NULL || l->state == LINK_REVOKED || l->state == LINK_PROPOSED) {
+	if (l == NULL) {
 		call_not_found(call, "subject");
 		return;
 	}

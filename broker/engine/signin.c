@@ -57,8 +57,10 @@ sweep(struct signins *all, int64_t now_ms)
 {
 	for (size_t i = 0; i < SIGNIN_BUCKETS; i++) {
 		for (struct signin **at = &all->buckets[i]; *at != NULL;) {
-			/* One that a worker is checking is ended by its answer. */
-			if ((*at)->expires_ms <= now_ms && (*at)->state != SIGNIN_CHECKING)
+			/* One that is being checked is ended by the answer, which no worker may owe for as long as this. */
+			int64_t over_ms = (*at)->expires_ms + ((*at)->state == SIGNIN_CHECKING ? SIGNIN_MS : 0);
+
+			if (over_ms <= now_ms)
 				free_one(all, at);
 			else
 				at = &(*at)->next;

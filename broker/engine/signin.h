@@ -8,7 +8,8 @@
 
 #include "broker/engine/call.h"
 
-enum { SIGNINS_MAX = 65536, SIGNIN_MS = 10 * 60 * 1000, SIGNIN_URL_MAX = 512, SIGNIN_SECRET_TEXT = 43 };
+enum { SIGNINS_MAX = 65536, SIGNIN_MS = 10 * 60 * 1000, SIGNIN_URL_MAX = 512, SIGNIN_SECRET_TEXT = 43,
+	SIGNIN_RETURN_URL_MAX = 1024 };
 
 enum signin_purpose { SIGNIN_SESSION, SIGNIN_LINK };
 enum signin_state { SIGNIN_BEGUN, SIGNIN_STARTED, SIGNIN_CHECKING, SIGNIN_HOME, SIGNIN_FAILED };
@@ -23,10 +24,13 @@ struct signin {
 	char account_text[129];         /* its own id, for the card */
 	char nonce[SIGNIN_SECRET_TEXT + 1], verifier[SIGNIN_SECRET_TEXT + 1], oauth_state[SIGNIN_SECRET_TEXT + 1];
 	uint8_t start_token[16], cookie[16];
-	char return_url[1025];
+	char return_url[SIGNIN_RETURN_URL_MAX + 1];
 	int64_t expires_ms;
 	/* SIGNIN_HOME of a session: what Sessions.Take gives once */
-	struct id session_account, session, link;
+	struct id session_account, session;
+	/* SIGNIN_FAILED: a denial, or what the provider's plugin found wrong; neither: nobody has linked this ID */
+	uint8_t reason;
+	const char *refusal;
 	struct signin *next;
 };
 

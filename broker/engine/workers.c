@@ -337,6 +337,7 @@ take_reply(struct engine *e, struct server *v, char *text, size_t len)
 	struct varlink_reply reply;
 	struct json_error err;
 	struct json doc;
+	bool lied = false;
 	uint32_t at;
 
 	if (a == NULL)
@@ -365,8 +366,13 @@ take_reply(struct engine *e, struct server *v, char *text, size_t len)
 	}
 	result.doc = &doc;
 	result.parameters = reply.parameters;
+	result.lied = &lied;
 	finish(e, a, &result);
-	return true;
+	if (lied) {
+		v->target->failures++;
+		snprintf(v->target->last_error, sizeof(v->target->last_error), "the answer contradicts the question");
+	}
+	return !lied;
 }
 
 void

@@ -16,6 +16,7 @@ struct worker_result {
 	struct view reason;     /* of CS_ERR_DENIED: as the plugin gave it, such as "bad_nonce"; else a word for the log */
 	const struct json *doc; /* of CS_OK */
 	uint32_t parameters;
+	bool *lied;             /* of CS_OK: set it where the answer contradicts the question; that server is given up */
 };
 
 /* Runs once. ctx is the asker's; the held call may have lost its stream. */

@@ -296,7 +296,9 @@ struct cs_sign_in {
 };
 
 struct cs_session {
-	char id[CS_ID_MAX + 1];
+	enum cs_outcome outcome;      /* permit, or deny: a suspended link, a frozen account */
+	char reason[CS_WORD_MAX + 1];
+	char id[CS_ID_MAX + 1];       /* empty unless permitted, as the rest */
 	char account[CS_ID_MAX + 1];
 	char link[CS_ID_MAX + 1];
 	char expires_at[CS_TIME_MAX + 1];
@@ -306,7 +308,10 @@ struct cs_session {
 enum cs_status cs_session_begin(struct cs *handle, const char *provider, const char *return_url,
     struct cs_sign_in *out, struct cs_error *error);
 
-/* Uses the sign-in up. Exactly one of id_token and code. Never asked again by itself: after CS_STATUS_LOST begin anew. */
+/*
+ * Uses the sign-in up. Exactly one of id_token and code. Never asked again by itself: after CS_STATUS_LOST begin anew.
+ * CS_STATUS_NOT_FOUND: nobody has linked this ID. CS_STATUS_INVALID: the assertion does not verify.
+ */
 enum cs_status cs_session_open(struct cs *handle, const char *sign_in, const char *id_token, const char *code,
     struct cs_session *out, struct cs_error *error);
 
