@@ -1,1 +1,7 @@
-# tests of tests/scenario
+# The whole broker, with its processes and an OpenID Provider, on a clock that tests move.
+EXTRA_DIST += \
+	%reldir%/conftest.py \
+	%reldir%/harness.py \
+	%reldir%/test_forward.py
+dist_check_SCRIPTS += %reldir%/check_scenario.sh
+TESTS += %reldir%/check_scenario.sh

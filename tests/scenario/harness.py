@@ -1,0 +1,598 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A whole broker for scenarios: countersignd and all its processes, a test clock, an OpenID Provider, certificates.
+
+    broker = Broker()                         # ready when this returns
+    shop = broker.service                     # the service of this uid, on the Unix socket
+    market = broker.as_service("market")      # another one, by its certificate, the way the gateway asks for it
+    person = broker.person()                  # a fresh account, with TOTP enrolled and an ID linked
+    session = person.session()
+    person.spend(session, "20.00")            # with what the step-up needs
+    broker.clock.advance(60_000)              # wall and boot clock, the provider's too; no test sleeps
+    broker.stop()
+"""
+import base64
+import datetime
+import hashlib
+import hmac
+import http.client
+import ipaddress
+import itertools
+import json
+import mmap
+import os
+import select
+import shutil
+import signal
+import socket
+import ssl
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.parse
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+BUILD = os.path.abspath(os.environ.get("CS_BUILDDIR", os.getcwd()))
+SOURCE = os.path.abspath(os.environ.get("CS_SRCDIR", os.path.join(os.path.dirname(__file__), "..", "..")))
+sys.path.insert(0, os.path.join(SOURCE, "tests", "idp"))
+
+from idp import start as start_provider  # noqa: E402
+
+READY_S = 30
+STOP_S = 20
+CALL_S = 20
+RETURN_URL = "https://shop.example/done"
+RIGHTS = "spend refund link enrol respond lookup explain"
+
+CONFIG = """realm "test"
+run-directory "{d}/run"
+state-directory "{d}/state"
+listen service "{d}/service.sock"
+listen admin "{d}/admin.sock"
+{https}
+store sqlite {{ path "{d}/state/countersign.db" cache 1 MiB }}
+keys {{ file "{d}/state/master.key" }}
+cooling-off {{ link {link_cooling_off} factor {factor_cooling_off} }}
+policy-limits CNY {{ {policy_limits} }}
+{services}
+provider "sandbox" {{
+    plugin "oidc"
+    servers 2 deadline 5s queue 64
+    cooling-off {link_cooling_off}
+    controls mail-domain "sandbox.test"
+    syncs-secrets no
+    set issuer "{issuer}"
+    set client-id "countersign-web"
+    set client-secret file "{d}/sandbox.secret"
+    set ca-file "{ca}"
+    {provider_extra}
+}}
+factor "totp" {{ plugin "totp" servers 1 deadline 5s cooling-off {factor_cooling_off} set issuer "Countersign" }}
+{extra}
+stacks "{d}/services"
+"""
+
+HTTPS = """listen https 127.0.0.1 port {port} {{ certificate "{d}/server.crt" key "{d}/server.key" client-ca "{d}/ca.crt" }}
+public-url "https://127.0.0.1:{port}"
+"""
+
+SERVICE = """service "{name}" {{
+    {uid}
+    certificate-sha256 "{fingerprint}"
+    door {doors}
+    rights {rights}
+    client-id "sandbox" "{client}"
+    return-url "{return_url}"
+    stack "checkout"
+}}
+"""
+
+STACK = """link    requisite   provider    sandbox
+link    required    stepup      factors=1
+thaw    required    stepup      factors=1
+factor  required    stepup      factors=1
+grant   required    stepup      factors=1
+limit   required    stepup      factors=1
+spend   requisite   session     max-age=30d
+spend   sufficient  allowance
+spend   required    stepup      any=totp
+"""
+
+
+class VarlinkError(Exception):
+    """What a call was answered with instead of a reply: .name without its interface, .parameters."""
+
+    def __init__(self, name, parameters):
+        super().__init__(f"{name} {parameters}")
+        self.full_name, self.name, self.parameters = name, name.rpartition(".")[2], parameters
+
+
+class Client:
+    """Calls on one Unix connection. forward: the fingerprint of a certificate, to ask as the gateway would."""
+
+    def __init__(self, path, forward=None):
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.settimeout(CALL_S)
+        self.socket.connect(path)
+        self.forward, self.buffer = forward, b""
+
+    def send(self, method, _more=False, /, **parameters):
+        method = method if method.startswith("org.") else "org.countersign." + method
+        parameters = {k: v for k, v in parameters.items() if v is not None}
+        if self.forward is not None:
+            parameters = {"certificate_sha256": self.forward, "method": method, "parameters": parameters,
+                          "ip": "192.0.2.1"}
+            method = "org.countersign.Internal.Forward"
+        message = {"method": method, "parameters": parameters}
+        if _more:
+            message["more"] = True
+        self.socket.sendall(json.dumps(message).encode() + b"\0")
+
+    def read(self):
+        """The next message, as it is; EOFError where the broker closed the connection."""
+        while b"\0" not in self.buffer:
+            data = self.socket.recv(65536)
+            if not data:
+                raise EOFError("the broker closed the connection")
+            self.buffer += data
+        text, self.buffer = self.buffer.split(b"\0", 1)
+        return json.loads(text)
+
+    def receive(self):
+        message = self.read()
+        error, parameters = message.get("error"), message.get("parameters", {})
+        if self.forward is not None and error is None:
+            error, parameters = parameters.get("error"), parameters["reply"]
+        if error is not None:
+            raise VarlinkError(error, parameters)
+        return parameters
+
+    def call(self, method, /, **parameters):
+        """call("Sessions.Begin", provider="sandbox"): the reply's parameters, or VarlinkError."""
+        self.send(method, **parameters)
+        return self.receive()
+
+    def fails(self, method, /, **parameters):
+        """The error that this call must be answered with."""
+        try:
+            reply = self.call(method, **parameters)
+        except VarlinkError as error:
+            return error
+        raise AssertionError(f"{method} answered {reply}")
+
+    def watch(self, method, /, **parameters):
+        """Replies of a call with `more`, one by one, until the last."""
+        self.send(method, True, **parameters)
+        while True:
+            message = self.read()
+            if "error" in message:
+                raise VarlinkError(message["error"], message.get("parameters", {}))
+            yield message.get("parameters", {})
+            if not message.get("continues"):
+                return
+
+    def close(self):
+        self.socket.close()
+
+
+class Clock:
+    """The clock of the test build: two int64 in shared memory, added to wall and boot time."""
+
+    def __init__(self, path):
+        with open(path, "wb") as f:
+            f.write(bytes(16))
+        self._file = open(path, "r+b")
+        self._map = mmap.mmap(self._file.fileno(), 16)
+        self._followers = []
+
+    def follow(self, move):
+        """move(offset_ms) is called whenever wall time moves."""
+        self._followers.append(move)
+
+    def _offsets(self):
+        return struct.unpack("<qq", self._map[:])
+
+    def set(self, wall_ms, boot_ms):
+        """For clocks that misbehave; advance() is the honest one."""
+        self._map[:] = struct.pack("<qq", wall_ms, boot_ms)
+        for move in self._followers:
+            move(wall_ms)
+
+    def advance(self, ms):
+        wall, boot = self._offsets()
+        self.set(wall + ms, boot + ms)
+
+    def now_ms(self):
+        return int(time.time() * 1000) + self._offsets()[0]
+
+    def close(self):
+        self._map.close()
+        self._file.close()
+
+
+def totp_code(secret, step, digits=6, algorithm="sha1"):
+    """RFC 6238 over RFC 4226."""
+    mac = hmac.new(secret, struct.pack(">Q", step), algorithm).digest()
+    at = mac[-1] & 15
+    return str((struct.unpack(">I", mac[at:at + 4])[0] & 0x7fffffff) % 10 ** digits).zfill(digits)
+
+
+class Totp:
+    """An authenticator app, from the otpauth: URI that it was shown."""
+
+    def __init__(self, clock, uri):
+        query = dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(uri).query))
+        secret = query["secret"]
+        self.clock = clock
+        self.secret = base64.b32decode(secret + "=" * (-len(secret) % 8), casefold=True)
+        self.period = int(query.get("period", 30))
+        self.digits = int(query.get("digits", 6))
+        self.algorithm = query.get("algorithm", "SHA1").lower()
+        self.used = -1
+        self.id = None
+
+    def step(self):
+        return self.clock.now_ms() // 1000 // self.period
+
+    def at(self, step):
+        return totp_code(self.secret, step, self.digits, self.algorithm)
+
+    def code(self):
+        """A code that was not used yet; time moves on where the present one was."""
+        if self.step() <= self.used:
+            self.clock.advance((self.used + 1 - self.step()) * self.period * 1000)
+        self.used = self.step()
+        return self.at(self.used)
+
+    def wrong(self):
+        """A code that is no step's anywhere near."""
+        near = {self.at(self.step() + i) for i in range(-5, 6)}
+        return next(code for code in (str(n).zfill(self.digits) for n in itertools.count()) if code not in near)
+
+
+def _name(text):
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
+
+
+def make_certificate(directory, name, issuer=None, server=False):
+    """NAME.crt and NAME.key; issuer is what this function gave for the CA. Gives (certificate, key, name)."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    now = datetime.datetime.utcnow()
+    usage = ExtendedKeyUsageOID.SERVER_AUTH if server else ExtendedKeyUsageOID.CLIENT_AUTH
+    builder = (x509.CertificateBuilder().subject_name(_name(name)).issuer_name(_name(issuer[2] if issuer else name))
+               .public_key(key.public_key()).serial_number(x509.random_serial_number())
+               .not_valid_before(now - datetime.timedelta(days=1)).not_valid_after(now + datetime.timedelta(days=3650))
+               .add_extension(x509.BasicConstraints(issuer is None, None), True))
+    if issuer is not None:
+        builder = builder.add_extension(x509.ExtendedKeyUsage([usage]), False)
+    if server:
+        builder = builder.add_extension(x509.SubjectAlternativeName(
+            [x509.IPAddress(ipaddress.ip_address("127.0.0.1")), x509.DNSName("localhost")]), False)
+    certificate = builder.sign(issuer[1] if issuer else key, hashes.SHA256())
+    _write(os.path.join(directory, name + ".crt"), certificate.public_bytes(serialization.Encoding.PEM))
+    _write(os.path.join(directory, name + ".key"), key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
+    return certificate, key, name
+
+
+def _write(path, data):
+    data = data.encode() if isinstance(data, str) else data
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as f:
+        f.write(data)
+
+
+def _free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+class Provider:
+    """The OpenID Provider, with its control calls and what a browser does there."""
+
+    def __init__(self, directory, redirect):
+        os.mkdir(directory)
+        self._running = start_provider(directory, clients=[f"countersign-web:secret:{redirect}"])
+        self.issuer, self.ca = self._running.issuer, self._running.ca
+        self.context = ssl.create_default_context(cafile=self.ca)
+        self.control("client", id="countersign-app", secret="", redirect_uris=[])
+        self.control("client", id="another-app", secret="", redirect_uris=[])
+
+    def ask(self, method, path, body=None, headers=None):
+        host = urllib.parse.urlsplit(self.issuer).netloc
+        connection = http.client.HTTPSConnection(host, context=self.context, timeout=CALL_S)
+        try:
+            connection.request(method, path, body, headers or {})
+            response = connection.getresponse()
+            return response, response.read()
+        finally:
+            connection.close()
+
+    def control(self, call, **members):
+        response, body = self.ask("POST", "/control/" + call, json.dumps(members),
+                                  {"Content-Type": "application/json"})
+        answer = json.loads(body)
+        if response.status != 200:
+            raise RuntimeError(f"{call}: {answer}")
+        return answer
+
+    def token(self, subject, nonce, aud="countersign-app", **members):
+        """An ID token as a native app gets it; corrupt, overrides and the like as the provider's README says."""
+        return self.control("mint", sub=subject, aud=aud, nonce=nonce, **members)["id_token"]
+
+    def calm(self):
+        """Turns off whatever a test made it do."""
+        response, body = self.ask("GET", "/control")
+        on = json.loads(body)["on"]
+        if response.status == 200 and on:
+            self.control("misbehave", **{name: False for name in on})
+
+    def move_clock(self, offset_ms):
+        self.control("clock", offset_s=offset_ms // 1000)
+
+    def sign_in(self, location, user):
+        """Follows an authorization URL as this user's browser; where the provider sends it back to."""
+        parts = urllib.parse.urlsplit(location)
+        query = urllib.parse.urlencode(urllib.parse.parse_qsl(parts.query) +
+                                       [("prompt", "none"), ("login_hint", user)])
+        response, body = self.ask("GET", parts.path + "?" + query)
+        assert response.status == 303, (response.status, body)
+        return response.headers["Location"]
+
+    def stop(self):
+        self._running.stop()
+
+
+class Person:
+    """An account with its owner: a TOTP app, and IDs at the provider."""
+
+    _numbers = itertools.count(1)
+
+    def __init__(self, broker, service=None):
+        n = next(Person._numbers)
+        self.broker, self.service = broker, service or broker.service
+        self.account, self.subject = f"account-{n}", f"subject-{n}"
+        self.totp = self.link_id = None
+        self._payments = itertools.count(1)
+
+    def enrol(self, challenge=None, service=None):
+        """Enrols a TOTP app; the first, or the next by a completed challenge."""
+        call = (service or self.service).call
+        begun = call("Factors.Begin", account=self.account, kind="totp", label="phone", challenge=challenge,
+                     proof="passport" if challenge is None else None)
+        assert begun["outcome"] == "permit", begun
+        shown = next(step for step in begun["steps"] if step["type"] == "show")
+        asked = next(step for step in begun["steps"] if step["type"] == "code")
+        totp = Totp(self.broker.clock, shown["uri"])
+        done = call("Factors.Finish", enrolment=begun["enrolment"],
+                    answers=[{"step": asked["id"], "value": totp.code()}])
+        assert done["outcome"] == "permit", done
+        totp.id = done["factor"]["id"]
+        self.totp = totp
+        return totp
+
+    def confirm(self, challenge, totp=None, service=None):
+        """Answers a challenge rightly."""
+        call = (service or self.service).call
+        shown = call("StepUp.Get", challenge=challenge)
+        step = next(s for s in shown["steps"] if s["kind"] == "totp")
+        answer = call("StepUp.Respond", challenge=challenge,
+                      answers=[{"step": step["id"], "value": (totp or self.totp).code()}])
+        assert answer["state"] in ("done", "used"), answer
+        return answer
+
+    def propose(self, subject=None, service=None, **corrupt):
+        """Links.Begin and Links.Complete, as a native app."""
+        call = (service or self.service).call
+        begun = call("Links.Begin", account=self.account, provider="sandbox", native=True)
+        token = self.broker.provider.token(subject or self.subject, begun["nonce"], **corrupt)
+        return call("Links.Complete", sign_in=begun["sign_in"], id_token=token)
+
+    def link(self, subject=None, service=None):
+        """Links an ID, with the countersignature; gives the link."""
+        proposed = self.propose(subject, service)
+        assert proposed["outcome"] == "step_up", proposed
+        self.confirm(proposed["challenge"]["id"], service=service)
+        link = (service or self.service).call("Links.Get", link=proposed["link"]["id"])["link"]
+        assert link["state"] in ("active", "cooling_off"), link
+        self.link_id = link["id"]
+        return link
+
+    def open(self, subject=None, service=None, **mint):
+        """Sessions.Begin and Sessions.Open: the whole reply."""
+        call = (service or self.service).call
+        begun = call("Sessions.Begin", provider="sandbox")
+        token = self.broker.provider.token(subject or self.subject, begun["nonce"], **mint)
+        return call("Sessions.Open", sign_in=begun["sign_in"], id_token=token)
+
+    def session(self, subject=None, service=None):
+        opened = self.open(subject, service)
+        assert opened["outcome"] == "permit", opened
+        return opened["session"]
+
+    def payment(self, amount="20.00", currency="CNY", payee="m-7", name="Corner Shop", id=None):
+        return {"id": id or f"order-{next(self._payments)}", "amount": amount, "currency": currency,
+                "payee": {"id": payee, "name": name}}
+
+    def authorize(self, session, payment, service=None, **rest):
+        return (service or self.service).call("Payments.Authorize", session=session, payment=payment, **rest)
+
+    def spend(self, session, amount="20.00", service=None, **rest):
+        """Authorizes a new payment, confirms where a step-up is asked for, and gives the permit."""
+        payment = self.payment(amount)
+        answer = self.authorize(session, payment, service, **rest)
+        if answer["outcome"] == "step_up":
+            self.confirm(answer["challenge"]["id"], service=service)
+            answer = self.authorize(session, payment, service, **rest)
+        assert answer["outcome"] == "permit", answer
+        return answer
+
+
+class Broker:
+    """
+    Keywords change the configuration: https=False, link_cooling_off="24h", factor_cooling_off, policy_limits, stack,
+    provider_extra (lines of the provider), extra (lines of the file), rights={"market": "lookup"}.
+    """
+
+    SERVICES = {"checkout": "countersign-app", "market": "another-app"}
+
+    def __init__(self, https=True, link_cooling_off="0", factor_cooling_off="0", stack=STACK, provider_extra="",
+                 extra="", rights=None,
+                 policy_limits="per-payment 1000 per-day 3000 per-month 20000 count-day 100 count-month 1000"):
+        self.dir = tempfile.mkdtemp(prefix="cs.")
+        self._clients, self._process, self.provider = [], None, None
+        try:
+            self.port = _free_port() if https else None
+            self.url = f"https://127.0.0.1:{self.port}" if https else None
+            self.clock = Clock(self.path("clock"))
+            redirect = f"{self.url or 'https://127.0.0.1:1'}/callback/sandbox"
+            self.provider = Provider(self.path("idp"), redirect)
+            self.clock.follow(self.provider.move_clock)
+            self._certificates()
+            self._files(https, stack, rights or {}, dict(
+                d=self.dir, port=self.port, link_cooling_off=link_cooling_off, factor_cooling_off=factor_cooling_off,
+                policy_limits=policy_limits, provider_extra=provider_extra, extra=extra,
+                issuer=self.provider.issuer, ca=self.provider.ca))
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
+
+    def path(self, name):
+        return os.path.join(self.dir, name)
+
+    def _certificates(self):
+        ca = make_certificate(self.dir, "ca")
+        make_certificate(self.dir, "server", ca, server=True)
+        self.fingerprints = {}
+        for name in [*self.SERVICES, "stranger"]:
+            certificate = make_certificate(self.dir, name, ca)[0]
+            der = certificate.public_bytes(serialization.Encoding.DER)
+            self.fingerprints[name] = hashlib.sha256(der).hexdigest()
+
+    def _files(self, https, stack, rights, values):
+        for name in ("run", "state", "services", "plugins"):
+            os.mkdir(self.path(name), 0o700)
+        for name in ("oidc.so", "totp.so"):
+            # Libtool's own are links; the broker takes real files only.
+            shutil.copyfile(os.path.join(BUILD, "plugins", ".libs", name), self.path("plugins/" + name))
+        _write(self.path("sandbox.secret"), "secret\n")
+        _write(self.path("services/checkout"), stack)
+        _write(self.path("services/other"), "spend  requisite  deny\n")
+        services = "".join(
+            SERVICE.format(name=name, fingerprint=self.fingerprints[name], client=client, return_url=RETURN_URL,
+                           uid=f"uid {os.getuid()}" if name == "checkout" else "",
+                           doors=("unix https" if name == "checkout" else "https"), rights=rights.get(name, RIGHTS))
+            for name, client in self.SERVICES.items())
+        services = services.replace(f'"sandbox" "{self.SERVICES["checkout"]}"',
+                                    f'"sandbox" "{self.SERVICES["checkout"]}"\n    client-id "sandbox" "countersign-web"')
+        _write(self.path("countersign.conf"), CONFIG.format(
+            services=services, https=HTTPS.format(**values) if https else "", **values))
+
+    def start(self):
+        """Starts countersignd; also after a stop or a kill, on the same state."""
+        ready, tell = os.pipe()
+        with open(self.path("log"), "ab") as log:
+            self._process = subprocess.Popen(
+                [os.path.join(BUILD, "countersignd"), "-d", "-f", self.path("countersign.conf"), "--libexec",
+                 os.path.join(BUILD, "testlibexec"), "--plugins", self.path("plugins"), "--ready-fd", str(tell)],
+                pass_fds=[tell], stdin=subprocess.DEVNULL, stderr=log,
+                env={**os.environ, "CS_TEST_CLOCK": self.path("clock")})
+        os.close(tell)
+        with os.fdopen(ready, "rb") as pipe:
+            heard, _, _ = select.select([pipe], [], [], READY_S)
+            if not heard or pipe.read(1) == b"":
+                raise RuntimeError("the broker did not start:\n" + self.log())
+        self.service = self.connect("service.sock")
+        self.admin = self.connect("admin.sock")
+
+    def connect(self, name="service.sock"):
+        """Another connection to one of the sockets."""
+        client = Client(self.path(name))
+        self._clients.append(client)
+        return client
+
+    def gateway(self):
+        """What the gateway itself may ask."""
+        return self.connect("run/gateway.sock")
+
+    def as_service(self, name):
+        """A service by its certificate ("stranger": of no service), asked for the way the gateway does."""
+        client = Client(self.path("run/gateway.sock"), self.fingerprints.get(name, name))
+        self._clients.append(client)
+        return client
+
+    def person(self, linked=True, **rest):
+        """A fresh account with TOTP enrolled, and an ID linked."""
+        person = Person(self, **rest)
+        person.enrol()
+        if linked:
+            person.link()
+        return person
+
+    def web(self, method, path, body=None, certificate="checkout", headers=None):
+        """One HTTPS request; gives (status, headers, body). certificate None: a browser."""
+        context = ssl.create_default_context(cafile=self.path("ca.crt"))
+        if certificate is not None:
+            context.load_cert_chain(self.path(certificate + ".crt"), self.path(certificate + ".key"))
+        headers = dict(headers or {})
+        if isinstance(body, (dict, list)):
+            body = json.dumps(body)
+            headers.setdefault("Content-Type", "application/json")
+        connection = http.client.HTTPSConnection("127.0.0.1", self.port, context=context, timeout=CALL_S)
+        try:
+            connection.request(method, path, body, headers)
+            response = connection.getresponse()
+            return response.status, response.headers, response.read()
+        finally:
+            connection.close()
+
+    def log(self):
+        try:
+            with open(self.path("log"), encoding="utf-8", errors="replace") as f:
+                return f.read()
+        except FileNotFoundError:
+            return ""
+
+    def running(self):
+        return self._process is not None and self._process.poll() is None
+
+    def halt(self):
+        """Ends countersignd in order and keeps its state; gives its exit status."""
+        for client in self._clients:
+            client.close()
+        self._clients = []
+        if self._process is None:
+            return 0
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGTERM)
+        try:
+            status = self._process.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            status = self._process.wait()
+        self._process = None
+        return status
+
+    def kill(self):
+        """kill -9 of the parent, and with it of every process of the broker."""
+        self._process.kill()
+        self._process.wait()
+        self._process = None
+        for client in self._clients:
+            client.close()
+        self._clients = []
+
+    def stop(self):
+        status = self.halt()
+        if self.provider is not None:
+            self.provider.stop()
+        if hasattr(self, "clock"):
+            self.clock.close()
+        shutil.rmtree(self.dir)
+        return status
