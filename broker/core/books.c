@@ -64,14 +64,17 @@ finished(const struct payment *p)
 }
 
 void
-decide_capture(const struct asked *asked, const struct account *a, const struct id *hold, const struct id *capture,
-    int64_t amount_minor, struct decision *d)
+decide_capture(const struct asked *asked, const struct account *a, const struct payment *old, const struct id *hold,
+    const struct id *capture, int64_t amount_minor, struct decision *d)
 {
 	const struct payment *p = account_payment(a, hold);
 	struct inquiry q;
 	enum reason reason;
 	struct event *e;
 
+	/* What left the ring is finished: it can only be told again. */
+	if (p == NULL)
+		p = old;
 	if (!begin(&q, asked, a, p, d))
 		return;
 	if (amount_minor == -1)

@@ -140,8 +140,8 @@ struct grant {
 void decide_grant(const struct asked *asked, const struct account *a, const struct grant *g, struct decision *d);
 void decide_allowance_revoke(const struct asked *asked, const struct account *a, uint32_t no, struct decision *d);
 
-void decide_capture(const struct asked *asked, const struct account *a, const struct id *hold, const struct id *capture,
-    int64_t amount_minor /* -1: all */, struct decision *d);
+void decide_capture(const struct asked *asked, const struct account *a, const struct payment *old, const struct id *hold,
+    const struct id *capture, int64_t amount_minor /* -1: all */, struct decision *d);
 void decide_release(const struct asked *asked, const struct account *a, const struct id *hold, struct decision *d);
 /* `old`: the payment as the store's table has it, when it has left the ring; else NULL. */
 void decide_refund(const struct asked *asked, const struct account *a, const struct payment *old,

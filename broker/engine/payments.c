@@ -408,7 +408,7 @@ capture_txn(struct txn *t, struct account *a, struct call *call)
 	if (p == NULL || (b->amount.data != NULL && !read_amount(call, b->amount, p->currency, &amount)))
 		return;
 	call_asked(call, &asked);
-	decide_capture(&asked, a, &b->id, &b->once, amount, &d);
+	decide_capture(&asked, a, p == &old ? &old : NULL, &b->id, &b->once, amount, &d);
 	if (d.reason == REASON_PAYMENT_MISMATCH) {
 		call_conflict(call, p->state == PAYMENT_CAPTURED ? "captured otherwise" : "amount above the hold");
 		return;

@@ -35,12 +35,12 @@ def worker(start_worker, provider, rp, tmp_path):
     set client-id "{rp.client_id}"
     set client-secret file "{secret}"
     set ca-file "{provider.ca}"
-    set keys-min-interval 3600""", deadline="2s")
+    set keys-min-interval 3600""", deadline="60s")
     assert worker.ready, worker.log()
     return worker
 
 
-def identify(connection, rp, deadline_ms=2000, **members):
+def identify(connection, rp, deadline_ms=60000, **members):
     parameters = {"deadline_ms": deadline_ms, "request": "r1", "nonce": rp.nonce,
                   "client_ids": [rp.client_id], "now_ms": now_ms(), **members}
     return connection.call("Identify", **{k: v for k, v in parameters.items() if v is not None})
@@ -73,7 +73,7 @@ def fetches(rp, path):
 def test_code_flow_from_its_url_to_the_identity(worker, rp):
     connection = worker.connect()
     url = connection.call(
-        "AuthorizationUrl", deadline_ms=2000, request="r0", state=rp.state, nonce=rp.nonce,
+        "AuthorizationUrl", deadline_ms=60000, request="r0", state=rp.state, nonce=rp.nonce,
         code_challenge=rp.request_fields()["code_challenge"], redirect_uri=REDIRECT,
         client_id=rp.client_id)["url"]
     assert url.startswith(rp.issuer + "/authorize?")

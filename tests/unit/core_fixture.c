@@ -328,7 +328,7 @@ do_capture(struct fixture *f, uint64_t payment, uint64_t capture, int64_t amount
 	struct id hold = id_of((char)f->asked.service, payment), id = id_of('c', capture);
 
 	fixture_begin(f);
-	decide_capture(&f->asked, &f->account, &hold, &id, amount_minor, &f->d);
+	decide_capture(&f->asked, &f->account, NULL, &hold, &id, amount_minor, &f->d);
 	return done(f);
 }
 

@@ -83,7 +83,7 @@ CASE(capture_of_another_service)
 	assert_int_equal(do_countersigned(f, &r, f->totp), REASON_COUNTERSIGNED);
 	f->asked.service = WALLET;
 	fixture_begin(f);
-	decide_capture(&f->asked, &f->account, &r.payment, &capture, -1, &f->d);
+	decide_capture(&f->asked, &f->account, NULL, &r.payment, &capture, -1, &f->d);
 	fixture_commit(f);
 	assert_int_equal(f->d.events_n, 0);
 }
