@@ -210,10 +210,17 @@ run(struct txn *t, struct call *call, txn_fn *fn)
 	CHECK(!t->hot.buf.full);
 }
 
+/* What one call may add must still fit: a handful of events, one claim. */
+static bool
+txn_full(const struct txn *t)
+{
+	return t->events_n >= STORE_BATCH_MAX / 2 || t->claims_n >= TXN_CLAIMS_MAX;
+}
+
 static void
 run_waiting(struct txn *t)
 {
-	while (t->waiting != NULL && !t->committing && t->loaded && t->events_n < STORE_BATCH_MAX / 2) {
+	while (t->waiting != NULL && !t->committing && t->loaded && !txn_full(t)) {
 		struct waiting *w = t->waiting;
 
 		t->waiting = w->next;
@@ -302,7 +309,7 @@ txn_run(struct engine *e, const struct id *key, struct call *call, txn_fn *fn)
 		call_unavailable(call, "store");
 		return true;
 	}
-	if (!t->loaded || t->committing || t->waiting != NULL || t->events_n >= STORE_BATCH_MAX / 2) {
+	if (!t->loaded || t->committing || t->waiting != NULL || txn_full(t)) {
 		wait_for(t, call, fn);
 		return false;
 	}
