@@ -18,6 +18,7 @@ libengine_la_SOURCES = \
 	%reldir%/ids.c %reldir%/ids.h \
 	%reldir%/internal.c \
 	%reldir%/keyring.c %reldir%/keyring.h \
+	%reldir%/links.c %reldir%/links.h \
 	%reldir%/lookup.c %reldir%/lookup.h \
 	%reldir%/methods.c \
 	%reldir%/page.c %reldir%/page.h \

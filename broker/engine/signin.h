@@ -21,7 +21,6 @@ struct signin {
 	uint8_t purpose, state;
 	bool native;
 	struct id account;              /* of a link: the account's key */
-	char account_text[129];         /* its own id, for the card */
 	char nonce[SIGNIN_SECRET_TEXT + 1], verifier[SIGNIN_SECRET_TEXT + 1], oauth_state[SIGNIN_SECRET_TEXT + 1];
 	uint8_t start_token[16], cookie[16];
 	char return_url[SIGNIN_RETURN_URL_MAX + 1];
