@@ -116,10 +116,14 @@ class Client:
     """Calls on one Unix connection. forward: the fingerprint of a certificate, to ask as the gateway would."""
 
     def __init__(self, path, forward=None):
+        self.path, self.forward, self.pending, self.stale = path, forward, 0, False
+        self._connect()
+
+    def _connect(self):
         self.socket = socket.socket(socket.AF_UNIX)
         self.socket.settimeout(CALL_S)
-        self.socket.connect(path)
-        self.forward, self.buffer = forward, b""
+        self.socket.connect(self.path)
+        self.buffer, self.stale = b"", False
 
     def send(self, method, _more=False, /, **parameters):
         method = method if method.startswith("org.") else "org.countersign." + method
@@ -131,6 +135,11 @@ class Client:
         message = {"method": method, "parameters": parameters}
         if _more:
             message["more"] = True
+        if self.stale and self.pending == 0:
+            # Time went on: the broker closes connections that were idle for as long, now or in a moment.
+            self.socket.close()
+            self._connect()
+        self.pending += 1
         self.socket.sendall(json.dumps(message).encode() + b"\0")
 
     def read(self):
@@ -141,7 +150,10 @@ class Client:
                 raise EOFError("the broker closed the connection")
             self.buffer += data
         text, self.buffer = self.buffer.split(b"\0", 1)
-        return json.loads(text)
+        message = json.loads(text)
+        if not message.get("continues"):
+            self.pending -= 1
+        return message
 
     def receive(self):
         message = self.read()
@@ -453,6 +465,7 @@ class Broker:
             redirect = f"{self.url or 'https://127.0.0.1:1'}/callback/sandbox"
             self.provider = Provider(self.path("idp"), redirect)
             self.clock.follow(self.provider.move_clock)
+            self.clock.follow(self._time_went_on)
             self._certificates()
             self._files(https, stack, rights or {}, dict(
                 d=self.dir, port=self.port, link_cooling_off=link_cooling_off, factor_cooling_off=factor_cooling_off,
@@ -465,6 +478,10 @@ class Broker:
 
     def path(self, name):
         return os.path.join(self.dir, name)
+
+    def _time_went_on(self, _):
+        for client in self._clients:
+            client.stale = True
 
     def _certificates(self):
         ca = make_certificate(self.dir, "ca")
@@ -513,7 +530,9 @@ class Broker:
 
     def connect(self, name="service.sock"):
         """Another connection to one of the sockets."""
-        client = Client(self.path(name))
+        return self._keep(Client(self.path(name)))
+
+    def _keep(self, client):
         self._clients.append(client)
         return client
 
@@ -523,9 +542,7 @@ class Broker:
 
     def as_service(self, name):
         """A service by its certificate ("stranger": of no service), asked for the way the gateway does."""
-        client = Client(self.path("run/gateway.sock"), self.fingerprints.get(name, name))
-        self._clients.append(client)
-        return client
+        return self._keep(Client(self.path("run/gateway.sock"), self.fingerprints.get(name, name)))
 
     def person(self, linked=True, **rest):
         """A fresh account with TOTP enrolled, and an ID linked."""

@@ -2,6 +2,8 @@
 EXTRA_DIST += \
 	%reldir%/conftest.py \
 	%reldir%/harness.py \
-	%reldir%/test_forward.py
+	%reldir%/test_forward.py \
+	%reldir%/test_links.py \
+	%reldir%/test_sessions.py
 dist_check_SCRIPTS += %reldir%/check_scenario.sh
 TESTS += %reldir%/check_scenario.sh
