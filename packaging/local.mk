@@ -1,0 +1,55 @@
+# quickstart and check, and how to run a broker from the build tree.
+EXTRA_DIST += \
+	%reldir%/quickstart \
+	%reldir%/check \
+	%reldir%/lib/common.sh \
+	%reldir%/story/authority.py \
+	%reldir%/story/broker.py \
+	%reldir%/story/chapters.py \
+	%reldir%/story/client.py \
+	%reldir%/story/play.py \
+	%reldir%/story/screen.py
+
+quickstart_programs = countersignd countersign-engine countersign-gateway countersign-worker countersignctl \
+	plugins/oidc.la plugins/totp.la plugins/misbehave.la
+
+quickstart-programs: $(BUILT_SOURCES)
+	@$(MAKE) $(AM_MAKEFLAGS) $(quickstart_programs)
+
+# A broker of this build tree with a scratch configuration, until Ctrl-C. RUN_FLAGS="--story" plays the story first.
+RUN_FLAGS =
+run: quickstart-programs
+	@/usr/bin/python3 -B $(srcdir)/%reldir%/story/play.py --build . --no-story $(RUN_FLAGS)
+
+# The whole of `make check` with AddressSanitizer and UBSan, in asan-build/ of the build tree.
+ASAN_FLAGS = address,undefined
+check-asan:
+	@$(MKDIR_P) asan-build
+	@test -f asan-build/Makefile || { cd asan-build && \
+		$(abs_top_srcdir)/configure -q --enable-werror --enable-sanitize=$(ASAN_FLAGS) CFLAGS="-g -O1"; }
+	@ASAN_OPTIONS="$${ASAN_OPTIONS:-detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1}" \
+	 UBSAN_OPTIONS="$${UBSAN_OPTIONS:-print_stacktrace=1}" \
+		$(MAKE) $(AM_MAKEFLAGS) -C asan-build check
+
+# What the compiler does not say: layering, words, layout. clang-tidy's findings are advice.
+tidy: compile_commands.json
+	@$(srcdir)/tests/unit/check_tidy
+	@command -v clang-tidy >/dev/null || { echo "tidy: install clang-tidy" >&2; exit 1; }
+	@clang-tidy -p . --quiet --checks='-*,bugprone-*,-bugprone-easily-swappable-parameters,clang-analyzer-*,-clang-analyzer-security.insecureAPI.DeprecatedOrUnsafeBufferHandling' \
+		$$(cd $(srcdir) && find $(abs_top_srcdir)/broker $(abs_top_srcdir)/plugins -name '*.c') 2>/dev/null
+
+format:
+	@command -v clang-format >/dev/null || { echo "format: install clang-format" >&2; exit 1; }
+	@cd $(srcdir) && clang-format -i $$(find broker plugins include tests examples -name '*.[ch]')
+
+# For editors and clang-tidy: what make would run, without running it.
+compile_commands.json: Makefile
+	$(AM_V_GEN)$(MAKE) -s -n -B V=1 all 2>/dev/null | \
+		/usr/bin/python3 -B $(srcdir)/%reldir%/lib/compile_commands.py $(abs_builddir) > $@.tmp && mv $@.tmp $@
+CLEANFILES += compile_commands.json
+EXTRA_DIST += %reldir%/lib/compile_commands.py
+
+clean-local: clean-asan
+clean-asan:
+	rm -rf asan-build
+.PHONY: quickstart-programs run check-asan tidy format clean-asan

@@ -1,0 +1,243 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""Plays the story against a broker of its own, keeps it up, starts one in the background, stops it. See ../quickstart."""
+import argparse
+import os
+import select
+import shutil
+import signal
+import sys
+import tempfile
+import time
+
+from broker import DRIFT, PERIOD_S, STOP_S, Broker, Trouble, process_start, read_json, running, write_json
+from client import Authenticator, Lost, Refusal
+
+PROMISE = "A third-party ID can say who is asking. It can never say yes to spending."
+
+
+def arguments():
+    parser = argparse.ArgumentParser(prog="quickstart", description=__doc__)
+    parser.add_argument("--build", help="the build tree")
+    parser.add_argument("--dir")
+    mode = parser.add_mutually_exclusive_group()
+    for name in ("--once", "--background", "--stop", "--code", "--no-story"):
+        mode.add_argument(name, action="store_true")
+    given = parser.parse_args()
+    if not given.build and not (given.stop or given.code):
+        parser.error("--build is missing")
+    if not given.dir and (given.stop or given.code or given.background):
+        parser.error("--dir is missing")
+    return given
+
+
+def complain(error):
+    print(f"quickstart: {error}", file=sys.stderr)
+    return 1
+
+
+# -- stop and code: of a broker that runs elsewhere
+
+
+def stop(directory):
+    endpoints = running(directory)
+    path = os.path.join(directory, "endpoints.json")
+    if endpoints is None:
+        if not os.path.exists(path):
+            return complain(f"nothing runs in {directory}: there is no {path}")
+        os.unlink(path)
+        print(f"What ran in {directory} had ended already.")
+        return 0
+    keeper = os.pidfd_open(endpoints["keeper_pid"])
+    if process_start(endpoints["keeper_pid"]) != endpoints["keeper_start"]:
+        return 0  # it ended between the two looks
+    signal.pidfd_send_signal(keeper, signal.SIGTERM)
+    ended, _, _ = select.select([keeper], [], [], STOP_S + 5)
+    if not ended:
+        return complain(f"process {endpoints['keeper_pid']} does not end; see {endpoints['log']}")
+    return 0
+
+
+def code(directory):
+    visitor = read_json(os.path.join(directory, "visitor.json"))
+    if visitor is None:
+        return complain(f"there is no demonstration account in {directory}; play the story first")
+    app = Authenticator(visitor["uri"])
+    print(app.at(int(time.time() // app.period)))
+    return 0
+
+
+# -- a broker of our own
+
+
+def wait_for_end(broker):
+    """Until a signal says stop, or the daemon ends. The signals are blocked in all threads."""
+    child = os.pidfd_open(broker.process.pid)
+    wake_read, wake_write = os.pipe()
+    os.set_blocking(wake_write, False)
+    signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: None)
+    ready, _, _ = select.select([child, wake_read], [], [])
+    return child not in ready
+
+
+def background(given):
+    """Returns in the parent when the broker is ready; the child keeps it."""
+    os.makedirs(given.dir, mode=0o700, exist_ok=True)
+    told, tell = os.pipe()
+    if os.fork() != 0:
+        os.close(tell)
+        with os.fdopen(told) as pipe:
+            trouble = pipe.read()
+        return complain(trouble) if trouble else 0
+    os.close(told)
+    os.setsid()
+    null = os.open(os.devnull, os.O_RDONLY)
+    log = os.open(os.path.join(given.dir, "keeper.log"), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    os.dup2(null, 0)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    broker = Broker(given.build, given.dir)
+    try:
+        broker.start()
+    except (Trouble, OSError) as error:
+        broker.stop_unless_foreign()
+        os.write(tell, str(error).encode())
+        os._exit(1)
+    os.close(tell)
+    wait_for_end(broker)
+    broker.stop()
+    return 0
+
+
+def summary(screen, story, broker, ready_ms):
+    counts = story.counts
+    screen.line()
+    screen.rule()
+    screen.line()
+    screen.line("   " + screen.bold("What was proved"))
+    screen.line()
+    rows = (
+        ("The ID alone spent nothing", f"{story.thief_tries} tries with a stolen ID, 0.00 CNY"),
+        ("The owner's yes is bound", "to amount, currency and payee; signed, used once"),
+        ("Limits are exact", "10 of 50 at once; 200.00 of 200.00 CNY across a kill -9"),
+        ("A crash loses nothing", f"the engine answered again after {story.engine_back_ms:.0f} ms"),
+        ("A bad plugin costs itself", "unavailable there, the others unharmed"),
+    )
+    for name, value in rows:
+        screen.proof_row(name, value)
+    screen.line()
+    told = ", ".join(f"{counts.get(word, 0)} {word}" for word in ("permit", "step_up", "deny") if counts.get(word))
+    screen.line(f"   {story.requests} requests: {told}. {story.proofs} proofs in {story.took_s:.1f} s. "
+                f"Ready in {ready_ms:.0f} ms; {broker.memory_bytes() / 2**20:.0f} MiB in all.")
+
+
+def what_next(screen, broker, story):
+    """Lines to copy. Each is one line, however long, so that it can be pasted."""
+    at = broker.endpoints
+    screen.line()
+    screen.rule()
+    screen.line()
+    screen.line("   " + screen.bold("The broker stays up until Ctrl-C. Try:"))
+
+    def item(title, *lines):
+        screen.line()
+        screen.line("   " + screen.dim(title))
+        for line in lines:
+            screen.line("   " + line)
+
+    if story is not None:
+        person, challenge = story.ready_for_visitors()
+        write_json(broker.path("visitor.json"), {"uri": person.uri, "account": person.account})
+        item("A payment of 66.00 CNY waits for a code. In a browser (the certificate is of a CA made just now):",
+             challenge["url"])
+        item(f"a code for that page (good for about {PERIOD_S * DRIFT} s):",
+             f"packaging/quickstart --code --dir {broker.directory}")
+    ctl = f"{os.path.relpath(at['countersignctl'])} --socket {at['admin_socket']}"
+    item("as the admin:", f"{ctl} status", f"{ctl} events --follow", f'{ctl} provider freeze sandbox "just trying"')
+    item("as the service, over HTTPS:",
+         f"curl --cacert {at['ca']} --cert {at['client_cert']} --key {at['client_key']} {at['https']}/v1/whoami")
+    call = '{"method": "org.countersign.Whoami"}'
+    item("as the service, on the Unix socket (Varlink: JSON and a NUL byte):",
+         "/usr/bin/python3 -c 'import socket; s = socket.socket(socket.AF_UNIX); "
+         f's.connect("{at["socket"]}"); s.sendall(b"""{call}\\0"""); print(s.recv(65536)[:-1].decode())\'')
+    item("logs, configuration, certificates:", broker.directory)
+    screen.line()
+
+
+def facts(screen, broker, ready_ms):
+    at = broker.endpoints
+    screen.facts((
+        ("broker", f"{at['https']}, {at['socket']}"),
+        ("", screen.dim(f"parent, engine, gateway and a worker a plugin: ready in {ready_ms:.0f} ms")),
+        ("provider", f"{at['provider']}  {screen.dim('an OpenID Provider of its own')}"),
+        ("in", broker.directory),
+        ("note", f"codes change every {PERIOD_S} s and nothing cools off: for this demonstration only"),
+    ))
+
+
+def foreground(given):
+    from screen import Screen
+    from chapters import NotAsTold, Story
+    screen = Screen()
+    directory = given.dir or tempfile.mkdtemp(prefix="countersign-", dir="/tmp")
+    broker = Broker(given.build, directory)
+    story = None
+    status = 0
+    try:
+        screen.title("Countersign", PROMISE)
+        ready_ms = broker.start()
+        facts(screen, broker, ready_ms)
+        if not given.no_story:
+            story = Story(broker, screen, format(int(time.time()) % 36 ** 4, "x"))
+            story.play()
+            summary(screen, story, broker, ready_ms)
+        if not given.once:
+            what_next(screen, broker, story)
+            if not wait_for_end(broker):
+                status = complain(f"the broker ended by itself; see {broker.log}")
+            screen.line()
+        else:
+            screen.line()
+    except (NotAsTold, Refusal, Lost) as error:
+        screen.line()
+        status = complain(f"a step did not go as told.\n{error}")
+        show_log(broker)
+    except Trouble as error:
+        status = complain(error)
+    except KeyboardInterrupt:
+        screen.line()
+        status = 130
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        broker.stop_unless_foreign()
+        if not given.dir:
+            shutil.rmtree(directory, ignore_errors=True)
+    return status
+
+
+def show_log(broker):
+    """The end of the broker's log, before a scratch directory takes it away."""
+    try:
+        with open(broker.log, errors="replace") as log:
+            lines = log.readlines()[-12:]
+    except OSError:
+        return
+    print(f"The end of {broker.log}:\n{''.join(lines)}", file=sys.stderr)
+
+
+def main():
+    given = arguments()
+    if given.dir:
+        given.dir = os.path.abspath(given.dir)
+    if given.stop:
+        return stop(given.dir)
+    if given.code:
+        return code(given.dir)
+    return background(given) if given.background else foreground(given)
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    sys.exit(main())
