@@ -3,6 +3,8 @@ EXTRA_DIST += \
 	%reldir%/quickstart \
 	%reldir%/check \
 	%reldir%/lib/common.sh \
+	%reldir%/lib/compile_commands.py \
+	%reldir%/lib/count_tests.py \
 	%reldir%/story/authority.py \
 	%reldir%/story/broker.py \
 	%reldir%/story/chapters.py \
@@ -43,11 +45,13 @@ format:
 	@cd $(srcdir) && clang-format -i $$(find broker plugins include tests examples -name '*.[ch]')
 
 # For editors and clang-tidy: what make would run, without running it.
+# compile_old: what makes makefiles is left alone, which -B would otherwise make again.
+compile_old = -o Makefile -o config.status -o config.h -o stamp-h1 -o $(srcdir)/Makefile.in -o $(srcdir)/configure \
+	-o $(srcdir)/aclocal.m4 -o $(srcdir)/config.h.in -o libtool
 compile_commands.json: Makefile
-	$(AM_V_GEN)$(MAKE) -s -n -B V=1 all 2>/dev/null | \
-		/usr/bin/python3 -B $(srcdir)/%reldir%/lib/compile_commands.py $(abs_builddir) > $@.tmp && mv $@.tmp $@
+	$(AM_V_GEN)$(MAKE) -s -n -B V=1 $(compile_old) all 2>/dev/null | /usr/bin/python3 -B \
+		$(srcdir)/%reldir%/lib/compile_commands.py $(abs_builddir) $(abs_srcdir) > $@.tmp && mv $@.tmp $@
 CLEANFILES += compile_commands.json
-EXTRA_DIST += %reldir%/lib/compile_commands.py
 
 clean-local: clean-asan
 clean-asan:

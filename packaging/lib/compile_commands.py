@@ -25,11 +25,13 @@ def commands(text):
 
 
 def main():
-    directory = sys.argv[1]
+    directory, source = sys.argv[1:3]
     found = {}
     for words in commands(sys.stdin.read()):
-        path = next((os.path.normpath(os.path.join(directory, w)) for w in reversed(words) if w.endswith(".c")), None)
+        name = next((w for w in reversed(words) if w.endswith(".c")), None)
+        path = name and os.path.normpath(os.path.join(source, name))  # an absolute name stays what it is
         if path and os.path.exists(path):
+            words[words.index(name)] = path
             found[path] = {"directory": directory, "file": path, "arguments": words}
     json.dump([found[path] for path in sorted(found)], sys.stdout, indent=1)
     print()
