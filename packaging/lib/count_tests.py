@@ -43,13 +43,12 @@ def inner(log):
 def skip_reasons(log, result):
     """Why tests of a program were skipped: pytest's lines, or what a program that was skipped whole said."""
     told = [why for _, why in REASON.findall(log)]
-    if told:
-        return told
-    if result == "SKIP":
-        lines = [line for line in log.splitlines() if line.strip() and not re.match(r"(SKIP|=+)", line)]
-        return [lines[-1].strip() if lines else "the program does not say why"]
-    return [line.strip() for line in log.splitlines() if re.search(r"\bskip", line, re.I)][:5] or [
-        "the program does not say why"]
+    lines = [line.strip() for line in log.splitlines() if line.strip()]
+    if not told:
+        told = [line for line in lines if re.match(r"skip(ped)?:", line, re.I)]
+    if not told and result == "SKIP":
+        told = [line for line in lines if not re.match(r"SKIP|=+", line)][-1:]
+    return [re.sub(r"^skip(ped)?: *", "", why) for why in dict.fromkeys(told)] or ["the program does not say why"]
 
 
 class Count:

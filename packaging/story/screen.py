@@ -84,7 +84,10 @@ class Screen:
         if len(asks) > ASKS:
             asks = asks[:ASKS - 1] + ("…" if self.unicode else "~")
         self.line(f"{INDENT}{self.bold(who.ljust(WHO))} {asks.ljust(ASKS)} {self.outcome(word)}{reason}")
-        self.wrapped(f"{call}: {why}", " " * len(head), self.dim)
+        lines = textwrap.wrap(why, self.width - len(head) - len(call) - 2)
+        self.line(" " * len(head) + lines[0].ljust(self.width - len(head) - len(call)) + self.dim(call))
+        for part in lines[1:]:
+            self.line(" " * len(head) + part)
 
     def proof(self, text, good):
         mark = ("✓" if self.unicode else "+") if good else ("✗" if self.unicode else "x")
