@@ -7,6 +7,7 @@ libengine_la_SOURCES = \
 	%reldir%/admin_things.c \
 	%reldir%/answer.c %reldir%/answer.h \
 	%reldir%/api.h \
+	%reldir%/browser.c \
 	%reldir%/call.c %reldir%/call.h \
 	%reldir%/cold.c %reldir%/cold.h \
 	%reldir%/engine.c %reldir%/engine.h \

@@ -12,6 +12,8 @@ enum { SIGNIN_BUCKETS = 4096 };
 
 struct signins {
 	struct signin *buckets[SIGNIN_BUCKETS];
+	struct signin *by_start[SIGNIN_BUCKETS];
+	struct signin *by_state[SIGNIN_BUCKETS];
 	size_t n;
 	int64_t swept_ms;
 };
@@ -20,6 +22,19 @@ static struct signin **
 bucket_of(struct signins *all, const struct id *id)
 {
 	return &all->buckets[(size_t)(id->b[0] | id->b[1] << 8) % SIGNIN_BUCKETS];
+}
+
+static struct signin **
+start_bucket(struct signins *all, const uint8_t token[16])
+{
+	return &all->by_start[(size_t)(token[0] | token[1] << 8) % SIGNIN_BUCKETS];
+}
+
+/* Two characters of base64url carry twelve random bits. */
+static struct signin **
+state_bucket(struct signins *all, const char *text)
+{
+	return &all->by_state[((size_t)(uint8_t)text[0] * 67 + (uint8_t)text[1]) % SIGNIN_BUCKETS];
 }
 
 struct signins *
@@ -37,6 +52,12 @@ free_one(struct signins *all, struct signin **at)
 	struct signin *s = *at;
 
 	*at = s->next;
+	for (at = start_bucket(all, s->start_token); *at != s; at = &(*at)->start_next)
+		;
+	*at = s->start_next;
+	for (at = state_bucket(all, s->oauth_state); *at != s; at = &(*at)->state_next)
+		;
+	*at = s->state_next;
 	all->n--;
 	secret_wipe(s, sizeof(*s));
 	free(s);
@@ -103,7 +124,6 @@ signin_begin(struct engine *e)
 	s = calloc(1, sizeof(*s));
 	CHECK(s != NULL);
 	secret_random(s->id.b, sizeof(s->id.b));
-	/* State and start token carry the id, so that both find the sign-in; the rest of them is secret. */
 	secret_random(s->start_token, sizeof(s->start_token));
 	random_text(s->nonce);
 	random_text(s->verifier);
@@ -111,6 +131,12 @@ signin_begin(struct engine *e)
 	s->expires_ms = e->now.wall_ms + SIGNIN_MS;
 	at = bucket_of(all, &s->id);
 	s->next = *at;
+	*at = s;
+	at = start_bucket(all, s->start_token);
+	s->start_next = *at;
+	*at = s;
+	at = state_bucket(all, s->oauth_state);
+	s->state_next = *at;
 	*at = s;
 	all->n++;
 	return s;
@@ -135,11 +161,9 @@ signin_find(struct engine *e, const struct id *id)
 struct signin *
 signin_by_start(struct engine *e, const uint8_t token[16])
 {
-	for (size_t i = 0; i < SIGNIN_BUCKETS; i++) {
-		for (struct signin *s = e->signins->buckets[i]; s != NULL; s = s->next) {
-			if (secret_equal(s->start_token, token, sizeof(s->start_token)))
-				return alive(e, s) && s->state == SIGNIN_BEGUN && !s->native ? s : NULL;
-		}
+	for (struct signin *s = *start_bucket(e->signins, token); s != NULL; s = s->start_next) {
+		if (secret_equal(s->start_token, token, sizeof(s->start_token)))
+			return alive(e, s) && s->state == SIGNIN_BEGUN && !s->native ? s : NULL;
 	}
 	return NULL;
 }
@@ -147,11 +171,11 @@ signin_by_start(struct engine *e, const uint8_t token[16])
 struct signin *
 signin_by_state(struct engine *e, struct view oauth_state)
 {
-	for (size_t i = 0; oauth_state.len == SIGNIN_SECRET_TEXT && i < SIGNIN_BUCKETS; i++) {
-		for (struct signin *s = e->signins->buckets[i]; s != NULL; s = s->next) {
-			if (secret_equal(s->oauth_state, oauth_state.data, SIGNIN_SECRET_TEXT))
-				return alive(e, s) && s->state == SIGNIN_STARTED ? s : NULL;
-		}
+	if (oauth_state.len != SIGNIN_SECRET_TEXT)
+		return NULL;
+	for (struct signin *s = *state_bucket(e->signins, oauth_state.data); s != NULL; s = s->state_next) {
+		if (secret_equal(s->oauth_state, oauth_state.data, SIGNIN_SECRET_TEXT))
+			return alive(e, s) && s->state == SIGNIN_STARTED ? s : NULL;
 	}
 	return NULL;
 }

@@ -30,7 +30,7 @@ struct signin {
 	/* SIGNIN_FAILED: a denial, or what the provider's plugin found wrong; neither: nobody has linked this ID */
 	uint8_t reason;
 	const char *refusal;
-	struct signin *next;
+	struct signin *next, *start_next, *state_next;
 };
 
 struct signins *signins_new(void);
