@@ -360,6 +360,44 @@ class Provider:
         self._running.stop()
 
 
+class Browser:
+    """A browser without scripts: cookies, and requests to the broker's pages."""
+
+    def __init__(self, broker):
+        self.broker, self.cookies = broker, {}
+
+    def ask(self, method, url, body=None, headers=None):
+        """(status, headers, body) of a path, or of a URL that must be the broker's."""
+        if not url.startswith("/"):
+            assert url.startswith(self.broker.url + "/"), url
+            url = url[len(self.broker.url):]
+        headers = dict(headers or {})
+        if self.cookies:
+            headers["Cookie"] = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
+        status, got, text = self.broker.web(method, url, body, None, headers)
+        for line in got.get_all("Set-Cookie") or []:
+            name, _, value = line.partition(";")[0].partition("=")
+            self.cookies[name] = value
+        return status, got, text.decode()
+
+    def get(self, url):
+        return self.ask("GET", url)
+
+    def post(self, url, **fields):
+        return self.ask("POST", url, urllib.parse.urlencode(fields),
+                        {"Content-Type": "application/x-www-form-urlencoded", "Origin": self.broker.url})
+
+    def leave(self, start_url):
+        """Opens a start URL; gives the provider's URL that it redirects to."""
+        status, headers, text = self.get(start_url)
+        assert status in (302, 303), (status, text)
+        return headers["Location"]
+
+    def sign_in(self, start_url, user):
+        """Through the provider and back; gives the broker's answer to the callback."""
+        return self.get(self.broker.provider.sign_in(self.leave(start_url), user))
+
+
 class Person:
     """An account with its owner: a TOTP app, and IDs at the provider."""
 

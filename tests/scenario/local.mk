@@ -2,6 +2,7 @@
 EXTRA_DIST += \
 	%reldir%/conftest.py \
 	%reldir%/harness.py \
+	%reldir%/test_browser.py \
 	%reldir%/test_forward.py \
 	%reldir%/test_links.py \
 	%reldir%/test_sessions.py
