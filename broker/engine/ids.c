@@ -96,11 +96,15 @@ id_view(const struct id_text *t)
 enum cs_err
 id_parse(enum id_kind kind, struct view text, struct id *account, struct id *id)
 {
+	static const struct id nobody;
 	size_t prefix = strlen(kinds[kind].prefix), n = kinds[kind].account ? 32 : 16;
 	uint8_t bytes[32];
 
 	if (text.len <= prefix || memcmp(text.data, kinds[kind].prefix, prefix) != 0 ||
 	    !base32_decode(view_of(text.data + prefix, text.len - prefix), bytes, n))
+		return CS_ERR_SYNTAX;
+	/* The zero key is the broker's own record: no account, and nothing that a caller may name a thing of. */
+	if (kinds[kind].account && memcmp(bytes, nobody.b, sizeof(nobody.b)) == 0)
 		return CS_ERR_SYNTAX;
 	if (kinds[kind].account)
 		memcpy(account->b, bytes, 16);

@@ -22,7 +22,7 @@ struct id_text {
 /* Of an account's thing; sign-ins and enrolments have no account: NULL. */
 struct id_text id_format(enum id_kind kind, const struct id *account, const struct id *id);
 struct view id_view(const struct id_text *t);
-/* CS_ERR_SYNTAX where it is not an id of this kind. account may be NULL for the kinds without one. */
+/* CS_ERR_SYNTAX where it is not an id of this kind, or is one of the zero key, which no account has. account may be NULL for the kinds without one. */
 enum cs_err id_parse(enum id_kind kind, struct view text, struct id *account, struct id *id);
 
 /* n bytes to base32, without NUL; returns the length. */
