@@ -21,6 +21,11 @@ unit_tests += %reldir%/test_clock
 %canon_reldir%_test_clock_SOURCES = %reldir%/test_clock.c %reldir%/unit.h
 %canon_reldir%_test_clock_LDADD = libbase_testclock.la $(CMOCKA_LIBS)
 
+unit_tests += %reldir%/test_cold
+%canon_reldir%_test_cold_SOURCES = %reldir%/test_cold.c %reldir%/unit.h
+%canon_reldir%_test_cold_CPPFLAGS = $(AM_CPPFLAGS) $(CRYPTO_CFLAGS)
+%canon_reldir%_test_cold_LDADD = libengine.la libstore.la librole.la libconfig.la libcore.la libbase.la $(SQLITE_LIBS) $(CRYPTO_LIBS) -lpthread $(CMOCKA_LIBS)
+
 unit_tests += %reldir%/test_config
 %canon_reldir%_test_config_SOURCES = %reldir%/test_config.c %reldir%/unit.h
 %canon_reldir%_test_config_LDADD = libconfig.la libcore.la libbase.la $(CMOCKA_LIBS)
@@ -28,6 +33,11 @@ unit_tests += %reldir%/test_config
 unit_tests += %reldir%/test_decide
 %canon_reldir%_test_decide_SOURCES = %reldir%/test_decide.c %reldir%/unit.h %reldir%/core_fixture.c %reldir%/core_fixture.h
 %canon_reldir%_test_decide_LDADD = libcore.la libbase.la $(CMOCKA_LIBS)
+
+unit_tests += %reldir%/test_engine_ids
+%canon_reldir%_test_engine_ids_SOURCES = %reldir%/test_engine_ids.c %reldir%/unit.h
+%canon_reldir%_test_engine_ids_CPPFLAGS = $(AM_CPPFLAGS) $(CRYPTO_CFLAGS)
+%canon_reldir%_test_engine_ids_LDADD = libengine.la libstore.la librole.la libconfig.la libcore.la libbase.la $(SQLITE_LIBS) $(CRYPTO_LIBS) -lpthread $(CMOCKA_LIBS)
 
 unit_tests += %reldir%/test_event_code
 %canon_reldir%_test_event_code_SOURCES = %reldir%/test_event_code.c %reldir%/unit.h %reldir%/account_random.h
@@ -40,6 +50,11 @@ unit_tests += %reldir%/test_http
 unit_tests += %reldir%/test_json
 %canon_reldir%_test_json_SOURCES = %reldir%/test_json.c %reldir%/unit.h
 %canon_reldir%_test_json_LDADD = libbase.la $(CMOCKA_LIBS)
+
+unit_tests += %reldir%/test_keyring
+%canon_reldir%_test_keyring_SOURCES = %reldir%/test_keyring.c %reldir%/unit.h
+%canon_reldir%_test_keyring_CPPFLAGS = $(AM_CPPFLAGS) $(CRYPTO_CFLAGS) $(JANSSON_CFLAGS)
+%canon_reldir%_test_keyring_LDADD = libengine.la libstore.la librole.la libconfig.la libcore.la libbase.la $(SQLITE_LIBS) $(CRYPTO_LIBS) -lpthread $(JANSSON_LIBS) $(CMOCKA_LIBS)
 
 unit_tests += %reldir%/test_load
 %canon_reldir%_test_load_SOURCES = %reldir%/test_load.c %reldir%/unit.h
@@ -88,6 +103,11 @@ unit_tests += %reldir%/test_secret
 unit_tests += %reldir%/test_stack
 %canon_reldir%_test_stack_SOURCES = %reldir%/test_stack.c %reldir%/unit.h
 %canon_reldir%_test_stack_LDADD = libcore.la libbase.la $(CMOCKA_LIBS)
+
+unit_tests += %reldir%/test_texts
+%canon_reldir%_test_texts_SOURCES = %reldir%/test_texts.c %reldir%/unit.h
+%canon_reldir%_test_texts_CPPFLAGS = $(AM_CPPFLAGS) $(CRYPTO_CFLAGS)
+%canon_reldir%_test_texts_LDADD = libengine.la libstore.la librole.la libconfig.la libcore.la libbase.la $(SQLITE_LIBS) $(CRYPTO_LIBS) -lpthread $(CMOCKA_LIBS)
 
 unit_tests += %reldir%/test_totp
 %canon_reldir%_test_totp_SOURCES = %reldir%/test_totp.c %reldir%/unit.h %reldir%/plugin_host.h
