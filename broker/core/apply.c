@@ -142,7 +142,7 @@ link_narrowed(struct account *a, const struct event *e, struct apply_left *left)
 	sessions_drop(a, l->no);
 	challenges_void(a, l->no, 0);
 	if (l->state == LINK_REVOKED)
-		allowances_revoke(a, l->no);
+		allowances_void(a, l->no);
 	return true;
 }
 
@@ -320,7 +320,7 @@ not_me(struct account *a, const struct event *e, struct apply_left *left)
 	if (frozen_no != link_no)
 		sessions_end(a, 0, e->time_ms);
 	sessions_end(a, link_no, e->time_ms);
-	allowances_revoke(a, link_no);
+	allowances_void(a, link_no);
 	holds_void(a, link_no);
 	return true;
 }
@@ -333,7 +333,7 @@ closed(struct account *a, const struct event *e, struct apply_left *left)
 	a->status = ACCOUNT_CLOSED;
 	sessions_drop(a, 0);
 	challenges_void(a, 0, 0);
-	allowances_revoke(a, 0);
+	allowances_void(a, 0);
 	holds_void(a, 0);
 	return true;
 }

@@ -39,7 +39,7 @@ challenges_void(struct account *a, uint32_t link_no, uint32_t but)
 }
 
 void
-allowances_revoke(struct account *a, uint32_t link_no)
+allowances_void(struct account *a, uint32_t link_no)
 {
 	for (size_t i = 0; i < a->allowances_n; i++) {
 		if (link_no == 0 || a->allowances[i].link_no == link_no)

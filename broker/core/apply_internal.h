@@ -20,7 +20,7 @@ struct challenge *challenge_by_no(struct account *a, uint32_t no);
 bool challenge_use(struct account *a, int64_t no);
 /* Voids open and unredeemed challenges of a link (0: of all), but the one with serial `but`. */
 void challenges_void(struct account *a, uint32_t link_no, uint32_t but);
-void allowances_revoke(struct account *a, uint32_t link_no);
+void allowances_void(struct account *a, uint32_t link_no);
 void sessions_drop(struct account *a, uint32_t link_no);
 /* Holds of a link (0: of all) are given up; what they counted stays counted. */
 void holds_void(struct account *a, uint32_t link_no);

@@ -1,10 +1,12 @@
 # engine: store, keys, decisions. libengine.la is everything but loop and main: tests and the simulator link it.
 noinst_LTLIBRARIES += libengine.la
 libengine_la_SOURCES = \
+	%reldir%/accounts.c \
 	%reldir%/admin.c %reldir%/admin.h \
 	%reldir%/admin_explain.c \
 	%reldir%/admin_status.c \
 	%reldir%/admin_things.c \
+	%reldir%/allowances.c \
 	%reldir%/answer.c %reldir%/answer.h \
 	%reldir%/api.h \
 	%reldir%/browser.c \
@@ -19,10 +21,12 @@ libengine_la_SOURCES = \
 	%reldir%/ids.c %reldir%/ids.h \
 	%reldir%/internal.c \
 	%reldir%/keyring.c %reldir%/keyring.h \
+	%reldir%/limits_api.c \
 	%reldir%/links.c %reldir%/links.h \
 	%reldir%/lookup.c %reldir%/lookup.h \
 	%reldir%/methods.c \
 	%reldir%/page.c %reldir%/page.h \
+	%reldir%/page_api.c \
 	%reldir%/payments.c \
 	%reldir%/proof.c %reldir%/proof.h \
 	%reldir%/receipt.c %reldir%/receipt.h \

@@ -3,6 +3,9 @@
 #include "broker/engine/api.h"
 
 static const struct method methods[] = {
+	{"org.countersign.Accounts.Close", accounts_close, FOR_SERVICE, RIGHT_ENROL, false},
+	{"org.countersign.Accounts.Get", accounts_get, FOR_SERVICE, RIGHT_LOOKUP, false},
+	{"org.countersign.Accounts.ReportNotMe", accounts_report_not_me, FOR_SERVICE, 0, false},
 	{"org.countersign.Admin.Account", admin_account, FOR_ADMIN, 0, false},
 	{"org.countersign.Admin.Events", admin_events, FOR_ADMIN, 0, true},
 	{"org.countersign.Admin.Explain", admin_explain, FOR_ADMIN, 0, false},
@@ -14,6 +17,9 @@ static const struct method methods[] = {
 	{"org.countersign.Admin.SetLimit", admin_set_limit, FOR_ADMIN, 0, false},
 	{"org.countersign.Admin.Status", admin_status, FOR_ADMIN, 0, false},
 	{"org.countersign.Admin.Thaw", admin_thaw, FOR_ADMIN, 0, false},
+	{"org.countersign.Allowances.Grant", allowances_grant, FOR_SERVICE, RIGHT_SPEND, false},
+	{"org.countersign.Allowances.List", allowances_list, FOR_SERVICE, 0, false},
+	{"org.countersign.Allowances.Revoke", allowances_revoke, FOR_SERVICE, 0, false},
 	{"org.countersign.Events.Watch", events_watch, FOR_SERVICE, 0, true},
 	{"org.countersign.Factors.Begin", factors_begin, FOR_SERVICE, RIGHT_ENROL, false},
 	{"org.countersign.Factors.Finish", factors_finish, FOR_SERVICE, RIGHT_ENROL, false},
@@ -24,6 +30,12 @@ static const struct method methods[] = {
 	{"org.countersign.Internal.Forward", internal_forward, FOR_GATEWAY, 0, false},
 	{"org.countersign.Internal.Health", internal_health, FOR_GATEWAY, 0, false},
 	{"org.countersign.Internal.Keys", internal_keys, FOR_GATEWAY, 0, false},
+	{"org.countersign.Internal.PageOpen", internal_page_open, FOR_GATEWAY, 0, false},
+	{"org.countersign.Internal.PageProbe", internal_page_probe, FOR_GATEWAY, 0, false},
+	{"org.countersign.Internal.PageRefuse", internal_page_refuse, FOR_GATEWAY, 0, false},
+	{"org.countersign.Internal.PageRespond", internal_page_respond, FOR_GATEWAY, 0, false},
+	{"org.countersign.Limits.Get", limits_get, FOR_SERVICE, 0, false},
+	{"org.countersign.Limits.Set", limits_set, FOR_SERVICE, RIGHT_SPEND, false},
 	{"org.countersign.Links.Begin", links_begin, FOR_SERVICE, RIGHT_LINK, false},
 	{"org.countersign.Links.Complete", links_complete, FOR_SERVICE, RIGHT_LINK, false},
 	{"org.countersign.Links.Get", links_get, FOR_SERVICE, 0, false},

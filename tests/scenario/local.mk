@@ -2,9 +2,14 @@
 EXTRA_DIST += \
 	%reldir%/conftest.py \
 	%reldir%/harness.py \
+	%reldir%/test_accounts.py \
+	%reldir%/test_allowances.py \
 	%reldir%/test_browser.py \
+	%reldir%/test_factors.py \
 	%reldir%/test_forward.py \
+	%reldir%/test_limits.py \
 	%reldir%/test_links.py \
-	%reldir%/test_sessions.py
+	%reldir%/test_sessions.py \
+	%reldir%/test_stepup.py
 dist_check_SCRIPTS += %reldir%/check_scenario.sh
 TESTS += %reldir%/check_scenario.sh

@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One prompt: shown, answered, refused, watched; by the service or on the page."""
+import pytest
+
+
+@pytest.fixture
+def asked(broker):
+    """Someone who is asked to confirm a second factor: (person, challenge)."""
+    person = broker.person(linked=False)
+    begun = person.service.call("Factors.Begin", account=person.account, kind="totp", label="tablet")
+    return person, begun["challenge"]
+
+
+def respond(person, challenge, value, step=None):
+    return person.service.call("StepUp.Respond", challenge=challenge["id"],
+                               answers=[{"step": step or person.totp.id, "value": value}])
+
+
+def test_card_shows_who_asks_for_what(asked):
+    person, challenge = asked
+    shown = person.service.call("StepUp.Get", challenge=challenge["id"])
+    card = shown["card"]
+    assert (card["service"], card["what"], card["expires_at"]) == ("checkout", "factor", challenge["expires_at"])
+    assert card["account_hint"] != person.account and "***" in card["account_hint"]
+    step, = shown["steps"]
+    assert (step["id"], step["kind"], step["type"], step["label"]) == (person.totp.id, "totp", "code", "phone")
+    assert (shown["state"], shown["attempts_left"]) == ("open", 5)
+
+
+def test_right_code_completes(asked):
+    person, challenge = asked
+    assert respond(person, challenge, person.totp.code())["state"] == "done"
+
+
+def test_wrong_code_is_counted(asked):
+    person, challenge = asked
+    answer = respond(person, challenge, person.totp.wrong())
+    assert (answer["state"], answer["reason"], answer["attempts_left"]) == ("open", "factor_rejected", 4)
+    assert person.service.call("StepUp.Get", challenge=challenge["id"])["attempts_left"] == 4
+
+
+def test_five_wrong_codes_lock(asked):
+    person, challenge = asked
+    for _ in range(5):
+        answer = respond(person, challenge, person.totp.wrong())
+    assert (answer["state"], answer["attempts_left"]) == ("locked", 0)
+    factor, = person.service.call("Factors.List", account=person.account)["factors"]
+    assert factor["state"] == "locked"
+
+
+def test_locked_factor_waits_a_minute(asked):
+    person, challenge = asked
+    for _ in range(5):
+        respond(person, challenge, person.totp.wrong())
+    begin = {"account": person.account, "kind": "totp"}
+    assert person.service.call("Factors.Begin", **begin)["reason"] == "factor_locked"
+    person.broker.clock.advance(61_000)
+    again = person.service.call("Factors.Begin", **begin)["challenge"]
+    assert respond(person, again, person.totp.code())["state"] == "done"
+
+
+def test_refused_is_refused(asked):
+    person, challenge = asked
+    assert person.service.call("StepUp.Refuse", challenge=challenge["id"]) == {"state": "refused"}
+    answer = respond(person, challenge, person.totp.code())
+    assert (answer["state"], answer["reason"]) == ("refused", "challenge_refused")
+
+
+def test_reported_freezes(asked):
+    person, challenge = asked
+    person.service.call("StepUp.Refuse", challenge=challenge["id"], report=True)
+    assert person.service.call("Accounts.Get", account=person.account)["frozen"] == ["account"]
+
+
+def test_over_after_five_minutes(asked):
+    person, challenge = asked
+    person.broker.clock.advance(301_000)
+    assert person.service.call("StepUp.Get", challenge=challenge["id"])["state"] == "expired"
+    answer = respond(person, challenge, person.totp.code())
+    assert (answer["state"], answer["reason"]) == ("expired", "challenge_expired")
+
+
+def test_watch_hears_of_the_answer(asked):
+    person, challenge = asked
+    watch = person.broker.connect().watch("StepUp.Watch", challenge=challenge["id"])
+    assert next(watch) == {"state": "open"}
+    respond(person, challenge, person.totp.code())
+    assert list(watch) == [{"state": "done"}]
+
+
+def test_watch_hears_of_the_refusal(asked):
+    person, challenge = asked
+    watch = person.broker.connect().watch("StepUp.Watch", challenge=challenge["id"])
+    assert next(watch) == {"state": "open"}
+    person.service.call("StepUp.Refuse", challenge=challenge["id"])
+    assert list(watch) == [{"state": "refused"}]
+
+
+def test_watch_hears_that_time_is_over(asked):
+    person, challenge = asked
+    watch = person.broker.connect().watch("StepUp.Watch", challenge=challenge["id"])
+    assert next(watch) == {"state": "open"}
+    person.broker.clock.advance(301_000)
+    assert list(watch) == [{"state": "expired"}]
+
+
+def test_watch_without_more_answers_once(asked):
+    person, challenge = asked
+    assert person.service.call("StepUp.Watch", challenge=challenge["id"]) == {"state": "open"}
+
+
+def test_watcher_that_leaves_does_no_harm(asked):
+    person, challenge = asked
+    for _ in range(3):
+        client = person.broker.connect()
+        client.send("StepUp.Watch", True, challenge=challenge["id"])
+        client.receive()
+        client.close()
+    assert respond(person, challenge, person.totp.code())["state"] == "done"
+
+
+def test_two_answers_at_once_are_taken_in_order(asked):
+    person, challenge = asked
+    answer = person.service.call("StepUp.Respond", challenge=challenge["id"], answers=[
+        {"step": person.totp.id, "value": person.totp.wrong()}, {"step": person.totp.id, "value": "000000"}])
+    assert (answer["state"], answer["attempts_left"]) == ("open", 4)
+
+
+@pytest.mark.parametrize("answers", [[], [{"step": "x"}], [{"step": "x", "value": "1" * 65}], ["x"],
+                                     [{"step": "x", "value": "1"}] * 5])
+def test_malformed_answers_are_named(asked, answers):
+    person, challenge = asked
+    error = person.service.fails("StepUp.Respond", challenge=challenge["id"], answers=answers)
+    assert (error.name, error.parameters["field"]) == ("InvalidParameter", "answers")
+
+
+def test_answers_with_other_factors_are_not_found(asked):
+    person, challenge = asked
+    stranger = person.broker.person(linked=False)
+    for step in (stranger.totp.id, "fact_", "x"):
+        error = person.service.fails("StepUp.Respond", challenge=challenge["id"],
+                                     answers=[{"step": step, "value": "123456"}])
+        assert (error.name, error.parameters) == ("NotFound", {"what": "step"})
+
+
+def test_challenge_of_another_service_does_not_exist(asked, market):
+    person, challenge = asked
+    for method, rest in (("Get", {}), ("Refuse", {}), ("Watch", {}),
+                         ("Respond", {"answers": [{"step": person.totp.id, "value": person.totp.code()}]})):
+        assert market.fails("StepUp." + method, challenge=challenge["id"], **rest).name == "NotFound"
+
+
+def token_of(challenge):
+    return challenge["url"].rpartition("/")[2]
+
+
+def test_page_probe_reveals_nothing(asked, broker):
+    _, challenge = asked
+    gateway = broker.gateway()
+    assert gateway.call("Internal.PageProbe", token=token_of(challenge)) == {"known": True}
+    assert gateway.call("Internal.PageProbe", token="a" * 26) == {"known": False}
+
+
+def test_page_confirms(asked, broker):
+    person, challenge = asked
+    gateway, token = broker.gateway(), token_of(challenge)
+    opened = gateway.call("Internal.PageOpen", token=token)
+    assert (opened["state"], opened["card"]["what"]) == ("open", "factor")
+    answer = gateway.call("Internal.PageRespond", token=token, cookie=opened["cookie"],
+                          answers=[{"step": opened["steps"][0]["id"], "value": person.totp.code()}])
+    assert answer["state"] == "done"
+    assert gateway.call("Internal.PageOpen", token=token, cookie=opened["cookie"])["state"] == "done"
+    assert person.service.call("StepUp.Get", challenge=challenge["id"])["state"] == "done"
+
+
+def test_page_refuses_and_reports(asked, broker):
+    person, challenge = asked
+    gateway, token = broker.gateway(), token_of(challenge)
+    cookie = gateway.call("Internal.PageOpen", token=token)["cookie"]
+    assert gateway.call("Internal.PageRefuse", token=token, cookie=cookie, report=True)["state"] == "refused"
+    assert person.service.call("Accounts.Get", account=person.account)["frozen"] == ["account"]
+
+
+def test_page_in_the_browser(asked, broker):
+    """As a browser sees it: a button first, then the card, then the code."""
+    person, challenge = asked
+    path = "/c/" + token_of(challenge)
+    status, _, body = broker.web("GET", path, certificate=None)
+    assert status == 200 and b"checkout" not in body
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    status, headers, body = broker.web("POST", path, b"do=open", certificate=None, headers=form)
+    assert status == 200 and b"checkout" in body
+    cookie = headers["Set-Cookie"].partition(";")[0]
+    text = body.decode()
+    proof = text.partition('name="proof" value="')[2].partition('"')[0]
+    data = f"do=answer&proof={proof}&step={person.totp.id}&code={person.totp.code()}".encode()
+    status, _, body = broker.web("POST", path, data, certificate=None, headers={**form, "Cookie": cookie})
+    assert status == 200
+    assert person.service.call("StepUp.Get", challenge=challenge["id"])["state"] == "done"
