@@ -486,13 +486,14 @@ class Person:
 class Broker:
     """
     Keywords change the configuration: https=False, link_cooling_off="24h", factor_cooling_off, policy_limits, stack,
-    provider_extra (lines of the provider), extra (lines of the file), rights={"market": "lookup"}.
+    provider_extra (lines of the provider), extra (lines of the file), rights={"market": "lookup"},
+    clients=["PROVIDER"] (where checkout has the client id "countersign-app", besides the sandbox).
     """
 
     SERVICES = {"checkout": "countersign-app", "market": "another-app"}
 
     def __init__(self, https=True, link_cooling_off="0", factor_cooling_off="0", stack=STACK, provider_extra="",
-                 extra="", rights=None,
+                 extra="", rights=None, clients=(),
                  policy_limits="per-payment 1000 per-day 3000 per-month 20000 count-day 100 count-month 1000"):
         self.dir = tempfile.mkdtemp(prefix="cs.")
         self._clients, self._process, self.provider = [], None, None
@@ -505,7 +506,7 @@ class Broker:
             self.clock.follow(self.provider.move_clock)
             self.clock.follow(self._time_went_on)
             self._certificates()
-            self._files(https, stack, rights or {}, dict(
+            self._files(https, stack, rights or {}, clients, dict(
                 d=self.dir, port=self.port, link_cooling_off=link_cooling_off, factor_cooling_off=factor_cooling_off,
                 policy_limits=policy_limits, provider_extra=provider_extra, extra=extra,
                 issuer=self.provider.issuer, ca=self.provider.ca))
@@ -530,12 +531,14 @@ class Broker:
             der = certificate.public_bytes(serialization.Encoding.DER)
             self.fingerprints[name] = hashlib.sha256(der).hexdigest()
 
-    def _files(self, https, stack, rights, values):
+    def _files(self, https, stack, rights, clients, values):
         for name in ("run", "state", "services", "plugins"):
             os.mkdir(self.path(name), 0o700)
-        for name in ("oidc.so", "totp.so"):
-            # Libtool's own are links; the broker takes real files only.
-            shutil.copyfile(os.path.join(BUILD, "plugins", ".libs", name), self.path("plugins/" + name))
+        for name in ("oidc.so", "totp.so", "misbehave.so"):
+            # Where libtool built it; the broker takes real files only.
+            built = os.path.join(BUILD, "plugins", ".libs", name)
+            if os.path.exists(built):
+                shutil.copyfile(built, self.path("plugins/" + name))
         _write(self.path("sandbox.secret"), "secret\n")
         _write(self.path("services/checkout"), stack)
         _write(self.path("services/other"), "spend  requisite  deny\n")
@@ -544,8 +547,9 @@ class Broker:
                            uid=f"uid {os.getuid()}" if name == "checkout" else "",
                            doors=("unix https" if name == "checkout" else "https"), rights=rights.get(name, RIGHTS))
             for name, client in self.SERVICES.items())
-        services = services.replace(f'"sandbox" "{self.SERVICES["checkout"]}"',
-                                    f'"sandbox" "{self.SERVICES["checkout"]}"\n    client-id "sandbox" "countersign-web"')
+        first = f'client-id "sandbox" "{self.SERVICES["checkout"]}"'
+        more = ['"sandbox" "countersign-web"', *(f'"{name}" "countersign-app"' for name in clients)]
+        services = services.replace(first, "\n    ".join([first, *("client-id " + ids for ids in more)]))
         _write(self.path("countersign.conf"), CONFIG.format(
             services=services, https=HTTPS.format(**values) if https else "", **values))
 

@@ -4,10 +4,12 @@ EXTRA_DIST += \
 	%reldir%/harness.py \
 	%reldir%/test_accounts.py \
 	%reldir%/test_allowances.py \
+	%reldir%/test_bad_plugin.py \
 	%reldir%/test_browser.py \
 	%reldir%/test_factors.py \
 	%reldir%/test_forward.py \
 	%reldir%/test_limits.py \
+	%reldir%/test_https.py \
 	%reldir%/test_links.py \
 	%reldir%/test_sessions.py \
 	%reldir%/test_stepup.py
