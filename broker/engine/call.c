@@ -433,7 +433,7 @@ one_message(struct engine *e, struct stream *s, char *text, size_t len)
 void
 calls_read(struct engine *e, struct stream *s)
 {
-	while (s->held == NULL && s->out.buf.len < STREAM_OUT_FULL && !s->failed) {
+	while (s->held == NULL && s->out.buf.len < STREAM_OUT_FULL && !s->failed && e->round_left > 0) {
 		char *at = (char *)s->in.buf.data + s->taken;
 		size_t len, have = s->in.buf.len - s->taken;
 		enum cs_err err = have == 0 ? CS_ERR_NOT_FOUND : varlink_frame(at, have, &s->scanned, &len);
@@ -447,6 +447,7 @@ calls_read(struct engine *e, struct stream *s)
 		}
 		s->scanned = 0;
 		s->taken += len + 1;
+		e->round_left--;
 		one_message(e, s, at, len);
 	}
 }

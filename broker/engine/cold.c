@@ -63,6 +63,20 @@ extra_next(struct cursor *c, struct extra_read *item)
 	return !c->bad;
 }
 
+bool
+extra_changes_cold(struct view extra)
+{
+	struct cursor c = cursor_over(extra.data, extra.len);
+	struct extra_read item;
+
+	while (extra_next(&c, &item)) {
+		if (item.item == EXTRA_PUT || item.item == EXTRA_DROP)
+			return true;
+	}
+	CHECK(!c.bad);
+	return false;
+}
+
 struct view
 cold_get(struct view cold, const struct id *id)
 {

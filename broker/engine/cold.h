@@ -39,6 +39,9 @@ struct extra_read {
 };
 bool extra_next(struct cursor *c, struct extra_read *item);
 
+/* Whether it changes the map. */
+bool extra_changes_cold(struct view extra);
+
 /* The value of an id, or data NULL. */
 struct view cold_get(struct view cold, const struct id *id);
 /* The map after the changes in extra. Writes the whole map; *changed tells whether it is another. CS_ERR_CORRUPT, CS_ERR_FULL. */

@@ -24,6 +24,7 @@ enum {
 	TICK_MS = 500,             /* nothing waits on it for longer */
 	CLOCK_TOLERANCE_MS = 30000,/* of wall clock against boot clock: what time services slew */
 	TURN_ROUNDS_MAX = 64,      /* commits in one turn, each waking what waited for it */
+	ROUND_CALLS_MAX = 512,     /* before a commit, so that a crowd costs neither memory nor the first one's time */
 };
 
 static enum cs_err
@@ -187,34 +188,49 @@ stream_tidy(struct stream *s)
 	}
 }
 
-void
-engine_turn_end(struct engine *e)
+/* Streams of which nothing was read keep their place before those that had their share. */
+static void
+put_back(struct engine *e, struct stream *list)
 {
-	struct stream *touched = NULL;
+	struct stream **end = &list;
 
-	/* Whose time has come, though nothing else happens. */
-	watches_run(e);
-	for (int round = 0; round < TURN_ROUNDS_MAX && (e->ready != NULL || txns_busy(e)); round++) {
-		struct stream *list = take_ready(e);
+	while (*end != NULL)
+		end = &(*end)->next;
+	*end = e->ready;
+	if (e->ready == NULL)
+		e->ready_end = end;
+	e->ready = list;
+}
 
-		for (struct stream *s = list, *next; s != NULL; s = next) {
-			next = s->next;
-			s->queued = false;
-			if (s->kind == STREAM_WORKER)
-				workers_read(e, s);
-			else
-				calls_read(e, s);
-			if (!s->listed) {
-				s->listed = true;
-				s->touched_next = touched;
-				touched = s;
-			}
-		}
-		txns_commit(e);
-		watches_run(e);
-		if (e->ready == NULL)
-			break;
+/* Reads what has arrived, up to a round's share; returns the streams that were read. */
+static struct stream *
+read_round(struct engine *e)
+{
+	struct stream *touched = NULL, *s, *next;
+
+	e->round_left = ROUND_CALLS_MAX;
+	for (s = take_ready(e); s != NULL && e->round_left > 0; s = next) {
+		next = s->next;
+		s->queued = false;
+		if (s->kind == STREAM_WORKER)
+			workers_read(e, s);
+		else
+			calls_read(e, s);
+		if (e->round_left == 0)
+			engine_ready(e, s);
+		s->listed = true;
+		s->touched_next = touched;
+		touched = s;
 	}
+	if (s != NULL)
+		put_back(e, s);
+	return touched;
+}
+
+/* Before the next round, so that nobody's answer waits for what others ask. */
+static void
+update_all(struct engine *e, struct stream *touched)
+{
 	while (touched != NULL) {
 		struct stream *s = touched;
 
@@ -223,6 +239,28 @@ engine_turn_end(struct engine *e)
 		stream_tidy(s);
 		e->io.update(e->io.ctx, s);
 	}
+}
+
+void
+engine_turn_end(struct engine *e)
+{
+	/* Whose time has come, though nothing else happens. */
+	watches_run(e);
+	for (int round = 0; round < TURN_ROUNDS_MAX && (e->ready != NULL || txns_busy(e)); round++) {
+		struct stream *touched = read_round(e);
+
+		txns_commit(e);
+		watches_run(e);
+		update_all(e, touched);
+		if (!engine_waits(e))
+			break;
+	}
+}
+
+bool
+engine_waits(const struct engine *e)
+{
+	return e->ready != NULL || txns_listed(e);
 }
 
 int64_t

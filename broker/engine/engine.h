@@ -57,6 +57,7 @@ struct engine {
 	uint64_t calls;             /* numbers requests, for the log */
 	uint64_t outcomes[3];
 	uint64_t last_seq;
+	unsigned round_left;        /* calls that may still be read before the next commit */
 	struct control_process processes[CONTROL_PROCESSES_MAX];
 	uint32_t processes_n;
 	int control_fd;             /* to the parent, or -1 */
@@ -74,6 +75,8 @@ void engine_turn_begin(struct engine *e, const struct clock_now *now);
 /* The stream has new bytes, has ended, or may go on. */
 void engine_ready(struct engine *e, struct stream *s);
 void engine_turn_end(struct engine *e);
+/* There is something to do at once: another turn must not wait for the sockets. */
+bool engine_waits(const struct engine *e);
 /* Time passed; milliseconds until it wants to be called again. */
 int64_t engine_tick(struct engine *e);
 /* The stream is going: nothing will be sent on it any more. */

@@ -54,6 +54,7 @@ struct loop {
 	size_t listeners_n, connections;
 	struct io *all;
 	bool stopping, shut;
+	bool ticked, served;             /* since the last tick */
 	int64_t swept_ms;
 };
 
@@ -113,7 +114,7 @@ io_update(struct io *io)
 {
 	struct stream *s = &io->stream;
 	int64_t now_ms = io->loop->engine->now.boot_ms;
-	bool full;
+	bool full, was_full = s->out.buf.len >= STREAM_OUT_FULL;
 
 	if (!io->connecting && !io_send(io))
 		s->failed = true;
@@ -128,6 +129,9 @@ io_update(struct io *io)
 	/* A held stream's buffer must not move; it is read again when its call is answered. */
 	io_want(io, !s->ended && !full && s->held == NULL,
 	    io->connecting || (s->out.buf.len > 0 && s->unsettled == 0));
+	/* Calls that were read but not looked at, since nobody took the answers. */
+	if (was_full && s->out.buf.len < STREAM_OUT_FULL && s->in.buf.len > 0)
+		engine_ready(io->loop->engine, s);
 	if (s->in.buf.len == 0)
 		bytes_shrink(&s->in, STREAM_KEEP);
 	bytes_shrink(&s->out, STREAM_KEEP);
@@ -338,7 +342,7 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd;
 	(void)what;
-	(void)arg;
+	((struct loop *)arg)->ticked = true;
 }
 
 struct loop *
@@ -406,16 +410,33 @@ turn(struct loop *l, bool more)
 	struct clock_now now;
 
 	CHECK(event_base_loop(l->base, EVLOOP_ONCE | (more ? EVLOOP_NONBLOCK : 0)) >= 0);
+	l->served |= engine_waits(e);
 	clock_read(&now);
 	engine_turn_begin(e, &now);
 	engine_turn_end(e);
+}
+
+/*
+ * The store's own work costs a sync, so it waits until nothing was asked from one tick to the next; what cannot wait,
+ * the store does with a flush. Returns whether the next turn comes at once.
+ */
+static bool
+rest(struct loop *l, bool resting)
+{
+	if (l->ticked && !l->served)
+		resting = true;
+	if (l->served)
+		resting = false;
+	if (l->ticked)
+		l->ticked = l->served = false;
+	return resting && store_idle(l->engine->store, IDLE_BUDGET_US);
 }
 
 void
 loop_run(struct loop *l, struct engine *e)
 {
 	struct timeval every = {0, 250000};
-	bool more = false;
+	bool resting = false;
 
 	l->engine = e;
 	e->control_fd = l->role->control_fd;
@@ -430,10 +451,10 @@ loop_run(struct loop *l, struct engine *e)
 	CHECK(event_add(l->control, NULL) == 0 && event_add(l->term, NULL) == 0 &&
 	    event_add(l->interrupt, NULL) == 0 && event_add(l->tick, &every) == 0);
 	while (!l->stopping) {
-		turn(l, more);
+		turn(l, resting || engine_waits(e));
 		engine_tick(e);
 		sweep(l);
-		more = store_idle(e->store, IDLE_BUDGET_US);
+		resting = rest(l, resting);
 	}
 	/* What was read is answered, then the doors close. */
 	stop_listening(l);

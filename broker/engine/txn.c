@@ -44,7 +44,7 @@ struct txn {
 	struct store_claim claims[TXN_CLAIMS_MAX];
 	size_t claims_n;
 	struct store_payment payments[STORE_BATCH_MAX * 2];
-	uint8_t summaries[STORE_BATCH_MAX * 2][PAYMENT_BYTES_MAX];
+	uint8_t (*summaries)[PAYMENT_BYTES_MAX]; /* as many; made when first needed */
 	size_t payments_n;
 	bool loaded, load_failed;   /* neither: the load is on its way */
 	bool cold_changed, narrows, committing, listed;
@@ -77,6 +77,7 @@ txn_free(struct txn *t)
 	bytes_clear(&t->hot);
 	bytes_clear(&t->cold);
 	bytes_clear(&t->log);
+	free(t->summaries);
 	free(t);
 }
 
@@ -327,6 +328,10 @@ txn_run_held(struct engine *e, const struct id *key, struct call *call, txn_fn *
 static void
 take_left(struct txn *t, const struct apply_left *left)
 {
+	if (left->payments_n + left->refunds_n > 0 && t->summaries == NULL) {
+		t->summaries = malloc(STORE_BATCH_MAX * 2 * sizeof(t->summaries[0]));
+		CHECK(t->summaries != NULL);
+	}
 	for (int i = 0; i < left->payments_n + left->refunds_n; i++) {
 		struct store_payment *p = &t->payments[t->payments_n];
 		struct buf summary = buf_over(t->summaries[t->payments_n], PAYMENT_BYTES_MAX);
@@ -345,13 +350,15 @@ take_left(struct txn *t, const struct apply_left *left)
 	}
 }
 
-/* The cold map after the changes that this event brings. */
+/* The cold map after the changes that this event brings; a spend brings none. */
 static void
 take_cold(struct txn *t, struct view extra)
 {
 	struct bytes next;
 	bool changed = false;
 
+	if (!extra_changes_cold(extra))
+		return;
 	bytes_init(&next, STORE_COLD_MAX);
 	CHECK(cold_apply(buf_view(&t->cold.buf), extra, &next.buf, &changed) == CS_OK);
 	if (changed) {
@@ -497,7 +504,9 @@ settle(struct engine *e, struct txn *t, enum cs_err err)
 		if (p->stream != NULL) {
 			CHECK(p->stream->unsettled > 0);
 			p->stream->unsettled--;
-			engine_ready(e, p->stream);
+			/* What was read in this round is looked at when the round ends. */
+			if (!p->stream->listed)
+				engine_ready(e, p->stream);
 		}
 		p->next = e->txns->free_pending;
 		e->txns->free_pending = p;
@@ -613,6 +622,12 @@ txns_gone(struct engine *e, struct stream *s)
 			}
 		}
 	}
+}
+
+bool
+txns_listed(const struct engine *e)
+{
+	return e->txns->dirty != NULL;
 }
 
 bool

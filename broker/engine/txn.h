@@ -54,5 +54,7 @@ void txns_commit(struct engine *e);
 /* The stream is gone: its replies go nowhere. */
 void txns_gone(struct engine *e, struct stream *s);
 bool txns_busy(const struct engine *e);
+/* The next commit has something to do. */
+bool txns_listed(const struct engine *e);
 
 #endif

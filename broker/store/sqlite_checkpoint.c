@@ -2,14 +2,16 @@
 /*
  * Checkpoints. Moving pages from the WAL into the file takes milliseconds, so a thread with a
  * connection of its own does it, again and again, until few frames are left; the loop then moves
- * those few, and its next write begins the WAL anew. The thread touches nothing of the store but
- * this file's own struct, under its mutex.
+ * those few, and its next write begins the WAL anew. Between its passes the thread fills the WAL with
+ * zeros ahead of the writer. It touches nothing of the store but this file's own struct, under its mutex.
  */
 #include "broker/store/sqlite_int.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "broker/base/check.h"
 #include "broker/base/log.h"
@@ -21,6 +23,8 @@ enum {
 	NEAR_FRAMES = 48, /* so few that the loop may move them: about a millisecond */
 	PASSES_MAX = 8,	  /* by then what is left no longer shrinks: as much comes in as goes out */
 	STACK_BYTES = 256 * 1024,
+	/* The WAL is grown to twice what is used and this, so that a store of little work stays small. */
+	AHEAD_BYTES = 4 * 1024 * 1024,
 };
 
 struct checkpointer {
@@ -30,6 +34,10 @@ struct checkpointer {
 	sqlite3 *db;
 	bool asked, working, stop;
 	uint64_t moved; /* frames of this WAL that are in the file, as the thread last saw it */
+	uint64_t grow_to; /* bytes that the WAL should have; 0 when it has them */
+	bool grow_failed; /* not tried again: the writer then grows the WAL as it goes */
+	struct wal_ahead *ahead;
+	int wal_fd;
 	/* The loop's own: */
 	unsigned passes;      /* of the thread over this WAL */
 	uint64_t wait_frames; /* a try failed: the next is due when the WAL is as long as this */
@@ -53,6 +61,21 @@ pass(sqlite3 *db)
 	return rc == SQLITE_OK && moved > 0 ? (uint64_t)moved : 0;
 }
 
+/* One step, with the mutex held before and after. */
+static void
+grow(struct checkpointer *c)
+{
+	uint64_t to = c->grow_to;
+	bool grown;
+
+	pthread_mutex_unlock(&c->mutex);
+	grown = wal_ahead_grow(c->ahead, c->wal_fd, to);
+	pthread_mutex_lock(&c->mutex);
+	c->grow_failed = !grown;
+	if (!grown || wal_ahead_end(c->ahead) >= c->grow_to)
+		c->grow_to = 0;
+}
+
 static void *
 run(void *arg)
 {
@@ -62,10 +85,14 @@ run(void *arg)
 	for (;;) {
 		uint64_t moved;
 
-		while (!c->asked && !c->stop)
+		while (!c->asked && !c->stop && c->grow_to == 0)
 			pthread_cond_wait(&c->wake, &c->mutex);
 		if (c->stop)
 			break;
+		if (!c->asked) {
+			grow(c);
+			continue;
+		}
 		c->asked = false;
 		c->working = true;
 		pthread_mutex_unlock(&c->mutex);
@@ -97,6 +124,39 @@ thread_start(struct checkpointer *c)
 	return failed == 0;
 }
 
+/* A WAL that cannot be grown ahead is only slower. */
+static void
+ahead_open(struct store_sqlite *s, struct checkpointer *c)
+{
+	char *path = sqlite3_mprintf("%s-wal", s->path);
+
+	CHECK(path != NULL);
+	c->ahead = wal_ahead_of(s->db);
+	c->wal_fd = c->ahead == NULL ? -1 : open(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+	sqlite3_free(path);
+}
+
+/* Asks for more room once half of what lies ahead is used; to the cap at most. */
+static void
+ahead_turn(struct store_sqlite *s, struct checkpointer *c)
+{
+	uint64_t used = s->wal_frames * (PAGE_BYTES + WAL_FRAME_HEAD_BYTES);
+	uint64_t want = 2 * used + AHEAD_BYTES;
+	uint64_t end;
+
+	if (c->wal_fd < 0 || s->disk_low)
+		return;
+	if (want > s->wal_max_bytes)
+		want = s->wal_max_bytes;
+	end = wal_ahead_end(c->ahead);
+	if (end >= want || end >= used + used / 2 + AHEAD_BYTES / 2)
+		return;
+	pthread_mutex_lock(&c->mutex);
+	c->grow_to = c->grow_failed ? 0 : want;
+	pthread_cond_signal(&c->wake);
+	pthread_mutex_unlock(&c->mutex);
+}
+
 enum cs_err
 checkpoint_start(struct store_sqlite *s)
 {
@@ -106,12 +166,16 @@ checkpoint_start(struct store_sqlite *s)
 	pthread_mutex_init(&c->mutex, NULL);
 	pthread_cond_init(&c->wake, NULL);
 	pthread_cond_init(&c->ready, NULL);
+	ahead_open(s, c);
 	if (sqlite_connect(s->path, NULL, &c->db) != SQLITE_OK || !thread_start(c)) {
 		sqlite3_close(c->db);
+		if (c->wal_fd >= 0)
+			close(c->wal_fd);
 		free(c);
 		return CS_ERR_SYSTEM;
 	}
 	s->checkpointer = c;
+	ahead_turn(s, c);
 	return CS_OK;
 }
 
@@ -128,6 +192,8 @@ checkpoint_stop(struct store_sqlite *s)
 	pthread_mutex_unlock(&c->mutex);
 	pthread_join(c->thread, NULL);
 	sqlite3_close(c->db);
+	if (c->wal_fd >= 0)
+		close(c->wal_fd);
 	pthread_mutex_destroy(&c->mutex);
 	pthread_cond_destroy(&c->wake);
 	pthread_cond_destroy(&c->ready);
@@ -199,6 +265,7 @@ checkpoint_turn(struct store_sqlite *s)
 	bool over = s->wal_frames >= cap;
 	uint64_t left;
 
+	ahead_turn(s, c);
 	if (s->wal_frames < soft || (!over && s->wal_frames < c->wait_frames))
 		return false;
 	if (!thread_rests(c, over))

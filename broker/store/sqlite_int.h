@@ -22,6 +22,7 @@ enum {
 	ROW_BYTES_MAX = 64 * 1024,
 	WHY_MAX = 256,
 	PAGE_BYTES = 4096,
+	WAL_FRAME_HEAD_BYTES = 24,
 };
 
 enum statement {
@@ -124,6 +125,16 @@ void sqlite_disk_check(struct store_sqlite *s);
 
 /* vfs: the name of the layer that writes the WAL in few calls. */
 const char *sqlite_gathering_vfs(void);
+struct wal_ahead;
+/* Of the engine's own connection, whose WAL is open; borrowed until it closes. NULL where it has none. */
+struct wal_ahead *wal_ahead_of(sqlite3 *db);
+/* Up to here the WAL has been written, with zeros at the end. */
+uint64_t wal_ahead_end(const struct wal_ahead *a);
+/*
+ * Adds some zeros, to that length at most, and syncs them, through a descriptor of the caller's own; by
+ * any one thread beside the writer. False where the disk takes no more.
+ */
+bool wal_ahead_grow(struct wal_ahead *a, int fd, uint64_t to);
 
 /* turn: */
 void turn_commit(

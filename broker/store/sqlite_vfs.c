@@ -7,11 +7,17 @@
  * (synchronous=FULL), and every read, truncation and question for the size writes out first. A
  * write that fails late is reported by the sync before it syncs, so the commit frame, which is the
  * last of what was gathered, is not whole on disk.
+ *
+ * A WAL that grows makes each sync write the file's new size through the file system's journal, which
+ * doubles what a small commit costs. So another thread fills the WAL with zeros ahead of the writer
+ * (wal_ahead_grow), and the sync writes data alone. To SQLite zeros at the end are what is left behind
+ * by a WAL that was begun anew: frames whose checksums are wrong, hence the end.
  */
 #include "broker/store/sqlite_int.h"
 
 #include <pthread.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "broker/base/check.h"
 
@@ -19,7 +25,16 @@
  * 29 pages, about what a turn of 64 commits writes. SQLite's own files take less than 128 KiB in
  * one write.
  */
-enum { GATHER_BYTES = 120 * 1024 };
+enum { GATHER_BYTES = 120 * 1024, ZEROS_BYTES = 256 * 1024 };
+
+/*
+ * Where the file ends. What is written before it needs no lock, since zeros are only put behind it; what
+ * reaches beyond it moves it, under the lock.
+ */
+struct wal_ahead {
+	pthread_mutex_t mutex;
+	_Atomic sqlite3_int64 end;
+};
 
 struct wal_file {
 	sqlite3_file base;
@@ -27,11 +42,28 @@ struct wal_file {
 	uint8_t *gathered;
 	size_t len;
 	sqlite3_int64 offset; /* where the gathered bytes belong */
+	struct wal_ahead ahead;
 };
 
 static sqlite3_vfs *real_vfs;
 static sqlite3_vfs our_vfs;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+static int
+write_at(struct wal_file *f, const void *from, int n, sqlite3_int64 offset)
+{
+	struct wal_ahead *a = &f->ahead;
+	int rc;
+
+	if (offset + n <= a->end)
+		return f->real->pMethods->xWrite(f->real, from, n, offset);
+	pthread_mutex_lock(&a->mutex);
+	rc = f->real->pMethods->xWrite(f->real, from, n, offset);
+	if (offset + n > a->end)
+		a->end = offset + n;
+	pthread_mutex_unlock(&a->mutex);
+	return rc;
+}
 
 static int
 write_out(struct wal_file *f)
@@ -41,7 +73,7 @@ write_out(struct wal_file *f)
 	if (n == 0)
 		return SQLITE_OK;
 	f->len = 0;
-	return f->real->pMethods->xWrite(f->real, f->gathered, n, f->offset);
+	return write_at(f, f->gathered, n, f->offset);
 }
 
 static int
@@ -52,6 +84,7 @@ wal_close(sqlite3_file *file)
 	int closed = f->real->pMethods->xClose(f->real);
 
 	free(f->gathered);
+	pthread_mutex_destroy(&f->ahead.mutex);
 	return rc != SQLITE_OK ? rc : closed;
 }
 
@@ -75,7 +108,7 @@ wal_write(sqlite3_file *file, const void *from, int n, sqlite3_int64 offset)
 	if (rc != SQLITE_OK)
 		return rc;
 	if (n > GATHER_BYTES)
-		return f->real->pMethods->xWrite(f->real, from, n, offset);
+		return write_at(f, from, n, offset);
 	if (f->len == 0)
 		f->offset = offset;
 	memcpy(f->gathered + f->len, from, (size_t)n);
@@ -89,7 +122,14 @@ wal_truncate(sqlite3_file *file, sqlite3_int64 size)
 	struct wal_file *f = (struct wal_file *)file;
 	int rc = write_out(f);
 
-	return rc != SQLITE_OK ? rc : f->real->pMethods->xTruncate(f->real, size);
+	if (rc != SQLITE_OK)
+		return rc;
+	pthread_mutex_lock(&f->ahead.mutex);
+	rc = f->real->pMethods->xTruncate(f->real, size);
+	if (rc == SQLITE_OK)
+		f->ahead.end = size;
+	pthread_mutex_unlock(&f->ahead.mutex);
+	return rc;
 }
 
 static int
@@ -178,6 +218,7 @@ static int
 vfs_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, int flags, int *out_flags)
 {
 	struct wal_file *f = (struct wal_file *)file;
+	sqlite3_int64 size = 0;
 	int rc;
 
 	(void)vfs;
@@ -185,12 +226,19 @@ vfs_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, int flags, int 
 		return real_vfs->xOpen(real_vfs, name, file, flags, out_flags);
 	*f = (struct wal_file){.real = (sqlite3_file *)(f + 1)};
 	rc = real_vfs->xOpen(real_vfs, name, f->real, flags, out_flags);
-	if (rc == SQLITE_OK) {
-		f->gathered = malloc(GATHER_BYTES);
-		CHECK(f->gathered != NULL);
-		f->base.pMethods = &wal_methods;
+	if (rc != SQLITE_OK)
+		return rc;
+	rc = f->real->pMethods->xFileSize(f->real, &size);
+	if (rc != SQLITE_OK) {
+		(void)f->real->pMethods->xClose(f->real);
+		return rc;
 	}
-	return rc;
+	f->ahead.end = size;
+	pthread_mutex_init(&f->ahead.mutex, NULL);
+	f->gathered = malloc(GATHER_BYTES);
+	CHECK(f->gathered != NULL);
+	f->base.pMethods = &wal_methods;
+	return SQLITE_OK;
 }
 
 static void
@@ -211,4 +259,39 @@ sqlite_gathering_vfs(void)
 {
 	pthread_once(&once, vfs_register);
 	return our_vfs.zName;
+}
+
+struct wal_ahead *
+wal_ahead_of(sqlite3 *db)
+{
+	sqlite3_file *file = NULL;
+
+	if (sqlite3_file_control(db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &file) != SQLITE_OK ||
+	    file == NULL || file->pMethods != &wal_methods)
+		return NULL;
+	return &((struct wal_file *)file)->ahead;
+}
+
+uint64_t
+wal_ahead_end(const struct wal_ahead *a)
+{
+	return (uint64_t)a->end;
+}
+
+bool
+wal_ahead_grow(struct wal_ahead *a, int fd, uint64_t to)
+{
+	static const uint8_t zeros[ZEROS_BYTES];
+	ssize_t want = 0, n = 0;
+
+	pthread_mutex_lock(&a->mutex);
+	if (to > (uint64_t)a->end)
+		want = to - (uint64_t)a->end < sizeof(zeros) ? (ssize_t)(to - (uint64_t)a->end) : (ssize_t)sizeof(zeros);
+	if (want > 0)
+		n = pwrite(fd, zeros, (size_t)want, a->end);
+	if (n > 0)
+		a->end += n;
+	pthread_mutex_unlock(&a->mutex);
+	/* Outside the lock: the writer goes on in what is there. */
+	return n == want && fdatasync(fd) == 0;
 }

@@ -5,7 +5,9 @@
  * same size and nothing else. Both run in turns in one process, so that the ratio holds whatever
  * the disk does meanwhile.
  *
- *   bench_store [DIR [RECORDS [COMMITS]]]
+ *   bench_store [DIR [RECORDS [COMMITS [PER_FLUSH]]]]
+ *
+ * With PER_FLUSH only that many a flush, on a store that was closed and opened again after it was filled.
  */
 #include <sqlite3.h>
 #include <stdio.h>
@@ -249,6 +251,7 @@ main(int argc, char **argv)
 	const char *dir = argc > 1 ? argv[1] : mkdtemp(made);
 	struct bench b = {.records = argc > 2 ? strtoull(argv[2], NULL, 10) : 100000, .random = 1};
 	uint64_t commits = argc > 3 ? strtoull(argv[3], NULL, 10) : 400000;
+	unsigned only = argc > 4 ? (unsigned)strtoul(argv[4], NULL, 10) : 0;
 	struct store_sqlite_options options = {.path = path, .replay = replay};
 	struct cost warm = {0};
 	sqlite3 *bare;
@@ -263,9 +266,15 @@ main(int argc, char **argv)
 		return 1;
 	}
 	fill(&b);
-	store_round(&b, commits / 4, TURN, &warm);
-	compare(&b, bare, commits, TURN);
-	compare(&b, bare, commits / 40, 1);
+	if (only > 0) {
+		store_close(b.store);
+		CHECK(store_sqlite_open(&options, &b.store, why) == CS_OK);
+		compare(&b, bare, commits, only);
+	} else {
+		store_round(&b, commits / 4, TURN, &warm);
+		compare(&b, bare, commits, TURN);
+		compare(&b, bare, commits / 40, 1);
+	}
 	print_memory(b.store);
 	store_close(b.store);
 	sqlite3_close(bare);

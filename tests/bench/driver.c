@@ -330,26 +330,30 @@ static int64_t
 queue_due(struct driver *d, int64_t now, bool *failed)
 {
 	double gap_ns = 1e9 / d->options->rate;
+	bool last = false;
 	int64_t due = 0;
 
 	for (;;) {
 		struct connection *c = &d->connections[d->asked % d->options->connections];
 
 		due = d->begin_ns + llround((double)d->asked * gap_ns);
-		if (!more_to_ask(d) || (d->end_ns != 0 && due >= d->end_ns))
-			return -1;
-		if (due > now)
+		last = !more_to_ask(d) || (d->end_ns != 0 && due >= d->end_ns);
+		if (last || due > now)
 			break;
 		if (c->asked - c->heard >= DRIVER_DEPTH_MAX) {
 			d->late++;
 			break; /* its latency goes on counting: due stays what it is */
 		}
-		if (!queue_one(d, c, due))
-			return -1;
+		if (!queue_one(d, c, due)) {
+			last = true;
+			break;
+		}
 	}
 	for (unsigned i = 0; i < d->options->connections; i++)
 		if (d->connections[i].out_len > 0 && !send_queued(d, &d->connections[i]))
 			*failed = true;
+	if (last)
+		return -1;
 	return due > now ? due - now : 100 * 1000;
 }
 
