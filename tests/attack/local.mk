@@ -1,1 +1,6 @@
-# tests of tests/attack
+# The attacks that are written down, each named after its number, on the scenarios' broker.
+EXTRA_DIST += \
+	%reldir%/conftest.py \
+	%reldir%/test_stepup_attacks.py
+dist_check_SCRIPTS += %reldir%/check_attack.sh
+TESTS += %reldir%/check_attack.sh
