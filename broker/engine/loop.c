@@ -116,6 +116,8 @@ io_update(struct io *io)
 	int64_t now_ms = io->loop->engine->now.boot_ms;
 	bool full, was_full = s->out.buf.len >= STREAM_OUT_FULL;
 
+	/* Here, not where bytes are read: the turn's own time is known only after its events. */
+	s->active_ms = now_ms;
 	if (!io->connecting && !io_send(io))
 		s->failed = true;
 	if (s->failed || (s->ended && s->out.buf.len == 0 && s->unsettled == 0 && s->held == NULL &&
@@ -157,7 +159,6 @@ on_readable(evutil_socket_t fd, short what, void *arg)
 	n = recv(fd, to, READ_BYTES, MSG_DONTWAIT);
 	if (n > 0) {
 		s->in.buf.len += (size_t)n;
-		s->active_ms = io->loop->engine->now.boot_ms;
 	} else if (n == 0) {
 		s->ended = true;
 	} else if (errno != EAGAIN && errno != EINTR) {
@@ -186,13 +187,15 @@ static struct io *
 io_new(struct loop *l, int fd, enum stream_kind kind, uint32_t uid)
 {
 	struct io *io = calloc(1, sizeof(*io));
+	struct clock_now now;
 
 	CHECK(io != NULL);
+	clock_read(&now);
 	io->loop = l;
 	io->fd = fd;
 	stream_init(&io->stream, kind, uid);
 	io->stream.io = io;
-	io->stream.active_ms = l->engine->now.boot_ms;
+	io->stream.active_ms = now.boot_ms;
 	io->read = event_new(l->base, fd, EV_READ | EV_PERSIST, on_readable, io);
 	io->write = event_new(l->base, fd, EV_WRITE | EV_PERSIST, on_writable, io);
 	CHECK(io->read != NULL && io->write != NULL);
