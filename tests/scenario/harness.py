@@ -62,7 +62,7 @@ policy-limits CNY {{ {policy_limits} }}
 {services}
 provider "sandbox" {{
     plugin "oidc"
-    servers 2 deadline 5s queue 64
+    servers 2 deadline 20s queue 64
     cooling-off {link_cooling_off}
     controls mail-domain "sandbox.test"
     syncs-secrets no
@@ -72,7 +72,7 @@ provider "sandbox" {{
     set ca-file "{ca}"
     {provider_extra}
 }}
-factor "totp" {{ plugin "totp" servers 1 deadline 5s cooling-off {factor_cooling_off} set issuer "Countersign" }}
+factor "totp" {{ plugin "totp" servers 1 deadline 20s cooling-off {factor_cooling_off} set issuer "Countersign" }}
 {extra}
 stacks "{d}/services"
 """
