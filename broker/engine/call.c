@@ -400,26 +400,41 @@ call_dispatch(struct call *call, struct view name)
 }
 
 static void
+call_init(struct call *call, struct engine *e, struct stream *s)
+{
+	call->engine = e;
+	call->stream = s;
+	call->method = NULL;
+	call->parameters = 0;
+	call->more = call->oneway = call->forwarded = call->answered = false;
+	call->txn = NULL;
+	call->ip = view_of(NULL, 0);
+	call->number = ++e->calls;
+	find_caller(e, s, &call->caller);
+}
+
+/* What is no message cannot be followed by one: answer once, and close. */
+static void
+refuse_message(struct engine *e, struct stream *s, const char *reason)
+{
+	struct call call;
+
+	call_init(&call, e, s);
+	call_invalid(&call, "message", reason);
+	s->ended = true;
+	s->taken = s->in.buf.len;
+}
+
+static void
 one_message(struct engine *e, struct stream *s, char *text, size_t len)
 {
 	struct call call;
 	struct varlink_call v;
 	struct json_error err;
 
-	call.engine = e;
-	call.stream = s;
-	call.method = NULL;
-	call.parameters = 0;
-	call.more = call.oneway = call.forwarded = call.answered = false;
-	call.txn = NULL;
-	call.ip = view_of(NULL, 0);
-	call.number = ++e->calls;
-	find_caller(e, s, &call.caller);
+	call_init(&call, e, s);
 	if (varlink_read_call(text, len, e->tokens, JSON_TOKENS_MAX, &call.doc, &v, &err) != CS_OK) {
-		/* What is no message cannot be followed by one: answer once, and close. */
-		call_invalid(&call, "message", err.reason);
-		s->ended = true;
-		s->taken = s->in.buf.len;
+		refuse_message(e, s, err.reason);
 		return;
 	}
 	call.parameters = v.parameters;
@@ -438,11 +453,15 @@ calls_read(struct engine *e, struct stream *s)
 		size_t len, have = s->in.buf.len - s->taken;
 		enum cs_err err = have == 0 ? CS_ERR_NOT_FOUND : varlink_frame(at, have, &s->scanned, &len);
 
-		if (err == CS_ERR_NOT_FOUND)
+		if (err == CS_ERR_NOT_FOUND) {
+			/* The rest of a message whose peer sends no more will never come. */
+			if (s->ended)
+				s->taken = s->in.buf.len;
 			break;
+		}
 		if (err != CS_OK) {
 			log_warn("msg=\"a message is too long\" uid=%u", s->uid);
-			s->failed = true;
+			refuse_message(e, s, "is too long");
 			break;
 		}
 		s->scanned = 0;

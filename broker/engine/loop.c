@@ -6,6 +6,7 @@
 #include "broker/engine/loop.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -16,6 +17,7 @@
 
 #include "broker/base/check.h"
 #include "broker/base/log.h"
+#include "broker/engine/call.h"
 #include "broker/engine/workers.h"
 
 enum {
@@ -379,7 +381,16 @@ listen_on(struct loop *l, const char *name, enum stream_kind kind)
 	CHECK(to->event != NULL && event_add(to->event, NULL) == 0);
 }
 
-/* Idle and stuck peers are closed; a call that waits keeps its connection. */
+/* Whether a peer who watches has closed its side altogether: nothing is read while a call waits, so nothing says so. */
+static bool
+watcher_gone(const struct io *io)
+{
+	struct pollfd p = {.fd = io->fd};
+
+	return io->stream.held != NULL && io->stream.held->more && poll(&p, 1, 0) == 1 && (p.revents & POLLHUP) != 0;
+}
+
+/* Idle, stuck and gone peers are closed; a call that waits keeps its connection. */
 static void
 sweep(struct loop *l)
 {
@@ -393,7 +404,8 @@ sweep(struct loop *l)
 		bool stuck = io->stuck_ms != 0 && now_ms - io->stuck_ms > STUCK_MS;
 
 		next = io->next;
-		if (io->stream.kind != STREAM_WORKER && io->stream.kind != STREAM_GATEWAY && (idle || stuck))
+		if (io->stream.kind != STREAM_WORKER && io->stream.kind != STREAM_GATEWAY &&
+		    (idle || stuck || watcher_gone(io)))
 			io_close(io);
 	}
 }
