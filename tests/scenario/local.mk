@@ -8,10 +8,12 @@ EXTRA_DIST += \
 	%reldir%/test_browser.py \
 	%reldir%/test_factors.py \
 	%reldir%/test_forward.py \
-	%reldir%/test_limits.py \
 	%reldir%/test_https.py \
+	%reldir%/test_limits.py \
 	%reldir%/test_links.py \
+	%reldir%/test_payments.py \
 	%reldir%/test_sessions.py \
-	%reldir%/test_stepup.py
+	%reldir%/test_stepup.py \
+	%reldir%/test_wire.py
 dist_check_SCRIPTS += %reldir%/check_scenario.sh
 TESTS += %reldir%/check_scenario.sh
