@@ -16,6 +16,7 @@ def running(request):
     yield broker
     log = broker.log()
     assert broker.stop() == 0, log
+    assert "Sanitizer" not in log and "runtime error" not in log, log
 
 
 @pytest.fixture
