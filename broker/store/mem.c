@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The store in memory. It is an oracle, so it is plain: records in a map, all else in arrays. A
- * list of what each commit of the turn changed serves the crash; a queue of completions serves the
- * delays.
+ * The store in memory. It is an oracle, so it is plain: records in a map, all else in arrays. Claims
+ * and payments are found by chains through their arrays, newest first. A list of what each commit of
+ * the turn changed serves the crash; a queue of completions serves the delays.
  */
 #include "broker/store/mem.h"
 
@@ -12,7 +12,7 @@
 #include "broker/base/check.h"
 #include "broker/store/cache.h"
 
-enum { DELAY_TURNS_MAX = 3, CHANCE_ONE = 1000 };
+enum { DELAY_TURNS_MAX = 3, CHANCE_ONE = 1000, CHAINS = 1 << 14 };
 
 struct mem_row {
 	struct store_key key;
@@ -24,12 +24,14 @@ struct mem_row {
 struct mem_claim {
 	struct store_key claim, holder;
 	bool held;
+	size_t older; /* the next in its chain, counted from 1 */
 };
 
 struct mem_payment {
 	struct store_key key, payment;
 	size_t len;
 	uint8_t summary[STORE_SUMMARY_MAX];
+	size_t older;
 };
 
 /*
@@ -71,6 +73,7 @@ struct store_mem {
 	size_t rows_n, rows_cap, claims_n, claims_cap, payments_n, payments_cap, undo_n, undo_cap,
 	    calls_n, calls_cap;
 	size_t durable_rows;
+	size_t claim_chains[CHAINS], payment_chains[CHAINS]; /* the newest of each, counted from 1 */
 };
 
 /* One more element at the end of a growing array. */
@@ -118,10 +121,17 @@ turns_to_wait(struct store_mem *s)
 	return chance(s, s->options.delay) ? 1 + (unsigned)(next_random(s) % DELAY_TURNS_MAX) : 0;
 }
 
-static const struct mem_claim *
-claim_find(const struct store_mem *s, const struct store_key *claim)
+/* Keys are digests: any bits of them are as good as a hash. */
+static size_t *
+chain(size_t chains[CHAINS], const struct store_key *key)
 {
-	for (size_t i = s->claims_n; i > 0; i--) {
+	return &chains[(key->b[0] | key->b[1] << 8) % CHAINS];
+}
+
+static const struct mem_claim *
+claim_find(struct store_mem *s, const struct store_key *claim)
+{
+	for (size_t i = *chain(s->claim_chains, claim); i > 0; i = s->claims[i - 1].older) {
 		if (same(&s->claims[i - 1].claim, claim))
 			return &s->claims[i - 1];
 	}
@@ -129,10 +139,9 @@ claim_find(const struct store_mem *s, const struct store_key *claim)
 }
 
 static const struct mem_payment *
-payment_find(
-    const struct store_mem *s, const struct store_key *key, const struct store_key *payment)
+payment_find(struct store_mem *s, const struct store_key *key, const struct store_key *payment)
 {
-	for (size_t i = s->payments_n; i > 0; i--) {
+	for (size_t i = *chain(s->payment_chains, payment); i > 0; i = s->payments[i - 1].older) {
 		if (same(&s->payments[i - 1].key, key) &&
 		    same(&s->payments[i - 1].payment, payment))
 			return &s->payments[i - 1];
@@ -141,7 +150,7 @@ payment_find(
 }
 
 static bool
-claims_fit(const struct store_mem *s, const struct store_commit *c)
+claims_fit(struct store_mem *s, const struct store_commit *c)
 {
 	for (size_t i = 0; i < c->claims_n; i++) {
 		const struct mem_claim *now = claim_find(s, &c->claims[i].claim);
@@ -177,15 +186,22 @@ commit_write(struct store_mem *s, const struct store_commit *c, struct cache_ent
 	CHECK(cache_put(&s->records, e) == old);
 	for (size_t i = 0; i < c->events_n; i++)
 		row_add(s, &c->key, c->expected + i + 1, &c->events[i]);
-	for (size_t i = 0; i < c->claims_n; i++)
-		PUSH(s, claims) =
-		    (struct mem_claim){c->claims[i].claim, c->key, !c->claims[i].release};
+	for (size_t i = 0; i < c->claims_n; i++) {
+		size_t *newest = chain(s->claim_chains, &c->claims[i].claim);
+
+		PUSH(s, claims) = (struct mem_claim){
+		    c->claims[i].claim, c->key, !c->claims[i].release, *newest};
+		*newest = s->claims_n;
+	}
 	for (size_t i = 0; i < c->payments_n; i++) {
 		struct mem_payment *p = &PUSH(s, payments);
+		size_t *newest = chain(s->payment_chains, &c->payments[i].payment);
 
 		*p = (struct mem_payment){.key = c->key,
 		    .payment = c->payments[i].payment,
-		    .len = c->payments[i].summary.len};
+		    .len = c->payments[i].summary.len,
+		    .older = *newest};
+		*newest = s->payments_n;
 		if (p->len > 0)
 			memcpy(p->summary, c->payments[i].summary.data, p->len);
 	}
@@ -420,8 +436,16 @@ store_mem_crash(struct store *base)
 						  : cache_take(&s->records, &u.key));
 		while (s->rows_n > u.rows_n)
 			free(s->rows[--s->rows_n].bytes);
-		s->claims_n = u.claims_n;
-		s->payments_n = u.payments_n;
+		for (; s->claims_n > u.claims_n; s->claims_n--) {
+			const struct mem_claim *c = &s->claims[s->claims_n - 1];
+
+			*chain(s->claim_chains, &c->claim) = c->older;
+		}
+		for (; s->payments_n > u.payments_n; s->payments_n--) {
+			const struct mem_payment *p = &s->payments[s->payments_n - 1];
+
+			*chain(s->payment_chains, &p->payment) = p->older;
+		}
 	}
 	s->calls_n = 0;
 	store_forget(base);
