@@ -165,7 +165,8 @@ suppose_session(struct account *a, const struct explain *x, const struct link *l
 	struct session *s = a->sessions_n < ACCOUNT_SESSIONS_MAX ? &a->sessions[a->sessions_n++] : &a->sessions[0];
 
 	secret_random(id->b, sizeof(id->b));
-	*s = (struct session){.id = *id, .service = x->tag, .link_no = l->no, .opened_ms = now_ms, .used_ms = now_ms};
+	*s = (struct session){.id = *id, .service = x->tag, .link_no = l->no, .opened_ms = now_ms, .used_ms = now_ms,
+	    .auth_ms = now_ms};
 }
 
 /* A proposed allowance over this payment, in the copy: what a grant is asked for. 0: there is no room for one. */

@@ -179,10 +179,8 @@ put_factor(struct showing *s, const struct factor *f)
 	answer_id(s->w, "id", ID_FACTOR, s->a, &f->id);
 	json_member_int(s->w, "no", f->no);
 	json_member_str(s->w, "kind", view_str(factor_kind_name((enum factor_kind)f->kind)));
-	if (texts_from_cold(s->e->keys, s->a, s->cold, &f->id, &t) == CS_OK) {
+	if (texts_from_cold(s->e->keys, s->a, s->cold, &f->id, &t) == CS_OK)
 		put_text(s, "label", &t, TEXT_LABEL);
-		put_text(s, "proof", &t, TEXT_PROOF);
-	}
 	json_member_str(s->w, "state", view_str(state_of_factor(s, f)));
 	answer_time(s->w, "since", f->since_ms);
 	answer_time(s->w, "usable_from", f->usable_ms);

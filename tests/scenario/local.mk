@@ -3,9 +3,11 @@ EXTRA_DIST += \
 	%reldir%/conftest.py \
 	%reldir%/harness.py \
 	%reldir%/test_accounts.py \
+	%reldir%/test_admin.py \
 	%reldir%/test_allowances.py \
 	%reldir%/test_bad_plugin.py \
 	%reldir%/test_browser.py \
+	%reldir%/test_events.py \
 	%reldir%/test_factors.py \
 	%reldir%/test_forward.py \
 	%reldir%/test_https.py \

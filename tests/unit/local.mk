@@ -64,6 +64,11 @@ unit_tests += %reldir%/test_log
 %canon_reldir%_test_log_SOURCES = %reldir%/test_log.c %reldir%/unit.h
 %canon_reldir%_test_log_LDADD = libbase.la $(CMOCKA_LIBS)
 
+unit_tests += %reldir%/test_methods
+%canon_reldir%_test_methods_SOURCES = %reldir%/test_methods.c %reldir%/unit.h
+%canon_reldir%_test_methods_CPPFLAGS = $(AM_CPPFLAGS) $(CRYPTO_CFLAGS)
+%canon_reldir%_test_methods_LDADD = libengine.la libstore.la librole.la libconfig.la libcore.la libbase.la $(SQLITE_LIBS) $(CRYPTO_LIBS) -lpthread $(CMOCKA_LIBS)
+
 unit_tests += %reldir%/test_money
 %canon_reldir%_test_money_SOURCES = %reldir%/test_money.c %reldir%/unit.h
 %canon_reldir%_test_money_LDADD = libcore.la libbase.la $(CMOCKA_LIBS)
