@@ -78,6 +78,10 @@ class Story:
             word = reply.get("outcome") or {"done": "done", "open": "wrong", "locked": "wrong"}.get(
                 reply.get("state"), "done")
             reason = reply.get("reason") or ""
+            if reason == "unavailable":
+                word = "unavailable"
+            if "session" in reply:  # who is asking is known; a permit to spend it is not
+                word, reason = "done", "a session"
             if method == "StepUp.Respond" and word == "wrong":
                 reason = f"attempts left: {reply.get('attempts_left')}"
         except Refusal as error:
@@ -252,7 +256,7 @@ class Story:
         _, keys = self.web.json("GET", "/.well-known/jwks.json")
         token = jws.JWS()
         token.deserialize(permit["receipt"])
-        token.verify(jwk.JWKSet.from_json(json.dumps(keys)))
+        token.verify(jwk.JWKSet.from_json(json.dumps(keys)).get_key(token.jose_header["kid"]))
         claims = json.loads(token.payload)
         kinds = ", ".join(claims.get("factors", []))
         self.prove(f"python3-jwcrypto verifies the receipt: {yuan(claims['amount_minor'])} {claims['currency']}, {kinds}",

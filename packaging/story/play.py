@@ -209,6 +209,11 @@ def foreground(given):
     except KeyboardInterrupt:
         screen.line()
         status = 130
+    except Exception as error:  # an answer of another shape than the story knows: as bad as a wrong one
+        screen.line()
+        where = f' In "{story.heading}":' if story is not None and story.chapters else ""
+        status = complain(f"a step did not go as told.{where} {type(error).__name__}: {error}")
+        show_log(broker)
     finally:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         broker.stop_unless_foreign()
