@@ -426,6 +426,22 @@ open_texts(const struct engine *e, const struct event_row *row, struct texts *t)
 	return false;
 }
 
+/* A card's amount stands beside the event's own, and an admin's words beside the reason: each has a name of its own. */
+static const char *
+text_member(enum text_kind kind)
+{
+	switch (kind) {
+	case TEXT_REASON:
+		return "words";
+	case TEXT_AMOUNT:
+		return "card_amount";
+	case TEXT_CURRENCY:
+		return "card_currency";
+	default:
+		return text_name(kind);
+	}
+}
+
 static void
 put_texts(struct json_writer *w, const struct engine *e, const struct event_row *row)
 {
@@ -438,7 +454,7 @@ put_texts(struct json_writer *w, const struct engine *e, const struct event_row 
 	for (int i = 0; i < TEXT__COUNT; i++) {
 		/* The event has a reason of its own; these are the admin's words. */
 		if (i != TEXT_ACCOUNT)
-			json_member_str(w, i == TEXT_REASON ? "words" : text_name((enum text_kind)i), t.of[i]);
+			json_member_str(w, text_member((enum text_kind)i), t.of[i]);
 	}
 }
 

@@ -88,7 +88,8 @@ class Story:
             reply, word = {"error": error.error, **error.parameters}, "deny"
             if error.error == "Unavailable":
                 word = "unavailable"
-            reason = error.error + (f" ({next(iter(error.parameters.values()))})" if error.parameters else "")
+            what = str(next(iter(error.parameters.values()), ""))
+            reason = what if word == "unavailable" else f"{error.error} {what}".strip()
         except Lost as error:
             reply, word, reason = {"error": str(error)}, "unavailable", "connection lost"
         self._told(who, asks, word, reason, method, why, reply, expect)
@@ -318,7 +319,7 @@ class Story:
                  limits={"currency": "CNY", "per_payment": "50.00"})
         self.ask("Lin", "pay 60.00 CNY to Corner Shop", "Payments.Authorize", ("deny", "limit_payment"),
                  "The smallest room wins.", session=lin.session, payment=self.payment("60.00"))
-        self.ask("thief", "raise it to 5000.00 CNY again", "Limits.Set", ("step_up", "deny", ""),
+        self.ask("thief", "raise it to 5000.00 CNY again", "Limits.Set", "step_up",
                  "Raising a limit widens power: the owner must countersign.", account=lin.account,
                  limits={"currency": "CNY", "per_payment": "5000.00"})
 
@@ -396,7 +397,7 @@ class Story:
                 if not orders:
                     break
                 order = orders.pop()
-            deadline = time.monotonic() + 20
+            deadline, lost = time.monotonic() + 20, False
             while True:
                 try:
                     outcome = connection.call("Payments.Authorize", session=tao.session, capture=True,
@@ -405,6 +406,7 @@ class Story:
                     if time.monotonic() > deadline or (isinstance(error, Refusal) and error.error != "Unavailable"):
                         outcome = str(error)
                     else:
+                        lost = True
                         time.sleep(0.01)
                         continue
                 break
@@ -414,8 +416,8 @@ class Story:
                     killed.append(self.broker.engine_pid())
                     os.kill(killed[0], signal.SIGKILL)
                     killed.append((len(acknowledged), time.monotonic()))
-                elif outcome == "permit" and len(killed) == 2:
-                    killed.append(time.monotonic())  # the first answer after the restart
+                elif lost and len(killed) == 2:
+                    killed.append(time.monotonic())  # the first answer of the engine that was started again
         connection.close()
 
     def crash(self):
@@ -438,7 +440,7 @@ class Story:
         self.counts["permit"] = self.counts.get("permit", 0) + len(acknowledged)
         self.counts["deny"] = self.counts.get("deny", 0) + len(denied)
         if len(killed) < 3:
-            raise NotAsTold("the engine was not killed, or nothing was permitted after it")
+            raise NotAsTold("the engine was not killed in the midst of it, or did not come back")
         before, at = killed[1]
         call = "Payments.Authorize"
         self.screen.step("Tao", f"{before} × pay 1.00 CNY", "permit", "allowance", call, "Each is on disk before it is acknowledged.")
@@ -463,8 +465,8 @@ class Story:
         self.chapter("A plugin crashes, a plugin hangs", "The provider \"shaky\" is a plugin written to misbehave. Each plugin lives in a "
                      "process of its own.")
         for asks, token, why in (
-                ("its plugin dies of SIGSEGV", "!crash", "What rests on the plugin fails closed; its process is replaced."),
-                ("its plugin hangs", "!hang", "Killed at its deadline of one second.")):
+                ("plugin gets SIGSEGV", "!crash", "What rests on the plugin fails closed; its process is replaced."),
+                ("plugin hangs", "!hang", "Killed at its deadline of one second.")):
             begun = self.service.call("Sessions.Begin", provider="shaky")
             self.ask("Lin", f"sign in at shaky: {asks}", "Sessions.Open", ("unavailable",), why,
                      sign_in=begun["sign_in"], id_token=token)

@@ -6,7 +6,7 @@ import sys
 import textwrap
 
 WIDTH_MAX = 98
-WHO, ASKS, OUTCOME = 7, 43, 13  # columns
+WHO, ASKS, OUTCOME = 6, 41, 14  # columns
 INDENT = "   "
 
 # outcome: symbol, the symbol where there is no UTF-8, colour

@@ -16,6 +16,7 @@ EXTRA_DIST += \
 	%reldir%/test_payments.py \
 	%reldir%/test_sessions.py \
 	%reldir%/test_stepup.py \
+	%reldir%/test_story.py \
 	%reldir%/test_wire.py
 dist_check_SCRIPTS += %reldir%/check_scenario.sh
 TESTS += %reldir%/check_scenario.sh
