@@ -147,7 +147,7 @@ class Story:
         asked = next(step for step in begun["steps"] if step["type"] == "code")
         person.uri = shown["uri"]
         person.app = Authenticator(person.uri)
-        return {"enrolment": begun["enrolment"], "answers": [{"step": asked["id"], "value": person.app.code(drift=2)}]}
+        return {"enrolment": begun["enrolment"], "answers": [{"step": asked["id"], "value": person.app.code()}]}
 
     def prepare(self, person, allowance):
         """Another person, with everything that the chapters before have shown: no lines on the screen."""
@@ -382,9 +382,8 @@ class Story:
                  "A thaw revives no session: whoever was inside is outside.", session=self.thief_session,
                  payment=self.payment("5.00"))
         lin.session = self.sign_in(lin, "Lin", "Lin signs in afresh.")
-        asked = self.ask("Lin", "pay 5.00 CNY to Corner Shop", "Payments.Authorize", "step_up",
-                         "A new session: confirm once.", session=lin.session, payment=self.payment("5.00"))
-        self.confirm(lin, asked["challenge"])
+        self.ask("Lin", "pay 5.00 CNY to Corner Shop", "Payments.Authorize", "step_up",
+                 "A new session: confirm once.", session=lin.session, payment=self.payment("5.00"))
         self.thief_tries += 1
 
     # -- the burst
@@ -473,27 +472,34 @@ class Story:
         self.sign_in(lin, "Lin", "Other providers never noticed.")
 
     def audit(self):
-        lin = self.lin
         self.chapter("countersignctl events", "Every outcome, permits and denials alike, is one line of the audit log, and every permit "
-                     "says what justified it.")
-        status, out, err = self.ctl("--json", "events", "--account", lin.account)
-        events = [json.loads(line) for line in out.splitlines()]
+                     "says what justified it. Lin's, and what the admin did:")
+        status, out, err = self.ctl("--json", "events")
         if status != 0:
             raise NotAsTold(f"countersignctl events: exit {status}: {err}")
         self.requests += 1
+        events = [json.loads(line) for line in out.splitlines()]
         for event in events:
-            self.event(event)
-        permits = [e for e in events if e.get("outcome") == "permit"]
-        self.prove(f"{len(events)} events of Lin, {len(permits)} permits, each with its reason",
-                   bool(permits) and all(e.get("reason") for e in permits))
+            inner = event["json"]
+            if inner.get("account") == self.lin.account or inner.get("author") == "admin":
+                self.screen.event(event["time"][11:19], f"{event['type']} {inner.get('amount', '')}".strip(),
+                                  "done" if event["reason"] == "asked" else event["outcome"],
+                                  "" if event["reason"] == "asked" else event["reason"], self.evidence(inner))
+        permits = [e for e in events if e["type"] == "payment_permitted" and e["json"]["account"].endswith(self.run)]
+        self.prove(f"{len(events)} events; each of the {len(permits)} payments permitted names its evidence",
+                   len(permits) > BURST_BUDGET and all(self.evidence(e["json"]) for e in permits))
 
-    def event(self, event):
-        inner = event.get("json") or {}
-        amount = inner.get("amount") or ""
-        text = f"{event['type']} {amount}".strip()
-        word = event.get("outcome") or "done"
-        clock = event["time"][11:19]
-        self.screen.event(clock, text, word, event.get("reason") or "", inner)
+    @staticmethod
+    def evidence(inner):
+        """What a permit rests on: a challenge or an allowance, and the factors behind it. None where that is missing."""
+        factors = ", ".join(factor["kind"] for factor in inner.get("factors", []))
+        if not factors:
+            return None
+        if inner.get("basis") == "countersignature" and inner.get("challenge"):
+            return f"by {factors}"
+        if inner.get("basis") == "allowance" and inner.get("allowance"):
+            return f"granted by {factors}"
+        return None
 
     ALL = ("first_factor", "link", "theft", "countersigned", "over_https", "bounded", "limit", "crowd", "freeze", "crash",
            "plugin", "audit")

@@ -114,12 +114,15 @@ class Authenticator:
         number = struct.unpack(">I", mac[offset:offset + 4])[0] & 0x7FFFFFFF
         return str(number % 10 ** self.digits).zfill(self.digits)
 
-    def code(self, drift=1):
-        """A code that was not used; waits where the broker would not take so early a one yet."""
+    def code(self, early=2):
+        """
+        A code that was not used: the one before the present, or the next, up to `early` steps ahead of time; then
+        it waits. So a few prompts can be answered in a row.
+        """
         now = int(time.time() // self.period)
-        step = max(now - drift, self.last + 1)
-        if step > now + drift:
-            time.sleep((step - drift) * self.period - time.time() + 0.05)
+        step = max(now - 1, self.last + 1)
+        if step > now + early:
+            time.sleep((step - early) * self.period - time.time() + 0.05)
         self.last = step
         return self.at(step)
 

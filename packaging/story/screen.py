@@ -112,6 +112,7 @@ class Screen:
         mark = self.paint("✓" if self.unicode else "+", "32", "1")
         self.line(f"{INDENT}{mark} {name.ljust(28)}{self.dim(value)}")
 
-    def event(self, clock, text, word, reason, more):
+    def event(self, clock, text, word, reason, evidence):
         """One line of the audit log."""
-        self.line(f"{INDENT}{self.dim(clock)} {text.ljust(ASKS - 1)} {self.outcome(word)}{reason}")
+        more = self.dim(f" {evidence}") if evidence else ""
+        self.line(f"{INDENT}{self.dim(clock)} {text.ljust(WHO + ASKS - 8)} {self.outcome(word)}{reason}{more}")
