@@ -12,12 +12,6 @@
 enum { QUERY_INT_DIGITS_MAX = 18 }; /* always within int64 */
 
 static void
-invalid(struct exchange *x, const char *detail)
-{
-	reply_problem(x, 400, "org.countersign.InvalidParameter", detail);
-}
-
-static void
 forward_answered(struct exchange *x, const struct engine_answer *answer)
 {
 	struct exchange_result r = forward_result(answer);
@@ -82,16 +76,16 @@ query_read(struct exchange *x, struct http_pair pairs[HTTP_PAIRS_MAX], size_t *c
 	bool integer;
 
 	if (http_pairs(x->request->query, &text, pairs, count) != CS_OK) {
-		invalid(x, "the query is not well formed, or names a member twice");
+		reply_invalid(x, VIEW("query"), "is not well formed, or names a member twice");
 		return false;
 	}
 	for (size_t i = 0; i < *count; i++) {
 		if (!is_query_member(x->route->query, pairs[i].name, &integer)) {
-			invalid(x, "the query has a member that this route does not know");
+			reply_invalid(x, pairs[i].name, "is unknown");
 			return false;
 		}
 		if (integer && !is_int(pairs[i].value)) {
-			invalid(x, "a member of the query must be a whole number");
+			reply_invalid(x, pairs[i].name, "must be a whole number");
 			return false;
 		}
 	}
@@ -113,13 +107,13 @@ body_read(struct exchange *x, struct json *doc)
 		return false;
 	}
 	if (!exchange_json(x, doc, &reason)) {
-		invalid(x, reason);
+		reply_invalid(x, VIEW("body"), reason);
 		return false;
 	}
 	at = json_first(doc, 0);
 	for (unsigned i = 0; i < doc->tokens[0].count; i++) {
 		if (is_path_member(x, json_text(doc, at))) {
-			invalid(x, "the body repeats a member that stands in the path");
+			reply_invalid(x, json_text(doc, at), "stands in the path already");
 			return false;
 		}
 		at = json_next(doc, at + 1);

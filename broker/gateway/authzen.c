@@ -355,11 +355,19 @@ static bool
 body_read(struct exchange *x, struct json *doc, struct question *q)
 {
 	const char *reason = NULL;
+	char text[MESSAGE_MAX];
+	struct buf message = buf_over(text, sizeof(text));
 
-	if (!http_type_is(x->request->content_type, VIEW("application/json")))
+	if (!http_type_is(x->request->content_type, VIEW("application/json"))) {
 		reason = "send Content-Type: application/json";
-	else if (exchange_json(x, doc, &reason))
+	} else if (exchange_json(x, doc, &reason)) {
 		reason = question_read(doc, 0, q);
+	} else {
+		buf_put_view(&message, VIEW("InvalidParameter: body "));
+		buf_put_view(&message, view_str(reason));
+		error_reply(x, 400, buf_view(&message));
+		return false;
+	}
 	if (reason != NULL)
 		error_reply(x, 400, view_str(reason));
 	return reason == NULL;

@@ -261,11 +261,11 @@ exchange_json(struct exchange *x, struct json *doc, const char **reason)
 		return false;
 	}
 	if (json_type(doc, 0) != JSON_OBJECT) {
-		*reason = "the body must be a JSON object";
+		*reason = "must be a JSON object";
 		return false;
 	}
 	if (depth_of(doc, 0) > EXCHANGE_DEPTH_MAX) {
-		*reason = "the body nests too deep";
+		*reason = "nests too deeply";
 		return false;
 	}
 	return true;
@@ -403,6 +403,19 @@ reply_problem(struct exchange *x, unsigned status, const char *error, const char
 	size_t mark = problem_begin(x, status, view_str(error), ENGINE_RETRY_MS, &w);
 
 	json_member_str(&w, "detail", view_str(detail));
+	json_object_end(&w);
+	reply_end(x, mark);
+}
+
+void
+reply_invalid(struct exchange *x, struct view field, const char *reason)
+{
+	struct json_writer w;
+	size_t mark =
+	    problem_begin(x, 400, VIEW("org.countersign.InvalidParameter"), ENGINE_RETRY_MS, &w);
+
+	json_member_str(&w, "field", field);
+	json_member_str(&w, "reason", view_str(reason));
 	json_object_end(&w);
 	reply_end(x, mark);
 }

@@ -122,6 +122,8 @@ void reply_empty(struct exchange *x);
 
 /* application/problem+json (RFC 9457). */
 void reply_problem(struct exchange *x, unsigned status, const char *error, const char *detail);
+/* 400 with field and reason, as the engine tells of a bad parameter. */
+void reply_invalid(struct exchange *x, struct view field, const char *reason);
 /* The same from what the engine said; members of its error are passed on. */
 void reply_problem_of(struct exchange *x, const struct exchange_result *r);
 /* HTTP status of a Varlink error's name. */

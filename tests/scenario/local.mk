@@ -5,6 +5,7 @@ EXTRA_DIST += \
 	%reldir%/test_accounts.py \
 	%reldir%/test_admin.py \
 	%reldir%/test_allowances.py \
+	%reldir%/test_bad_input.py \
 	%reldir%/test_bad_plugin.py \
 	%reldir%/test_browser.py \
 	%reldir%/test_events.py \
