@@ -148,6 +148,9 @@ check_clock(struct engine *e)
 		    "the wall clock jumped: decisions are held; set it right, or restart the broker when it is right",
 		    (long long)drift);
 	e->broker.clock_ok = ok;
+	/* What happens meanwhile happens at the time that the boot clock tells: no account follows the jump. */
+	if (!ok)
+		e->now.wall_ms = e->now.boot_ms + e->clock_delta_ms;
 }
 
 void
