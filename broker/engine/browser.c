@@ -11,6 +11,7 @@
 #include "broker/engine/links.h"
 #include "broker/engine/page.h"
 #include "broker/engine/sessions.h"
+#include "broker/engine/strangers.h"
 #include "broker/engine/workers.h"
 
 enum {
@@ -201,6 +202,8 @@ static void
 identified(struct call *call, struct signin *s, const struct identity *who, const char *refusal)
 {
 	if (who == NULL) {
+		if (refusal == NULL)
+			strangers_note(call->engine, s->service, "unavailable");
 		fail(call, s, refusal == NULL ? REASON_UNAVAILABLE : REASON_NONE, refusal);
 		call_release(call);
 	} else if (s->purpose == SIGNIN_SESSION) {
@@ -208,6 +211,14 @@ identified(struct call *call, struct signin *s, const struct identity *who, cons
 	} else {
 		link_propose(call, s, who, link_home);
 	}
+}
+
+/* What came back is refused before anybody was asked: the log tells of it, as of a refused assertion. */
+static void
+turn_away(struct call *call, struct signin *s, const char *refusal)
+{
+	strangers_note(call->engine, s->service, refusal);
+	fail(call, s, REASON_NONE, refusal);
 }
 
 /* A parameter of the provider's answer: a printable string of at most max bytes, or empty. */
@@ -253,13 +264,13 @@ back(struct call *call, struct signin *s, const struct back *b)
 		    ruleset_provider_name(call->engine->rules, s->provider), (unsigned long long)call->number);
 		/* Not to the service's page: this is not its user's browser. */
 		s->return_url[0] = '\0';
-		fail(call, s, REASON_NONE, "bad_state");
+		turn_away(call, s, "bad_state");
 	} else if (!take_caller(call, s)) {
 		fail(call, s, REASON_SERVICE_RIGHT, NULL);
 	} else if (json_get(&call->doc, b->parameters, VIEW("error")) != 0) {
-		fail(call, s, REASON_NONE, "provider_error");
+		turn_away(call, s, "provider_error");
 	} else if (proof.code.len == 0) {
-		fail(call, s, REASON_NONE, "bad_code");
+		turn_away(call, s, "bad_code");
 	} else {
 		identify(call_hold(call), s, &proof, identified);
 	}

@@ -290,6 +290,7 @@ call_unavailable(struct call *call, const char *what)
 	struct buf *out = out_of(call);
 
 	CHECK(!call->answered);
+	note_stranger(call, "unavailable");
 	call->start = out->len;
 	call->answered = true;
 	call_write_unavailable(out, call->forwarded, what);

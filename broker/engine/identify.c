@@ -10,6 +10,7 @@
 #include "broker/base/secret.h"
 #include "broker/engine/answer.h"
 #include "broker/engine/lookup.h"
+#include "broker/engine/strangers.h"
 #include "broker/engine/workers.h"
 
 enum {
@@ -185,18 +186,23 @@ refusal_named(struct view reason)
 	return "bad_token";
 }
 
+/* An assertion that was refused has no account, but the log tells of it. */
 static void
 answered(struct engine *e, void *ctx, const struct worker_result *result)
 {
 	struct asking a = *(struct asking *)ctx;
+	const char *refusal = result->err == CS_ERR_DENIED ? refusal_named(result->reason) : NULL;
 	struct identity who;
 
 	free(ctx);
 	CHECK(a.signin->state == SIGNIN_CHECKING);
-	if (result->err == CS_OK && read_answer(e, &a, result, &who))
+	if (result->err == CS_OK && read_answer(e, &a, result, &who)) {
 		a.done(a.call, a.signin, &who, NULL);
-	else
-		a.done(a.call, a.signin, NULL, result->err == CS_ERR_DENIED ? refusal_named(result->reason) : NULL);
+		return;
+	}
+	if (refusal != NULL || result->err == CS_OK)
+		strangers_note(e, a.signin->service, refusal != NULL ? refusal : "contradiction");
+	a.done(a.call, a.signin, NULL, refusal);
 }
 
 void

@@ -278,9 +278,11 @@ static void answer_checked(struct engine *e, void *ctx, const struct worker_resu
 
 /* The factor that an answer is for, if it may answer this challenge now; answers the call itself. */
 static const struct factor *
-answering(struct call *call, struct txn *t, const struct account *a, const struct challenge *c)
+answering(struct call *call, struct txn *t, struct account *a, const struct challenge *c)
 {
+	static struct decision d;
 	struct stepup *s = CALL_MEMORY_AS(struct stepup, call);
+	struct answer answer = {.challenge = s->id};
 	const struct factor *f = NULL;
 	struct asked asked;
 	struct id key;
@@ -297,6 +299,11 @@ answering(struct call *call, struct txn *t, const struct account *a, const struc
 	reason = decide_may_answer(&asked, a, c, f, &until_ms);
 	if (reason == REASON_NONE)
 		return f;
+	/* No plugin is asked, so nobody learns whether it was right; that somebody tried is an event. */
+	answer.factor_no = f->no;
+	decide_answer(&asked, a, &answer, &d);
+	CHECK(d.outcome == OUTCOME_DENY && d.reason == reason);
+	txn_decision(t, a, &d, NULL);
 	reply_state(call, t, a, reason, until_ms);
 	return NULL;
 }
