@@ -483,6 +483,13 @@ class Person:
         return answer
 
 
+def _children(pid):
+    """Every process below this one."""
+    with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as f:
+        below = [int(word) for word in f.read().split()]
+    return below + [each for child in below for each in _children(child)]
+
+
 class Broker:
     """
     Keywords change the configuration: https=False, link_cooling_off="24h", factor_cooling_off, policy_limits, stack,
@@ -639,10 +646,15 @@ class Broker:
         return status
 
     def kill(self):
-        """kill -9 of the parent, and with it of every process of the broker."""
+        """kill -9 of the parent, and with it of every process of the broker; over when the last of them is gone."""
+        gone = [os.pidfd_open(pid) for pid in _children(self._process.pid)]
         self._process.kill()
         self._process.wait()
         self._process = None
+        for pidfd in gone:
+            heard, _, _ = select.select([pidfd], [], [], STOP_S)
+            os.close(pidfd)
+            assert heard, "a process of the broker outlives its parent"
         for client in self._clients:
             client.close()
         self._clients = []
