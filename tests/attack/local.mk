@@ -1,6 +1,11 @@
 # The attacks that are written down, each named after its number, on the scenarios' broker.
 EXTRA_DIST += \
+	%reldir%/README.md \
 	%reldir%/conftest.py \
+	%reldir%/log.py \
+	%reldir%/test_linking.py \
+	%reldir%/test_money.py \
+	%reldir%/test_stepup.py \
 	%reldir%/test_stepup_attacks.py
 dist_check_SCRIPTS += %reldir%/check_attack.sh
 TESTS += %reldir%/check_attack.sh
