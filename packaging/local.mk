@@ -7,6 +7,7 @@ EXTRA_DIST += \
 	%reldir%/lib/count_tests.py \
 	%reldir%/story/authority.py \
 	%reldir%/story/broker.py \
+	%reldir%/story/browser.py \
 	%reldir%/story/chapters.py \
 	%reldir%/story/client.py \
 	%reldir%/story/play.py \

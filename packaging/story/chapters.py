@@ -11,6 +11,7 @@ import time
 from jwcrypto import jwk, jws
 
 from broker import RETURN_URL
+from browser import Browser
 from client import Authenticator, Https, Lost, Refusal, Varlink
 
 SHOP = {"id": "m-7", "name": "Corner Shop"}
@@ -172,45 +173,54 @@ class Story:
         self.chapter("Lin's own factor", "Lin opens a payment account. Before any ID is linked she enrols a factor that is hers "
                      "alone: an authenticator app.")
         begun = self.ask("Lin", "enrol an authenticator app", "Factors.Begin", "permit",
-                         "The first factor of an account, once and never again; the shop says how it knows Lin.",
+                         "Once per account, ever; the shop says how it knows Lin.",
                          account=lin.account, kind="totp", label="Lin's phone", proof="passport at the counter")
         done = self.ask("Lin", "type the first code", "Factors.Finish", "permit",
-                        "The app and the broker agree; the seed is sealed before it reaches the disk.",
+                        "They agree; the seed is sealed before it reaches the disk.",
                         **self._enrol_steps(lin, begun))
         lin.factor = done["factor"]["id"]
         self.ask("thief", "enrol an app of his own", "Factors.Begin", "step_up",
-                 "A second factor takes a countersignature by the first: this door is shut from now on.",
+                 "The next factor takes a countersignature by the first.",
                  account=lin.account, kind="totp", label="a new phone", proof="he says he is Lin")
+
+    def page(self, browser, person, who, code, word, why):
+        """Answers on the step-up page, as a person does: a form, no JavaScript."""
+        page = browser.press("answer", code=code)
+        confirmed = "Confirmed." in page.words
+        self._told(who, "type the code on the page", "done" if confirmed else "wrong",
+                   "Confirmed." if confirmed else f"HTTP {browser.status}", "POST /c/...", why, page.words, word)
 
     def link(self):
         lin = self.lin
-        self.chapter("Lin links her ID", "She signs in at the OpenID Provider. Its word alone does not link the ID to her account.")
+        self.chapter("Lin links her ID", "In her browser she is sent to the OpenID Provider, signs in there, and comes back. The "
+                     "provider's word alone does not link the ID to her account.")
         begun = self.ask("Lin", "link the ID to the account", "Links.Begin", "done",
-                         "State and nonce are made by the broker, for one sign-in.",
-                         account=lin.account, provider="sandbox", native=True)
-        made = self.ask("Lin", "come back with a signed ID token", "Links.Complete", "step_up",
-                        "The token is genuine, yet linking widens power: the owner must countersign.",
-                        sign_in=begun["sign_in"], id_token=self.token(lin, begun["nonce"]))
-        lin.link = made["link"]["id"]
-        self.ask("Lin", "answer with the code on her phone", "StepUp.Respond", "done",
-                 "Countersigned: the link is active.", challenge=made["challenge"]["id"],
-                 answers=self.answer(made["challenge"], lin.app.code()))
-        self.prove("the link is active, and grants nothing by itself",
-                   self.service.call("Links.Get", link=lin.link)["link"]["state"] == "active")
+                         "State, nonce and PKCE are made by the broker, for this browser, once.",
+                         account=lin.account, provider="sandbox", return_url=RETURN_URL)
+        browser = Browser(self.at["ca"])
+        page = browser.go(begun["start_url"], user=lin.user)
+        asked = "/c/" in browser.url and browser.status == 200
+        self._told("Lin", "sign in at the provider, come back", "step_up" if asked else "wrong",
+                   "the step-up page" if asked else f"HTTP {browser.status}", "GET /callback/sandbox",
+                   "Genuine, yet linking widens power: Lin must countersign.", page.words, "step_up")
+        browser.press("open")
+        self.page(browser, lin, "Lin", lin.app.code(), "done", "Countersigned in the browser that was sent there, and no other.")
+        link = self.service.call("Links.List", account=lin.account)["links"][0]
+        lin.link = link["id"]
+        self.prove("the link is active, and grants nothing by itself", link["state"] == "active")
 
     def theft(self):
         lin = self.lin
         self.chapter("The stolen ID asks to spend", "October 2018, again: a thief has Lin's third-party ID and its password, and "
                      "goes shopping.")
-        session = self.sign_in(lin, "thief", "The provider swears that this is Lin. A session says who is asking, and nothing "
-                               "else.")
+        session = self.sign_in(lin, "thief", "A session says who is asking, and nothing else.")
         self.thief_session = session
         asked = self.ask("thief", "pay 1999.00 CNY to Corner Shop", "Payments.Authorize", "deny",
                          "Past Lin's limits whoever asks, so nobody is even prompted.", session=session,
                          payment=self.payment("1999.00"))
         asked = self.ask("thief", "pay 200.00 CNY to Corner Shop", "Payments.Authorize",
                          ("step_up", "countersignature_required"),
-                         "The ID cannot say yes to spending. Lin is asked, with a factor that the thief has not.",
+                         "Lin is asked, with a factor that the thief has not.",
                          session=session, payment=self.payment("200.00"))
         challenge = asked["challenge"]
         card = self.service.call("StepUp.Get", challenge=challenge["id"])["card"]
@@ -218,7 +228,7 @@ class Story:
         self.prove(f"the challenge is bound to what its card shows: {shown}",
                    minor(card["amount"].split()[0]) == 20000 and card.get("payee") == SHOP["name"])
         reply = self.ask("thief", "guess a code", "StepUp.Respond", "wrong",
-                         "Refused and counted, before the answer leaves the broker: five of these lock the factor.",
+                         "Counted before it is answered; five lock the factor.",
                          challenge=challenge["id"], answers=self.answer(challenge, lin.app.wrong()))
         self.prove(f"the wrong answer was counted: {reply['attempts_left']} attempts left",
                    0 < reply["attempts_left"] < 5)
@@ -235,9 +245,13 @@ class Story:
         asked = self.ask("Lin", "pay 20.00 CNY to Corner Shop", "Payments.Authorize",
                          ("step_up", "countersignature_required"), "Lin is asked, like anybody with her ID.",
                          session=lin.session, payment=payment)
-        self.ask("Lin", "answer with the code on her phone", "StepUp.Respond", "done",
-                 "Countersigned: this payment, this payee, this amount, once, within five minutes.",
-                 challenge=asked["challenge"]["id"], answers=self.answer(asked["challenge"], lin.app.code()))
+        browser = Browser(self.at["ca"])
+        browser.go(asked["challenge"]["url"])
+        terms = browser.press("open").terms
+        self.prove(f"the page shows what she says yes to: {terms.get('How much')} to {terms.get('To whom')}",
+                   terms.get("How much") == "20.00 CNY" and terms.get("To whom", "").startswith(SHOP["name"]))
+        self.page(browser, lin, "Lin", lin.app.code(), "done",
+                  "This payment, this payee, this amount; once, within five minutes.")
         permit = self.ask("shop", "ask for the same payment again", "Payments.Authorize", ("permit", "countersigned"),
                           "Now there is a hold, and a receipt that anybody can check.",
                           session=lin.session, payment=payment, receipt=True)
@@ -245,7 +259,7 @@ class Story:
         self.ask("shop", "capture the hold", "Payments.Capture", "permit", "The money moves; a hold is captured once.",
                  hold=permit["hold"]["id"], capture_id=order)
         again = self.ask("shop", "ask again: was the reply lost?", "Payments.Authorize", "permit",
-                         "A permit sticks to its payment id: the same hold, and nothing is spent twice.",
+                         "A permit sticks to its payment id: nothing is spent twice.",
                          session=lin.session, payment=payment)
         self.prove("the same hold, replayed", again["hold"]["id"] == permit["hold"]["id"] and again["replayed"])
         self.ask("thief", "the same order for 2.00 CNY more", "Payments.Authorize", ("deny", "payment_mismatch"),
@@ -268,7 +282,7 @@ class Story:
         lin = self.lin
         self.chapter("The same question over HTTPS", "A service elsewhere asks by OpenID AuthZEN 1.0, with its client certificate.")
         for who, session, amount, why in (
-                ("thief", self.thief_session, "30.00", "A decision of false is an answer, not an error; context says what would help."),
+                ("thief", self.thief_session, "30.00", "An answer, not an error; context says what would help."),
                 ("shop", lin.session, "800.00", "Above Lin's limit: denied without a prompt.")):
             status, reply = self.web.json("POST", "/access/v1/evaluation", {
                 "subject": {"type": "account", "id": lin.account, "properties": {"session": session}},
@@ -290,11 +304,11 @@ class Story:
         self.chapter("A bounded allowance", "Confirming every coffee is tedious. Lin grants Corner Shop up to 100 CNY each, 300 a day, "
                      "500 in all, for 30 days.")
         granted = self.ask("Lin", "grant the allowance", "Allowances.Grant", "step_up",
-                           "It widens power, so it takes a countersignature; the card shows the most that could be lost.",
+                           "It widens power; the card shows the most that could be lost.",
                            session=lin.session, **self.allowance("100.00", "300.00", "500.00"))
         self.ask("Lin", "answer with the code on her phone", "StepUp.Respond", "done", "The allowance is open.",
                  challenge=granted["challenge"]["id"], answers=self.answer(granted["challenge"], lin.app.code()))
-        for amount, why in (("80.00", "Within the allowance, in a session that was countersigned: no prompt."),
+        for amount, why in (("80.00", "Within it, in a session that was countersigned: no prompt."),
                             ("100.00", "Still within: 180 of 300 today."), ("90.00", "270 of 300 today.")):
             self.ask("Lin", f"pay {amount} CNY to Corner Shop", "Payments.Authorize", ("permit", "allowance"), why,
                      session=lin.session, payment=self.payment(amount), capture=True)
@@ -303,7 +317,7 @@ class Story:
                  session=lin.session, payment=self.payment("60.00"))
         thief = self.sign_in(lin, "thief", "The stolen ID again, in a session of its own.")
         self.ask("thief", "pay 10.00 CNY to Corner Shop", "Payments.Authorize", "step_up",
-                 "The allowance works in sessions that Lin countersigned, not for whoever holds her ID.",
+                 "It works in sessions that Lin countersigned, not in a thief's.",
                  session=thief, payment=self.payment("10.00"))
         self.thief_tries += 1
         self.thief_session = thief
@@ -443,9 +457,8 @@ class Story:
         before, at = killed[1]
         call = "Payments.Authorize"
         self.screen.step("Tao", f"{before} × pay 1.00 CNY", "permit", "allowance", call, "Each is on disk before it is acknowledged.")
-        self.screen.step("admin", f"kill -9 {killed[0]}", "done", "", "the engine",
-                         f"Answering again after {(killed[2] - at) * 1000:.0f} ms. Clients repeat what got no reply, with the same "
-                         "payment id.")
+        self.screen.step("admin", f"kill -9 {killed[0]} (the engine)", "done", "", "SIGKILL",
+                         f"Back after {(killed[2] - at) * 1000:.0f} ms; clients repeat what got no reply.")
         self.screen.step("Tao", f"{len(acknowledged) - before} × pay 1.00 CNY", "permit", "allowance", call,
                          "The counters are what they were.")
         self.screen.step("Tao", f"{len(denied)} × pay 1.00 CNY", "deny", "limit_day", call, "The limit, to the cent.")

@@ -1,7 +1,9 @@
+#!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """How the story talks: Varlink on a Unix socket, HTTPS with a client certificate, and an authenticator's codes.
 
-Nothing of the broker is used here: a frame is JSON and a NUL byte, a code is RFC 6238.
+Nothing of the broker is used here: a frame is JSON and a NUL byte, a code is RFC 6238. As a program it makes one call:
+client.py SOCKET METHOD [PARAMETERS]
 """
 import base64
 import hashlib
@@ -11,6 +13,7 @@ import json
 import socket
 import ssl
 import struct
+import sys
 import time
 import urllib.parse
 
@@ -131,3 +134,22 @@ class Authenticator:
         now = int(time.time() // self.period)
         good = {self.at(step) for step in range(now - 4, now + 5)}
         return next(code for code in (str(n).zfill(self.digits) for n in range(len(good) + 1)) if code not in good)
+
+
+def main():
+    if len(sys.argv) not in (3, 4):
+        print('usage: client.py SOCKET METHOD [PARAMETERS], e.g. client.py /run/countersign/socket Lookup.ByAccount '
+              '\'{"account": "lin"}\'', file=sys.stderr)
+        return 2
+    try:
+        parameters = json.loads(sys.argv[3]) if len(sys.argv) == 4 else {}
+        reply = Varlink(sys.argv[1]).call(sys.argv[2].removeprefix("org.countersign."), **parameters)
+    except (Refusal, Lost, ValueError) as error:
+        print(f"client.py: {error}", file=sys.stderr)
+        return 1
+    print(json.dumps(reply, indent=2, ensure_ascii=False))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

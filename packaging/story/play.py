@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 
-from broker import DRIFT, PERIOD_S, STOP_S, Broker, Trouble, process_start, read_json, running, write_json
+from broker import DRIFT, PERIOD_S, STOP_S, TOP, Broker, Trouble, process_start, read_json, running, write_json
 from client import Authenticator, Lost, Refusal
 
 PROMISE = "A third-party ID can say who is asking. It can never say yes to spending."
@@ -129,12 +129,13 @@ def summary(screen, story, broker, ready_ms):
         screen.proof_row(name, value)
     screen.line()
     told = ", ".join(f"{counts.get(word, 0)} {word}" for word in ("permit", "step_up", "deny") if counts.get(word))
-    screen.line(f"   {story.requests} requests: {told}. {story.proofs} proofs in {story.took_s:.1f} s. "
-                f"Ready in {ready_ms:.0f} ms; {broker.memory_bytes() / 2**20:.0f} MiB in all.")
+    screen.line(f"   {story.requests} requests, {told}; {story.proofs} proofs, in {story.took_s:.1f} s.")
+    screen.line(f"   The broker was ready in {ready_ms:.0f} ms; its processes take "
+                f"{broker.memory_bytes() / 2**20:.0f} MiB together.")
 
 
 def what_next(screen, broker, story):
-    """Lines to copy. Each is one line, however long, so that it can be pasted."""
+    """Lines to copy. A long one goes on after a backslash, so that it can be pasted."""
     at = broker.endpoints
     screen.line()
     screen.rule()
@@ -155,13 +156,18 @@ def what_next(screen, broker, story):
         item(f"a code for that page (good for about {PERIOD_S * DRIFT} s):",
              f"packaging/quickstart --code --dir {broker.directory}")
     ctl = f"{os.path.relpath(at['countersignctl'])} --socket {at['admin_socket']}"
-    item("as the admin:", f"{ctl} status", f"{ctl} events --follow", f'{ctl} provider freeze sandbox "just trying"')
-    item("as the service, over HTTPS:",
-         f"curl --cacert {at['ca']} --cert {at['client_cert']} --key {at['client_key']} {at['https']}/v1/whoami")
-    call = '{"method": "org.countersign.Whoami"}'
-    item("as the service, on the Unix socket (Varlink: JSON and a NUL byte):",
-         "/usr/bin/python3 -c 'import socket; s = socket.socket(socket.AF_UNIX); "
-         f's.connect("{at["socket"]}"); s.sendall(b"""{call}\\0"""); print(s.recv(65536)[:-1].decode())\'')
+    item("as the admin:", f"{ctl} status", f"{ctl} events --follow", f"{ctl} provider freeze sandbox")
+    tls = os.path.dirname(at["ca"])
+    curl = ("tls=" + tls,
+            "curl --cacert $tls/ca.pem --cert $tls/client.pem --key $tls/client.key \\",
+            f"     {at['https']}/v1/whoami")
+    item("as the service, over HTTPS:", *curl)
+    call = f"{os.path.relpath(os.path.join(TOP, 'packaging', 'story', 'client.py'))} {at['socket']}"
+    if story is None:
+        item("as the service, on the Unix socket:", f"{call} Whoami")
+    else:
+        item("as the service, on the Unix socket (any Varlink client does):",
+             f"{call} Lookup.ByAccount \\", f"     '{{\"account\": \"{person.account}\"}}'")
     item("logs, configuration, certificates:", broker.directory)
     screen.line()
 
