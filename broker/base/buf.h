@@ -80,9 +80,9 @@ buf_room(struct buf *b, size_t n)
 static inline void
 buf_put(struct buf *b, const void *data, size_t n)
 {
-	uint8_t *to = buf_room(b, n);
+	uint8_t *to = n == 0 ? NULL : buf_room(b, n); /* nothing needs no room, and a buf may have none yet */
 
-	if (to == NULL || n == 0)
+	if (to == NULL)
 		return;
 	memcpy(to, data, n);
 	b->len += n;
