@@ -3,9 +3,11 @@ EXTRA_DIST += \
 	%reldir%/README.md \
 	%reldir%/conftest.py \
 	%reldir%/log.py \
+	%reldir%/test_browser_attacks.py \
 	%reldir%/test_linking.py \
 	%reldir%/test_money.py \
 	%reldir%/test_stepup.py \
-	%reldir%/test_stepup_attacks.py
+	%reldir%/test_stepup_attacks.py \
+	%reldir%/test_tokens.py
 dist_check_SCRIPTS += %reldir%/check_attack.sh
 TESTS += %reldir%/check_attack.sh
