@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* check: the configuration, from the files alone. The daemon need not run. */
+/* check: the configuration, from the files alone, as far as the engine would compile it. The daemon need not run. */
 #include <stdio.h>
 
 #include "broker/ctl/check.h"
 #include "broker/ctl/print.h"
-#include "broker/parent/config.h"
+#include "broker/engine/engine.h"
 
 /* Plain text as a JSON document of one string, so that the one JSON printer writes it. */
 static void
@@ -47,6 +47,15 @@ print_problem(struct ctl *ctl, const struct config_error *err)
 	bytes_clear(&text);
 }
 
+static void
+print_any_problem(struct ctl *ctl, const struct config_error *err)
+{
+	if (ctl->json)
+		print_problem_json(ctl, err);
+	else
+		print_problem(ctl, err);
+}
+
 int
 check_load(struct ctl *ctl, struct config **config)
 {
@@ -54,29 +63,81 @@ check_load(struct ctl *ctl, struct config **config)
 
 	if (config_load(ctl->config, config, &err) == CS_OK)
 		return CTL_OK;
-	if (ctl->json)
-		print_problem_json(ctl, &err);
-	else
-		print_problem(ctl, &err);
+	print_any_problem(ctl, &err);
 	return CTL_BAD_CONFIG;
+}
+
+int
+check_rules(struct ctl *ctl, struct ruleset **rules)
+{
+	struct config_error err = {.line = 0};
+	struct config *config = NULL;
+	int rc = check_load(ctl, &config);
+
+	if (rc != CTL_OK)
+		return rc;
+	if (ruleset_new(config, rules, err.message) == CS_OK)
+		return CTL_OK;
+	config_free(config);
+	/* The engine's sentence says where, and how to mend it. */
+	(void)snprintf(err.file, sizeof(err.file), "%s", ctl->config);
+	print_any_problem(ctl, &err);
+	return CTL_BAD_CONFIG;
+}
+
+static void
+print_warnings_json(struct ctl *ctl, const struct check_warning *warnings, size_t n)
+{
+	(void)printf("{\"good\": true, \"problems\": [], \"warnings\": [");
+	for (size_t i = 0; i < n; i++) {
+		(void)printf("%s{", i > 0 ? ", " : "");
+		print_json_text(ctl, "message", warnings[i].text);
+		(void)printf(", ");
+		print_json_text(ctl, "mend", warnings[i].mend);
+		(void)printf("}");
+	}
+	(void)printf("]}\n");
+}
+
+static void
+print_warnings(struct ctl *ctl, const struct check_warning *warnings, size_t n)
+{
+	const char *yellow = color_of(ctl, VIEW("stale"));
+	struct bytes text;
+
+	bytes_init(&text, 16 * sizeof(struct check_warning));
+	for (size_t i = 0; i < n; i++) {
+		text.buf.len = 0;
+		text_escape(ctl, &text.buf, view_str(warnings[i].text));
+		buf_put_view(&text.buf, VIEW("; to mend it: "));
+		text_escape(ctl, &text.buf, view_str(warnings[i].mend));
+		(void)printf("%swarning:%s %.*s\n", yellow, color_off(ctl, yellow), (int)text.buf.len,
+		    (const char *)text.buf.data);
+	}
+	bytes_clear(&text);
 }
 
 static int
 check(struct ctl *ctl, char **args, int count)
 {
-	struct config *config = NULL;
-	int rc = check_load(ctl, &config);
+	static struct check_warning warnings[CHECK_WARNINGS_MAX];
+	struct ruleset *rules = NULL;
+	int rc = check_rules(ctl, &rules);
+	size_t n;
 
 	(void)args, (void)count;
 	if (rc != CTL_OK)
 		return rc;
+	n = check_warnings(rules, warnings);
 	if (ctl->json)
-		(void)printf("{\"good\": true, \"problems\": []}\n");
+		print_warnings_json(ctl, warnings, n);
 	else
 		(void)printf("%s: good: services %u, providers %u, factors %u, stacks %u\n", ctl->config,
-		    (unsigned)config->service_count, (unsigned)config->provider_count, (unsigned)config->factor_count,
-		    (unsigned)config->stack_count);
-	config_free(config);
+		    (unsigned)rules->config->service_count, (unsigned)rules->config->provider_count,
+		    (unsigned)rules->config->factor_count, (unsigned)rules->config->stack_count);
+	if (!ctl->json)
+		print_warnings(ctl, warnings, n);
+	ruleset_free(rules);
 	return CTL_OK;
 }
 

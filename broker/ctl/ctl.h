@@ -33,9 +33,10 @@ enum ctl_option {
 	OPTION_PLUGINS = 1 << 9,
 	OPTION_LIBEXEC = 1 << 10,
 	OPTION_ISSUER = 1 << 11,
+	OPTION_SUPPOSE = 1 << 12, /* --provider and its family, of explain --config */
 };
 
-enum { CTL_LIMITS = 5 };
+enum { CTL_LIMITS = 5, CTL_FACTORS_MAX = 6 /* as many kinds as there are */ };
 
 struct ctl {
 	const char *socket, *config, *plugins, *libexec;
@@ -45,7 +46,12 @@ struct ctl {
 	unsigned given; /* enum ctl_option */
 	bool follow;
 	bool quiet;    /* ctl_fail prints nothing */
+	bool files;    /* --config was given */
 	const char *account, *session, *link, *operation, *payment, *issuer;
+	const char *provider, *allowance, *spent;
+	const char *factors[CTL_FACTORS_MAX];
+	size_t factors_n;
+	bool not_countersigned;
 	int64_t after, limit;
 	const char *limits[CTL_LIMITS]; /* in the order of limit_names */
 

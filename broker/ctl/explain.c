@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* explain: what the daemon would decide, rule by rule. Nothing changes. */
+/* explain: what would be decided, rule by rule; by the daemon, or from the files alone. Nothing changes. */
+#include "broker/ctl/explain.h"
+
 #include <stdio.h>
 
 #include "broker/ctl/call.h"
@@ -29,6 +31,21 @@ put_question(struct ctl *ctl, struct json_writer *w, char **args)
 }
 
 static void
+print_mend(const struct ctl *ctl, struct bytes *text, uint32_t mend)
+{
+	uint32_t at = mend == 0 ? 0 : json_first(&ctl->doc, mend);
+	unsigned count = mend == 0 ? 0 : ctl->doc.tokens[mend].count;
+
+	for (unsigned i = 0; i < count; i++) {
+		text->buf.len = 0;
+		text_value(ctl, &text->buf, at);
+		(void)printf("%s  %.*s\n", i == 0 ? "\nto make it pass:\n" : "", (int)text->buf.len,
+		    (const char *)text->buf.data);
+		at = json_next(&ctl->doc, at);
+	}
+}
+
+static void
 print_answer(struct ctl *ctl, struct view outcome)
 {
 	struct view reason = reply_text(ctl, ctl->reply, "reason");
@@ -43,26 +60,19 @@ print_answer(struct ctl *ctl, struct view outcome)
 	text.buf.len = 0;
 	text_escape(ctl, &text.buf, reason);
 	(void)printf("%.*s)\n", (int)text.buf.len, (const char *)text.buf.data);
-	bytes_clear(&text);
 	if (steps != 0 && ctl->doc.tokens[steps].count > 0) {
 		(void)printf("\n");
 		print_table(ctl, steps, columns, 0);
 	}
+	print_mend(ctl, &text, reply_get(ctl, ctl->reply, "mend", JSON_ARRAY));
+	bytes_clear(&text);
 }
 
-static int
-explain(struct ctl *ctl, char **args, int count)
+int
+explain_print(struct ctl *ctl)
 {
-	struct json_writer w = call_begin(ctl, "org.countersign.Admin.Explain", false);
-	struct view outcome;
-	int rc;
+	struct view outcome = reply_text(ctl, ctl->reply, "outcome");
 
-	(void)count;
-	put_question(ctl, &w, args);
-	rc = call_run(ctl, &w);
-	if (rc != CTL_OK)
-		return rc;
-	outcome = reply_text(ctl, ctl->reply, "outcome");
 	if (ctl->json)
 		print_json(ctl, ctl->reply, false);
 	else
@@ -70,9 +80,46 @@ explain(struct ctl *ctl, char **args, int count)
 	return view_equal(outcome, VIEW("permit")) ? CTL_OK : CTL_REFUSED;
 }
 
+static int
+explain_daemon(struct ctl *ctl, char **args)
+{
+	struct json_writer w = call_begin(ctl, "org.countersign.Admin.Explain", false);
+	int rc;
+
+	put_question(ctl, &w, args);
+	rc = call_run(ctl, &w);
+	return rc == CTL_OK ? explain_print(ctl) : rc;
+}
+
+static int
+explain(struct ctl *ctl, char **args, int count)
+{
+	if (ctl->files) {
+		if ((ctl->given & (OPTION_SESSION | OPTION_LINK | OPTION_PAYMENT)) != 0)
+			return ctl_fail(ctl, CTL_USAGE, "explain --config supposes an account: it takes no session, link or "
+			                                "payment; leave --config out to ask the daemon");
+		if (count > 4)
+			return ctl_fail(ctl, CTL_USAGE, "usage: countersignctl explain --config FILE SERVICE AMOUNT CURRENCY "
+			                                "PAYEE; the account is supposed");
+		return explain_files(ctl, args, count);
+	}
+	if ((ctl->given & OPTION_SUPPOSE) != 0)
+		return ctl_fail(ctl, CTL_USAGE, "only explain --config FILE supposes a provider, factors, an allowance or what "
+		                                "was spent; the daemon knows");
+	if (count != 5)
+		return ctl_fail(ctl, CTL_USAGE, "usage: countersignctl explain ACCOUNT SERVICE AMOUNT CURRENCY PAYEE, or "
+		                                "explain --config FILE SERVICE AMOUNT CURRENCY PAYEE");
+	return explain_daemon(ctl, args);
+}
+
+enum {
+	ASKED = OPTION_SESSION | OPTION_LINK | OPTION_OPERATION | OPTION_PAYMENT | OPTION_SUPPOSE,
+};
+
 const struct command explain_commands[] = {
-	{"explain", NULL, "ACCOUNT SERVICE AMOUNT CURRENCY PAYEE", 5, 5,
-	    OPTION_SESSION | OPTION_LINK | OPTION_OPERATION | OPTION_PAYMENT, "what would be decided, rule by rule",
+	{"explain", NULL, "ACCOUNT SERVICE AMOUNT CURRENCY PAYEE", 1, 5, ASKED, "what would be decided, rule by rule",
 	    explain},
+	/* For the help: the noun finds the line above. */
+	{"explain", NULL, "SERVICE AMOUNT CURRENCY PAYEE", 1, 4, ASKED, "the same with --config, without a daemon", explain},
 	{.noun = NULL},
 };

@@ -6,25 +6,29 @@ countersignctl_SOURCES = \
 	%reldir%/broker.c \
 	%reldir%/call.c %reldir%/call.h \
 	%reldir%/check.c %reldir%/check.h \
+	%reldir%/check_warnings.c \
 	%reldir%/ctl.h \
 	%reldir%/events.c \
-	%reldir%/explain.c \
+	%reldir%/explain.c %reldir%/explain.h \
+	%reldir%/explain_files.c \
 	%reldir%/factor.c \
 	%reldir%/getent.c \
 	%reldir%/link.c \
 	%reldir%/main.c \
 	%reldir%/member.c %reldir%/member.h \
+	%reldir%/mend.c %reldir%/mend.h \
 	%reldir%/plugin.c \
 	%reldir%/print.c %reldir%/print_json.c %reldir%/print.h \
 	%reldir%/provider.c \
 	%reldir%/scope.c %reldir%/scope.h \
 	%reldir%/status.c \
+	%reldir%/suppose.c %reldir%/suppose.h \
 	%reldir%/table.c
 countersignctl_CPPFLAGS = $(AM_CPPFLAGS) \
 	-DCTL_CONFIG_DEFAULT='"$(sysconfdir)/countersign/countersign.conf"' \
 	-DCTL_PLUGINS_DEFAULT='"$(plugindir)"' \
 	-DCTL_LIBEXEC_DEFAULT='"$(libexecdir)/countersign"'
-countersignctl_LDADD = libconfig.la libcore.la libbase.la
+countersignctl_LDADD = libengine.la libconfig.la libcore.la libbase.la $(CRYPTO_LIBS)
 EXTRA_DIST += %reldir%/README.md
 dist_man_MANS += %reldir%/countersignctl.8
 

@@ -37,6 +37,11 @@ enum {
 	KEY_PLUGINS,
 	KEY_LIBEXEC,
 	KEY_ISSUER,
+	KEY_PROVIDER,
+	KEY_FACTOR,
+	KEY_NO_COUNTERSIGNED,
+	KEY_ALLOWANCE,
+	KEY_SPENT_TODAY,
 	KEY_LIMITS, /* and CTL_LIMITS - 1 more */
 };
 
@@ -47,7 +52,7 @@ static const struct {
 	const char *help;
 } options[] = {
 	{"socket", "PATH", 's', 0, "the daemon's admin socket [$COUNTERSIGN_ADMIN_SOCKET or " SOCKET_DEFAULT "]"},
-	{"config", "FILE", 'f', 0, "the configuration, for check and plugin [" CTL_CONFIG_DEFAULT "]"},
+	{"config", "FILE", 'f', 0, "the configuration, for check, explain, plugin [" CTL_CONFIG_DEFAULT "]"},
 	{"json", NULL, 'j', 0, "print JSON; times are UTC"},
 	{"no-color", NULL, KEY_NO_COLOR, 0, "no colours, on a terminal too"},
 	{"help", NULL, 'h', 0, "print this and exit"},
@@ -63,6 +68,11 @@ static const struct {
 	{"plugins", "DIR", KEY_PLUGINS, OPTION_PLUGINS, "the plugin directory [" CTL_PLUGINS_DEFAULT "]"},
 	{"libexec", "DIR", KEY_LIBEXEC, OPTION_LIBEXEC, "where countersign-worker is [" CTL_LIBEXEC_DEFAULT "]"},
 	{"issuer", "URL", KEY_ISSUER, OPTION_ISSUER, "the issuer, where the provider has several"},
+	{"provider", "NAME", KEY_PROVIDER, OPTION_SUPPOSE, "--config: linked there [the first]"},
+	{"factor", "KIND", KEY_FACTOR, OPTION_SUPPOSE, "--config: with this factor; again for more [all]"},
+	{"no-countersigned", NULL, KEY_NO_COUNTERSIGNED, OPTION_SUPPOSE, "--config: in a session that is new"},
+	{"allowance", "LIMITS", KEY_ALLOWANCE, OPTION_SUPPOSE, "--config: with an allowance, EACH,DAY,TOTAL"},
+	{"spent-today", "AMOUNT", KEY_SPENT_TODAY, OPTION_SUPPOSE, "--config: after this was spent"},
 	{"per-payment", "AMOUNT", KEY_LIMITS, OPTION_LIMITS, "at most this much each"},
 	{"per-day", "AMOUNT", KEY_LIMITS + 1, OPTION_LIMITS, "at most this much a day"},
 	{"per-month", "AMOUNT", KEY_LIMITS + 2, OPTION_LIMITS, "at most this much a month"},
@@ -163,6 +173,15 @@ read_number(struct ctl *ctl, const char *text, int64_t min, int64_t *to)
 }
 
 static int
+take_factor(struct ctl *ctl, const char *kind)
+{
+	if (ctl->factors_n == CTL_FACTORS_MAX)
+		return ctl_fail(ctl, CTL_USAGE, "--factor %s: there are no more than %d kinds", kind, CTL_FACTORS_MAX);
+	ctl->factors[ctl->factors_n++] = kind;
+	return CTL_OK;
+}
+
+static int
 take_option(struct ctl *ctl, int key, const char *value)
 {
 	const struct {
@@ -170,8 +189,10 @@ take_option(struct ctl *ctl, int key, const char *value)
 		const char **to;
 	} texts[] = {{'s', &ctl->socket}, {'f', &ctl->config}, {KEY_ACCOUNT, &ctl->account}, {KEY_SESSION, &ctl->session},
 	    {KEY_LINK, &ctl->link}, {KEY_OPERATION, &ctl->operation}, {KEY_PAYMENT, &ctl->payment},
-	    {KEY_PLUGINS, &ctl->plugins}, {KEY_LIBEXEC, &ctl->libexec}, {KEY_ISSUER, &ctl->issuer}};
+	    {KEY_PLUGINS, &ctl->plugins}, {KEY_LIBEXEC, &ctl->libexec}, {KEY_ISSUER, &ctl->issuer},
+	    {KEY_PROVIDER, &ctl->provider}, {KEY_ALLOWANCE, &ctl->allowance}, {KEY_SPENT_TODAY, &ctl->spent}};
 
+	ctl->files = ctl->files || key == 'f';
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
 		if (texts[i].key == key) {
 			*texts[i].to = value;
@@ -186,6 +207,10 @@ take_option(struct ctl *ctl, int key, const char *value)
 		ctl->color = false;
 	else if (key == KEY_FOLLOW)
 		ctl->follow = true;
+	else if (key == KEY_NO_COUNTERSIGNED)
+		ctl->not_countersigned = true;
+	else if (key == KEY_FACTOR)
+		return take_factor(ctl, value);
 	else if (key == KEY_AFTER)
 		return read_number(ctl, value, 0, &ctl->after);
 	else if (key == KEY_LIMIT)

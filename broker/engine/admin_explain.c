@@ -8,6 +8,7 @@
 #include "broker/engine/answer.h"
 #include "broker/engine/api.h"
 #include "broker/engine/spend_request.h"
+#include "broker/engine/steps.h"
 #include "broker/engine/txn.h"
 
 struct explain {
@@ -186,38 +187,6 @@ suppose_grant(struct account *a, const struct explain *x, const struct link *l, 
 	return w->no;
 }
 
-static void
-put_step(struct json_writer *w, const char *rule, const char *result, const char *why)
-{
-	json_object_begin(w);
-	json_member_str(w, "rule", view_str(rule));
-	json_member_str(w, "result", view_str(result));
-	json_member_str(w, "why", view_str(why));
-	json_object_end(w);
-}
-
-/* Rules 10 and 11 for each factor: what the account's owner could countersign with. */
-static void
-put_factors(struct json_writer *w, const struct asked *asked, const struct account *a, const struct link *l)
-{
-	for (size_t i = 0; i < a->factors_n; i++) {
-		const struct factor *f = &a->factors[i];
-		const char *kind = factor_kind_name((enum factor_kind)f->kind);
-		bool assumed = false;
-
-		if (f->removed)
-			continue;
-		if (!factor_independent(asked, a, f, l == NULL ? 0 : l->provider, &assumed))
-			put_step(w, kind, "unusable", "not known to be independent of the provider");
-		else if (f->usable_ms > asked->now_ms)
-			put_step(w, kind, "unusable", "still cooling off");
-		else if (f->locked_until_ms > asked->now_ms)
-			put_step(w, kind, "unusable", "locked after wrong answers");
-		else
-			put_step(w, kind, "usable", assumed ? "independent by the admin's word" : "independent");
-	}
-}
-
 /* Completes the request: in which session, through which link. *supposed: there was no session to ask in. */
 static const struct link *
 choose(struct account *a, struct explain *x, int64_t now_ms, bool *supposed)
@@ -258,8 +227,11 @@ explain_txn(struct txn *t, struct account *now, struct call *call)
 	static struct account a;
 	static struct decision d;
 	static struct decision_trace trace;
+	const struct config *config = call->engine->rules->config;
 	struct explain *x = CALL_MEMORY_AS(struct explain, call);
+	const struct config_service *service;
 	const struct link *l;
+	struct steps_stack stack;
 	struct asked asked;
 	struct json_writer w;
 	bool supposed;
@@ -271,11 +243,13 @@ explain_txn(struct txn *t, struct account *now, struct call *call)
 		return;
 	}
 	call_asked(call, &asked);
+	service = ruleset_service(call->engine->rules, x->tag);
 	asked.service = x->tag;
-	asked.door = ruleset_service(call->engine->rules, x->tag)->doors;
+	asked.door = service->doors;
 	asked.trace = &trace;
 	trace.n = 0;
 	l = choose(&a, x, asked.now_ms, &supposed);
+	stack = (struct steps_stack){config, &config->stacks[service->stack_index], x->op};
 	decide(&asked, &a, &x->request, &d);
 
 	w = call_reply(call);
@@ -283,9 +257,9 @@ explain_txn(struct txn *t, struct account *now, struct call *call)
 	json_key(&w, VIEW("steps"));
 	json_array_begin(&w);
 	if (supposed)
-		put_step(&w, "session", "supposed", "the service has none for this account");
-	answer_steps(&w, &trace);
-	put_factors(&w, &asked, &a, l);
+		step_write(&w, VIEW("session"), "supposed", "the service has none for this account");
+	steps_write(&w, &trace, &stack);
+	steps_factors(&w, &asked, &a, l == NULL ? 0 : l->provider);
 	json_array_end(&w);
 	call_end(call, &w);
 }

@@ -7,6 +7,7 @@
 #include "broker/base/check.h"
 #include "broker/core/money.h"
 #include "broker/engine/page.h"
+#include "broker/engine/steps.h"
 
 void
 answer_outcome(struct json_writer *w, const struct decision *d)
@@ -149,36 +150,14 @@ answer_detail(struct json_writer *w, const struct account *a, const struct decis
 	(void)a;
 }
 
-static const char *const rule_titles[13] = {"", "service", "account", "provider", "link", "session", "payment",
-	"payment id", "limits", "stack", "countersignature", "independence", "single use"};
-
-void
-answer_steps(struct json_writer *w, const struct decision_trace *t)
-{
-	char text[64];
-
-	for (size_t i = 0; i < t->n; i++) {
-		const struct trace_step *s = &t->steps[i];
-		int n = s->rule != 0 ?
-		    snprintf(text, sizeof(text), "rule %u %s", s->rule, rule_titles[s->rule]) :
-		    snprintf(text, sizeof(text), "line %u %s%s", s->line, rule_name((enum rule)s->line_rule),
-		        s->pass == 2 ? " (supposing a countersignature)" : "");
-
-		json_object_begin(w);
-		json_member_str(w, "rule", view_of(text, (size_t)n));
-		json_member_str(w, "result", view_str(result_name((enum result)s->result)));
-		json_member_str(w, "why", s->reason == REASON_NONE ? VIEW("") :
-		    view_str(reason_name((enum reason)s->reason)));
-		json_object_end(w);
-	}
-}
-
 void
 answer_trace(struct json_writer *w, const struct decision_trace *t)
 {
+	static const struct steps_stack unnamed;
+
 	json_key(w, VIEW("explain"));
 	json_array_begin(w);
-	answer_steps(w, t);
+	steps_write(w, t, &unnamed);
 	json_array_end(w);
 }
 

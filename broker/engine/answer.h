@@ -18,8 +18,6 @@ void answer_challenge(struct json_writer *w, struct call *call, const struct acc
     struct view return_url);
 void answer_kinds(struct json_writer *w, const char *name, const struct account *a, uint8_t kinds);
 void answer_detail(struct json_writer *w, const struct account *a, const struct decision *d);
-/* The steps alone, into an array that is open. */
-void answer_steps(struct json_writer *w, const struct decision_trace *t);
 /* "explain": [...] */
 void answer_trace(struct json_writer *w, const struct decision_trace *t);
 

@@ -2,6 +2,11 @@
 EXTRA_DIST += \
 	%reldir%/conftest.py \
 	%reldir%/fake_broker.py \
+	%reldir%/files/countersign.conf \
+	%reldir%/files/services/checkout \
+	%reldir%/files/services/common \
+	%reldir%/files/services/kiosk \
+	%reldir%/files/services/other \
 	%reldir%/test_bad_answers.py \
 	%reldir%/test_commands.py \
 	%reldir%/test_completion.py \
@@ -10,6 +15,7 @@ EXTRA_DIST += \
 	%reldir%/test_example.py \
 	%reldir%/test_files.py \
 	%reldir%/test_manual_client.py \
-	%reldir%/test_manual_ctl.py
+	%reldir%/test_manual_ctl.py \
+	%reldir%/test_rules.py
 dist_check_SCRIPTS += %reldir%/check_ctl.sh
 TESTS += %reldir%/check_ctl.sh

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * An account that nobody has, for `explain --config`: made by the events that would make it in earnest, through the
+ * core's apply(), and asked with its decide(). No daemon, no store, no key.
+ */
+#ifndef CS_CTL_SUPPOSE_H
+#define CS_CTL_SUPPOSE_H
+
+#include "broker/core/decide.h"
+#include "broker/engine/engine.h"
+
+struct suppose {
+	/* what is supposed; all cooling-off is over */
+	const struct ruleset *rules;
+	int64_t now_ms;
+	const struct config_service *service;
+	const struct policy_provider *provider; /* of the one link; NULL: no link */
+	uint8_t kinds[FACTOR__COUNT];           /* one factor of each, enrolled in this order */
+	size_t kinds_n;
+	enum op op;
+	bool countersigned;                     /* the session was, once */
+	bool allowance;                         /* of the session, open */
+	int64_t per_payment_minor, per_day_minor, total_minor;
+	int64_t spent_minor;                    /* today; by the allowance where it covers that */
+	uint16_t currency;
+	int64_t amount_minor;                   /* of the payment that is asked for */
+
+	/* what suppose_account makes of it */
+	struct account account;
+	struct broker_state broker;
+	struct request request;
+	struct event event;
+	uint8_t ids;                            /* given out */
+};
+
+/* Every member above the account must be set. Without a factor there is no account: it stays unknown. */
+void suppose_account(struct suppose *s);
+
+/* What would be decided; trace may be NULL. dry: no events, as in the daemon's Explain. */
+void suppose_decide(const struct suppose *s, bool dry, struct decision_trace *trace, struct decision *d);
+
+/* As the decision is asked. */
+struct asked suppose_asked(const struct suppose *s);
+
+#endif

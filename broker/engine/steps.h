@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The steps of a decision for whoever asks why: the daemon's Explain and countersignctl, from files alone, write the same. */
+#ifndef CS_ENGINE_STEPS_H
+#define CS_ENGINE_STEPS_H
+
+#include "broker/base/json.h"
+#include "broker/core/decide.h"
+#include "broker/parent/config.h"
+
+/* Which stack ran, and for what. config NULL: its files are none of the asker's business, and lines have numbers alone. */
+struct steps_stack {
+	const struct config *config;
+	const struct config_stack *stack;
+	enum op op;
+};
+
+/* For each step that is a line of the stack, the line as it was written; else NULL. */
+void steps_lines(const struct decision_trace *t, const struct steps_stack *s,
+    const struct config_line *lines[TRACE_STEPS_MAX]);
+/* "checkout:5 stepup any=totp", cut where it is longer; returns the length, less than size. */
+size_t steps_line_text(const struct config_line *line, char *to, size_t size);
+
+/* One {"rule", "result", "why"} into an array that is open. */
+void step_write(struct json_writer *w, struct view rule, const char *result, const char *why);
+/* All of them; before those of pass 2 a step says that a countersignature is supposed. */
+void steps_write(struct json_writer *w, const struct decision_trace *t, const struct steps_stack *s);
+/* Rules 10 and 11 for each factor: what the account's owner could countersign with. provider 0: all that are linked. */
+void steps_factors(struct json_writer *w, const struct asked *asked, const struct account *a, uint64_t provider);
+
+#endif
