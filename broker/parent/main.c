@@ -351,6 +351,8 @@ run(struct loop *l)
 		run_timers(l, now);
 		if (l->booting && !l->stopping)
 			boot_step(l);
+		/* Who is gone by now makes room for a reload that waits: nothing else would wake it. */
+		sweep(l);
 		if (!l->stopping)
 			reload_step(&l->parent, now);
 		else if (stop_step(l, now))
