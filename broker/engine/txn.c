@@ -6,6 +6,7 @@
 
 #include "broker/base/check.h"
 #include "broker/base/log.h"
+#include "broker/base/secret.h"
 #include "broker/core/apply.h"
 #include "broker/engine/call.h"
 #include "broker/engine/watch.h"
@@ -74,6 +75,16 @@ txns_new(void)
 static void
 txn_free(struct txn *t)
 {
+	for (struct waiting *w = t->waiting, *next; w != NULL; w = next) {
+		next = w->next;
+		secret_wipe(w->call->memory, sizeof(w->call->memory));
+		free(w->call);
+		free(w);
+	}
+	for (struct pending *p = t->pending, *next; p != NULL; p = next) {
+		next = p->next;
+		free(p);
+	}
 	bytes_clear(&t->hot);
 	bytes_clear(&t->cold);
 	bytes_clear(&t->log);
