@@ -6,6 +6,7 @@ EXTRA_DIST += \
 	%reldir%/test_browser_attacks.py \
 	%reldir%/test_linking.py \
 	%reldir%/test_money.py \
+	%reldir%/test_plugins.py \
 	%reldir%/test_stepup.py \
 	%reldir%/test_stepup_attacks.py \
 	%reldir%/test_tokens.py

@@ -1,0 +1,290 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Attacks by plugins: they lie, hang, crash and write garbage. What rests on them is unavailable, and nothing is permitted."""
+import os
+import shutil
+
+import pytest
+
+from harness import BUILD, RIGHTS, Broker, Person
+
+# The factor is of a kind that the engine cannot verify again; it counts up to the limit that is written, and no further.
+PLUGINS = """provider "fool" {{
+    plugin "{plugin}"
+    servers 2 deadline 1s queue 16
+    cooling-off 0
+    syncs-secrets no
+    set issuer "https://misbehave.test"
+}}
+factor "pam" {{ plugin "{plugin}" servers 1 deadline 1s cooling-off 0 }}
+trusted-factor-limit CNY 50
+"""
+
+STACK = """link    required    stepup      factors=1
+factor  required    stepup      factors=1
+spend   required    stepup      factors=1
+"""
+
+
+def misbehave(directory):
+    """The plugin that misbehaves, as a real file in a directory of its own."""
+    path = os.path.join(directory, "misbehave.so")
+    shutil.copyfile(os.path.join(BUILD, "plugins", ".libs", "misbehave.so"), path)
+    os.chmod(path, 0o644)
+    return path
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory):
+    plugin = misbehave(tmp_path_factory.mktemp("plugins"))
+    broker = Broker(stack=STACK, extra=PLUGINS.format(plugin=plugin),
+                    rights={"checkout": RIGHTS + '\n    client-id "fool" "fool-app"'})
+    yield broker
+    log = broker.log()
+    assert broker.stop() == 0, log
+
+
+@pytest.fixture
+def victim(broker):
+    """An account whose ID at the foolish provider is its own name."""
+    person = Person(broker)
+    person.enrol()
+    begun = broker.service.call("Links.Begin", account=person.account, provider="fool", native=True)
+    proposed = broker.service.call("Links.Complete", sign_in=begun["sign_in"], id_token=person.subject)
+    person.confirm(proposed["challenge"]["id"])
+    person.link_id = proposed["link"]["id"]
+    assert sign_in(broker.service, person.subject)["account"] == person.account
+    return person
+
+
+def sign_in(service, token):
+    begun = service.call("Sessions.Begin", provider="fool")
+    return service.call("Sessions.Open", sign_in=begun["sign_in"], id_token=token)
+
+
+def refused(service, token):
+    begun = service.call("Sessions.Begin", provider="fool")
+    error = service.fails("Sessions.Open", sign_in=begun["sign_in"], id_token=token)
+    # Whatever happened, this sign-in is used up.
+    assert service.fails("Sessions.Open", sign_in=begun["sign_in"], id_token=token).parameters == {"what": "sign_in"}
+    return error
+
+
+# --- L9 ---
+
+@pytest.mark.parametrize("lie, told", [
+    ("lie_request", "unavailable"), ("lie_issuer", "contradiction"), ("lie_audience", "contradiction"),
+    ("lie_nonce", "contradiction"), ("lie_time", "contradiction")])
+def test_L9_an_answer_that_contradicts_the_question(broker, victim, log, lie, told):
+    error = refused(broker.service, "!" + lie)
+    assert (error.name, error.parameters["what"]) == ("Unavailable", "fool")
+    assert log.events(type="session_opened") == []
+    log.strangers("checkout", told)
+    # Its server was replaced: the next one is asked again, and is believed as far as it is honest.
+    assert sign_in(broker.service, victim.subject)["account"] == victim.account
+
+
+def test_L9_another_subject_is_another_person(broker, victim, log):
+    """Nobody but the plugin knows whose token it was; what it says is still nobody's who is not linked."""
+    assert refused(broker.service, "!lie_subject").parameters == {"what": "link"}
+    assert log.events(victim.account, "session_opened") == []
+    log.strangers("checkout", "link")
+
+
+def test_L9_a_lying_provider_permits_no_spending(broker, victim, log):
+    """Even a session in the victim's name, given by a lie, spends nothing without the victim's factor."""
+    session = sign_in(broker.service, victim.subject)["session"]
+    answer = broker.service.call("Payments.Authorize", session=session, payment=victim.payment())
+    assert (answer["outcome"], answer["reason"]) == ("step_up", "countersignature_required")
+    assert log.events(victim.account, "payment_permitted") == []
+
+
+# --- S11 ---
+
+@pytest.mark.parametrize("how", ["crash", "exit", "hang", "garbage", "overflow", "nonsense", "fail"])
+def test_S11_a_provider_that_fails_opens_nothing(broker, victim, log, how):
+    error = refused(broker.service, "!" + how)
+    assert (error.name, error.parameters["what"]) == ("Unavailable", "fool")
+    assert error.parameters["retry_after_ms"] > 0
+    assert log.events(type="session_opened") == []
+    log.strangers("checkout", "unavailable")
+    assert sign_in(broker.service, victim.subject)["account"] == victim.account
+
+
+def test_S11_a_plugins_no_is_a_no(broker, victim, log):
+    assert refused(broker.service, "!refuse").parameters == {"field": "id_token", "reason": "bad_token"}
+    log.strangers("checkout", "bad_token")
+
+
+def test_S11_a_hanging_provider_holds_up_nobody_else(broker, victim):
+    """Both servers hang; another connection is served at once, and so is the queue when they are replaced."""
+    hung, free = [broker.connect() for _ in range(2)], broker.connect()
+    for client in hung:
+        begun = client.call("Sessions.Begin", provider="fool")
+        client.send("Sessions.Open", sign_in=begun["sign_in"], id_token="!hang")
+    assert free.call("Whoami")["service"] == "checkout"
+    for client in hung:
+        assert client.read()["error"].endswith(".Unavailable")
+    assert sign_in(free, victim.subject)["account"] == victim.account
+
+
+def test_S11_a_full_queue_is_unavailable(broker, victim, log):
+    clients = [broker.connect() for _ in range(40)]
+    for client in clients:
+        begun = client.call("Sessions.Begin", provider="fool")
+        client.send("Sessions.Open", sign_in=begun["sign_in"], id_token="!hang")
+    assert {client.read()["error"] for client in clients} == {"org.countersign.Unavailable"}
+    assert log.events(type="session_opened") == []
+    assert sign_in(broker.service, victim.subject)["account"] == victim.account
+
+
+@pytest.fixture
+def trusting(broker, person):
+    """An account with an ID at the honest provider and a factor whose plugin the broker must believe: (person, factor)."""
+    return person, believed(broker, person)
+
+
+def believed(broker, person):
+    """Enrols the factor that misbehaves; gives its id."""
+    call = broker.service.call
+    asked = call("Factors.Begin", account=person.account, kind="pam", label="login")
+    person.confirm(asked["challenge"]["id"])
+    begun = call("Factors.Begin", account=person.account, kind="pam", label="login",
+                 challenge=asked["challenge"]["id"])
+    step = next(s for s in begun["steps"] if s["type"] == "code")
+    done = call("Factors.Finish", enrolment=begun["enrolment"], answers=[{"step": step["id"], "value": "right"}])
+    assert done["outcome"] == "permit", done
+    return done["factor"]["id"]
+
+
+def asked(person, amount):
+    session = person.session()
+    payment = person.payment(amount)
+    answer = person.authorize(session, payment)
+    assert answer["outcome"] == "step_up", answer
+    return session, payment, answer["challenge"]["id"]
+
+
+@pytest.mark.parametrize("how", ["crash", "exit", "hang", "garbage", "overflow", "nonsense", "fail", "lie_request"])
+def test_S11_a_factor_that_fails_permits_nothing(broker, trusting, log, how):
+    person, factor = trusting
+    session, payment, challenge = asked(person, "20.00")
+    error = broker.service.fails("StepUp.Respond", challenge=challenge, answers=[{"step": factor, "value": "!" + how}])
+    assert (error.name, error.parameters["what"]) == ("Unavailable", "factor")
+    assert broker.service.call("StepUp.Get", challenge=challenge)["state"] == "open"
+    assert person.authorize(session, payment)["outcome"] == "step_up"
+    assert log.events(person.account, "payment_permitted") == []
+    log.strangers("checkout", "unavailable")
+
+
+# --- S18 ---
+
+def test_S18_a_lying_factor_is_believed_up_to_its_limit(broker, trusting, log):
+    """The plugin says yes to anything. Fifty yuan is what the admin trusts it with."""
+    person, factor = trusting
+    call = broker.service.call
+    session, payment, challenge = asked(person, "50.00")
+    answer = call("StepUp.Respond", challenge=challenge, answers=[{"step": factor, "value": "!lie_verdict"}])
+    assert answer["state"] == "done"
+    assert person.authorize(session, payment)["outcome"] == "permit"
+    session, payment, challenge = asked(person, "50.01")
+    answer = call("StepUp.Respond", challenge=challenge, answers=[{"step": factor, "value": "!lie_verdict"}])
+    assert person.authorize(session, payment)["outcome"] != "permit"
+    assert len(log.events(person.account, "payment_permitted")) == 1
+
+
+def test_S18_a_factor_of_the_providers_own_plugin_is_dependent(broker, victim, log):
+    """Provider and factor are one file: whoever has the one has the other."""
+    factor = believed(broker, victim)
+    session = sign_in(broker.service, victim.subject)["session"]
+    payment = victim.payment("20.00")
+    challenge = victim.authorize(session, payment)["challenge"]["id"]
+    answer = broker.service.call("StepUp.Respond", challenge=challenge, answers=[{"step": factor, "value": "right"}])
+    assert (answer["state"], answer["reason"]) == ("open", "no_independent_factor")
+    assert [step["kind"] for step in answer["steps"]] == ["totp"]
+    log.denied(victim.account, "no_independent_factor")
+    assert log.events(victim.account, "payment_permitted") == []
+
+
+def test_S18_the_gateway_names_no_service(broker, victim, log):
+    """A captured gateway has certificates at most: a name is no member of its call, and the factor is still asked for."""
+    gateway = broker.gateway()
+    error = gateway.fails("Internal.Forward", method="org.countersign.Whoami", parameters={}, service="checkout")
+    assert (error.name, error.parameters["field"]) == ("InvalidParameter", "service")
+    reply = gateway.call("Internal.Forward", method="org.countersign.Admin.Thaw", ip="192.0.2.1",
+                         certificate_sha256=broker.fingerprints["checkout"], parameters={"scope": "broker"})
+    assert reply["error"] == "org.countersign.NotPermitted"
+    service = broker.as_service("checkout")
+    session = sign_in(service, victim.subject)["session"]
+    assert service.call("Payments.Authorize", session=session, payment=victim.payment())["outcome"] == "step_up"
+    log.strangers("checkout", "not_permitted")
+
+
+class LyingTotp(Broker):
+    """Its TOTP plugin is the one that misbehaves."""
+
+    def _files(self, *rest):
+        super()._files(*rest)
+        shutil.copyfile(os.path.join(BUILD, "plugins", ".libs", "misbehave.so"), self.path("plugins/totp.so"))
+
+
+def test_S18_a_totp_plugin_that_says_yes_is_not_enough():
+    """The engine computes the code itself: not even the first factor is enrolled by a lie."""
+    broker = LyingTotp()
+    try:
+        call = broker.service.call
+        for value in ("right", "!lie_verdict", "000000"):
+            begun = call("Factors.Begin", account="account", kind="totp", label="x", proof="passport")
+            step = next(s for s in begun["steps"] if s["type"] == "code")
+            done = call("Factors.Finish", enrolment=begun["enrolment"], answers=[{"step": step["id"], "value": value}])
+            assert (done["outcome"], done["reason"]) == ("deny", "factor_rejected"), value
+        assert broker.service.fails("Factors.List", account="account").name == "NotFound"
+        events = broker.admin.call("Admin.Events", account="account")["events"]
+        assert [e for e in events if e["type"] == "factor_enrolled"] == []
+    finally:
+        broker.stop()
+
+
+# --- X9 ---
+
+@pytest.mark.parametrize("how", ["flood"])
+def test_X9_a_plugin_cannot_forge_the_log(broker, victim, how):
+    assert refused(broker.service, "!" + how).parameters == {"what": "link"}
+    assert "forged=yes \x1b" not in broker.log() and "\nlevel=error forged=yes" not in broker.log()
+
+
+# --- X10 ---
+
+class Spoilt(Broker):
+    """Spoils the plugin's file before the start."""
+
+    def __init__(self, spoil):
+        self.spoil = spoil
+        super().__init__()
+
+    def _files(self, *rest):
+        super()._files(*rest)
+        self.spoil(self.path("plugins/totp.so"))
+
+
+def _link(path):
+    os.rename(path, path + ".real")
+    os.symlink(path + ".real", path)
+
+
+def _directory(path):
+    os.chmod(os.path.dirname(path), 0o777)
+
+
+def _fifo(path):
+    os.unlink(path)
+    os.mkfifo(path)
+
+
+@pytest.mark.parametrize("spoil, why", [
+    (lambda path: os.chmod(path, 0o666), "others can write to it"),
+    (lambda path: os.chmod(path, 0o664), "others can write to it"),
+    (_directory, "others can write to its directory"), (_link, "symbolic link"), (_fifo, "no regular file"),
+    (os.unlink, "no such file")], ids=["writable", "by group", "directory", "link", "fifo", "absent"])
+def test_X10_a_plugin_file_that_others_could_have_made(spoil, why):
+    with pytest.raises(RuntimeError, match=why):
+        Spoilt(spoil)
