@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads what `make -n V=1` would run and prints compile_commands.json: one entry a C file, the last that compiles it."""
+"""Reads what `make -n V=1` would run and prints compile_commands.json: one entry a C file, its last compilation."""
 import json
 import os
 import re

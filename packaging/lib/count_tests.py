@@ -29,8 +29,8 @@ def inner(log):
         found = PYTEST.match(line)
         if found:
             n = {word.rstrip("s"): int(count) for count, word in re.findall(r"(\d+) ([a-z]+)", found.group(1))}
-            return (n.get("passed", 0) + n.get("xfailed", 0), n.get("failed", 0) + n.get("error", 0) + n.get("xpassed", 0),
-                    n.get("skipped", 0))
+            return (n.get("passed", 0) + n.get("xfailed", 0),
+                    n.get("failed", 0) + n.get("error", 0) + n.get("xpassed", 0), n.get("skipped", 0))
     found = CMOCKA.findall(log)
     if found:
         n = {"PASSED": 0, "FAILED": 0, "SKIPPED": 0}
@@ -77,7 +77,8 @@ def results(tree, below):
             if file.endswith(".trs"):
                 path = os.path.join(directory, file)
                 result = re.search(r"^:global-test-result: (\w+)", read(path), re.M)
-                found.append((os.path.relpath(path[:-4], tree), result.group(1) if result else "ERROR", path[:-4] + ".log"))
+                base = path[:-len(".trs")]
+                found.append((os.path.relpath(base, tree), result.group(1) if result else "ERROR", base + ".log"))
     return sorted(found)
 
 

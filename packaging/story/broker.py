@@ -25,8 +25,8 @@ PERIOD_S, DRIFT = 10, 2
 SERVICE, CLIENT_ID, RETURN_URL = "checkout", "checkout-web", "https://shop.example/done"
 PR_SET_PDEATHSIG = 1
 
-CONFIG = """# Made by packaging/quickstart. For a demonstration only: codes change every {period} seconds and links and factors can be
-# used at once (cooling-off 0). An installation keeps 30 seconds and 24 hours; see countersign.conf(5).
+CONFIG = """# Made by packaging/quickstart. For a demonstration only: codes change every {period} seconds, and links and factors can
+# be used at once (cooling-off 0). An installation keeps 30 seconds and 24 hours; see countersign.conf(5).
 realm "demonstration"
 run-directory "{run}"
 state-directory "{dir}/state"

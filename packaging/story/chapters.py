@@ -170,7 +170,8 @@ class Story:
 
     def first_factor(self):
         lin = self.lin
-        self.chapter("Lin's own factor", "Lin opens a payment account. Before any ID is linked she enrols a factor that is hers "
+        self.chapter("Lin's own factor",
+                     "Lin opens a payment account. Before any ID is linked she enrols a factor that is hers "
                      "alone: an authenticator app.")
         begun = self.ask("Lin", "enrol an authenticator app", "Factors.Begin", "permit",
                          "Once per account, ever; the shop says how it knows Lin.",
@@ -192,7 +193,8 @@ class Story:
 
     def link(self):
         lin = self.lin
-        self.chapter("Lin links her ID", "In her browser she is sent to the OpenID Provider, signs in there, and comes back. The "
+        self.chapter("Lin links her ID",
+                     "In her browser she is sent to the OpenID Provider, signs in there, and comes back. The "
                      "provider's word alone does not link the ID to her account.")
         begun = self.ask("Lin", "link the ID to the account", "Links.Begin", "done",
                          "State, nonce and PKCE are made by the broker, for this browser, once.",
@@ -204,14 +206,16 @@ class Story:
                    "the step-up page" if asked else f"HTTP {browser.status}", "GET /callback/sandbox",
                    "Genuine, yet linking widens power: Lin must countersign.", page.words, "step_up")
         browser.press("open")
-        self.page(browser, lin, "Lin", lin.app.code(), "done", "Countersigned in the browser that was sent there, and no other.")
+        self.page(browser, lin, "Lin", lin.app.code(), "done",
+                  "Countersigned in the browser that was sent there, and no other.")
         link = self.service.call("Links.List", account=lin.account)["links"][0]
         lin.link = link["id"]
         self.prove("the link is active, and grants nothing by itself", link["state"] == "active")
 
     def theft(self):
         lin = self.lin
-        self.chapter("The stolen ID asks to spend", "October 2018, again: a thief has Lin's third-party ID and its password, and "
+        self.chapter("The stolen ID asks to spend",
+                     "October 2018, again: a thief has Lin's third-party ID and its password, and "
                      "goes shopping.")
         session = self.sign_in(lin, "thief", "A session says who is asking, and nothing else.")
         self.thief_session = session
@@ -274,13 +278,15 @@ class Story:
         token.verify(jwk.JWKSet.from_json(json.dumps(keys)).get_key(token.jose_header["kid"]))
         claims = json.loads(token.payload)
         kinds = ", ".join(claims.get("factors", []))
-        self.prove(f"python3-jwcrypto verifies the receipt: {yuan(claims['amount_minor'])} {claims['currency']}, {kinds}",
+        amount = f"{yuan(claims['amount_minor'])} {claims['currency']}"
+        self.prove(f"python3-jwcrypto verifies the receipt: {amount}, {kinds}",
                    token.jose_header["typ"] == "countersign-receipt+jwt" and claims["jti"] == permit["hold"]["id"] and
                    claims["amount_minor"] == 2000 and claims["payment"] == order)
 
     def over_https(self):
         lin = self.lin
-        self.chapter("The same question over HTTPS", "A service elsewhere asks by OpenID AuthZEN 1.0, with its client certificate.")
+        self.chapter("The same question over HTTPS",
+                     "A service elsewhere asks by OpenID AuthZEN 1.0, with its client certificate.")
         for who, session, amount, why in (
                 ("thief", self.thief_session, "30.00", "An answer, not an error; context says what would help."),
                 ("shop", lin.session, "800.00", "Above Lin's limit: denied without a prompt.")):
@@ -301,7 +307,8 @@ class Story:
 
     def bounded(self):
         lin = self.lin
-        self.chapter("A bounded allowance", "Confirming every coffee is tedious. Lin grants Corner Shop up to 100 CNY each, 300 a day, "
+        self.chapter("A bounded allowance",
+                     "Confirming every coffee is tedious. Lin grants Corner Shop up to 100 CNY each, 300 a day, "
                      "500 in all, for 30 days.")
         granted = self.ask("Lin", "grant the allowance", "Allowances.Grant", "step_up",
                            "It widens power; the card shows the most that could be lost.",
@@ -324,7 +331,8 @@ class Story:
 
     def limit(self):
         lin = self.lin
-        self.chapter("A limit is hit", "Limits hold whatever was granted, and nobody is prompted for what would be denied anyway.")
+        self.chapter("A limit is hit",
+                     "Limits hold whatever was granted, and nobody is prompted for what would be denied anyway.")
         asked = self.ask("Lin", "pay 600.00 CNY to Corner Shop", "Payments.Authorize", ("deny", "limit_payment"),
                          "The policy allows 500 each.", session=lin.session, payment=self.payment("600.00"))
         self.prove("no challenge was made", "challenge" not in asked)
@@ -339,10 +347,12 @@ class Story:
 
     def crowd(self):
         mei = self.mei
-        self.chapter(f"{CROWD} at once", f"Mei has room for {CROWD_BUDGET} payments of 10.00 CNY today. {CROWD} requests arrive at the "
+        self.chapter(f"{CROWD} at once",
+                     f"Mei has room for {CROWD_BUDGET} payments of 10.00 CNY today. {CROWD} requests arrive at the "
                      "same moment, on as many connections.")
         self.prepare(mei, self.allowance("10.00", "1000.00", "1000.00"))
-        self.service.call("Limits.Set", account=mei.account, limits={"currency": "CNY", "per_day": yuan(CROWD_BUDGET * 1000)})
+        self.service.call("Limits.Set", account=mei.account, limits={"currency": "CNY",
+                          "per_day": yuan(CROWD_BUDGET * 1000)})
         outcomes, together = [], threading.Barrier(CROWD)
 
         def pay(order):
@@ -378,7 +388,8 @@ class Story:
 
     def freeze(self):
         lin = self.lin
-        self.chapter("The admin freezes the provider", "Word comes that IDs of this provider are being stolen. One line stops them "
+        self.chapter("The admin freezes the provider",
+                     "Word comes that IDs of this provider are being stolen. One line stops them "
                      "all; another lets them back in.")
 
         def admin(verb, reason, why):
@@ -435,10 +446,12 @@ class Story:
 
     def crash(self):
         tao = self.tao
-        self.chapter("kill -9 in the middle of a burst", f"Tao has room for {BURST_BUDGET} payments of 1.00 CNY. {BURST_THREADS} clients ask "
+        self.chapter("kill -9 in the middle of a burst",
+                     f"Tao has room for {BURST_BUDGET} payments of 1.00 CNY. {BURST_THREADS} clients ask "
                      f"for {BURST_ASKED}; in the midst of it the engine is killed.")
         self.prepare(tao, self.allowance("1.00", "1000.00", "1000.00"))
-        self.service.call("Limits.Set", account=tao.account, limits={"currency": "CNY", "per_day": yuan(BURST_BUDGET * 100)})
+        self.service.call("Limits.Set", account=tao.account, limits={"currency": "CNY",
+                          "per_day": yuan(BURST_BUDGET * 100)})
         orders = [self.order() for _ in range(BURST_ASKED)]
         acknowledged, denied, killed, lock = [], [], [], threading.Lock()
         threads = [threading.Thread(target=self._burst, args=(tao, orders, acknowledged, denied, lock, killed))
@@ -456,7 +469,8 @@ class Story:
             raise NotAsTold("the engine was not killed in the midst of it, or did not come back")
         before, at = killed[1]
         call = "Payments.Authorize"
-        self.screen.step("Tao", f"{before} × pay 1.00 CNY", "permit", "allowance", call, "Each is on disk before it is acknowledged.")
+        self.screen.step("Tao", f"{before} × pay 1.00 CNY", "permit", "allowance", call,
+                         "Each is on disk before it is acknowledged.")
         self.screen.step("admin", f"kill -9 {killed[0]} (the engine)", "done", "", "SIGKILL",
                          f"Back after {(killed[2] - at) * 1000:.0f} ms; clients repeat what got no reply.")
         self.screen.step("Tao", f"{len(acknowledged) - before} × pay 1.00 CNY", "permit", "allowance", call,
@@ -474,7 +488,8 @@ class Story:
 
     def plugin(self):
         lin = self.lin
-        self.chapter("A plugin crashes, a plugin hangs", "The provider \"shaky\" is a plugin written to misbehave. Each plugin lives in a "
+        self.chapter("A plugin crashes, a plugin hangs",
+                     "The provider \"shaky\" is a plugin written to misbehave. Each plugin lives in a "
                      "process of its own.")
         for asks, token, why in (
                 ("plugin gets SIGSEGV", "!crash", "What rests on the plugin fails closed; its process is replaced."),
@@ -485,7 +500,8 @@ class Story:
         self.sign_in(lin, "Lin", "Other providers never noticed.")
 
     def audit(self):
-        self.chapter("countersignctl events", "Every outcome, permits and denials alike, is one line of the audit log, and every permit "
+        self.chapter("countersignctl events",
+                     "Every outcome, permits and denials alike, is one line of the audit log, and every permit "
                      "says what justified it. Lin's, and what the admin did:")
         status, out, err = self.ctl("--json", "events")
         if status != 0:
@@ -504,7 +520,7 @@ class Story:
 
     @staticmethod
     def evidence(inner):
-        """What a permit rests on: a challenge or an allowance, and the factors behind it. None where that is missing."""
+        """What a permit rests on: a challenge or an allowance, with its factors. None where that is missing."""
         factors = ", ".join(factor["kind"] for factor in inner.get("factors", []))
         if not factors:
             return None
@@ -514,8 +530,8 @@ class Story:
             return f"granted by {factors}"
         return None
 
-    ALL = ("first_factor", "link", "theft", "countersigned", "over_https", "bounded", "limit", "crowd", "freeze", "crash",
-           "plugin", "audit")
+    ALL = ("first_factor", "link", "theft", "countersigned", "over_https", "bounded", "limit", "crowd", "freeze",
+           "crash", "plugin", "audit")
 
     def play(self):
         began = time.monotonic()

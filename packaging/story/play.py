@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""Plays the story against a broker of its own, keeps it up, starts one in the background, stops it. See ../quickstart."""
+"""Plays the story against a broker of its own; keeps one up, here or in the background; stops it. See ../quickstart."""
 import argparse
 import os
 import select
