@@ -27,7 +27,8 @@ class Screen:
         self.colours = self.tty and not os.environ.get("NO_COLOR")
         self.unicode = (self.out.encoding or "").lower().replace("-", "") == "utf8"
         columns = shutil.get_terminal_size((WIDTH_MAX, 24)).columns if self.tty else WIDTH_MAX
-        self.width = max(70, min(WIDTH_MAX, columns - 1))
+        self.width = max(78, min(WIDTH_MAX, columns - 1))
+        self.asks = ASKS - min(WIDTH_MAX - self.width, 15)  # a narrow terminal costs this column first
 
     def paint(self, text, *codes):
         return f"\033[{';'.join(codes)}m{text}\033[0m" if self.colours else text
@@ -47,7 +48,7 @@ class Screen:
         return text.encode("ascii", "replace").decode()
 
     def line(self, text=""):
-        print(self.plain(text), file=self.out, flush=True)
+        print(self.plain(text.rstrip()), file=self.out, flush=True)
 
     def rule(self):
         self.line(self.dim(("─" if self.unicode else "-") * self.width))
@@ -81,9 +82,9 @@ class Screen:
     def step(self, who, asks, word, reason, call, why):
         """One request. call: which method; why: one sentence."""
         head = f"{INDENT}{who.ljust(WHO)} "
-        if len(asks) > ASKS:
-            asks = asks[:ASKS - 1] + ("…" if self.unicode else "~")
-        self.line(f"{INDENT}{self.bold(who.ljust(WHO))} {asks.ljust(ASKS)} {self.outcome(word)}{reason}")
+        if len(asks) > self.asks:
+            asks = asks[:self.asks - 1] + ("…" if self.unicode else "~")
+        self.line(f"{INDENT}{self.bold(who.ljust(WHO))} {asks.ljust(self.asks)} {self.outcome(word)}{reason}")
         lines = textwrap.wrap(why, self.width - len(head) - len(call) - 2)
         self.line(" " * len(head) + lines[0].ljust(self.width - len(head) - len(call)) + self.dim(call))
         for part in lines[1:]:
@@ -115,4 +116,4 @@ class Screen:
     def event(self, clock, text, word, reason, evidence):
         """One line of the audit log."""
         more = self.dim(f" {evidence}") if evidence else ""
-        self.line(f"{INDENT}{self.dim(clock)} {text.ljust(WHO + ASKS - 8)} {self.outcome(word)}{reason}{more}")
+        self.line(f"{INDENT}{self.dim(clock)} {text.ljust(WHO + self.asks - 8)} {self.outcome(word)}{reason}{more}")
