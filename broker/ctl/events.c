@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * events: the audit log, one line an event. What is known has its column; every other member follows as name=value, so
- * that nothing is hidden, whatever a newer daemon writes.
+ * events: the audit log. A head line that says what happened, then, indented, on what evidence. In text ids are cut to
+ * what tells them apart, and serials, digests and the chain are left to --json; whatever else a newer daemon writes
+ * follows as name=value.
  */
 #include <poll.h>
 #include <stdio.h>
 
+#include "broker/base/clock.h"
 #include "broker/ctl/call.h"
 #include "broker/ctl/print.h"
 
@@ -13,117 +15,271 @@ enum {
 	PAGE = 100,             /* events asked for at once */
 	AGAIN_MS = 1000,        /* between tries while the daemon restarts */
 	LINE_MAX_BYTES = 8 * JSON_TEXT_MAX,
+	WIDTH = 100,            /* columns of a terminal that an admin has */
+	INDENT = 4,
+	ID_WHOLE = 40,          /* bytes of an id that are shown; a longer one is cut */
+	ID_TAIL = 8,
+	DIGEST_HEAD = 8,
 };
 
-/* The columns of a line; `in_json`: a member of the event's details. Several names: the first that is there. */
+/* The head line. What is longer than its column moves the next ones. */
 static const struct {
-	const char *names[3];
+	const char *name;
 	bool in_json;
 	int width;
-} columns[] = {
-	{{"time"}, false, 28},
-	{{"type"}, false, 18},
-	{{"outcome"}, false, 7},
-	{{"reason"}, false, 26},
-	{{"service"}, false, 10},
-	{{"account"}, true, 12},
-	{{"amount"}, true, 10},
-	{{"currency"}, true, 3},
-	{{"provider"}, true, 10},
+} heads[] = {
+	{"time", false, 23}, {"type", false, 18}, {"outcome", false, 7}, {"reason", false, 26}, {"service", false, 10},
+	{"account", true, 0},
 };
+
+/* What a decision rests on stands first. */
+static const char *const evidence[] = {"basis", "factors", "kind", "seen_day", "seen_month", "seen_count", "policy",
+    "payment"};
+
+/* Said in the head line or the phrase after it, or for machines alone. */
+static const char *const told[] = {"time", "type", "outcome", "reason", "service", "account", "amount", "currency",
+    "payee", "payee_name", "provider", "words", "json", "key", "id", "revision", "prev", "no", "link_no", "target_no",
+    "challenge_no", "allowance_no", "step", "day", "month", "content_digest", "payee_digest", "subject_digest",
+    "extra_digest"};
+
+/* Of these the beginning is shown. */
+static const char *const digests[] = {"policy", "pin"};
 
 struct listing {
 	int64_t after;     /* the newest event that was printed, or -1 */
 	int64_t left;      /* events still wanted, or -1 for all */
 };
 
+/* Words of one event, broken into lines. */
+struct paragraph {
+	struct ctl *ctl;
+	struct bytes text; /* the word in hand */
+	size_t column;
+};
+
 static bool
-is_column(struct view name, bool in_json)
+is_one_of(struct view name, const char *const *names, size_t n)
 {
-	for (size_t i = 0; i < sizeof(columns) / sizeof(columns[0]); i++)
-		for (int k = 0; columns[i].in_json == in_json && k < 3 && columns[i].names[k] != NULL; k++)
-			if (view_equal(name, view_str(columns[i].names[k])))
-				return true;
+	for (size_t i = 0; i < n; i++)
+		if (view_equal(name, view_str(names[i])))
+			return true;
 	return false;
 }
 
-static void
-print_padded(const struct ctl *ctl, struct bytes *text, int width, const char *color)
-{
-	int blanks = width - (int)text_width(ctl, buf_view(&text->buf));
+#define IS_ONE_OF(name, names) is_one_of((name), (names), sizeof(names) / sizeof((names)[0]))
 
-	(void)printf("%s%.*s%s%*s ", color, (int)text->buf.len, (const char *)text->buf.data, color_off(ctl, color),
-	    blanks < 0 ? 0 : blanks, "");
-	text->buf.len = 0;
+/* Prints the word and empties it. */
+static void
+word_end(struct paragraph *p)
+{
+	struct view word = buf_view(&p->text.buf);
+	size_t width = text_width(p->ctl, word);
+
+	if (width == 0)
+		return;
+	if (p->column == 0 || p->column + 1 + width > WIDTH) {
+		(void)printf("\n%*s", INDENT, "");
+		p->column = INDENT;
+	} else {
+		(void)putchar(' ');
+		p->column++;
+	}
+	(void)printf("%.*s", (int)word.len, word.data);
+	p->column += width;
+	p->text.buf.len = 0;
+}
+
+/* "link_..7d6sumx3" is enough to know it again; --json has all of it. */
+static void
+put_cut(struct paragraph *p, struct view v, size_t head)
+{
+	text_escape(p->ctl, &p->text.buf, view_of(v.data, head));
+	buf_put_view(&p->text.buf, VIEW(".."));
+	text_escape(p->ctl, &p->text.buf, view_of(v.data + v.len - ID_TAIL, ID_TAIL));
+}
+
+/* Local time to the second, in one word. */
+static void
+put_time(struct paragraph *p, struct view v)
+{
+	size_t from = p->text.buf.len;
+
+	text_time(p->ctl, &p->text.buf, v);
+	if (p->text.buf.len - from <= sizeof("2026-11-22 09:46:28") - 1)
+		return;
+	p->text.buf.len = from + sizeof("2026-11-22 09:46:28") - 1;
+	p->text.buf.data[from + sizeof("2026-11-22") - 1] = 'T';
 }
 
 static void
-print_column(const struct ctl *ctl, struct bytes *text, size_t i, uint32_t event, uint32_t json)
+put_text(struct paragraph *p, struct view v)
 {
-	uint32_t object = columns[i].in_json ? json : event;
-	const char *color = "";
-	uint32_t token = 0;
+	const char *mark = v.len > ID_WHOLE ? memchr(v.data, '_', 5) : NULL;
 
-	for (int k = 0; object != 0 && token == 0 && k < 3 && columns[i].names[k] != NULL; k++)
-		token = json_get(&ctl->doc, object, view_str(columns[i].names[k]));
-	if (token == 0)
-		buf_put_u8(&text->buf, '-');
+	if (mark != NULL && memchr(v.data, ' ', v.len) == NULL)
+		put_cut(p, v, (size_t)(mark - v.data) + 1);
+	else if (clock_parse(v.data, v.len) >= 0)
+		put_time(p, v);
 	else
-		text_value(ctl, &text->buf, token);
-	if (token != 0 && json_type(&ctl->doc, token) == JSON_STRING)
-		color = color_of(ctl, json_text(&ctl->doc, token));
-	print_padded(ctl, text, columns[i].width, color);
+		text_escape(p->ctl, &p->text.buf, v);
 }
 
-/* " name=value" for every member without a column. A value with blanks stands in quotes, so that the line stays parsable. */
+/* The factors behind a permit: totp:fact_..rf5yp72p */
 static void
-put_rest(const struct ctl *ctl, struct bytes *text, uint32_t object, bool in_json)
+put_factors(struct paragraph *p, uint32_t array)
 {
-	uint32_t at = json_first(&ctl->doc, object);
+	uint32_t at = json_first(&p->ctl->doc, array);
 
-	for (unsigned i = 0; i < ctl->doc.tokens[object].count; i++) {
-		struct view name = json_text(&ctl->doc, at), value = json_text(&ctl->doc, at + 1);
-		uint32_t token = at + 1;
-		enum json_type type = json_type(&ctl->doc, token);
-		bool details = !in_json && type == JSON_OBJECT && view_equal(name, VIEW("json"));
-		bool quote = type == JSON_STRING && (value.len == 0 || memchr(value.data, ' ', value.len) != NULL);
-
-		at = json_next(&ctl->doc, token);
-		if (type == JSON_NULL || details || is_column(name, in_json))
-			continue;
-		buf_put_u8(&text->buf, ' ');
-		text_escape(ctl, &text->buf, name);
-		buf_put_u8(&text->buf, '=');
-		if (quote)
-			buf_put_u8(&text->buf, '"');
-		if (type == JSON_STRING)
-			text_time(ctl, &text->buf, value);
-		else
-			text_value(ctl, &text->buf, token);
-		if (quote)
-			buf_put_u8(&text->buf, '"');
+	for (unsigned i = 0; i < p->ctl->doc.tokens[array].count; i++) {
+		if (i > 0)
+			buf_put_u8(&p->text.buf, ',');
+		if (json_type(&p->ctl->doc, at) == JSON_OBJECT) {
+			text_escape(p->ctl, &p->text.buf, reply_text(p->ctl, at, "kind"));
+			buf_put_u8(&p->text.buf, ':');
+			put_text(p, reply_text(p->ctl, at, "id"));
+		} else {
+			text_value(p->ctl, &p->text.buf, at);
+		}
+		at = json_next(&p->ctl->doc, at);
 	}
 }
 
 static void
-print_event(const struct ctl *ctl, uint32_t event)
+put_value(struct paragraph *p, uint32_t token, bool digest)
 {
+	struct view v = json_text(&p->ctl->doc, token);
+	bool text = json_type(&p->ctl->doc, token) == JSON_STRING;
+	bool quote = text && (v.len == 0 || memchr(v.data, ' ', v.len) != NULL);
+
+	if (quote)
+		buf_put_u8(&p->text.buf, '"');
+	if (text && digest && v.len > DIGEST_HEAD)
+		text_escape(p->ctl, &p->text.buf, view_of(v.data, DIGEST_HEAD));
+	else if (text)
+		put_text(p, v);
+	else
+		text_value(p->ctl, &p->text.buf, token);
+	if (quote)
+		buf_put_u8(&p->text.buf, '"');
+}
+
+/* name=value, or nothing where there is no value. */
+static void
+put_member(struct paragraph *p, struct view name, uint32_t token)
+{
+	enum json_type type = token == 0 ? JSON_NULL : json_type(&p->ctl->doc, token);
+
+	if (type == JSON_NULL || ((type == JSON_ARRAY || type == JSON_OBJECT) && p->ctl->doc.tokens[token].count == 0))
+		return;
+	text_escape(p->ctl, &p->text.buf, name);
+	buf_put_u8(&p->text.buf, '=');
+	if (type == JSON_ARRAY && view_equal(name, VIEW("factors")))
+		put_factors(p, token);
+	else
+		put_value(p, token, IS_ONE_OF(name, digests));
+	word_end(p);
+}
+
+static uint32_t
+member(const struct ctl *ctl, uint32_t object, const char *name)
+{
+	return object == 0 ? 0 : json_get(&ctl->doc, object, view_str(name));
+}
+
+static void
+put_rest(struct paragraph *p, uint32_t object)
+{
+	uint32_t at = json_first(&p->ctl->doc, object);
+
+	for (unsigned i = 0; i < p->ctl->doc.tokens[object].count; i++) {
+		struct view name = json_text(&p->ctl->doc, at);
+
+		if (!IS_ONE_OF(name, told) && !IS_ONE_OF(name, evidence))
+			put_member(p, name, at + 1);
+		at = json_next(&p->ctl->doc, at + 1);
+	}
+}
+
+/* A text with no blanks in it, or in quotes; after a word that says what it is. */
+static void
+put_phrase(struct paragraph *p, const char *before, uint32_t token)
+{
+	if (token == 0)
+		return;
+	buf_put_view(&p->text.buf, view_str(before));
+	put_value(p, token, false);
+	word_end(p);
+}
+
+/* 20.00 CNY to m-7 "Corner Shop" via sandbox "the admin's words" */
+static void
+put_phrases(struct paragraph *p, uint32_t json)
+{
+	uint32_t amount = member(p->ctl, json, "amount"), currency = member(p->ctl, json, "currency");
+
+	if (amount != 0) {
+		put_value(p, amount, false);
+		if (currency != 0) {
+			buf_put_u8(&p->text.buf, ' ');
+			put_value(p, currency, false);
+		}
+		word_end(p);
+	} else {
+		put_phrase(p, "currency=", currency);
+	}
+	put_phrase(p, "to ", member(p->ctl, json, "payee"));
+	put_phrase(p, "", member(p->ctl, json, "payee_name"));
+	put_phrase(p, "via ", member(p->ctl, json, "provider"));
+	put_phrase(p, "words=", member(p->ctl, json, "words"));
+}
+
+/* The zone is the terminal's own, and every line would say the same. */
+static void
+put_head(struct paragraph *p, size_t i, uint32_t token)
+{
+	struct view v = token == 0 ? VIEW("-") : json_text(&p->ctl->doc, token);
+	const char *color = color_of(p->ctl, v);
+	int blanks;
+
+	if (token == 0)
+		buf_put_view(&p->text.buf, v);
+	else if (json_type(&p->ctl->doc, token) == JSON_STRING)
+		text_time(p->ctl, &p->text.buf, v);
+	else
+		text_value(p->ctl, &p->text.buf, token);
+	if (i == 0 && token != 0 && clock_parse(v.data, v.len) >= 0)
+		p->text.buf.len -= sizeof("+0000") - 1;
+	blanks = heads[i].width - (int)text_width(p->ctl, buf_view(&p->text.buf));
+	if (i + 1 == sizeof(heads) / sizeof(heads[0]))
+		(void)printf("%s%.*s%s", color, (int)p->text.buf.len, (const char *)p->text.buf.data, color_off(p->ctl, color));
+	else
+		(void)printf("%s%.*s%s%*s ", color, (int)p->text.buf.len, (const char *)p->text.buf.data,
+		    color_off(p->ctl, color), blanks < 0 ? 0 : blanks, "");
+	p->text.buf.len = 0;
+}
+
+static void
+print_event(struct ctl *ctl, uint32_t event)
+{
+	struct paragraph p = {.ctl = ctl};
 	uint32_t json;
-	struct bytes text;
 
 	if (ctl->json || json_type(&ctl->doc, event) != JSON_OBJECT) {
 		print_json(ctl, event, true);
 		return;
 	}
 	json = reply_get(ctl, event, "json", JSON_OBJECT);
-	bytes_init(&text, LINE_MAX_BYTES);
-	for (size_t i = 0; i < sizeof(columns) / sizeof(columns[0]); i++)
-		print_column(ctl, &text, i, event, json);
+	bytes_init(&p.text, LINE_MAX_BYTES);
+	for (size_t i = 0; i < sizeof(heads) / sizeof(heads[0]); i++)
+		put_head(&p, i, member(ctl, heads[i].in_json ? json : event, heads[i].name));
+	put_phrases(&p, json);
+	for (size_t i = 0; i < sizeof(evidence) / sizeof(evidence[0]); i++)
+		put_member(&p, view_str(evidence[i]), member(ctl, json, evidence[i]));
 	if (json != 0)
-		put_rest(ctl, &text, json, true);
-	put_rest(ctl, &text, event, false);
-	(void)printf("%.*s\n", (int)text.buf.len, (const char *)text.buf.data);
-	bytes_clear(&text);
+		put_rest(&p, json);
+	put_rest(&p, event);
+	(void)putchar('\n');
+	bytes_clear(&p.text);
 }
 
 /* Prints the reply's events. false: all that were wanted are printed. */

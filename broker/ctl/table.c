@@ -10,6 +10,7 @@ enum {
 	COLUMNS_MAX = 32,           /* no object of the interfaces has more members; further ones are not shown */
 	CELL_MAX = 6 * JSON_TEXT_MAX, /* a message whose every byte is escaped */
 	GAP = 2,                    /* blanks between columns */
+	LINE_WIDTH = 100,           /* columns of a terminal that an admin has */
 };
 
 struct columns {
@@ -168,6 +169,52 @@ name_text(const struct ctl *ctl, struct bytes *cell, struct view name)
 	return buf_view(&cell->buf);
 }
 
+/* 18197 of a member called something_bytes: "17.8 KiB". */
+static bool
+size_text(const struct ctl *ctl, struct bytes *cell, uint32_t key)
+{
+	static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
+	struct view name = json_text(&ctl->doc, key);
+	int64_t bytes = 0, tenths;
+	size_t unit = 0;
+	char text[40];
+
+	if (name.len < 6 || memcmp(name.data + name.len - 6, "_bytes", 6) != 0 ||
+	    json_type(&ctl->doc, key + 1) != JSON_NUMBER || json_int(&ctl->doc, key + 1, &bytes) != CS_OK ||
+	    bytes < 1024 || bytes > INT64_MAX / 10)
+		return false;
+	for (tenths = bytes * 10; tenths >= 10240 && unit + 1 < sizeof(units) / sizeof(units[0]); unit++)
+		tenths /= 1024;
+	cell->buf.len = 0;
+	buf_put(&cell->buf, text, (size_t)snprintf(text, sizeof(text), "%lld.%lld %s", (long long)(tenths / 10),
+	    (long long)(tenths % 10), units[unit]));
+	return true;
+}
+
+/* A sentence goes on below itself where the line is full. */
+static void
+print_wrapped(const struct ctl *ctl, struct view text, size_t from)
+{
+	size_t column = from;
+
+	while (text.len > 0) {
+		const char *blank = memchr(text.data, ' ', text.len);
+		struct view word = view_of(text.data, blank == NULL ? text.len : (size_t)(blank - text.data));
+		size_t width = text_width(ctl, word);
+
+		if (column > from && column + 1 + width > LINE_WIDTH) {
+			(void)printf("\n%*s", (int)from, "");
+			column = from;
+		} else if (column > from) {
+			(void)putchar(' ');
+			column++;
+		}
+		(void)printf("%.*s", (int)word.len, word.data);
+		column += width;
+		text = blank == NULL ? VIEW("") : view_of(blank + 1, text.len - word.len - 1);
+	}
+}
+
 /* "name   value", names padded to `width`. */
 static void
 print_line(const struct ctl *ctl, struct bytes *cell, uint32_t key, size_t width, int indent)
@@ -177,11 +224,15 @@ print_line(const struct ctl *ctl, struct bytes *cell, uint32_t key, size_t width
 	const char *color;
 
 	(void)printf("%*s%.*s%*s", indent, "", (int)text.len, text.data, (int)(width + GAP - text_width(ctl, text)), "");
-	cell->buf.len = 0;
-	text_value(ctl, &cell->buf, key + 1);
+	if (!size_text(ctl, cell, key)) {
+		cell->buf.len = 0;
+		text_value(ctl, &cell->buf, key + 1);
+	}
 	text = buf_view(&cell->buf);
 	color = is_word_column(name) ? color_of(ctl, text) : "";
-	(void)printf("%s%.*s%s\n", color, (int)text.len, text.data, color_off(ctl, color));
+	(void)printf("%s", color);
+	print_wrapped(ctl, text, (size_t)indent + width + GAP);
+	(void)printf("%s\n", color_off(ctl, color));
 }
 
 static void
