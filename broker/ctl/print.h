@@ -34,8 +34,12 @@ void print_json_value(const struct ctl *ctl, uint32_t token);
 /* The value as JSON on stdout: indented, or in one line. A newline follows. */
 void print_json(const struct ctl *ctl, uint32_t token, bool one_line);
 
-/* The value as text: an object as lines "name  value", objects in it indented, arrays of objects as tables. */
+/*
+ * The value as text: an object as lines "name  value", objects in it indented, arrays of objects as tables. What is null
+ * or an empty list is left out, and with _but the member `said`.
+ */
 void print_object(const struct ctl *ctl, uint32_t token, int indent);
+void print_object_but(const struct ctl *ctl, uint32_t token, int indent, const char *said);
 
 /* As --json says. */
 void print_reply(const struct ctl *ctl, uint32_t token);

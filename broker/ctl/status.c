@@ -42,9 +42,12 @@ status(struct ctl *ctl, char **args, int count)
 	(void)args, (void)count;
 	if (rc != CTL_OK)
 		return rc;
-	if (!ctl->json)
+	if (ctl->json) {
+		print_json(ctl, ctl->reply, false);
+	} else {
 		print_headline(ctl);
-	print_reply(ctl, ctl->reply);
+		print_object_but(ctl, ctl->reply, 0, "uptime_s");
+	}
 	return CTL_OK;
 }
 

@@ -10,6 +10,7 @@ enum {
 	COLUMNS_MAX = 32,           /* no object of the interfaces has more members; further ones are not shown */
 	CELL_MAX = 6 * JSON_TEXT_MAX, /* a message whose every byte is escaped */
 	GAP = 2,                    /* blanks between columns */
+	SIZE_SUFFIX = sizeof("_bytes") - 1,
 	LINE_WIDTH = 100,           /* columns of a terminal that an admin has */
 };
 
@@ -158,18 +159,24 @@ is_block(const struct ctl *ctl, uint32_t token)
 	    (json_type(&ctl->doc, token) == JSON_OBJECT && ctl->doc.tokens[token].count > 0);
 }
 
+static bool
+is_size(struct view name)
+{
+	return name.len > SIZE_SUFFIX && memcmp(name.data + name.len - SIZE_SUFFIX, "_bytes", SIZE_SUFFIX) == 0;
+}
+
 static struct view
 name_text(const struct ctl *ctl, struct bytes *cell, struct view name)
 {
 	cell->buf.len = 0;
-	text_escape(ctl, &cell->buf, name);
+	text_escape(ctl, &cell->buf, is_size(name) ? view_of(name.data, name.len - SIZE_SUFFIX) : name);
 	for (size_t i = 0; i < cell->buf.len; i++)
 		if (cell->buf.data[i] == '_')
 			cell->buf.data[i] = ' ';
 	return buf_view(&cell->buf);
 }
 
-/* 18197 of a member called something_bytes: "17.8 KiB". */
+/* 18197 of a member called something_bytes: "17.7 KiB", under the name "something". */
 static bool
 size_text(const struct ctl *ctl, struct bytes *cell, uint32_t key)
 {
@@ -179,15 +186,18 @@ size_text(const struct ctl *ctl, struct bytes *cell, uint32_t key)
 	size_t unit = 0;
 	char text[40];
 
-	if (name.len < 6 || memcmp(name.data + name.len - 6, "_bytes", 6) != 0 ||
+	if (!is_size(name) ||
 	    json_type(&ctl->doc, key + 1) != JSON_NUMBER || json_int(&ctl->doc, key + 1, &bytes) != CS_OK ||
-	    bytes < 1024 || bytes > INT64_MAX / 10)
+	    bytes < 0 || bytes > INT64_MAX / 10)
 		return false;
 	for (tenths = bytes * 10; tenths >= 10240 && unit + 1 < sizeof(units) / sizeof(units[0]); unit++)
 		tenths /= 1024;
 	cell->buf.len = 0;
-	buf_put(&cell->buf, text, (size_t)snprintf(text, sizeof(text), "%lld.%lld %s", (long long)(tenths / 10),
-	    (long long)(tenths % 10), units[unit]));
+	if (unit == 0 || tenths % 10 == 0)
+		buf_put(&cell->buf, text, (size_t)snprintf(text, sizeof(text), "%lld %s", (long long)(tenths / 10), units[unit]));
+	else
+		buf_put(&cell->buf, text, (size_t)snprintf(text, sizeof(text), "%lld.%lld %s", (long long)(tenths / 10),
+		    (long long)(tenths % 10), units[unit]));
 	return true;
 }
 
@@ -248,8 +258,25 @@ print_block(const struct ctl *ctl, struct bytes *cell, uint32_t key, int indent)
 		print_object(ctl, key + 1, indent + GAP);
 }
 
+/* What has nothing to say in text: null, an empty list, and what the caller has said already. */
+static bool
+is_silent(const struct ctl *ctl, uint32_t key, const char *said)
+{
+	enum json_type type = json_type(&ctl->doc, key + 1);
+
+	if (said != NULL && view_equal(json_text(&ctl->doc, key), view_str(said)))
+		return true;
+	return type == JSON_NULL || ((type == JSON_ARRAY || type == JSON_OBJECT) && ctl->doc.tokens[key + 1].count == 0);
+}
+
 void
 print_object(const struct ctl *ctl, uint32_t token, int indent)
+{
+	print_object_but(ctl, token, indent, NULL);
+}
+
+void
+print_object_but(const struct ctl *ctl, uint32_t token, int indent, const char *said)
 {
 	unsigned count = ctl->doc.tokens[token].count;
 	size_t width = 0;
@@ -262,12 +289,13 @@ print_object(const struct ctl *ctl, uint32_t token, int indent)
 
 		for (unsigned i = 0; i < count; i++) {
 			size_t len = text_width(ctl, name_text(ctl, &cell, json_text(&ctl->doc, at)));
+			bool silent = is_silent(ctl, at, said);
 
-			if (pass == 0 && !is_block(ctl, at + 1))
+			if (!silent && pass == 0 && !is_block(ctl, at + 1))
 				width = len > width ? len : width;
-			else if (pass == 1 && !is_block(ctl, at + 1))
+			else if (!silent && pass == 1 && !is_block(ctl, at + 1))
 				print_line(ctl, &cell, at, width, indent);
-			else if (pass == 2 && is_block(ctl, at + 1))
+			else if (!silent && pass == 2 && is_block(ctl, at + 1))
 				print_block(ctl, &cell, at, indent);
 			at = json_next(&ctl->doc, at + 1);
 		}

@@ -34,6 +34,17 @@ def test_status_shows_everything(ask):
         assert word in done.stdout
 
 
+def test_status_fits_a_terminal(ask):
+    said = dict(STATUS, gateway=" ".join(["A captured gateway could call as checkout."] * 6),
+                store={"kind": "sqlite", "cache_bytes": 18197, "wal_bytes": 512, "db_bytes": 1 << 32, "detail": None})
+    done = ask({ADMIN + "Status": said}, "status")
+    assert max(map(len, done.stdout.splitlines())) <= 100
+    assert done.stdout.replace("\n" + " " * 16, " ").count(said["gateway"]) == 1
+    for line in ("  cache  17.7 KiB", "  wal    512 B", "  db     4 GiB"):
+        assert f"{line}\n" in done.stdout
+    assert "detail" not in done.stdout and "uptime s" not in done.stdout and "frozen" not in done.stdout
+
+
 def test_status_says_first_that_all_is_frozen(ask):
     done = ask({ADMIN + "Status": dict(STATUS, frozen="breach")}, "status")
     assert done.stdout.startswith("FROZEN: everything is denied")
