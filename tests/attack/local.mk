@@ -4,6 +4,7 @@ EXTRA_DIST += \
 	%reldir%/conftest.py \
 	%reldir%/log.py \
 	%reldir%/test_browser_attacks.py \
+	%reldir%/test_doors.py \
 	%reldir%/test_linking.py \
 	%reldir%/test_money.py \
 	%reldir%/test_plugins.py \
