@@ -8,6 +8,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "broker/base/check.h"
+#include "broker/core/apply.h"
 #include "broker/core/money.h"
 #include "broker/engine/steps.h"
 
@@ -120,20 +122,40 @@ stack_asks(const struct suppose *s, enum rule rule)
 	return false;
 }
 
-/* The prompt that would be opened tells what it needs. */
+/* Opens the prompt, and asks of each factor whether it may answer. *need: how many of them must. */
+static uint8_t
+kinds_answering(const struct suppose *s, int64_t *need)
+{
+	static struct account a;
+	static struct decision d;
+	const struct asked asked = suppose_asked(s);
+	const struct challenge *c;
+	struct apply_left left;
+	uint8_t kinds = 0;
+
+	suppose_decide(s, false, NULL, &d);
+	CHECK(d.outcome == OUTCOME_STEP_UP && d.events_n == 1);
+	a = s->account;
+	CHECK(apply(&a, &d.events[0], &left) == CS_OK);
+	c = account_challenge(&a, &d.id);
+	CHECK(c != NULL);
+	*need = c->need;
+	for (size_t i = 0; i < a.factors_n; i++) {
+		int64_t until_ms;
+
+		if (decide_may_answer(&asked, &a, c, &a.factors[i], &until_ms) == REASON_NONE)
+			kinds |= (uint8_t)(1 << a.factors[i].kind);
+	}
+	return kinds;
+}
+
 static void
 mend_step_up(const struct mend *m)
 {
-	static struct decision d;
 	char kinds[PLACE_MAX], amount[AMOUNT_MAX];
-	int64_t need = 1;
+	int64_t need;
 
-	suppose_decide(m->s, false, NULL, &d);
-	kinds_text(kinds_held(m->s), kinds, sizeof(kinds));
-	if (d.outcome == OUTCOME_STEP_UP && d.events_n > 0) {
-		kinds_text((uint8_t)d.events[0].kinds & kinds_held(m->s), kinds, sizeof(kinds));
-		need = d.events[0].need;
-	}
+	kinds_text(kinds_answering(m->s, &need), kinds, sizeof(kinds));
 	if (need > 1)
 		say(m, "the owner countersigns with %lld different factors: %s", (long long)need, kinds);
 	else

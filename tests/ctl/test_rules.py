@@ -100,6 +100,16 @@ def test_what_would_be_an_independent_factor(explain, files):
     assert answer["outcome"] == "step_up" and answer["supposing"]["totp"] == ("usable", "independent by the admin's word")
 
 
+def test_only_factors_that_may_answer_are_offered(explain, files):
+    files('factor "totp" { plugin "totp" }', 'factor "totp" { plugin "totp" }\nfactor "recovery" { plugin "recovery" }')
+    words = "checkout {} CNY m --factor approve --factor totp --factor recovery"
+    assert "countersigns with totp or approve\n" in explain(words.format(20))["mend"]
+    assert "countersigns with totp\n" in explain(words.format(31))["mend"]
+    assert "countersigns with approve\n" in explain(words.format(20) + " --provider cloud")["mend"]
+    files("required    stepup\n@include", "required    stepup      factors=2\n@include", "services/checkout")
+    assert "2 different factors: totp or approve\n" in explain(words.format(20))["mend"]
+
+
 def test_a_factor_rests_on_the_one_that_enrolled_it(explain):
     answer = explain("checkout 20 CNY m --provider cloud --factor totp --factor approve")
     assert outcome(answer) == ("deny", "no_independent_factor") and "enrol approve first" in answer["mend"]
