@@ -11,6 +11,7 @@
     broker.stop()
 """
 import base64
+import contextlib
 import datetime
 import hashlib
 import hmac
@@ -484,9 +485,12 @@ class Person:
 
 
 def _children(pid):
-    """Every process below this one."""
-    with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as f:
-        below = [int(word) for word in f.read().split()]
+    """Every process below this one that has not ended."""
+    try:
+        with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as f:
+            below = [int(word) for word in f.read().split()]
+    except (FileNotFoundError, ProcessLookupError):
+        return []
     return below + [each for child in below for each in _children(child)]
 
 
@@ -647,7 +651,12 @@ class Broker:
 
     def kill(self):
         """kill -9 of the parent, and with it of every process of the broker; over when the last of them is gone."""
-        gone = [os.pidfd_open(pid) for pid in _children(self._process.pid)]
+        # Stopped first, so that it starts nothing that is not on the list.
+        self._process.send_signal(signal.SIGSTOP)
+        gone = []
+        for pid in _children(self._process.pid):
+            with contextlib.suppress(ProcessLookupError):
+                gone.append(os.pidfd_open(pid))
         self._process.kill()
         self._process.wait()
         self._process = None
