@@ -197,7 +197,7 @@ class Story:
                      "In her browser she is sent to the OpenID Provider, signs in there, and comes back. The "
                      "provider's word alone does not link the ID to her account.")
         begun = self.ask("Lin", "link the ID to the account", "Links.Begin", "done",
-                         "State, nonce and PKCE are made by the broker, for this browser, once.",
+                         "State, nonce and PKCE are for this browser, once.",
                          account=lin.account, provider="sandbox", return_url=RETURN_URL)
         browser = Browser(self.at["ca"])
         page = browser.go(begun["start_url"], user=lin.user)
@@ -207,7 +207,7 @@ class Story:
                    "Genuine, yet linking widens power: Lin must countersign.", page.words, "step_up")
         browser.press("open")
         self.page(browser, lin, "Lin", lin.app.code(), "done",
-                  "Countersigned in the browser that was sent there, and no other.")
+                  "In the browser that was sent there, and no other.")
         link = self.service.call("Links.List", account=lin.account)["links"][0]
         lin.link = link["id"]
         self.prove("the link is active, and grants nothing by itself", link["state"] == "active")

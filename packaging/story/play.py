@@ -130,8 +130,15 @@ def summary(screen, story, broker, ready_ms):
     screen.line()
     told = ", ".join(f"{counts.get(word, 0)} {word}" for word in ("permit", "step_up", "deny") if counts.get(word))
     screen.line(f"   {story.requests} requests, {told}; {story.proofs} proofs, in {story.took_s:.1f} s.")
-    screen.line(f"   The broker was ready in {ready_ms:.0f} ms; its processes take "
-                f"{broker.memory_bytes() / 2**20:.0f} MiB together.")
+    memory = broker.memory_bytes() / 2**20  # 0: the kernel shows it to root alone
+    screen.line(f"   The broker was ready in {ready_ms:.0f} ms" +
+                (f"; its processes take {memory:.0f} MiB together." if memory else "."))
+
+
+def short_path(path):
+    """The path as one types it here."""
+    near = os.path.relpath(path)
+    return path if near.startswith("..") else os.path.join(".", near)
 
 
 def what_next(screen, broker, story):
@@ -155,14 +162,14 @@ def what_next(screen, broker, story):
              challenge["url"])
         item(f"a code for that page (good for about {PERIOD_S * DRIFT} s):",
              f"packaging/quickstart --code --dir {broker.directory}")
-    ctl = f"{os.path.relpath(at['countersignctl'])} --socket {at['admin_socket']}"
+    ctl = f"{short_path(at['countersignctl'])} --socket {at['admin_socket']}"
     item("as the admin:", f"{ctl} status", f"{ctl} events --follow", f"{ctl} provider freeze sandbox")
     tls = os.path.dirname(at["ca"])
     curl = ("tls=" + tls,
             "curl --cacert $tls/ca.pem --cert $tls/client.pem --key $tls/client.key \\",
             f"     {at['https']}/v1/whoami")
     item("as the service, over HTTPS:", *curl)
-    call = f"{os.path.relpath(os.path.join(TOP, 'packaging', 'story', 'client.py'))} {at['socket']}"
+    call = f"{short_path(os.path.join(TOP, 'packaging', 'story', 'client.py'))} {at['socket']}"
     if story is None:
         item("as the service, on the Unix socket:", f"{call} Whoami")
     else:
