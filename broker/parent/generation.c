@@ -410,6 +410,9 @@ reload_over(struct parent *p)
 static void
 reload_fail(struct parent *p, const char *why, int64_t now_ms)
 {
+	/* The cause stands in the log before what follows from it. */
+	log_error("reload result=refused generation=%llu why=%s", (unsigned long long)p->config->generation,
+	    log_value(view_str(why)));
 	for (int i = 0; i < p->child_count; i++) {
 		struct child *c = &p->children[i];
 
@@ -418,8 +421,6 @@ reload_fail(struct parent *p, const char *why, int64_t now_ms)
 		else if (p->config != NULL && c->state < CHILD_STOPPING)
 			c->wanted = p->config->generation;
 	}
-	log_error("reload result=refused generation=%llu why=%s", (unsigned long long)p->config->generation,
-	    log_value(view_str(why)));
 	answer_engine(p, control_text(CONTROL_REFUSED, p->config->generation, why));
 	config_free(p->next);
 	/* Trials that are still ending borrow it no more: they are not started again. */
