@@ -117,13 +117,13 @@ class Authenticator:
         number = struct.unpack(">I", mac[offset:offset + 4])[0] & 0x7FFFFFFF
         return str(number % 10 ** self.digits).zfill(self.digits)
 
-    def code(self, early=2):
+    def code(self, late=1, early=2):
         """
-        A code that was not used: the one before the present, or the next, up to `early` steps ahead of time; then
-        it waits. So a few prompts can be answered in a row.
+        A code that was not used: the oldest of `late` steps ago, or the next one, up to `early` steps ahead of time;
+        then it waits. So a few prompts can be answered in a row.
         """
         now = int(time.time() // self.period)
-        step = max(now - 1, self.last + 1)
+        step = max(now - late, self.last + 1)
         if step > now + early:
             time.sleep((step - early) * self.period - time.time() + 0.05)
         self.last = step

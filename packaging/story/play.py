@@ -59,11 +59,14 @@ def stop(directory):
 
 
 def code(directory):
-    visitor = read_json(os.path.join(directory, "visitor.json"))
+    path = os.path.join(directory, "visitor.json")
+    visitor = read_json(path)
     if visitor is None:
         return complain(f"there is no demonstration account in {directory}; play the story first")
     app = Authenticator(visitor["uri"])
-    print(app.at(int(time.time() // app.period)))
+    app.last = visitor["last"]  # a code is good once, and the story used some
+    print(app.code(late=0))
+    write_json(path, {**visitor, "last": app.last})
     return 0
 
 
@@ -157,7 +160,7 @@ def what_next(screen, broker, story):
 
     if story is not None:
         person, challenge = story.ready_for_visitors()
-        write_json(broker.path("visitor.json"), {"uri": person.uri, "account": person.account})
+        write_json(broker.path("visitor.json"), {"uri": person.uri, "account": person.account, "last": person.app.last})
         item("A payment of 66.00 CNY waits for a code. In a browser (the certificate is of a CA made just now):",
              challenge["url"])
         item(f"a code for that page (good for about {PERIOD_S * DRIFT} s):",
