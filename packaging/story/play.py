@@ -163,22 +163,22 @@ def what_next(screen, broker, story):
         write_json(broker.path("visitor.json"), {"uri": person.uri, "account": person.account, "last": person.app.last})
         item("A payment of 66.00 CNY waits for a code. In a browser (the certificate is of a CA made just now):",
              challenge["url"])
-        item(f"a code for that page (good for about {PERIOD_S * DRIFT} s):",
+        item(f"A code for that page (good for about {PERIOD_S * DRIFT} s):",
              f"packaging/quickstart --code --dir {broker.directory}")
-    ctl = f"{short_path(at['countersignctl'])} --socket {at['admin_socket']}"
-    item("as the admin:", f"{ctl} status", f"{ctl} events --follow", f"{ctl} provider freeze sandbox")
+    item("As the admin:", f"ctl='{short_path(at['countersignctl'])} --socket {at['admin_socket']}'",
+         "$ctl status", "$ctl events --follow", "$ctl provider freeze sandbox")
     tls = os.path.dirname(at["ca"])
     curl = ("tls=" + tls,
             "curl --cacert $tls/ca.pem --cert $tls/client.pem --key $tls/client.key \\",
             f"     {at['https']}/v1/whoami")
-    item("as the service, over HTTPS:", *curl)
+    item("As the service, over HTTPS:", *curl)
     call = f"{short_path(os.path.join(TOP, 'packaging', 'story', 'client.py'))} {at['socket']}"
     if story is None:
-        item("as the service, on the Unix socket:", f"{call} Whoami")
+        item("As the service, on the Unix socket:", f"{call} Whoami")
     else:
-        item("as the service, on the Unix socket (any Varlink client does):",
+        item("As the service, on the Unix socket (any Varlink client does):",
              f"{call} Lookup.ByAccount \\", f"     '{{\"account\": \"{person.account}\"}}'")
-    item("logs, configuration, certificates:", broker.directory)
+    item("Logs, configuration, certificates:", broker.directory)
     screen.line()
 
 
@@ -213,9 +213,8 @@ def foreground(given):
             what_next(screen, broker, story)
             if not wait_for_end(broker):
                 status = complain(f"the broker ended by itself; see {broker.log}")
-            screen.line()
-        else:
-            screen.line()
+            screen.line("\n   Stopped.")
+        screen.line()
     except (NotAsTold, Refusal, Lost) as error:
         screen.line()
         status = complain(f"a step did not go as told.\n{error}")
