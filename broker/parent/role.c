@@ -144,6 +144,8 @@ role_start(const char *what, int argc, char **argv, struct role *role)
 	role->control_fd = ROLE_CONTROL_FD;
 	role->plugin_fd = -1;
 	signal(SIGPIPE, SIG_IGN);
+	/* A file that may not grow is a failed write, like a full disk, and no death. */
+	signal(SIGXFSZ, SIG_IGN);
 	if (fstat(ROLE_READY_FD, &st) != 0 || !S_ISFIFO(st.st_mode) ||
 	    getsockopt(ROLE_CONTROL_FD, SOL_SOCKET, SO_TYPE, &type, &len) != 0 || type != SOCK_SEQPACKET)
 		started_by_hand(what, "the descriptors from the parent are missing");
