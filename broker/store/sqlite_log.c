@@ -268,8 +268,8 @@ give(
 }
 
 static enum cs_err
-scan_all(struct store_sqlite *s, const struct store_scan *scan, uint64_t limit, uint64_t *next,
-    store_row_fn *row, void *ctx)
+scan_all(
+    struct store_sqlite *s, uint64_t limit, uint64_t *next, store_row_fn *row, void *ctx)
 {
 	uint64_t last = s->log_durable;
 	struct log_row r;
@@ -287,7 +287,8 @@ scan_all(struct store_sqlite *s, const struct store_scan *scan, uint64_t limit, 
 			uint64_t seq = 0;
 
 			err = row_next(&r, &seq, &frame);
-			if (err != CS_OK || seq <= scan->after)
+			/* Also where the row that should follow is gone, and this is the one before it again. */
+			if (err != CS_OK || seq <= *next)
 				continue;
 			*next = seq;
 			limit--;
@@ -369,7 +370,7 @@ log_scan(struct store *base, const struct store_scan *scan, store_row_fn *row, s
 	struct store_sqlite *s = (struct store_sqlite *)base;
 	uint64_t limit = scan->limit < SCAN_ROWS_MAX ? scan->limit : SCAN_ROWS_MAX;
 	uint64_t next = scan->after;
-	enum cs_err err = scan->key == NULL ? scan_all(s, scan, limit, &next, row, ctx)
+	enum cs_err err = scan->key == NULL ? scan_all(s, limit, &next, row, ctx)
 					    : scan_one(s, scan, limit, &next, row, ctx);
 
 	done(ctx, err, next);
