@@ -227,7 +227,7 @@ publish(struct engine *e)
 	}
 }
 
-/* A digest of what makes a provider the one that it is: its plugin, its issuer, its client ids. */
+/* A digest of what makes a provider the one that it is: its plugin, its issuer and its aliases, its client ids. */
 static struct id
 pin_of(const struct config *c, uint16_t index)
 {
@@ -239,8 +239,9 @@ pin_of(const struct config *c, uint16_t index)
 	bytes_init(&text, 64 * 1024);
 	buf_put_lv(&text.buf, view_str(p->plugin));
 	for (uint16_t i = 0; i < p->setting_count; i++) {
-		if (strcmp(p->settings[i].name, "issuer") != 0)
+		if (strcmp(p->settings[i].name, "issuer") != 0 && strcmp(p->settings[i].name, "issuer-alias") != 0)
 			continue;
+		buf_put_lv(&text.buf, view_str(p->settings[i].name));
 		for (uint16_t k = 0; k < p->settings[i].value_count; k++)
 			buf_put_lv(&text.buf, view_str(p->settings[i].values[k]));
 	}
