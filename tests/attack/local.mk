@@ -4,8 +4,11 @@ EXTRA_DIST += \
 	%reldir%/conftest.py \
 	%reldir%/log.py \
 	%reldir%/test_browser_attacks.py \
+	%reldir%/test_changes.py \
+	%reldir%/test_cooling_off.py \
 	%reldir%/test_doors.py \
 	%reldir%/test_linking.py \
+	%reldir%/test_log.py \
 	%reldir%/test_money.py \
 	%reldir%/test_plugins.py \
 	%reldir%/test_stepup.py \
