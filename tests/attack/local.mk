@@ -13,6 +13,8 @@ EXTRA_DIST += \
 	%reldir%/test_plugins.py \
 	%reldir%/test_stepup.py \
 	%reldir%/test_stepup_attacks.py \
-	%reldir%/test_tokens.py
+	%reldir%/test_table.py \
+	%reldir%/test_tokens.py \
+	%reldir%/test_two_factors.py
 dist_check_SCRIPTS += %reldir%/check_attack.sh
 TESTS += %reldir%/check_attack.sh

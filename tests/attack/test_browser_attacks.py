@@ -39,7 +39,8 @@ def test_L5_the_client_steers_nothing_that_goes_up(shop, broker):
         error = shop.fails("Sessions.Begin", provider="sandbox", return_url=RETURN_URL, **{extra: "x"})
         assert (error.name, error.parameters["field"]) == ("InvalidParameter", extra)
     begun = begin(shop)
-    hints = "?login_hint=victim%40sandbox.test&prompt=none&scope=openid+payments&redirect_uri=https%3A%2F%2Fevil.example"
+    hints = ("?login_hint=victim%40sandbox.test&prompt=none&scope=openid+payments"
+             "&redirect_uri=https%3A%2F%2Fevil.example")
     status, headers, _ = Browser(broker).get(begun["start_url"] + hints)
     assert status == 303
     sent = query(headers["Location"])

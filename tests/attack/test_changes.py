@@ -1,13 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Attacks through the configuration, and with freezes: another provider under an old name, a thaw by the weaker proof."""
+"""Attacks through the configuration, and with freezes: another provider under an old name, a thaw by less."""
 import re
 import shutil
 
 import pytest
 
 from harness import VarlinkError
-
-HOUR = 3600_000
 
 
 def restart(broker, *changes):
@@ -146,7 +144,7 @@ def test_X6_a_yes_to_something_else_thaws_nothing(shop, person, log):
 
 @pytest.mark.parametrize("scope", ["link", "account"])
 def test_X6_an_admins_freeze_is_an_admins_to_lift(broker, shop, person, log, scope):
-    """The owner, with the right factor, lifts their own and no more; the broker says so before it asks for the factor."""
+    """The owner, with the right factor, lifts their own and no more; the broker says so before it asks."""
     target = person.link_id if scope == "link" else person.account
     reason = "link_suspended" if scope == "link" else "account_frozen"
     session = person.session()

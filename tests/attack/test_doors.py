@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from harness import BUILD, CALL_S, Person, VarlinkError
+from harness import BUILD, CALL_S
 
 WHOAMI = b'{"method":"org.countersign.Whoami"}\0'
 NOBODY = 65534
@@ -130,8 +130,8 @@ def test_X4_escapes_in_claims_reach_no_terminal(broker, shop, nobody, text):
     nobody.confirm(proposed["challenge"]["id"])
     for arguments in (["events"], ["--json", "events"], ["link", "show", proposed["link"]["id"]],
                       ["account", "show", nobody.account]):
-        shown = subprocess.run([os.path.join(BUILD, "countersignctl"), "--socket", broker.path("admin.sock"), *arguments],
-                               capture_output=True, timeout=CALL_S)
+        command = [os.path.join(BUILD, "countersignctl"), "--socket", broker.path("admin.sock"), *arguments]
+        shown = subprocess.run(command, capture_output=True, timeout=CALL_S)
         printed = shown.stdout.decode() + shown.stderr.decode()
         assert shown.returncode == 0, printed
         assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e]", printed.replace("\n", "")), arguments
@@ -143,7 +143,8 @@ def test_X4_escapes_in_claims_reach_no_terminal(broker, shop, nobody, text):
 @pytest.mark.parametrize("what", ["endless", "deep", "garbage", "empty", "many members", "not an object"])
 def test_X8_a_bad_message_hurts_its_sender_only(broker, what):
     message = {"endless": b"a" * (1 << 20),
-               "deep": b'{"method":"org.countersign.Whoami","parameters":' + b'{"a":' * 5000 + b"1" + b"}" * 5001 + b"\0",
+               "deep": b'{"method":"org.countersign.Whoami","parameters":' + b'{"a":' * 5000 + b"1" + b"}" * 5001 +
+               b"\0",
                "garbage": os.urandom(4000).replace(b"\0", b"x") + b"\0", "empty": b"\0" * 1000,
                "many members": b"{" + b",".join(b'"%d":1' % i for i in range(8000)) + b"}\0",
                "not an object": b"[" + b"1," * 500 + b"1]\0"}[what]

@@ -2,7 +2,7 @@
 """Attacks on linking: what a stolen or borrowed ID, or somebody who was there first, must not get."""
 import pytest
 
-HOUR, DAY = 3600_000, 24 * 3600_000
+HOUR = 3600_000
 
 
 # --- L1: pre-hijacking ---

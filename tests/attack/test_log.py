@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
 """Attacks on the log: edited, cut, shortened and reordered while the broker was down."""
-import os
 import shutil
 import sqlite3
 

@@ -4,7 +4,7 @@ import datetime
 
 import pytest
 
-from harness import Person, VarlinkError
+from harness import VarlinkError
 
 MINUTE, HOUR, DAY = 60_000, 3600_000, 24 * 3600_000
 TEN = 10
@@ -131,7 +131,8 @@ def test_M2_lowered_between_permit_and_capture(broker, shop, person, log):
 # --- M3 ---
 
 AMOUNTS = ["0", "0.00", "-1", "-0", "+1", "1e400", "1e2", "1E2", "0x10", " 1", "1 ", "1.", ".5", "1.001", "1,00",
-           "99999999999999999999", "9223372036854775808", "NaN", "Infinity", "1\u0660", "", "1.0.0", "00000000000000000001e0"]
+           "99999999999999999999", "9223372036854775808", "NaN", "Infinity", "1\u0660", "",
+           "1.0.0", "00000000000000000001e0"]
 
 
 @pytest.mark.parametrize("amount", AMOUNTS)

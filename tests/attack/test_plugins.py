@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Attacks by plugins: they lie, hang, crash and write garbage. What rests on them is unavailable, and nothing is permitted."""
+"""Attacks by plugins: they lie, hang, crash and write garbage. What rests on them is unavailable, never permitted."""
 import os
 import shutil
 
