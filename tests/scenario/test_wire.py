@@ -3,6 +3,7 @@
 import json
 import os
 import resource
+import select
 import socket
 
 import pytest
@@ -263,6 +264,34 @@ def test_a_peer_that_does_not_read_holds_up_itself_only(raw, shop):
         answers += more.count(b"\0")
         data, ended = more or data, not more
     assert data.endswith(b"\0") and answers == sent // len(call)
+
+
+def test_a_peer_that_never_reads_is_closed(raw, broker):
+    call = message({"method": "org.varlink.service.GetInterfaceDescription",
+                    "parameters": {"interface": "org.countersign.Payments"}})
+    s = raw()
+    s.setblocking(False)
+    sent = 0
+    try:
+        while sent < 64 * 1024 * 1024:
+            sent += s.send(call * 100)
+    except BlockingIOError:
+        pass
+    assert broker.service.call("Whoami")["service"] == "checkout"  # by now the broker has tried to answer
+    broker.clock.advance(40_000)
+    closed = select.poll()
+    closed.register(s, 0)
+    assert closed.poll(CALL_S * 1000)[0][1] & select.POLLHUP
+    s.setblocking(True)
+    # What had left the broker is read; then nothing comes.
+    data, answers = b"x", 0
+    while data:
+        try:
+            data = s.recv(1 << 20)
+        except ConnectionResetError:
+            break
+        answers += data.count(b"\0")
+    assert answers < sent // len(call)
 
 
 def test_large_answers_that_were_asked_for_ahead_all_come(raw):
