@@ -324,6 +324,7 @@ def test_a_crowd_is_served_and_one_too_many_is_closed(raw, broker, shop):
         except (BrokenPipeError, ConnectionResetError):
             return False
 
+    assert shop.call("Whoami")["service"] == "checkout"  # has its place before the crowd comes
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft < 2 * CONNECTIONS_MAX:
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(2 * CONNECTIONS_MAX, hard), hard))
