@@ -17,4 +17,7 @@ POLICY = "per-payment 1000 per-day 500000 per-month 5000000 count-day 1000000 co
 def broker():
     broker = Broker(policy_limits=POLICY)
     yield broker
+    log = broker.log()
     broker.stop()
+    # What an engine that is started again would hide.
+    assert "Sanitizer" not in log and "runtime error:" not in log and "invariant broken" not in log, log
