@@ -288,3 +288,31 @@ def _fifo(path):
 def test_X10_a_plugin_file_that_others_could_have_made(spoil, why):
     with pytest.raises(RuntimeError, match=why):
         Spoilt(spoil)
+
+
+def _text(path):
+    with open(path, "wb") as f:
+        f.write(b"no plugin at all\n")
+
+
+def _program(path):
+    shutil.copyfile(os.path.join(BUILD, "testlibexec", "countersign-engine"), path)
+    os.chmod(path, 0o644)
+
+
+@pytest.mark.parametrize("spoil", [_text, _program], ids=["text", "program"])
+def test_X10_a_file_that_is_no_plugin_is_never_available(spoil):
+    """The worker says why; whoever needs the factor hears at the deadline that there is none, and nothing is enrolled."""
+    broker = Spoilt(spoil)
+    try:
+        waiting = broker.connect()
+        waiting.send("Factors.Begin", account="account", kind="totp", proof="passport")
+        # Sent later, answered first: the call above has been read.
+        assert broker.connect().call("Whoami")["service"] == "checkout"
+        broker.clock.advance(60_000)
+        answer = waiting.read()
+        assert answer["error"] == "org.countersign.Unavailable" and answer["parameters"]["what"] == "factor"
+        assert "step=load" in broker.log()
+        assert broker.admin.call("Admin.Events", account="account")["events"] == []
+    finally:
+        broker.stop()
