@@ -146,7 +146,7 @@ static const struct option sqlite_options[] = {
 	{.name = "path", .type = &type_path, ONE(config, store.path),
 	 .help = "The database file. Default: countersign.db in the state directory."},
 	{.name = "cache", .type = &type_size, ONE(config, store.cache_bytes), .min = 1 << 20, .max = INT64_C(64) << 30,
-	 .preset = "32 MiB", .help = "How much memory the engine keeps encoded accounts in."},
+	 .preset = "16 MiB", .help = "How much memory the engine keeps encoded accounts in."},
 	{.name = NULL},
 };
 static const struct block sqlite_block = {"store sqlite", sqlite_options};

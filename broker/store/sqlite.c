@@ -14,7 +14,7 @@
 #include "broker/base/log.h"
 
 enum {
-	CACHE_BYTES_DEFAULT = 32 << 20,
+	CACHE_BYTES_DEFAULT = 16 << 20,
 	WAL_BYTES_DEFAULT = 64 << 20,
 	WAL_BYTES_MIN = 256 << 10,
 	DISK_RESERVE_BYTES_DEFAULT = 64 << 20, /* a full WAL fits into it */

@@ -7,7 +7,7 @@
 
 struct store_sqlite_options {
 	const char *path;            /* made, mode 0600, when absent */
-	size_t cache_bytes;          /* encoded states kept in memory; 0 for the default of 32 MiB */
+	size_t cache_bytes;          /* encoded states kept in memory; 0 for the default of 16 MiB */
 	uint64_t wal_max_bytes;      /* hard cap; 0 for the default */
 	uint64_t disk_reserve_bytes; /* below this much free space only what narrows power is taken; 0 for the default */
 	store_replay_fn *replay;
