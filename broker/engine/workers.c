@@ -353,8 +353,11 @@ take_reply(struct engine *e, struct server *v, char *text, size_t len)
 		result.reason = json_text(&doc, at);
 	if (reply.error.len > 0) {
 		if (!view_equal(reply.error, VIEW("org.countersign.Worker.Refused"))) {
+			bool garbage = view_equal(result.reason, VIEW("garbage"));
+
 			fail(e, v->target, a, "the plugin failed");
-			return true;
+			/* A server whose plugin spoke garbage says so and ends: the next call goes to its successor. */
+			return !garbage;
 		}
 		result.err = CS_ERR_DENIED;
 		finish(e, a, &result);

@@ -44,6 +44,43 @@ struct checkpointer {
 };
 
 /*
+ * The thread's pages go to the disk a few at a time. Left to the sync at the end they would be thousands at once, and the
+ * loop's next commit would wait behind them all. So the thread's own file has methods of its own: SQLite's, with a write
+ * that syncs every now and then.
+ */
+enum { TRICKLE_BYTES = 64 * PAGE_BYTES };
+
+static sqlite3_io_methods trickle_methods;
+static int (*plain_write)(sqlite3_file *file, const void *from, int n, sqlite3_int64 offset);
+static _Thread_local int trickled; /* bytes since the last sync */
+
+static int
+trickle_write(sqlite3_file *file, const void *from, int n, sqlite3_int64 offset)
+{
+	int rc = plain_write(file, from, n, offset);
+
+	trickled += n;
+	if (rc != SQLITE_OK || trickled < TRICKLE_BYTES)
+		return rc;
+	trickled = 0;
+	return file->pMethods->xSync(file, SQLITE_SYNC_NORMAL | SQLITE_SYNC_DATAONLY);
+}
+
+static void
+trickle(sqlite3 *db)
+{
+	sqlite3_file *file = NULL;
+
+	if (sqlite3_file_control(db, "main", SQLITE_FCNTL_FILE_POINTER, &file) != SQLITE_OK || file == NULL ||
+	    file->pMethods == NULL || file->pMethods == &trickle_methods)
+		return;
+	trickle_methods = *file->pMethods;
+	plain_write = trickle_methods.xWrite;
+	trickle_methods.xWrite = trickle_write;
+	file->pMethods = &trickle_methods;
+}
+
+/*
  * SQLite syncs the file only when a pass has caught up with the writer. Without a sync here, the
  * loop's own few frames would bring on the sync of all that the thread has moved.
  */
@@ -161,13 +198,17 @@ enum cs_err
 checkpoint_start(struct store_sqlite *s)
 {
 	struct checkpointer *c = calloc(1, sizeof(*c));
+	int rc;
 
 	CHECK(c != NULL);
 	pthread_mutex_init(&c->mutex, NULL);
 	pthread_cond_init(&c->wake, NULL);
 	pthread_cond_init(&c->ready, NULL);
 	ahead_open(s, c);
-	if (sqlite_connect(s->path, NULL, &c->db) != SQLITE_OK || !thread_start(c)) {
+	rc = sqlite_connect(s->path, NULL, &c->db);
+	if (rc == SQLITE_OK)
+		trickle(c->db);
+	if (rc != SQLITE_OK || !thread_start(c)) {
 		sqlite3_close(c->db);
 		if (c->wal_fd >= 0)
 			close(c->wal_fd);

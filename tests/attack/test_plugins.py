@@ -10,12 +10,12 @@ from harness import BUILD, RIGHTS, Broker, Person
 # The factor is of a kind that the engine cannot verify again; it counts up to the limit that is written, and no further.
 PLUGINS = """provider "fool" {{
     plugin "{plugin}"
-    servers 2 deadline 1s queue 16
+    servers 2 deadline 5s queue 16
     cooling-off 0
     syncs-secrets no
     set issuer "https://misbehave.test"
 }}
-factor "pam" {{ plugin "{plugin}" servers 1 deadline 1s cooling-off 0 }}
+factor "pam" {{ plugin "{plugin}" servers 1 deadline 5s cooling-off 0 }}
 trusted-factor-limit CNY 50
 """
 

@@ -6,7 +6,7 @@ BROKER = {
     "clients": ["crooked"],
     "extra": '''provider "crooked" {
     plugin "misbehave"
-    servers 2 deadline 2s queue 8
+    servers 2 deadline 5s queue 8
     cooling-off 0
     set issuer "https://misbehave.test"
 }''',
