@@ -18,7 +18,8 @@ enum {
 struct ask {
 	worker_done_fn *done;
 	void *ctx;
-	struct bytes message;
+	const char *method;        /* a constant */
+	struct bytes members;      /* of its parameters, as JSON */
 	int64_t deadline_ms;       /* boot clock */
 	uint64_t request;
 	struct ask *next;
@@ -62,8 +63,8 @@ static void
 ask_free(struct ask *a)
 {
 	/* It may hold the secret of a factor. */
-	secret_wipe(a->message.buf.data, a->message.buf.len);
-	bytes_clear(&a->message);
+	secret_wipe(a->members.buf.data, a->members.buf.len);
+	bytes_clear(&a->members);
 	free(a);
 }
 
@@ -249,6 +250,26 @@ server_connect(struct engine *e, struct server *v)
 	return true;
 }
 
+/* The server is told what is left of the call's time: what waited long must not hold it up long. */
+static void
+write_message(const struct ask *a, int64_t left_ms, struct buf *out)
+{
+	char name[96], request[32];
+	int n = snprintf(name, sizeof(name), "org.countersign.Worker.%s", a->method);
+	int len = snprintf(request, sizeof(request), "%llu", (unsigned long long)a->request);
+	struct json_writer w;
+
+	CHECK(n > 0 && (size_t)n < sizeof(name));
+	w = varlink_call_begin(out, view_of(name, (size_t)n), false);
+	json_member_int(&w, "deadline_ms", left_ms);
+	json_member_str(&w, "request", view_of(request, (size_t)len));
+	if (a->members.buf.len > 0) {
+		buf_put_u8(out, ',');
+		buf_put_view(out, buf_view(&a->members.buf));
+	}
+	varlink_end(&w);
+}
+
 static void
 pump(struct engine *e, struct target *t)
 {
@@ -256,6 +277,8 @@ pump(struct engine *e, struct target *t)
 		struct server *v = &t->servers[i];
 		struct ask *a = t->first;
 
+		if (a->deadline_ms <= e->now.boot_ms)
+			break; /* it is over; the next tick says so */
 		if (v->ask != NULL || !server_connect(e, v))
 			continue;
 		t->first = a->next;
@@ -263,28 +286,9 @@ pump(struct engine *e, struct target *t)
 			t->last = &t->first;
 		t->queued--;
 		v->ask = a;
-		buf_put_view(&v->stream->out.buf, buf_view(&a->message.buf));
+		write_message(a, a->deadline_ms - e->now.boot_ms, &v->stream->out.buf);
 		engine_ready(e, v->stream);
 	}
-}
-
-static void
-write_message(struct ask *a, const char *method, struct view parameters, int64_t deadline_ms)
-{
-	char name[96], request[32];
-	int n = snprintf(name, sizeof(name), "org.countersign.Worker.%s", method);
-	int len = snprintf(request, sizeof(request), "%llu", (unsigned long long)a->request);
-	struct json_writer w;
-
-	CHECK(n > 0 && (size_t)n < sizeof(name));
-	w = varlink_call_begin(&a->message.buf, view_of(name, (size_t)n), false);
-	json_member_int(&w, "deadline_ms", deadline_ms);
-	json_member_str(&w, "request", view_of(request, (size_t)len));
-	if (parameters.len > 0) {
-		buf_put_u8(&a->message.buf, ',');
-		buf_put_view(&a->message.buf, parameters);
-	}
-	varlink_end(&w);
 }
 
 void
@@ -296,8 +300,9 @@ workers_ask(struct engine *e, struct view name, const char *method, struct view 
 	struct ask *a = calloc(1, sizeof(*a));
 
 	CHECK(a != NULL);
-	bytes_init(&a->message, VARLINK_MESSAGE_MAX + 1);
-	*a = (struct ask){.done = done, .ctx = ctx, .message = a->message, .request = ++w->requests};
+	*a = (struct ask){.method = method, .done = done, .ctx = ctx, .request = ++w->requests};
+	bytes_init(&a->members, WORKER_REQUEST_MAX);
+	buf_put_view(&a->members.buf, parameters);
 	if (t == NULL || t->queued >= t->queue_max) {
 		struct worker_result result = {.err = CS_ERR_UNAVAILABLE,
 		    .reason = t == NULL ? VIEW("no such plugin") : VIEW("queue full")};
@@ -306,8 +311,7 @@ workers_ask(struct engine *e, struct view name, const char *method, struct view 
 		return;
 	}
 	a->deadline_ms = e->now.boot_ms + t->deadline_ms;
-	write_message(a, method, parameters, t->deadline_ms);
-	if (a->message.buf.full) {
+	if (a->members.buf.full) {
 		fail(e, t, a, "request too long");
 		return;
 	}
