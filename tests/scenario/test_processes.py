@@ -8,6 +8,7 @@ import signal
 import socket
 import sqlite3
 import subprocess
+import time
 
 import pytest
 
@@ -29,6 +30,26 @@ def pids(broker):
     """role -> pid, of what is up."""
     processes = broker.admin.call("Admin.Status")["processes"]
     return {p["role"]: p["pid"] for p in processes if p["state"] == "up"}
+
+
+def settled(broker, seconds=30):
+    """The same once nothing starts or stops any more: what a test before this one did may not be over."""
+    end = time.monotonic() + seconds
+    while True:
+        processes = broker.admin.call("Admin.Status")["processes"]
+        if all(p["state"] == "up" for p in processes) and len({p["role"] for p in processes}) == len(processes):
+            return {p["role"]: p["pid"] for p in processes}
+        assert time.monotonic() < end, f"it does not come to rest: {processes}"
+        select.select([], [], [], 0.02)
+
+
+def pids_after(broker, role, before, seconds=30):
+    """The same once the role is up again: it may answer before the parent has heard that it is ready."""
+    end = time.monotonic() + seconds
+    while (now := pids(broker)).get(role) in (None, before[role]):
+        assert time.monotonic() < end, f"{role} is not up again: {now}"
+        select.select([], [], [], 0.02)
+    return now
 
 
 def reconnect(broker):
@@ -81,13 +102,13 @@ def test_a_killed_engine_is_started_again_with_all_it_had(broker, person):
     payment = person.payment()
     person.confirm(person.authorize(session, payment)["challenge"]["id"])
     permit = person.authorize(session, payment)
-    before = pids(broker)
+    before = settled(broker)
     kill(before["engine"])
     reconnect(broker)
     assert person.service.call("Payments.Get", account=person.account, payment=payment["id"])["hold"] == permit["hold"]
     again = person.authorize(session, payment)
     assert again["outcome"] == "permit" and again["replayed"] is True and again["hold"] == permit["hold"]
-    after = pids(broker)
+    after = pids_after(broker, "engine", before)
     assert after.pop("engine") != before.pop("engine") and after == before
     engine = next(p for p in broker.admin.call("Admin.Status")["processes"] if p["role"] == "engine")
     assert engine["restarts"] >= 1
@@ -95,23 +116,25 @@ def test_a_killed_engine_is_started_again_with_all_it_had(broker, person):
 
 
 def test_the_engine_is_killed_many_times(broker, person):
+    before = settled(broker)
     for _ in range(3):
-        kill(pids(broker)["engine"])
+        kill(before["engine"])
         reconnect(broker)
+        before = pids_after(broker, "engine", before)
         assert person.spend(person.session(), "1.00")["outcome"] == "permit"
 
 
 def test_a_killed_gateway_is_started_again(broker, shop):
-    before = pids(broker)
+    before = settled(broker)
     kill(before["gateway"])
     # Who comes meanwhile waits at the door, which the parent keeps open.
     assert broker.web("GET", "/healthz", certificate=None)[0] == 200
-    after = pids(broker)
+    after = pids_after(broker, "gateway", before)
     assert after.pop("gateway") != before.pop("gateway") and after == before
 
 
 def test_a_killed_worker_costs_its_own_calls(broker, person):
-    before = pids(broker)
+    before = settled(broker)
     kill(before["worker:sandbox"])
     # The engine and the factor's worker do not notice.
     assert broker.service.call("Whoami")["service"] == "checkout"
@@ -123,7 +146,7 @@ def test_a_killed_worker_costs_its_own_calls(broker, person):
         except VarlinkError as error:
             assert (error.name, error.parameters["what"]) == ("Unavailable", "sandbox")
             heard, _, _ = select.select([], [], [], 0.05)
-    assert pids(broker)["worker:sandbox"] != before["worker:sandbox"]
+    assert pids_after(broker, "worker:sandbox", before)["worker:sandbox"] != before["worker:sandbox"]
 
 
 def test_a_hanging_plugin_is_unavailable_within_its_deadline(broker, person):
@@ -195,7 +218,7 @@ def test_sighup_reads_the_configuration_again(broker, person, config):
     ('set issuer "https://misbehave.test"', 'plugin "nothing"', ["countersign.conf:", "plugin"])])
 def test_a_bad_configuration_changes_nothing_and_says_why(broker, person, config, old, new, says):
     session = person.session()
-    before, generation = pids(broker), broker.admin.call("Admin.Status")["generation"]
+    before, generation = settled(broker), broker.admin.call("Admin.Status")["generation"]
     config(old, new)
     error = broker.admin.fails("Admin.Reload")
     assert error.name == "Conflict"
