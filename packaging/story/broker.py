@@ -270,12 +270,12 @@ class Broker:
 
     def memory_bytes(self):
         """Summed PSS of the daemon's processes."""
-        total, todo = 0, [self.process.pid]
-        while todo:
-            pid = todo.pop()
+        total, pending = 0, [self.process.pid]
+        while pending:
+            pid = pending.pop()
             try:
                 with open(f"/proc/{pid}/task/{pid}/children") as file:
-                    todo += file.read().split()
+                    pending += file.read().split()
                 with open(f"/proc/{pid}/smaps_rollup") as file:
                     total += next(int(line.split()[1]) * 1024 for line in file if line.startswith("Pss:"))
             except (OSError, StopIteration):
