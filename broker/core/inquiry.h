@@ -33,6 +33,9 @@ struct inquiry {
 	struct detail detail;
 };
 
+/* rule_ask.c: the result of one line of the stack, with the reason that it gives for a denial. */
+enum result rule_ask(struct inquiry *q, const struct stack_line *line, enum reason *reason);
+
 /* limits.c: rule 8. */
 enum reason limits_check(struct inquiry *q, uint16_t currency, int64_t amount_minor);
 enum reason limit_line_check(struct inquiry *q, const struct stack_line *line);

@@ -11,7 +11,9 @@ libcore_la_SOURCES = \
 	%reldir%/policy.c %reldir%/policy.h \
 	%reldir%/reason.c %reldir%/reason.h \
 	%reldir%/room.c %reldir%/room.h \
+	%reldir%/rule.c %reldir%/rule.h %reldir%/rule_ask.c \
 	%reldir%/stack.c %reldir%/stack.h \
-	%reldir%/types.h
+	%reldir%/types.h \
+	%reldir%/words.c %reldir%/words.h
 
 EXTRA_DIST += %reldir%/README.md
