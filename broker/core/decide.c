@@ -571,6 +571,7 @@ decide(const struct asked *asked, const struct account *a, const struct request 
 	d->replayed = false;
 	d->no = 0;
 	d->id = (struct id){0};
+	d->notes = d->notify = 0;
 	d->detail = (struct detail){0};
 	decision_set(d, REASON_STACK);
 

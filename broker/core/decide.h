@@ -8,7 +8,15 @@
 #define CS_CORE_DECIDE_H
 
 #include "broker/core/event.h"
+#include "broker/core/note.h"
 #include "broker/core/policy.h"
+
+/* What a risk plugin said of this request. One that is not among the evidence was not asked, or did not answer in time. */
+struct evidence {
+	uint64_t plugin;          /* tag of the instance's name */
+	bool answered;
+	uint8_t score;            /* 0 to 100 */
+};
 
 /* What the engine knows of the caller and the moment. */
 struct asked {
@@ -19,17 +27,24 @@ struct asked {
 	int64_t now_ms;           /* wall clock; the account's own time is never behind its newest */
 	struct id fresh[2];       /* random ids for what the decision may make */
 	struct decision_trace *trace; /* or NULL */
+	const struct evidence *evidence; /* what was gathered before; or NULL */
+	size_t evidence_n;
 };
 
-enum { TRACE_STEPS_MAX = 96 };
+/* Two passes of twelve rules, and of at most 64 executed lines of a stack each. */
+enum { TRACE_STEPS_MAX = 160 };
 
 struct trace_step {
 	uint8_t rule;             /* 1 to 12, or 0: a line of the stack */
 	uint8_t pass;             /* 1 or 2 */
 	uint8_t result;           /* enum result */
 	uint8_t line_rule;        /* enum rule, of a line */
+	uint8_t file;             /* index of its file in the stack, of a line */
+	uint8_t note;             /* enum note, of a line */
 	uint16_t line;            /* number in its file */
 	uint16_t reason;
+	uint16_t currency;        /* of a limit, 0: a count */
+	int64_t limit, used;      /* of a limit or of a risk score; limit -1: neither */
 };
 
 struct decision_trace {
@@ -54,6 +69,8 @@ struct decision {
 	uint8_t events_n;
 	uint32_t no;              /* serial of the challenge (step_up), link, factor, ... that it is about */
 	struct id id;             /* of the hold, challenge, session, ... */
+	uint32_t notes;           /* mask of enum note: of the lines that answered success in the pass that decided */
+	uint32_t notify;          /* mask over the stack's plugins: instances that a line `notify` names */
 	struct detail detail;
 	struct event events[DECISION_EVENTS_MAX];
 };

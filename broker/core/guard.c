@@ -185,7 +185,7 @@ trace(struct inquiry *q, uint8_t rule, enum result result, enum reason reason)
 	if (t == NULL || t->n == TRACE_STEPS_MAX)
 		return;
 	t->steps[t->n++] = (struct trace_step){.rule = rule, .pass = q->pass, .result = (uint8_t)result,
-	    .reason = (uint16_t)reason};
+	    .reason = (uint16_t)reason, .limit = -1};
 }
 
 bool

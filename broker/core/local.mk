@@ -8,6 +8,7 @@ libcore_la_SOURCES = \
 	%reldir%/independence.c %reldir%/inquiry.h %reldir%/limits.c %reldir%/power.c \
 	%reldir%/currency.c %reldir%/money.c %reldir%/money.h \
 	%reldir%/event.h %reldir%/event_code.c \
+	%reldir%/note.h \
 	%reldir%/policy.c %reldir%/policy.h \
 	%reldir%/reason.c %reldir%/reason.h \
 	%reldir%/room.c %reldir%/room.h \

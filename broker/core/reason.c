@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The table of reasons, and the names of the small enums of types.h. */
+/* The tables of reasons and of notes, and the names of the small enums of types.h. */
 #include "broker/core/reason.h"
 
 #include "broker/base/check.h"
+#include "broker/core/note.h"
 
 static const struct {
 	const char *name;
@@ -93,4 +94,37 @@ author_name(enum author author)
 {
 	CHECK((unsigned)author < AUTHOR__COUNT);
 	return authors[author];
+}
+
+static const struct {
+	const char *name, *text;
+} notes[NOTE__COUNT] = {
+	[NOTE_NONE] = {"", ""},
+#define X(id, name, text) [NOTE_##id] = {name, text},
+	NOTES(X)
+#undef X
+};
+
+const char *
+note_name(enum note note)
+{
+	CHECK((unsigned)note < NOTE__COUNT);
+	return notes[note].name;
+}
+
+const char *
+note_text(enum note note)
+{
+	CHECK((unsigned)note < NOTE__COUNT);
+	return notes[note].text;
+}
+
+enum note
+note_find(struct view name)
+{
+	for (int i = NOTE_NONE + 1; i < NOTE__COUNT; i++) {
+		if (view_equal(name, view_str(notes[i].name)))
+			return (enum note)i;
+	}
+	return NOTE_NONE;
 }

@@ -76,7 +76,22 @@
 	/* what was done, in events that are not decisions of a payment */ \
 	X(ASKED, "asked", PERMIT, "Done as asked.", "已按要求完成。") \
 	X(NOT_ME, "not_me", PERMIT, "Stopped: this was not you.", "已停止：非您本人操作。") \
-	X(EXPIRED, "expired", PERMIT, "Its time was over.", "已到期。")
+	X(EXPIRED, "expired", PERMIT, "Its time was over.", "已到期。") \
+	/* rule 9, lines of the stack; here because the numbers are stored and only grow at their end */ \
+	X(PAYEE_NOT_LISTED, "payee_not_listed", DENY, "This payee is not allowed here.", "不支持向该收款方付款。") \
+	X(SERVICE_NOT_LISTED, "service_not_listed", DENY, "This service may not ask for that.", "该服务不能发起此操作。") \
+	X(OUTSIDE_HOURS, "outside_hours", DENY, "Not at this time of day.", "当前时段不可用。") \
+	X(ACCOUNT_TOO_NEW, "account_too_new", DENY, "The account or the linked ID is too new for this.", \
+	    "账户或绑定时间过短。") \
+	X(ACCOUNT_FACTORS, "account_factors", DENY, "The account lacks a factor that this needs.", "账户缺少所需的验证方式。") \
+	X(LIMIT_YEAR, "limit_year", DENY, "Above the limit for one year.", "超出年度限额。") \
+	X(LIMIT_TOTAL, "limit_total", DENY, "Above the limit in all.", "超出累计限额。") \
+	X(LIMIT_24H, "limit_24h", DENY, "Above the limit for 24 hours.", "超出 24 小时限额。") \
+	X(LIMIT_STEPUP, "limit_stepup", DENY, "Above the limit since you last confirmed a payment.", \
+	    "超出上次确认以来的限额。") \
+	X(LIMIT_FIRST_USE, "limit_first_use", DENY, "Above the limit for a new payee.", "超出向新收款方付款的限额。") \
+	X(RISK_HIGH, "risk_high", DENY, "Stopped: the risk is too high.", "风险过高，已阻止。") \
+	X(RISK_UNAVAILABLE, "risk_unavailable", DENY, "Please try again in a moment.", "请稍后再试。")
 
 enum reason {
 #define X(id, name, outcome, en, zh) REASON_##id,

@@ -369,6 +369,21 @@ put_flags(struct json_writer *w, const struct engine *e, const struct event_row 
 	json_array_end(w);
 }
 
+/* The mask as the names of its notes. */
+static void
+put_notes(struct json_writer *w, const struct engine *e, const struct event_row *row, const char *name,
+    const void *value)
+{
+	(void)e, (void)row;
+	json_key(w, view_str(name));
+	json_array_begin(w);
+	for (int n = NOTE_NONE + 1; n < NOTE__COUNT; n++) {
+		if ((number(value) & note_bit((enum note)n)) != 0)
+			json_put_str(w, view_str(note_name((enum note)n)));
+	}
+	json_array_end(w);
+}
+
 /* Fields that are more than a number or a digest. The service's name stands in the event itself. */
 static const struct {
 	const char *name;
@@ -383,7 +398,7 @@ static const struct {
 	{"expires_ms", put_time}, {"auth_ms", put_time}, {"per_payment", put_bound}, {"per_day", put_bound},
 	{"per_month", put_bound}, {"total", put_amount}, {"count_day", put_count_bound},
 	{"count_month", put_count_bound}, {"seen_day", put_amount}, {"seen_month", put_amount}, {"flags", put_flags},
-	{"extra", put_digest},
+	{"extra", put_digest}, {"notes", put_notes},
 };
 
 static void

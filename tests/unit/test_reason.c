@@ -16,7 +16,8 @@ assert_is_word(const char *name)
 {
 	assert_true(strlen(name) > 0 && strlen(name) < 40);
 	for (const char *p = name; *p != '\0'; p++)
-		assert_true((*p >= 'a' && *p <= 'z') || (*p == '_' && p > name));
+		assert_true((*p >= 'a' && *p <= 'z') ||
+		            ((*p == '_' || (*p >= '0' && *p <= '9')) && p > name));
 }
 
 static void
