@@ -92,17 +92,16 @@ put_user(struct json_writer *w, const char *kind, const char *name)
 static void
 put_plugin(struct json_writer *w, const struct plugin *plugin, const struct config *config)
 {
+	struct config_instance user;
+
 	json_object_begin(w);
 	json_member_str(w, "plugin", view_str(plugin->name));
 	json_member_str(w, "state", plugin->installed ? VIEW("found") : VIEW("missing"));
 	json_key(w, VIEW("used_by"));
 	json_array_begin(w);
-	for (unsigned i = 0; i < config->provider_count; i++)
-		if (strcmp(config->providers[i].plugin, plugin->name) == 0)
-			put_user(w, "provider", config->providers[i].name);
-	for (unsigned i = 0; i < config->factor_count; i++)
-		if (strcmp(config->factors[i].plugin, plugin->name) == 0)
-			put_user(w, "factor", config->factors[i].name);
+	for (size_t i = 0; config_instance_at(config, i, &user); i++)
+		if (strcmp(user.plugin, plugin->name) == 0)
+			put_user(w, config_kind_name(user.kind), user.name);
 	json_array_end(w);
 	json_object_end(w);
 }
@@ -140,6 +139,7 @@ static int
 plugin_list(struct ctl *ctl, char **args, int count)
 {
 	struct plugins *p = calloc(1, sizeof(*p));
+	struct config_instance user;
 	struct config *config = NULL;
 	int rc = p == NULL ? ctl_fail(ctl, CTL_FAILED, "out of memory") : check_load(ctl, &config);
 
@@ -147,10 +147,8 @@ plugin_list(struct ctl *ctl, char **args, int count)
 	if (rc == CTL_OK)
 		rc = plugins_read(ctl, p);
 	if (rc == CTL_OK) {
-		for (unsigned i = 0; i < config->provider_count; i++)
-			plugins_used(p, config->providers[i].plugin);
-		for (unsigned i = 0; i < config->factor_count; i++)
-			plugins_used(p, config->factors[i].plugin);
+		for (size_t i = 0; config_instance_at(config, i, &user); i++)
+			plugins_used(p, user.plugin);
 		qsort(p->list, p->count, sizeof(p->list[0]), by_name);
 		rc = print_plugins(ctl, p, config);
 	}

@@ -24,6 +24,17 @@ provider_state(const struct broker_provider *p)
 }
 
 static void
+write_load(struct json_writer *w, const struct worker_status *s)
+{
+	json_member_int(w, "servers", s->servers);
+	json_member_int(w, "busy", s->busy);
+	json_member_int(w, "queued", s->queued);
+	json_member_int(w, "failures", (int64_t)s->failures);
+	if (s->last_error[0] != '\0')
+		json_member_str(w, "last_error", view_str(s->last_error));
+}
+
+static void
 write_provider(struct json_writer *w, const struct engine *e, size_t i, const struct worker_status *s)
 {
 	uint64_t tag = e->rules->policy->providers[i].tag;
@@ -38,12 +49,7 @@ write_provider(struct json_writer *w, const struct engine *e, size_t i, const st
 		json_member_str(w, "frozen", words.len > 0 ? words : VIEW("frozen"));
 		answer_time(w, "since", since);
 	}
-	json_member_int(w, "servers", s->servers);
-	json_member_int(w, "busy", s->busy);
-	json_member_int(w, "queued", s->queued);
-	json_member_int(w, "failures", (int64_t)s->failures);
-	if (s->last_error[0] != '\0')
-		json_member_str(w, "last_error", view_str(s->last_error));
+	write_load(w, s);
 	json_object_end(w);
 }
 
@@ -56,6 +62,25 @@ write_providers(struct json_writer *w, const struct engine *e)
 	json_array_begin(w);
 	for (size_t i = 0; i < e->rules->policy->providers_n && workers_status(e, i, &s); i++)
 		write_provider(w, e, i, &s);
+	json_array_end(w);
+}
+
+/* The others that work by a plugin: factors, risk and notify. */
+static void
+write_plugins(struct json_writer *w, const struct engine *e)
+{
+	struct worker_status s;
+
+	json_key(w, VIEW("plugins"));
+	json_array_begin(w);
+	for (size_t i = e->rules->policy->providers_n; workers_status(e, i, &s); i++) {
+		json_object_begin(w);
+		json_member_str(w, "name", view_str(s.name));
+		json_member_str(w, "kind", view_str(config_kind_name(s.kind)));
+		json_member_str(w, "plugin", view_str(s.plugin));
+		write_load(w, &s);
+		json_object_end(w);
+	}
 	json_array_end(w);
 }
 
@@ -192,6 +217,7 @@ admin_status(struct call *call)
 	write_store(&w, e);
 	write_processes(&w, e);
 	write_providers(&w, e);
+	write_plugins(&w, e);
 	json_member_bool(&w, "uid_separation", e->separated && users_differ(c));
 	if (record_frozen(e, 0, &since, &words))
 		json_member_str(&w, "frozen", words.len > 0 ? words : VIEW("frozen"));

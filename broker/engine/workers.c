@@ -10,7 +10,7 @@
 #include "broker/base/secret.h"
 
 enum {
-	TARGETS_MAX = CONFIG_PROVIDERS_MAX + CONFIG_FACTORS_MAX,
+	TARGETS_MAX = CONFIG_INSTANCES_MAX,
 	SERVERS_MAX = 16,
 	RECONNECT_MS = 250,        /* a worker that is down is looked for this often, while something waits for it */
 };
@@ -35,7 +35,8 @@ struct target {
 	char name[CONFIG_NAME_MAX + 1];
 	char path[CONFIG_SOCKET_PATH_MAX + 1];
 	char plugin[64];
-	bool provider, current;
+	enum config_kind kind;
+	bool current;
 	uint32_t servers_n, queue_max, queued;
 	int64_t deadline_ms, tried_ms;
 	uint64_t failures;
@@ -101,11 +102,11 @@ target_find(const struct workers *w, struct view name)
 }
 
 static void
-configure(struct engine *e, const char *name, const char *plugin, const char *path, bool provider, uint32_t servers,
-    uint32_t queue, int64_t deadline_ms)
+configure(struct engine *e, const struct config_instance *c)
 {
 	struct workers *w = e->workers;
-	struct target *t = target_find(w, view_str(name));
+	struct target *t = target_find(w, view_str(c->name));
+	const char *path = c->socket == NULL ? "" : c->socket;
 
 	if (t != NULL && strcmp(t->path, path) != 0) {
 		t->current = false;
@@ -115,18 +116,18 @@ configure(struct engine *e, const char *name, const char *plugin, const char *pa
 		CHECK(w->n < TARGETS_MAX * 2);
 		t = calloc(1, sizeof(*t));
 		CHECK(t != NULL);
-		snprintf(t->name, sizeof(t->name), "%s", name);
+		snprintf(t->name, sizeof(t->name), "%s", c->name);
 		snprintf(t->path, sizeof(t->path), "%s", path);
 		t->last = &t->first;
 		t->tried_ms = INT64_MIN / 2;
 		w->targets[w->n++] = t;
 	}
-	snprintf(t->plugin, sizeof(t->plugin), "%s", plugin);
-	t->current = t->provider = true;
-	t->provider = provider;
-	t->servers_n = servers < SERVERS_MAX ? servers : SERVERS_MAX;
-	t->queue_max = queue;
-	t->deadline_ms = deadline_ms;
+	snprintf(t->plugin, sizeof(t->plugin), "%s", c->plugin);
+	t->current = true;
+	t->kind = c->kind;
+	t->servers_n = c->servers < SERVERS_MAX ? c->servers : SERVERS_MAX;
+	t->queue_max = c->queue;
+	t->deadline_ms = c->deadline_ms;
 	for (uint32_t i = 0; i < SERVERS_MAX; i++)
 		t->servers[i].target = t;
 }
@@ -174,25 +175,14 @@ workers_configure(struct engine *e)
 {
 	const struct config *c = e->rules->config;
 	struct workers *w = e->workers;
+	struct config_instance found;
 
 	for (size_t i = 0; i < w->n; i++) {
-		struct view name = view_str(w->targets[i]->name);
-
-		if (config_find_provider(c, name) < 0 && config_find_factor(c, name) < 0)
+		if (!config_instance_find(c, view_str(w->targets[i]->name), &found))
 			w->targets[i]->current = false;
 	}
-	for (uint16_t i = 0; i < c->provider_count; i++) {
-		const struct config_provider *p = &c->providers[i];
-
-		configure(e, p->name, p->plugin, p->socket == NULL ? "" : p->socket, true, p->servers, p->queue,
-		    p->deadline_ms);
-	}
-	for (uint16_t i = 0; i < c->factor_count; i++) {
-		const struct config_factor *f = &c->factors[i];
-
-		configure(e, f->name, f->plugin, f->socket == NULL ? "" : f->socket, false, f->servers, f->queue,
-		    f->deadline_ms);
-	}
+	for (size_t i = 0; config_instance_at(c, i, &found); i++)
+		configure(e, &found);
 	retire(e);
 }
 
@@ -295,6 +285,13 @@ void
 workers_ask(struct engine *e, struct view name, const char *method, struct view parameters, worker_done_fn *done,
     void *ctx)
 {
+	workers_ask_within(e, name, INT64_MAX, method, parameters, done, ctx);
+}
+
+void
+workers_ask_within(struct engine *e, struct view name, int64_t within_ms, const char *method, struct view parameters,
+    worker_done_fn *done, void *ctx)
+{
 	struct workers *w = e->workers;
 	struct target *t = target_find(w, name);
 	struct ask *a = calloc(1, sizeof(*a));
@@ -310,7 +307,7 @@ workers_ask(struct engine *e, struct view name, const char *method, struct view 
 		finish(e, a, &result);
 		return;
 	}
-	a->deadline_ms = e->now.boot_ms + t->deadline_ms;
+	a->deadline_ms = e->now.boot_ms + (within_ms < t->deadline_ms ? within_ms : t->deadline_ms);
 	if (a->members.buf.full) {
 		fail(e, t, a, "request too long");
 		return;
@@ -469,18 +466,14 @@ workers_tick(struct engine *e)
 bool
 workers_status(const struct engine *e, size_t i, struct worker_status *out)
 {
-	const struct workers *w = e->workers;
-	const struct target *t = NULL;
+	struct config_instance c;
+	const struct target *t;
 
-	for (size_t k = 0; k < w->n; k++) {
-		if (w->targets[k]->current && i-- == 0) {
-			t = w->targets[k];
-			break;
-		}
-	}
-	if (t == NULL)
+	if (!config_instance_at(e->rules->config, i, &c))
 		return false;
-	*out = (struct worker_status){.name = t->name, .plugin = t->plugin, .provider = t->provider,
+	t = target_find(e->workers, view_str(c.name));
+	CHECK(t != NULL);
+	*out = (struct worker_status){.name = t->name, .plugin = t->plugin, .kind = t->kind,
 	    .servers = t->servers_n, .queued = t->queued, .failures = t->failures};
 	for (uint32_t k = 0; k < t->servers_n; k++)
 		out->busy += t->servers[k].ask != NULL;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The engine's side of the plugins: for each provider and factor a queue and as many connections as its worker has
+ * The engine's side of the plugins: for each block of the configuration that names one a queue and as many connections as its worker has
  * servers. A call gets a server, or waits; its deadline runs from the moment of queueing. Whatever goes wrong, silence
  * and garbage included, ends as a result with `err` set, exactly once.
  */
@@ -23,21 +23,24 @@ struct worker_result {
 typedef void worker_done_fn(struct engine *e, void *ctx, const struct worker_result *result);
 
 /*
- * Sends the call `method` ("Identify") of org.countersign.Worker to the provider or factor of that name. `parameters` is
+ * Sends the call `method` ("Identify") of org.countersign.Worker to the plugin of that name in the configuration. `parameters` is
  * the JSON of its members without deadline_ms and request, which are added here (leading comma not included; may be
  * empty). The reply's `request` is compared. done may run before this returns.
  */
 void workers_ask(struct engine *e, struct view name, const char *method, struct view parameters, worker_done_fn *done,
     void *ctx);
+/* The same with a deadline that may be shorter than the configured one. */
+void workers_ask_within(struct engine *e, struct view name, int64_t within_ms, const char *method, struct view parameters,
+    worker_done_fn *done, void *ctx);
 
 struct worker_status {
 	const char *name, *plugin;
-	bool provider;
+	enum config_kind kind;
 	uint32_t servers, busy, queued;
 	uint64_t failures;
 	char last_error[96];
 };
-/* The i-th of providers then factors; false beyond. */
+/* The i-th of those configured; false beyond. */
 bool workers_status(const struct engine *e, size_t i, struct worker_status *out);
 
 struct workers *workers_new(void);

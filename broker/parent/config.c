@@ -509,6 +509,18 @@ config_find_factor(const struct config *c, struct view name)
 	return find(c->factors, c->factor_count, sizeof(c->factors[0]), name);
 }
 
+int
+config_find_risk(const struct config *c, struct view name)
+{
+	return find(c->risks, c->risk_count, sizeof(c->risks[0]), name);
+}
+
+int
+config_find_notify(const struct config *c, struct view name)
+{
+	return find(c->notifies, c->notify_count, sizeof(c->notifies[0]), name);
+}
+
 /* The manual's list of options. */
 
 /* mdoc wants each sentence on a line of its own. */

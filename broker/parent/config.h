@@ -14,6 +14,8 @@
 enum {
 	CONFIG_PROVIDERS_MAX = 64,
 	CONFIG_FACTORS_MAX = 32,
+	CONFIG_RISKS_MAX = 8,              /* each may be asked for one payment, all at once */
+	CONFIG_NOTIFIES_MAX = 8,
 	CONFIG_SERVICES_MAX = 256,
 	CONFIG_CURRENCIES_MAX = 16,        /* with a policy limit, of one realm */
 	CONFIG_ITEMS_MAX = 16,             /* of any list: uids, certificates, client ids, return URLs */
@@ -118,6 +120,18 @@ struct config_factor {
 	const char *socket;        /* where its worker answers; set by the parent, differs when the worker was replaced */
 };
 
+/* A risk or a notify block: a plugin and no more. */
+struct config_plugin {
+	const char *name;
+	const char *plugin;
+	uint32_t servers;
+	int64_t deadline_ms;
+	uint32_t queue;
+	uint16_t setting_count;
+	struct config_setting settings[CONFIG_SETTINGS_MAX];
+	const char *socket;        /* where its worker answers; set by the parent, differs when the worker was replaced */
+};
+
 struct config_client {
 	const char *provider;
 	const char *id;
@@ -196,6 +210,10 @@ struct config {
 	struct config_provider providers[CONFIG_PROVIDERS_MAX];
 	uint16_t factor_count;
 	struct config_factor factors[CONFIG_FACTORS_MAX];
+	uint16_t risk_count;
+	struct config_plugin risks[CONFIG_RISKS_MAX];
+	uint16_t notify_count;
+	struct config_plugin notifies[CONFIG_NOTIFIES_MAX];
 	uint16_t stack_count;
 	struct config_stack stacks[CONFIG_STACKS_MAX];
 	uint32_t line_count;
@@ -215,7 +233,7 @@ enum cs_err config_parse(const char *text, size_t len, struct config **out, stru
 
 /* Writes the canonical text, with the generation in its first line. out->full is set where it does not fit. */
 void config_print(const struct config *c, struct buf *out);
-/* The same of one provider or factor alone, to tell whether a worker changed. */
+/* The same of one block with a plugin alone, to tell whether a worker changed. */
 void config_print_worker(const struct config *c, const char *name, struct buf *out);
 
 void config_free(struct config *c);
@@ -230,6 +248,34 @@ size_t config_error_text(const struct config_error *err, char *to, size_t size);
 int config_find_service(const struct config *c, struct view name);
 int config_find_provider(const struct config *c, struct view name);
 int config_find_factor(const struct config *c, struct view name);
+int config_find_risk(const struct config *c, struct view name);
+int config_find_notify(const struct config *c, struct view name);
+
+/* Bit number `kind` is the kind of plugin that such a block needs, as of countersign/plugin.h. */
+enum config_kind { CONFIG_PROVIDER, CONFIG_FACTOR, CONFIG_RISK, CONFIG_NOTIFY, CONFIG_KINDS };
+
+/* "provider", as the configuration writes it. */
+const char *config_kind_name(enum config_kind kind);
+
+/* What all blocks with a plugin have in common. Their names differ, whatever their kinds are. */
+struct config_instance {
+	enum config_kind kind;
+	const char *name, *plugin;
+	uint32_t servers, queue;
+	int64_t deadline_ms;
+	const struct config_setting *settings;
+	size_t setting_count;
+	const char *socket;
+	const void *block;         /* it begins with the name */
+};
+
+enum { CONFIG_INSTANCES_MAX = CONFIG_PROVIDERS_MAX + CONFIG_FACTORS_MAX + CONFIG_RISKS_MAX + CONFIG_NOTIFIES_MAX };
+
+/* The i-th of providers, factors, risk and notify blocks, in this order; false beyond. */
+bool config_instance_at(const struct config *c, size_t i, struct config_instance *out);
+bool config_instance_find(const struct config *c, struct view name, struct config_instance *out);
+/* Where the parent notes the i-th one's socket. i must be one of them. */
+const char **config_instance_socket(struct config *c, size_t i);
 
 /* Every option as mdoc items, from the table; countersign.conf(5) holds this text, and a test compares. */
 void config_manual(struct buf *out);

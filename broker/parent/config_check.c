@@ -80,23 +80,27 @@ unique_check(struct reader *r, const struct unique *u)
 #define UNIQUE_BYTES(what_, list, count_, key_) \
 	&(struct unique){what_, list, count_, sizeof((list)[0]), key_, false}
 
+/* Workers, their sockets and the rules of stacks name plugins without their kind. */
 static bool
 check_plugin_names(struct reader *r)
 {
 	const struct config *c = r->c;
+	struct config_instance one, other;
 
-	for (size_t i = 0; i < c->factor_count; i++) {
-		if (config_find_provider(c, view_str(c->factors[i].name)) >= 0)
-			return config_fail(r->err, reader_place(r, &c->factors[i].name), c->factors[i].name,
-			    "rename one of them", "a provider and a factor are both called \"%s\"", c->factors[i].name);
-		if (!unique_check(r, UNIQUE_TEXT("a setting", c->factors[i].settings, c->factors[i].setting_count)))
+	for (size_t i = 0; config_instance_at(c, i, &one); i++) {
+		for (size_t k = 0; k < i && config_instance_at(c, k, &other); k++) {
+			if (one.kind != other.kind && strcmp(one.name, other.name) == 0)
+				return config_fail(r->err, reader_place(r, one.block), one.name, "rename one of them",
+				    "a %s and a %s are both called \"%s\"", config_kind_name(other.kind), config_kind_name(one.kind),
+				    one.name);
+		}
+		if (!unique_check(r, UNIQUE_TEXT("a setting", one.settings, one.setting_count)))
 			return false;
 	}
 	for (size_t i = 0; i < c->provider_count; i++) {
 		const struct config_provider *p = &c->providers[i];
 
-		if (!unique_check(r, UNIQUE_TEXT("a setting", p->settings, p->setting_count)) ||
-		    !unique_check(r, UNIQUE_TEXT("a kind", p->assume_independent, p->assume_independent_count)) ||
+		if (!unique_check(r, UNIQUE_TEXT("a kind", p->assume_independent, p->assume_independent_count)) ||
 		    !unique_check(r, UNIQUE_BYTES("a currency's limits", p->limits, p->limits_count, sizeof(uint16_t))))
 			return false;
 	}
@@ -110,6 +114,8 @@ check_names(struct reader *r)
 
 	return unique_check(r, UNIQUE_TEXT("a provider of this name", c->providers, c->provider_count)) &&
 	    unique_check(r, UNIQUE_TEXT("a factor of this name", c->factors, c->factor_count)) &&
+	    unique_check(r, UNIQUE_TEXT("a risk of this name", c->risks, c->risk_count)) &&
+	    unique_check(r, UNIQUE_TEXT("a notify of this name", c->notifies, c->notify_count)) &&
 	    unique_check(r, UNIQUE_TEXT("a service of this name", c->services, c->service_count)) &&
 	    unique_check(r, UNIQUE_BYTES("a currency's policy-limits", c->policy_limits, c->policy_limits_count, sizeof(uint16_t))) &&
 	    unique_check(r, UNIQUE_BYTES("a currency's trusted-factor-limit", c->trusted_factor_limits,
@@ -340,17 +346,14 @@ bool
 config_check_files(struct reader *r)
 {
 	const struct config *c = r->c;
+	struct config_instance one;
 
 	if (!check_file(r, &c->https.certificate, c->https.certificate, false) ||
 	    !check_file(r, &c->https.key, c->https.key, true) ||
 	    !check_file(r, &c->https.client_ca, c->https.client_ca, false) || !check_users(r))
 		return false;
-	for (size_t i = 0; i < c->provider_count; i++) {
-		if (!check_setting_files(r, c->providers[i].settings, c->providers[i].setting_count))
-			return false;
-	}
-	for (size_t i = 0; i < c->factor_count; i++) {
-		if (!check_setting_files(r, c->factors[i].settings, c->factors[i].setting_count))
+	for (size_t i = 0; config_instance_at(c, i, &one); i++) {
+		if (!check_setting_files(r, one.settings, one.setting_count))
 			return false;
 	}
 	return true;

@@ -34,7 +34,7 @@ static const struct option limits_options[] = {
 };
 static const struct block limits_block = {"limits", limits_options};
 
-/* What a provider and a factor have in common. */
+/* What all blocks with a plugin have in common. */
 #define PLUGIN_OPTIONS(type_, servers_)                                                                     \
 	{.name = "plugin", .type = &type_plugin, ONE(type_, plugin), .flags = OPTION_REQUIRED,                  \
 	 .help = "The plugin: a name, which is a file NAME.so in the plugin directory, or an absolute path."},  \
@@ -86,6 +86,15 @@ static const struct option factor_options[] = {
 	{.name = NULL},
 };
 static const struct block factor_block = {"a factor", factor_options};
+
+static const struct option plugin_options[] = {
+	PLUGIN_OPTIONS(config_plugin, "1"),
+	SETTING_OPTION(config_plugin),
+	SOCKET_OPTION(config_plugin),
+	{.name = NULL},
+};
+static const struct block risk_block = {"a risk plugin", plugin_options};
+static const struct block notify_block = {"a notify plugin", plugin_options};
 
 static const struct option service_options[] = {
 	{.name = "uid", .type = &type_number, MANY(config_service, uids, uid_count, CONFIG_ITEMS_MAX), .max = UINT32_MAX - 1,
@@ -194,6 +203,12 @@ static const struct option top_options[] = {
 	 .block = &provider_block, .help = "An identity provider."},
 	{.name = "factor", .type = &type_named, MANY(config, factors, factor_count, CONFIG_FACTORS_MAX),
 	 .block = &factor_block, .help = "A kind of factor."},
+	{.name = "risk", .type = &type_named, MANY(config, risks, risk_count, CONFIG_RISKS_MAX), .block = &risk_block,
+	 .help = "A plugin that says how risky a request looks. The rule risk of a stack names it."},
+	{.name = "notify", .type = &type_named, MANY(config, notifies, notify_count, CONFIG_NOTIFIES_MAX),
+	 .block = &notify_block,
+	 .help = "A plugin that tells somebody what was decided. The rule notify of a stack names it. What it cannot deliver in"
+	         " time is lost there, and stays in the broker's log."},
 	{.name = "service", .type = &type_named, MANY(config, services, service_count, CONFIG_SERVICES_MAX),
 	 .block = &service_block, .help = "A payment service."},
 	{.name = "stacks", .type = &type_path, ONE(config, stacks_directory), .preset = "\"services\"", .flags = OPTION_ADMIN,

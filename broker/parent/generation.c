@@ -76,28 +76,6 @@ user_of(const struct parent *p, const struct config *c, enum config_role role)
 
 /* Workers */
 
-/* What a provider and a factor have in common here. */
-struct worker {
-	const char *name, *plugin;
-	const struct config_setting *settings;
-	size_t setting_count;
-	const char **socket;
-};
-
-static struct worker
-worker_at(struct config *c, size_t i)
-{
-	if (i < c->provider_count) {
-		struct config_provider *p = &c->providers[i];
-
-		return (struct worker){p->name, p->plugin, p->settings, p->setting_count, &p->socket};
-	} else {
-		struct config_factor *f = &c->factors[i - c->provider_count];
-
-		return (struct worker){f->name, f->plugin, f->settings, f->setting_count, &f->socket};
-	}
-}
-
 static void
 print_identity(struct buf *b, const struct stat *st)
 {
@@ -111,7 +89,7 @@ print_identity(struct buf *b, const struct stat *st)
 
 /* Text that differs whenever the worker would be another one: its options, its plugin, the files of its settings. */
 static char *
-worker_fingerprint(const struct config *c, const struct worker *w, int plugin_fd)
+worker_fingerprint(const struct config *c, const struct config_instance *w, int plugin_fd)
 {
 	struct bytes b;
 	struct stat st;
@@ -146,23 +124,26 @@ find_worker(struct parent *p, const char *name, const char *fingerprint)
 
 /* Takes plugin_fd and fingerprint. */
 static bool
-worker_add(struct parent *p, struct config *c, const struct worker *w, int plugin_fd, char *fingerprint, char *why)
+worker_add(struct parent *p, struct config *c, size_t index, int plugin_fd, char *fingerprint, char *why)
 {
+	struct config_instance w;
+	const char **socket = config_instance_socket(c, index);
 	char role[CONTROL_ROLE_MAX + 8], path[sizeof(((struct child *)0)->socket_path)];
 	struct child *child;
 	enum cs_err e;
 	int n;
 
-	snprintf(role, sizeof(role), "worker:%s", w->name);
+	CHECK(config_instance_at(c, index, &w));
+	snprintf(role, sizeof(role), "worker:%s", w.name);
 	child = child_add(p, CHILD_WORKER, role, "countersign-worker", c->generation);
-	snprintf(child->name, sizeof(child->name), "%s", w->name);
+	snprintf(child->name, sizeof(child->name), "%s", w.name);
 	child->plugin_fd = plugin_fd;
 	child->fingerprint = fingerprint;
 	memset(path, 0, sizeof(path));
 	/* A replacement has a socket of its own, so that the engine cannot reach the old worker by the new policy. */
 	n = p->config == NULL
-	    ? snprintf(path, sizeof(path), "%s/worker-%s.sock", c->run_directory, w->name)
-	    : snprintf(path, sizeof(path), "%s/worker-%s.%llu.sock", c->run_directory, w->name,
+	    ? snprintf(path, sizeof(path), "%s/worker-%s.sock", c->run_directory, w.name)
+	    : snprintf(path, sizeof(path), "%s/worker-%s.%llu.sock", c->run_directory, w.name,
 	          (unsigned long long)c->generation);
 	if (n < 0 || (size_t)n >= sizeof(path)) {
 		snprintf(why, PARENT_WHY_MAX, "the run-directory's path is too long for the workers' sockets");
@@ -173,36 +154,39 @@ worker_add(struct parent *p, struct config *c, const struct worker *w, int plugi
 		return false;
 	memcpy(child->socket_path, path, sizeof(path));
 	child_listen(child, "worker", child->socket_fd);
-	*w->socket = config_keep(c, path);
+	*socket = config_keep(c, path);
 	snprintf(why, PARENT_WHY_MAX, "the configuration has too many words");
-	return *w->socket != NULL;
+	return *socket != NULL;
 }
 
 static bool
 worker_plan(struct parent *p, struct config *c, size_t index, char *why)
 {
-	struct worker w = worker_at(c, index);
+	struct config_instance w;
 	struct child *same;
 	char *fingerprint;
 	int fd;
 
+	CHECK(config_instance_at(c, index, &w));
 	if (plugin_open(p->plugins, w.plugin, &fd, why) != CS_OK)
 		return false;
 	fingerprint = worker_fingerprint(c, &w, fd);
 	same = find_worker(p, w.name, fingerprint);
 	if (same == NULL)
-		return worker_add(p, c, &w, fd, fingerprint, why);
+		return worker_add(p, c, index, fd, fingerprint, why);
 	same->wanted = c->generation;
-	*w.socket = config_keep(c, same->socket_path);
+	*config_instance_socket(c, index) = config_keep(c, same->socket_path);
 	close(fd);
 	free(fingerprint);
-	return *w.socket != NULL;
+	return *config_instance_socket(c, index) != NULL;
 }
 
 static bool
 workers_plan(struct parent *p, struct config *c, char *why)
 {
-	for (size_t i = 0; i < (size_t)c->provider_count + c->factor_count; i++) {
+	struct config_instance w;
+
+	for (size_t i = 0; config_instance_at(c, i, &w); i++) {
 		if (!worker_plan(p, c, i, why))
 			return false;
 	}
@@ -259,16 +243,17 @@ load(struct parent *p, struct config **c, char *why)
 bool
 generation_check(struct parent *p, char *why)
 {
+	struct config_instance w;
 	struct config *c;
 	bool ok;
 
 	if (!load(p, &c, why))
 		return false;
 	ok = true;
-	for (size_t i = 0; ok && i < (size_t)c->provider_count + c->factor_count; i++) {
+	for (size_t i = 0; ok && config_instance_at(c, i, &w); i++) {
 		int fd;
 
-		ok = plugin_open(p->plugins, worker_at(c, i).plugin, &fd, why) == CS_OK;
+		ok = plugin_open(p->plugins, w.plugin, &fd, why) == CS_OK;
 		if (ok)
 			close(fd);
 	}

@@ -7,6 +7,7 @@
 #include "broker/base/check.h"
 #include "broker/base/clock.h"
 #include "broker/base/log.h"
+#include "broker/worker/load.h"
 
 enum {
 	REQUEST_MAX = 64,	 /* the engine's name of a call */
@@ -14,6 +15,8 @@ enum {
 	URL_MAX_BYTES = 4096,	 /* an authorization URL; the plugin's own bounds are tighter */
 	PLUGIN_SECRET_MAX = 256, /* bytes that a factor asks the engine to keep */
 	TOKEN_MAX = 32 * 1024,	 /* an ID token */
+	OUTSIDE_MAX = 128,	 /* ids in a service's words, as the engine has it */
+	DOCUMENT_MAX = 8 * 1024, /* a notice */
 	NOW_MAX_MS = INT64_MAX / 2,
 	DEADLINE_MAX_MS = 60 * 1000,
 	GARBAGE = 255, /* beside enum countersign_result: the answer is none */
@@ -100,12 +103,12 @@ static const struct json_field describe_fields[] = {{.name = NULL}};
 static void
 put_kinds(struct json_writer *w, uint32_t kinds)
 {
+	const char *name;
+
 	json_key(w, VIEW("kinds"));
 	json_array_begin(w);
-	if ((kinds & COUNTERSIGN_KIND_PROVIDER) != 0)
-		json_put_str(w, VIEW("provider"));
-	if ((kinds & COUNTERSIGN_KIND_FACTOR) != 0)
-		json_put_str(w, VIEW("factor"));
+	for (size_t i = 0; (name = load_kind_name(kinds, i)) != NULL; i++)
+		json_put_str(w, view_str(name));
 	json_array_end(w);
 }
 
@@ -489,6 +492,130 @@ run_verify(struct run *r)
 	return COUNTERSIGN_OK;
 }
 
+/* ---- Assess ---------------------------------------------------------------------------------- */
+
+struct assess_parameters {
+	struct head head;
+	struct view service, operation, provider, account, currency, payee, ip, device;
+	int64_t amount, digits, factors, account_age_ms, link_age_ms, session_age_ms;
+};
+
+#define AGE(member)                                                                                \
+	{#member, JSON_F_INT, true, offsetof(struct assess_parameters, member), -1, NOW_MAX_MS}
+
+static const struct json_field assess_fields[] = {
+    HEAD(assess_parameters),
+    NOW(assess_parameters),
+    TEXT(assess_parameters, service, true, OUTSIDE_MAX),
+    TEXT(assess_parameters, operation, true, OUTSIDE_MAX),
+    TEXT(assess_parameters, provider, false, OUTSIDE_MAX),
+    TEXT(assess_parameters, account, true, OUTSIDE_MAX),
+    TEXT(assess_parameters, currency, false, 3),
+    TEXT(assess_parameters, payee, false, OUTSIDE_MAX),
+    TEXT(assess_parameters, ip, false, OUTSIDE_MAX),
+    TEXT(assess_parameters, device, false, OUTSIDE_MAX),
+    {"amount", JSON_F_INT, false, offsetof(struct assess_parameters, amount), 0, NOW_MAX_MS},
+    {"digits", JSON_F_INT, false, offsetof(struct assess_parameters, digits), 0, 4},
+    {"factors", JSON_F_INT, true, offsetof(struct assess_parameters, factors), 0, OUTSIDE_MAX},
+    AGE(account_age_ms),
+    AGE(link_age_ms),
+    AGE(session_age_ms),
+    {.name = NULL},
+};
+
+static bool
+is_reason(const struct countersign_buffer *b)
+{
+	if (b->len > COUNTERSIGN_REASON_MAX)
+		return false;
+	for (size_t i = 0; i < b->len; i++)
+		if (!(b->data[i] >= 'a' && b->data[i] <= 'z') && b->data[i] != '_' &&
+		    !(b->data[i] >= '0' && b->data[i] <= '9'))
+			return false;
+	return true;
+}
+
+static int
+run_assess(struct run *r)
+{
+	const struct assess_parameters *p = r->parameters;
+	const struct countersign_assess in = {
+		.size = sizeof(in),
+		.call = r->call,
+		.service = to_plugin(p->service),
+		.operation = to_plugin(p->operation),
+		.provider = to_plugin(p->provider),
+		.account = to_plugin(p->account),
+		.currency = to_plugin(p->currency),
+		.payee = to_plugin(p->payee),
+		.ip = to_plugin(p->ip),
+		.device = to_plugin(p->device),
+		.amount_minor = p->amount,
+		.currency_digits = (int32_t)p->digits,
+		.factors = (int32_t)p->factors,
+		.account_age_ms = p->account_age_ms,
+		.link_age_ms = p->link_age_ms,
+		.session_age_ms = p->session_age_ms,
+	};
+	struct countersign_assessment out = {
+		.size = sizeof(out),
+		.request = text_buffer(r, 0),
+		.reason = {r->memory[1], COUNTERSIGN_REASON_MAX, 0},
+		.score = -1, /* a plugin that forgets it has said nothing */
+	};
+	int rc = r->calls->plugin->risk->assess(r->calls->instance, &in, &out);
+
+	if (rc != COUNTERSIGN_OK)
+		return rc;
+	if (!is_text(&out.request, 0, TEXT_MAX) || !is_reason(&out.reason) || out.score < 0 ||
+	    out.score > COUNTERSIGN_SCORE_MAX)
+		return GARBAGE;
+	r->reply = varlink_reply_begin(r->out, false);
+	member(r, "request", &out.request);
+	json_member_int(&r->reply, "score", out.score);
+	member(r, "reason", &out.reason);
+	varlink_end(&r->reply);
+	return COUNTERSIGN_OK;
+}
+
+/* ---- Deliver --------------------------------------------------------------------------------- */
+
+struct deliver_parameters {
+	struct head head;
+	struct view id, document;
+};
+
+static const struct json_field deliver_fields[] = {
+    HEAD(deliver_parameters),
+    NOW(deliver_parameters),
+    TEXT(deliver_parameters, id, true, OUTSIDE_MAX),
+    TEXT(deliver_parameters, document, true, DOCUMENT_MAX),
+    {.name = NULL},
+};
+
+static int
+run_deliver(struct run *r)
+{
+	const struct deliver_parameters *p = r->parameters;
+	const struct countersign_deliver in = {
+		.size = sizeof(in),
+		.call = r->call,
+		.id = to_plugin(p->id),
+		.document = to_plugin(p->document),
+	};
+	struct countersign_delivery out = {.size = sizeof(out), .request = text_buffer(r, 0)};
+	int rc = r->calls->plugin->notify->deliver(r->calls->instance, &in, &out);
+
+	if (rc != COUNTERSIGN_OK)
+		return rc;
+	if (!is_text(&out.request, 0, TEXT_MAX))
+		return GARBAGE;
+	r->reply = varlink_reply_begin(r->out, false);
+	member(r, "request", &out.request);
+	varlink_end(&r->reply);
+	return COUNTERSIGN_OK;
+}
+
 /* ---- the table ------------------------------------------------------------------------------- */
 
 static const struct method {
@@ -502,6 +629,8 @@ static const struct method {
 	{"Identify", COUNTERSIGN_KIND_PROVIDER, identify_fields, run_identify},
 	{"Enrol", COUNTERSIGN_KIND_FACTOR, enrol_fields, run_enrol},
 	{"Verify", COUNTERSIGN_KIND_FACTOR, verify_fields, run_verify},
+	{"Assess", COUNTERSIGN_KIND_RISK, assess_fields, run_assess},
+	{"Deliver", COUNTERSIGN_KIND_NOTIFY, deliver_fields, run_deliver},
 };
 
 union parameters {
@@ -510,6 +639,8 @@ union parameters {
 	struct identify_parameters identify;
 	struct enrol_parameters enrol;
 	struct verify_parameters verify;
+	struct assess_parameters assess;
+	struct deliver_parameters deliver;
 };
 
 static void

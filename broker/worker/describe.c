@@ -66,12 +66,12 @@ put_key(struct json_writer *w, const struct countersign_config_key *key)
 static void
 put_kinds(struct json_writer *w, const struct countersign_plugin_v1 *p)
 {
+	const char *name;
+
 	json_key(w, VIEW("kinds"));
 	json_array_begin(w);
-	if ((p->kinds & COUNTERSIGN_KIND_PROVIDER) != 0)
-		json_put_str(w, VIEW("provider"));
-	if ((p->kinds & COUNTERSIGN_KIND_FACTOR) != 0)
-		json_put_str(w, VIEW("factor"));
+	for (size_t i = 0; (name = load_kind_name(p->kinds, i)) != NULL; i++)
+		json_put_str(w, view_str(name));
 	json_array_end(w);
 	if ((p->kinds & COUNTERSIGN_KIND_FACTOR) != 0)
 		json_member_str(w, "factor_kind", view_str(p->factor->kind));

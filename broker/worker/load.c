@@ -13,7 +13,11 @@
 enum {
 	NAME_MAX_BYTES = 32,
 	CONFIG_KEYS_MAX = 64,  /* far more than anybody would configure */
+	/* The struct as version 1 began; what was appended since may be absent. */
+	PLUGIN_SIZE_MIN = offsetof(struct countersign_plugin_v1, risk),
 };
+
+#define PLUGIN_HAS(p, member) COUNTERSIGN_HAS(p, struct countersign_plugin_v1, member)
 
 static enum cs_err say(char *problem, enum cs_err err, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
@@ -43,12 +47,26 @@ is_name(const char *name)
 	return true;
 }
 
+const char *
+load_kind_name(uint32_t kinds, size_t i)
+{
+	static const char *const names[] = {"provider", "factor", "risk", "notify"};
+
+	for (size_t bit = 0; bit < sizeof(names) / sizeof(names[0]); bit++)
+		if ((kinds & 1U << bit) != 0 && i-- == 0)
+			return names[bit];
+	return NULL;
+}
+
 static enum cs_err
 check_operations(const struct countersign_plugin_v1 *p, char *problem)
 {
 	const struct countersign_provider_v1 *provider = p->provider;
 	const struct countersign_factor_v1 *factor = p->factor;
-	const uint32_t known = COUNTERSIGN_KIND_PROVIDER | COUNTERSIGN_KIND_FACTOR;
+	const struct countersign_risk_v1 *risk = PLUGIN_HAS(p, risk) ? p->risk : NULL;
+	const struct countersign_notify_v1 *notify = PLUGIN_HAS(p, notify) ? p->notify : NULL;
+	const uint32_t known = COUNTERSIGN_KIND_PROVIDER | COUNTERSIGN_KIND_FACTOR |
+	    COUNTERSIGN_KIND_RISK | COUNTERSIGN_KIND_NOTIFY;
 
 	if ((p->kinds & known) == 0)
 		return say(problem, CS_ERR_VERSION, "it is of no kind that this version knows");
@@ -64,6 +82,14 @@ check_operations(const struct countersign_plugin_v1 *p, char *problem)
 	        factor->enrol == NULL || factor->verify == NULL))
 		return say(problem, CS_ERR_CORRUPT,
 		    "it says that it is a factor and lacks a kind, enrol or verify");
+	if ((p->kinds & COUNTERSIGN_KIND_RISK) != 0 &&
+	    (risk == NULL || risk->size < sizeof(*risk) || risk->assess == NULL))
+		return say(problem, CS_ERR_CORRUPT,
+		    "it says that it assesses risk and lacks assess");
+	if ((p->kinds & COUNTERSIGN_KIND_NOTIFY) != 0 &&
+	    (notify == NULL || notify->size < sizeof(*notify) || notify->deliver == NULL))
+		return say(problem, CS_ERR_CORRUPT,
+		    "it says that it notifies and lacks deliver");
 	return CS_OK;
 }
 
@@ -116,7 +142,7 @@ load_check(const struct countersign_plugin_v1 *p, char *problem)
 	if (p == NULL)
 		return say(
 		    problem, CS_ERR_CORRUPT, "%s() gives nothing", COUNTERSIGN_PLUGIN_SYMBOL);
-	if (p->size < sizeof(*p) || p->abi != COUNTERSIGN_PLUGIN_ABI)
+	if (p->size < PLUGIN_SIZE_MIN || p->abi != COUNTERSIGN_PLUGIN_ABI)
 		return say(problem, CS_ERR_VERSION,
 		    "it was built for another version of the plugin "
 		    "interface (size %zu, ABI %u): build it with this version's plugin.h",

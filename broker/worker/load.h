@@ -20,6 +20,9 @@ enum { LOAD_PROBLEM_MAX = 512 };  /* room for the sentence in `problem` */
 enum cs_err load_plugin(int fd, const struct countersign_plugin_v1 **plugin,
     char *problem);
 
+/* Names of the kinds that are set, one a call: the i-th, or NULL beyond. */
+const char *load_kind_name(uint32_t kinds, size_t i);
+
 /* The checks of the struct alone, for tests. */
 enum cs_err load_check(const struct countersign_plugin_v1 *plugin, char *problem);
 

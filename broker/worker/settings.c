@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "broker/base/check.h"
+#include "broker/worker/load.h"
 
 static enum cs_err say(char *problem, enum cs_err err, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
@@ -88,30 +89,18 @@ take(struct settings *to, const struct config_setting *s, size_t count, char *pr
 enum cs_err
 settings_load(const struct config *c, const char *name, struct settings *to, char *problem)
 {
-	int provider = config_find_provider(c, view_str(name));
-	int factor = config_find_factor(c, view_str(name));
+	struct config_instance found;
 	enum cs_err err;
 
 	memset(to, 0, sizeof(*to));
 	to->name = name;
-	if (provider >= 0) {
-		const struct config_provider *p = &c->providers[provider];
-
-		to->kind = COUNTERSIGN_KIND_PROVIDER;
-		to->servers = p->servers;
-		to->deadline_ms = p->deadline_ms;
-		err = take(to, p->settings, p->setting_count, problem);
-	} else if (factor >= 0) {
-		const struct config_factor *f = &c->factors[factor];
-
-		to->kind = COUNTERSIGN_KIND_FACTOR;
-		to->servers = f->servers;
-		to->deadline_ms = f->deadline_ms;
-		err = take(to, f->settings, f->setting_count, problem);
-	} else {
-		err = say(problem, CS_ERR_NOT_FOUND,
-		    "the configuration has no provider or factor \"%s\"", name);
-	}
+	if (!config_instance_find(c, view_str(name), &found))
+		return say(problem, CS_ERR_NOT_FOUND,
+		    "the configuration has no provider, factor, risk or notify \"%s\"", name);
+	to->kind = 1U << found.kind;
+	to->servers = found.servers;
+	to->deadline_ms = found.deadline_ms;
+	err = take(to, found.settings, found.setting_count, problem);
 	if (err != CS_OK)
 		settings_clear(to);
 	return err;
@@ -269,8 +258,7 @@ settings_check(const struct settings *s, const struct countersign_plugin_v1 *plu
 {
 	if ((plugin->kinds & s->kind) == 0)
 		return say(problem, CS_ERR_RANGE, "plugin %s is no %s: it cannot serve \"%s\"",
-		    plugin->name, s->kind == COUNTERSIGN_KIND_PROVIDER ? "provider" : "factor",
-		    s->name);
+		    plugin->name, load_kind_name(s->kind, 0), s->name);
 	for (size_t i = 0; i < s->count; i++) {
 		const struct setting *item = &s->items[i];
 		const struct countersign_config_key *key = settings_key(plugin, item->name);

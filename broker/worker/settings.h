@@ -26,7 +26,7 @@ struct setting {
 };
 
 struct settings {
-	const char *name;                    /* of the provider or factor */
+	const char *name;                    /* of the block in the configuration */
 	uint32_t kind;                       /* enum countersign_kind */
 	uint32_t servers;
 	int64_t deadline_ms;                 /* of one call */
@@ -44,7 +44,7 @@ struct settings {
 
 /*
  * Takes what concerns `name`. The configuration must outlive the settings. CS_ERR_NOT_FOUND (no
- * such provider or factor), CS_ERR_SYSTEM, CS_ERR_DENIED, CS_ERR_FULL, with a sentence in problem.
+ * such block), CS_ERR_SYSTEM, CS_ERR_DENIED, CS_ERR_FULL, with a sentence in problem.
  */
 enum cs_err settings_load(const struct config *config, const char *name, struct settings *to,
     char *problem);

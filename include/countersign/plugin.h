@@ -38,15 +38,12 @@ extern "C" {
 #define COUNTERSIGN_HAS(p, type, member) \
 	((p)->size >= offsetof(type, member) + sizeof(((type *)0)->member))
 
-/*
- * What a plugin can be; a plugin may be several. Values 4 and 8 are kept for kinds that have no
- * operations yet.
- */
+/* What a plugin can be; a plugin may be several. */
 enum countersign_kind {
 	COUNTERSIGN_KIND_PROVIDER = 1, /* says who is asking */
 	COUNTERSIGN_KIND_FACTOR = 2,   /* a means of step-up that the account owns */
-	COUNTERSIGN_KIND_RISK = 4,     /* reserved: assesses a payment */
-	COUNTERSIGN_KIND_NOTIFY = 8,   /* reserved: delivers a message */
+	COUNTERSIGN_KIND_RISK = 4,     /* says how risky a request looks */
+	COUNTERSIGN_KIND_NOTIFY = 8,   /* tells somebody what was decided */
 };
 
 enum countersign_flag {
@@ -342,6 +339,71 @@ struct countersign_factor_v1 {
 	    struct countersign_verify_answer *out);
 };
 
+/*
+ * What is asked for. Everything here is evidence for a score and nothing else: there is no subject,
+ * no name of a person and no account id, only a digest that is the same for the same account as
+ * long as this instance keeps its name, and another one for every other instance.
+ */
+struct countersign_assess {
+	size_t size;
+	struct countersign_call call;
+	struct countersign_view service;   /* who asks: its configured name */
+	struct countersign_view operation; /* "spend", or another operation of a stack */
+	struct countersign_view provider;  /* of the link that is used; absent: no link */
+	struct countersign_view account;   /* 32 hexadecimal digits */
+	struct countersign_view currency;  /* "CNY"; absent: the operation has no amount */
+	struct countersign_view payee;     /* the payee's id in the service's words; absent: none */
+	struct countersign_view ip;        /* as the service says; proves nothing; may be absent */
+	struct countersign_view device;    /* likewise */
+	int64_t amount_minor;              /* in the currency's smallest unit; 0 without a currency */
+	int32_t currency_digits;           /* decimals of the currency: 2 of CNY */
+	int32_t factors;                   /* how many factors the account has */
+	int64_t account_age_ms;            /* since its first factor; -1: not known */
+	int64_t link_age_ms;               /* since the link was made; -1: no link */
+	int64_t session_age_ms;            /* since the session was opened; -1: no session */
+};
+
+enum { COUNTERSIGN_SCORE_MAX = 100, COUNTERSIGN_REASON_MAX = 32 };
+
+struct countersign_assessment {
+	size_t size;
+	struct countersign_buffer request;
+	/* A code for people who look into it: lower case, digits, underscores; may be empty. */
+	struct countersign_buffer reason;
+	int32_t score;                     /* 0: nothing is suspicious, to COUNTERSIGN_SCORE_MAX */
+	int32_t reserved;
+};
+
+/* Must be there. No score that can be trusted is a result from 64 on, never a guess. */
+struct countersign_risk_v1 {
+	size_t size;
+	int (*assess)(void *instance, const struct countersign_assess *in,
+	    struct countersign_assessment *out);
+};
+
+/*
+ * One outcome that stands. It is delivered at most once: what cannot be delivered is lost here, and
+ * still in the broker's own log. The document names no subject and holds no secret.
+ */
+struct countersign_deliver {
+	size_t size;
+	struct countersign_call call;
+	struct countersign_view id;        /* of this notice: for receivers that were told twice */
+	struct countersign_view document;  /* a JSON object */
+};
+
+struct countersign_delivery {
+	size_t size;
+	struct countersign_buffer request;
+};
+
+/* Must be there. */
+struct countersign_notify_v1 {
+	size_t size;
+	int (*deliver)(void *instance, const struct countersign_deliver *in,
+	    struct countersign_delivery *out);
+};
+
 /* ---- the plugin ------------------------------------------------------------------------------ */
 
 enum countersign_assurance {
@@ -353,8 +415,8 @@ enum countersign_assurance {
 };
 
 /*
- * What the plugin says of the provider or factor as configured. Strings are static or live as long
- * as the instance.
+ * What the plugin says of itself as configured; a risk or notify plugin has nothing to say here.
+ * Strings are static or live as long as the instance.
  */
 struct countersign_profile {
 	size_t size;
@@ -391,6 +453,8 @@ struct countersign_plugin_v1 {
 	int (*profile)(void *instance, struct countersign_profile *profile);
 	const struct countersign_provider_v1 *provider; /* with KIND_PROVIDER, else NULL */
 	const struct countersign_factor_v1 *factor;     /* with KIND_FACTOR, else NULL */
+	const struct countersign_risk_v1 *risk;         /* with KIND_RISK, else NULL */
+	const struct countersign_notify_v1 *notify;     /* with KIND_NOTIFY, else NULL */
 };
 
 /* The one exported function. Static data; never NULL. */

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A provider and a factor that misbehave when told to, for tests; never installed. Told by the key
- * `behaviour`, for every call, or by the input of one call: an ID token, a code or an answer that
- * is "!" and a behaviour. Otherwise it is an honest fool: an ID token is the subject's own name,
- * and the answer "right" is right.
+ * A plugin of every kind that misbehaves when told to, for tests; never installed. Told by the key
+ * `behaviour`, for every call, or by the input of one call: an ID token, a code, an answer or a
+ * payee that is "!" and a behaviour. Otherwise it is an honest fool: an ID token is the subject's
+ * own name, the answer "right" is right, a payment's score is its amount in whole units, and what
+ * it is to deliver it writes to the log.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -25,6 +26,8 @@
 	X(lie_nonce)   /* made for another sign-in */                                              \
 	X(lie_time)    /* expired a day ago, and says so */                                        \
 	X(lie_verdict) /* a factor: every answer is right, at a step that was used */              \
+	X(lie_score)   /* a risk plugin: 101 of 100 */                                             \
+	X(lie_low)     /* a risk plugin: -1 */                                                     \
 	X(garbage)     /* control characters and bytes that are no UTF-8 */                        \
 	X(overflow)    /* claims to have written more than there was room for */                   \
 	X(nonsense)    /* returns a result that does not exist */                                  \
@@ -274,6 +277,61 @@ verify(void *instance, const struct countersign_verify *in, struct countersign_v
 	return rc;
 }
 
+static int
+assess(void *instance, const struct countersign_assess *in, struct countersign_assessment *out)
+{
+	enum behaviour as;
+	int64_t unit = 1, score;
+	int rc = behave(instance, in->payee, &in->call, &as);
+
+	for (int32_t i = 0; i < in->currency_digits; i++)
+		unit *= 10;
+	score = in->amount_minor / unit;
+	if (rc == COUNTERSIGN_OK)
+		rc = put_request(as, &in->call, &out->request);
+	if (rc == COUNTERSIGN_OK)
+		rc = put(&out->reason, as == garbage_behaviour ? "Amount\n\033[2J" : "amount");
+	out->score = (int32_t)(score > COUNTERSIGN_SCORE_MAX ? COUNTERSIGN_SCORE_MAX : score);
+	if (as == lie_score_behaviour)
+		out->score = COUNTERSIGN_SCORE_MAX + 1;
+	if (as == lie_low_behaviour)
+		out->score = -1;
+	if (as == overflow_behaviour)
+		out->reason.len = out->reason.cap + 1;
+	return rc;
+}
+
+/* The first string of a document that begins with "!", without its quotes. */
+static struct countersign_view
+told_by(struct countersign_view document)
+{
+	const char *at = memmem(document.data, document.len, "\"!", 2), *end;
+
+	if (at == NULL)
+		return (struct countersign_view){NULL, 0};
+	at++;
+	end = memchr(at, '"', (size_t)(document.data + document.len - at));
+	return (struct countersign_view){at, end == NULL ? 0 : (size_t)(end - at)};
+}
+
+static int
+deliver(void *instance, const struct countersign_deliver *in, struct countersign_delivery *out)
+{
+	struct misbehave *m = instance;
+	enum behaviour as;
+	int rc;
+
+	m->host->log(m->host->context, COUNTERSIGN_LOG_INFO, in->document);
+	rc = behave(m, told_by(in->document), &in->call, &as);
+	if (rc == COUNTERSIGN_OK)
+		rc = put_request(as, &in->call, &out->request);
+	if (as == garbage_behaviour && rc == COUNTERSIGN_OK)
+		rc = put(&out->request, "\033[2J\xff");
+	if (as == overflow_behaviour)
+		out->request.len = out->request.cap + 1;
+	return rc;
+}
+
 const struct countersign_plugin_v1 *
 countersign_plugin_v1(void)
 {
@@ -288,10 +346,19 @@ countersign_plugin_v1(void)
 		.enrol = enrol,
 		.verify = verify,
 	};
+	static const struct countersign_risk_v1 risk = {
+		.size = sizeof(risk),
+		.assess = assess,
+	};
+	static const struct countersign_notify_v1 notify = {
+		.size = sizeof(notify),
+		.deliver = deliver,
+	};
 	static const struct countersign_plugin_v1 plugin = {
 		.size = sizeof(plugin),
 		.abi = COUNTERSIGN_PLUGIN_ABI,
-		.kinds = COUNTERSIGN_KIND_PROVIDER | COUNTERSIGN_KIND_FACTOR,
+		.kinds = COUNTERSIGN_KIND_PROVIDER | COUNTERSIGN_KIND_FACTOR |
+		    COUNTERSIGN_KIND_RISK | COUNTERSIGN_KIND_NOTIFY,
 		.config_count = sizeof(config) / sizeof(config[0]),
 		.config_key_size = sizeof(config[0]),
 		.config = config,
@@ -303,6 +370,8 @@ countersign_plugin_v1(void)
 		.profile = profile,
 		.provider = &provider,
 		.factor = &factor,
+		.risk = &risk,
+		.notify = &notify,
 	};
 
 	return &plugin;

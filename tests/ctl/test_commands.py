@@ -16,6 +16,8 @@ STATUS = {
                   {"role": "worker:sandbox", "pid": 4242, "generation": 3, "state": "backoff", "restarts": 12}],
     "providers": [{"name": "sandbox", "plugin": "oidc", "state": "enabled", "servers": 2, "busy": 0, "queued": 0,
                    "failures": 0}],
+    "plugins": [{"name": "hook", "kind": "notify", "plugin": "webhook", "servers": 1, "busy": 0, "queued": 0,
+                 "failures": 4, "last_error": "too late"}],
 }
 
 ACCOUNT = {
@@ -30,7 +32,7 @@ def test_status_shows_everything(ask):
     done = ask({ADMIN + "Status": STATUS}, "status")
     assert done.returncode == 0 and done.stderr == ""
     assert done.stdout.splitlines()[0] == "running, up 3 h 12 min"
-    for word in ("example", "uid separation  no", "sqlite", "permits  7", "worker:sandbox  4242", "backoff", "oidc"):
+    for word in ("example", "uid separation  no", "sqlite", "permits  7", "worker:sandbox  4242", "backoff", "oidc", "hook", "too late"):
         assert word in done.stdout
 
 

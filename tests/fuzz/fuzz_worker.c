@@ -64,6 +64,21 @@ authorization_url(void *instance, const struct countersign_authorize *in,
 }
 
 static int
+assess(void *instance, const struct countersign_assess *in, struct countersign_assessment *out)
+{
+	(void)instance;
+	out->score = (int32_t)(in->amount_minor & 127);
+	return countersign_put(&out->reason, in->payee.data, in->payee.len);
+}
+
+static int
+deliver(void *instance, const struct countersign_deliver *in, struct countersign_delivery *out)
+{
+	(void)instance;
+	return countersign_put(&out->request, in->id.data, in->id.len);
+}
+
+static int
 profile(void *instance, struct countersign_profile *p)
 {
 	(void)instance;
@@ -77,16 +92,21 @@ plugin(void)
 	static const struct countersign_provider_v1 provider = {sizeof(provider), authorization_url,
 	    identify};
 	static const struct countersign_factor_v1 factor = {sizeof(factor), "fuzz", enrol, verify};
+	static const struct countersign_risk_v1 risk = {sizeof(risk), assess};
+	static const struct countersign_notify_v1 notify = {sizeof(notify), deliver};
 	static const struct countersign_plugin_v1 p = {
 		.size = sizeof(p),
 		.abi = COUNTERSIGN_PLUGIN_ABI,
-		.kinds = COUNTERSIGN_KIND_PROVIDER | COUNTERSIGN_KIND_FACTOR,
+		.kinds = COUNTERSIGN_KIND_PROVIDER | COUNTERSIGN_KIND_FACTOR |
+		    COUNTERSIGN_KIND_RISK | COUNTERSIGN_KIND_NOTIFY,
 		.name = "fuzz",
 		.version = "1",
 		.help = "",
 		.profile = profile,
 		.provider = &provider,
 		.factor = &factor,
+		.risk = &risk,
+		.notify = &notify,
 	};
 
 	return &p;

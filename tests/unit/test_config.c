@@ -101,6 +101,8 @@ test_values(void **state)
 	    "	limits CNY { per-day 100.00 }\n"
 	    "	set issuer \"https://a\" \"https://b\" set client-secret file \"closed.secret\"\n"
 	    "}\n"
+	    "risk \"scores\" { plugin \"velocity\" deadline 300ms set window 5 }\n"
+	    "notify \"hook\" { plugin \"webhook\" servers 2 set url \"https://a/\" set secret file \"closed.secret\" }\n"
 	    "service \"s\" { uid 5 6 door unix rights spend lookup client-id \"p\" \"x\" \"sandbox\" \"y\"\n"
 	    "	return-url \"http://127.0.0.1:8/done\" }\n");
 	const struct config_provider *p = &c->providers[1];
@@ -128,6 +130,14 @@ test_values(void **state)
 	assert_int_equal(p->assume_independent_count, 2);
 	assert_string_equal(p->controls[0].value, "mail.test");
 	assert_int_equal(p->limits[0].per_day_minor, 10000);
+	assert_int_equal(c->risk_count, 1);
+	assert_string_equal(c->risks[0].plugin, "velocity");
+	assert_int_equal(c->risks[0].deadline_ms, 300);
+	assert_int_equal(c->notify_count, 1);
+	assert_int_equal(c->notifies[0].servers, 2);
+	assert_true(c->notifies[0].settings[1].is_file);
+	assert_int_equal(config_find_notify(c, VIEW("hook")), 0);
+	assert_int_equal(config_find_risk(c, VIEW("hook")), -1);
 	assert_int_equal(p->setting_count, 2);
 	assert_int_equal(p->settings[0].value_count, 2);
 	assert_true(p->settings[1].is_file);
@@ -212,6 +222,12 @@ static const struct bad {
 	/* the whole */
 	{"provider \"sandbox\" { plugin \"y\" }\n", 1, 10, "a provider of this name is written twice", "rename"},
 	{"factor \"sandbox\" { plugin \"y\" }\n", 1, 8, "a provider and a factor are both called", "rename"},
+	{"risk \"sandbox\" { plugin \"y\" }\n", 1, 6, "a provider and a risk are both called", "rename"},
+	{"factor \"f\" { plugin \"x\" }\nnotify \"f\" { plugin \"y\" }\n", 2, 8, "a factor and a notify are both called", "rename"},
+	{"risk \"r\" { plugin \"y\" } risk \"r\" { plugin \"y\" }\n", 1, 30, "a risk of this name is written twice", "rename"},
+	{"notify \"n\" { plugin \"x\" set secret file \"open.secret\" }\n", 1, 29, "is open to others", "chmod 600"},
+	{"notify \"n\" { }\n", 1, 1, "a notify plugin has no \"plugin\"", "add: plugin"},
+	{"risk \"r\" { plugin \"y\" cooling-off 0 }\n", 1, 23, "unknown option \"cooling-off\"", ""},
 	{"service \"s\" { uid 5 }\n", 1, 1, "a service has no \"door\"", "add: door unix|https"},
 	{"service \"s\" { door unix }\n", 1, 20, "has the door unix but no uid", "add: uid"},
 	{"service \"s\" { door https }\n", 1, 20, "has the door https but no certificate-sha256", "add: certificate-sha256"},
@@ -346,6 +362,8 @@ test_print_parses_to_the_same(void **state)
 	    "public-url \"https://[::1]:8443\"\n"
 	    "policy-limits CNY { per-payment 1.05 }\n"
 	    "trusted-factor-limit CNY 0.01 KWD 1.001\n"
+	    "risk \"scores\" { plugin \"velocity\" deadline 300ms queue 9 set window 5 }\n"
+	    "notify \"hook\" { plugin \"/opt/hook.so\" servers 2 set url \"https://a/\" set secret file \"closed.secret\" }\n"
 	    "user engine \"root\" worker \"root\"\n"
 	    "provider \"p\" { plugin \"x\" set quoted \"a \\\"b\\\" \\\\c\" set plain 7 \"set\"\n"
 	    "	set client-secret file \"closed.secret\" }\n"

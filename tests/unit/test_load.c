@@ -106,8 +106,52 @@ test_whole_plugin_is_accepted(void **state)
 	assert_int_equal(load_check(&m->plugin, problem), CS_OK);
 	/* One of tomorrow, whose struct has grown, and which is of a kind more. */
 	m->plugin.size += 64;
-	m->plugin.kinds |= COUNTERSIGN_KIND_NOTIFY;
+	m->plugin.kinds |= 16;
 	assert_int_equal(load_check(&m->plugin, problem), CS_OK);
+	/* One of yesterday, built before risk and notify were appended. */
+	m = make();
+	m->plugin.size = offsetof(struct countersign_plugin_v1, risk);
+	assert_int_equal(load_check(&m->plugin, problem), CS_OK);
+}
+
+static int
+assess(void *instance, const struct countersign_assess *in, struct countersign_assessment *out)
+{
+	(void)instance, (void)in, (void)out;
+	return COUNTERSIGN_INVALID;
+}
+
+static int
+deliver(void *instance, const struct countersign_deliver *in, struct countersign_delivery *out)
+{
+	(void)instance, (void)in, (void)out;
+	return COUNTERSIGN_INVALID;
+}
+
+static void
+test_appended_kinds_need_their_operations(void **state)
+{
+	struct countersign_risk_v1 risk = {sizeof(risk), assess};
+	struct countersign_notify_v1 notify = {sizeof(notify), deliver};
+	struct made *m = make();
+	char problem[LOAD_PROBLEM_MAX];
+
+	(void)state;
+	m->plugin.kinds = COUNTERSIGN_KIND_RISK | COUNTERSIGN_KIND_NOTIFY;
+	assert_refused(m, CS_ERR_CORRUPT, "lacks assess");
+	m->plugin.risk = &risk;
+	assert_refused(m, CS_ERR_CORRUPT, "lacks deliver");
+	m->plugin.notify = &notify;
+	assert_int_equal(load_check(&m->plugin, problem), CS_OK);
+	risk.assess = NULL;
+	assert_refused(m, CS_ERR_CORRUPT, "lacks assess");
+	risk.assess = assess;
+	risk.size = sizeof(risk.size);
+	assert_refused(m, CS_ERR_CORRUPT, "lacks assess");
+	risk.size = sizeof(risk);
+	/* What stands past the end of an older struct is not looked at. */
+	m->plugin.size = offsetof(struct countersign_plugin_v1, notify);
+	assert_refused(m, CS_ERR_CORRUPT, "lacks deliver");
 }
 
 static void
@@ -121,12 +165,12 @@ test_another_version_is_refused(void **state)
 	m->plugin.abi = 2;
 	assert_refused(m, CS_ERR_VERSION, "another version");
 	m = make();
-	m->plugin.size -= sizeof(void *);
+	m->plugin.size = offsetof(struct countersign_plugin_v1, risk) - sizeof(void *);
 	assert_refused(m, CS_ERR_VERSION, "another version");
 	m->plugin.size = 4;
 	assert_refused(m, CS_ERR_VERSION, "ABI 0");
 	m = make();
-	m->plugin.kinds = COUNTERSIGN_KIND_RISK;
+	m->plugin.kinds = 16;
 	assert_refused(m, CS_ERR_VERSION, "no kind");
 }
 
@@ -260,6 +304,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_whole_plugin_is_accepted),
+		cmocka_unit_test(test_appended_kinds_need_their_operations),
 		cmocka_unit_test(test_another_version_is_refused),
 		cmocka_unit_test(test_missing_parts_are_refused),
 		cmocka_unit_test(test_table_that_contradicts_itself_is_refused),

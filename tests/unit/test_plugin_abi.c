@@ -139,6 +139,43 @@ PIN(countersign_factor_v1, kind, 8);
 PIN(countersign_factor_v1, enrol, 16);
 PIN(countersign_factor_v1, verify, 24);
 
+PIN(countersign_assess, size, 0);
+PIN(countersign_assess, call, 8);
+PIN(countersign_assess, service, 40);
+PIN(countersign_assess, operation, 56);
+PIN(countersign_assess, provider, 72);
+PIN(countersign_assess, account, 88);
+PIN(countersign_assess, currency, 104);
+PIN(countersign_assess, payee, 120);
+PIN(countersign_assess, ip, 136);
+PIN(countersign_assess, device, 152);
+PIN(countersign_assess, amount_minor, 168);
+PIN(countersign_assess, currency_digits, 176);
+PIN(countersign_assess, factors, 180);
+PIN(countersign_assess, account_age_ms, 184);
+PIN(countersign_assess, link_age_ms, 192);
+PIN(countersign_assess, session_age_ms, 200);
+
+PIN(countersign_assessment, size, 0);
+PIN(countersign_assessment, request, 8);
+PIN(countersign_assessment, reason, 32);
+PIN(countersign_assessment, score, 56);
+PIN(countersign_assessment, reserved, 60);
+
+PIN(countersign_risk_v1, size, 0);
+PIN(countersign_risk_v1, assess, 8);
+
+PIN(countersign_deliver, size, 0);
+PIN(countersign_deliver, call, 8);
+PIN(countersign_deliver, id, 40);
+PIN(countersign_deliver, document, 56);
+
+PIN(countersign_delivery, size, 0);
+PIN(countersign_delivery, request, 8);
+
+PIN(countersign_notify_v1, size, 0);
+PIN(countersign_notify_v1, deliver, 8);
+
 PIN(countersign_profile, size, 0);
 PIN(countersign_profile, assurance, 8);
 PIN(countersign_profile, reserved, 12);
@@ -160,6 +197,8 @@ PIN(countersign_plugin_v1, fini, 80);
 PIN(countersign_plugin_v1, profile, 88);
 PIN(countersign_plugin_v1, provider, 96);
 PIN(countersign_plugin_v1, factor, 104);
+PIN(countersign_plugin_v1, risk, 112);
+PIN(countersign_plugin_v1, notify, 120);
 #endif
 
 PIN_VALUE(COUNTERSIGN_KIND_PROVIDER, 1);
@@ -208,6 +247,8 @@ PIN_VALUE(COUNTERSIGN_SYNCS_SECRETS, 16);
 PIN_VALUE(COUNTERSIGN_PLUGIN_ABI, 1);
 PIN_VALUE(COUNTERSIGN_STEPS_MAX, 4);
 PIN_VALUE(COUNTERSIGN_CLIENT_IDS_MAX, 16);
+PIN_VALUE(COUNTERSIGN_SCORE_MAX, 100);
+PIN_VALUE(COUNTERSIGN_REASON_MAX, 32);
 
 /* What the macro for appended members answers, at the boundary. */
 static void
