@@ -109,7 +109,7 @@ enum event_type {
 	X(extra, ID, "extra")                 /* first half of the SHA-256 of the extra bytes */ \
 	X(notes, NUM, "notes")                /* mask of enum note: of the lines that let it through */ \
 	X(needs, NUM, "needs")                /* mask of enum need: counters beyond the usual ones to keep */ \
-	X(requires, NUM, "requires")          /* what the answers to a challenge must be *//
+	X(requires, NUM, "requires")          /* what the answers to a challenge must be */
 
 enum event_flag {
 	EVENT_FLAG_FIRST = 1 << 0,      /* first factor */
