@@ -1,4 +1,4 @@
-# quickstart and check, and how to run a broker from the build tree.
+# quickstart and check, how to run a broker from the build tree, and the policies that are shipped.
 EXTRA_DIST += \
 	%reldir%/quickstart \
 	%reldir%/check \
@@ -12,6 +12,45 @@ EXTRA_DIST += \
 	%reldir%/story/client.py \
 	%reldir%/story/play.py \
 	%reldir%/story/screen.py
+
+# Installed under $(docdir), as they stand here: packaging/policy/X becomes $(docdir)/policy/X.
+policy_files = \
+	%reldir%/policy/README.md \
+	%reldir%/policy/mas-srf/README.md \
+	%reldir%/policy/mas-srf/conf.d/mas-srf.conf \
+	%reldir%/policy/mas-srf/services/mas-srf \
+	%reldir%/policy/mas-srf/vectors \
+	%reldir%/policy/pboc-2015-43/README.md \
+	%reldir%/policy/pboc-2015-43/conf.d/pboc-2015-43.conf \
+	%reldir%/policy/pboc-2015-43/services/pboc-2015-43 \
+	%reldir%/policy/pboc-2015-43/services/pboc-2015-43-class-1 \
+	%reldir%/policy/pboc-2015-43/services/pboc-2015-43-class-2 \
+	%reldir%/policy/pboc-2015-43/services/pboc-2015-43-class-3 \
+	%reldir%/policy/pboc-2015-43/services/pboc-static-qr \
+	%reldir%/policy/pboc-2015-43/vectors \
+	%reldir%/policy/psd2-rts/README.md \
+	%reldir%/policy/psd2-rts/conf.d/psd2-rts.conf \
+	%reldir%/policy/psd2-rts/services/psd2-rts \
+	%reldir%/policy/psd2-rts/services/psd2-rts-contactless \
+	%reldir%/policy/psd2-rts/services/psd2-rts-recurring \
+	%reldir%/policy/psd2-rts/services/psd2-rts-trusted \
+	%reldir%/policy/psd2-rts/vectors \
+	%reldir%/policy/rbi-emandate/README.md \
+	%reldir%/policy/rbi-emandate/conf.d/rbi-emandate.conf \
+	%reldir%/policy/rbi-emandate/services/rbi-emandate \
+	%reldir%/policy/rbi-emandate/services/rbi-emandate-lakh \
+	%reldir%/policy/rbi-emandate/vectors
+EXTRA_DIST += $(policy_files)
+
+install-data-local: install-policy
+install-policy:
+	@for file in $(policy_files); do \
+		to="$(DESTDIR)$(docdir)/$${file#packaging/}"; \
+		$(MKDIR_P) "$$(dirname "$$to")" && $(INSTALL_DATA) "$(srcdir)/$$file" "$$to" || exit 1; \
+	done
+uninstall-local: uninstall-policy
+uninstall-policy:
+	rm -rf "$(DESTDIR)$(docdir)/policy"
 
 quickstart_programs = countersignd countersign-engine countersign-gateway countersign-worker countersignctl \
 	plugins/oidc.la plugins/totp.la plugins/misbehave.la
@@ -57,4 +96,4 @@ CLEANFILES += compile_commands.json
 clean-local: clean-asan
 clean-asan:
 	rm -rf asan-build
-.PHONY: quickstart-programs run check-asan tidy format clean-asan
+.PHONY: install-policy uninstall-policy quickstart-programs run check-asan tidy format clean-asan
