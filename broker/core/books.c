@@ -97,6 +97,7 @@ decide_capture(const struct asked *asked, const struct account *a, const struct 
 		d->detail = q.detail;
 		e = payment_event(d, &q, p, EVENT_DENIED, reason);
 		e->capture = *capture;
+		e->amount_minor = amount_minor;
 		return;
 	}
 	decision_set(d, REASON_ASKED);
@@ -156,7 +157,7 @@ decide_refund(const struct asked *asked, const struct account *a, const struct p
 	e->id = *refund;
 	/* What apply() needs to bring a payment back that had left the ring. */
 	if (p == old) {
-		e->flags = EVENT_FLAG_REVIVED;
+		e->flags |= EVENT_FLAG_REVIVED;
 		e->service = p->service;
 		e->content = (struct hash){{0}};
 		memcpy(e->content.b, p->content.b, sizeof(p->content.b));

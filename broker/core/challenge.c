@@ -107,6 +107,17 @@ answer_event(struct decision *d, struct inquiry *q, const struct challenge *c, c
 	return e;
 }
 
+/* Unlike a request's denial it names the challenge, and the factor that answered. */
+static void
+deny_answer(struct inquiry *q, const struct challenge *c, const struct factor *f, struct decision *d, enum reason reason)
+{
+	decision_deny(d, q, reason);
+	if (d->events_n == 0)
+		return;
+	d->events[0].challenge_no = c->no;
+	d->events[0].target_no = f->no;
+}
+
 static void
 wrong(struct inquiry *q, const struct challenge *c, const struct factor *f, struct decision *d)
 {
@@ -122,14 +133,14 @@ right(struct inquiry *q, const struct challenge *c, const struct factor *f, int6
 	struct event *e;
 
 	if (reason != REASON_NONE) {
-		decision_deny(d, q, reason);
+		deny_answer(q, c, f, d, reason);
 		return;
 	}
 	e = answer_event(d, q, c, f, EVENT_CHALLENGE_ANSWERED, complete ? REASON_COUNTERSIGNED : REASON_ASKED);
 	e->step = step;
 	e->content = c->content;
 	if (complete) {
-		e->flags = EVENT_FLAG_COMPLETE | (q->assumed ? EVENT_FLAG_ASSUMED : 0);
+		e->flags |= EVENT_FLAG_COMPLETE | (q->assumed ? EVENT_FLAG_ASSUMED : 0);
 		/* Kept until the time to redeem it is over. */
 		e->expires_ms = q->now_ms + q->asked->policy->redeem_ms + 1;
 	}
@@ -166,7 +177,7 @@ decide_answer(const struct asked *asked, const struct account *a, const struct a
 	reason = may_answer(&q, c, f, &until_ms);
 	if (reason != REASON_NONE) {
 		q.detail = (struct detail){.set = until_ms != 0, .until_ms = until_ms};
-		decision_deny(d, &q, reason);
+		deny_answer(&q, c, f, d, reason);
 		return;
 	}
 	/* A code whose step was used is as wrong as any other (RFC 6238, 5.2). */
@@ -207,7 +218,7 @@ decide_refuse(const struct asked *asked, const struct account *a, const struct i
 		e->challenge_no = c->no;
 		e->id = c->id;
 		e->payment = c->payment;
-		e->flags = report ? EVENT_FLAG_REPORT : 0;
+		e->flags |= report ? EVENT_FLAG_REPORT : 0;
 	}
 	if (report) {
 		e = decision_event(d, &q, EVENT_NOT_ME, REASON_NOT_ME);

@@ -109,7 +109,8 @@ enum event_type {
 	X(extra, ID, "extra")                 /* first half of the SHA-256 of the extra bytes */ \
 	X(notes, NUM, "notes")                /* mask of enum note: of the lines that let it through */ \
 	X(needs, NUM, "needs")                /* mask of enum need: counters beyond the usual ones to keep */ \
-	X(requires, NUM, "requires")          /* what the answers to a challenge must be */
+	X(requires, NUM, "requires")          /* what the answers to a challenge must be */ \
+	X(broker, NUM, "broker")              /* revision of the broker's own record that the decision saw */
 
 enum event_flag {
 	EVENT_FLAG_FIRST = 1 << 0,      /* first factor */
@@ -118,6 +119,7 @@ enum event_flag {
 	EVENT_FLAG_REPORT = 1 << 3,     /* "this was not me" */
 	EVENT_FLAG_ASSUMED = 1 << 4,    /* independence rests on the admin's word */
 	EVENT_FLAG_REVIVED = 1 << 5,    /* brings a payment back into the ring */
+	EVENT_FLAG_HTTPS = 1 << 6,      /* asked through the HTTPS door */
 };
 
 struct event {

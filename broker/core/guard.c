@@ -145,6 +145,8 @@ decision_event(struct decision *d, const struct inquiry *q, enum event_type type
 	*e = (struct event){.type = (uint16_t)type, .reason = (uint16_t)reason, .time_ms = q->now_ms};
 	e->service = q->asked->service;
 	e->policy = q->asked->policy->digest;
+	e->broker = (int64_t)q->asked->broker->revision;
+	e->flags = q->asked->door == DOOR_HTTPS ? EVENT_FLAG_HTTPS : 0;
 	if (q->link != NULL) {
 		e->link_no = q->link->no;
 		e->provider = q->link->provider;
@@ -170,6 +172,9 @@ decision_deny(struct decision *d, struct inquiry *q, enum reason reason)
 	e->session = r->session;
 	e->payment = r->payment;
 	e->payee = r->payee;
+	e->content = r->content;
+	/* What else the request named, so that it can be decided again. */
+	e->id = r->op == OP_SPEND ? r->allowance : r->challenge;
 	e->currency = r->currency;
 	e->amount_minor = r->amount_minor;
 	e->target_no = r->target_no;

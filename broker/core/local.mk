@@ -2,6 +2,7 @@
 noinst_LTLIBRARIES += libcore.la
 libcore_la_SOURCES = \
 	%reldir%/account.c %reldir%/account.h \
+	%reldir%/again.c %reldir%/again.h \
 	%reldir%/account_code.c %reldir%/codec.h \
 	%reldir%/apply.c %reldir%/apply_challenge.c %reldir%/apply_payment.c %reldir%/apply.h %reldir%/apply_internal.h \
 	%reldir%/books.c %reldir%/challenge.c %reldir%/decide.c %reldir%/decide.h %reldir%/guard.c \

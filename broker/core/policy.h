@@ -88,6 +88,7 @@ struct broker_provider {
 };
 
 struct broker_state {
+	uint64_t revision;        /* of the record that this is, for the events of what is decided on it */
 	bool frozen;
 	bool clock_ok;            /* wall clock and boot clock agree */
 	uint8_t providers_n;

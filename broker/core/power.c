@@ -61,7 +61,7 @@ enrol_event(struct inquiry *q, const struct enrolment *f, uint32_t challenge_no,
 	if (challenge_no != 0)
 		signed_by(e, a, challenge_no);
 	else
-		e->flags = EVENT_FLAG_FIRST;
+		e->flags |= EVENT_FLAG_FIRST;
 }
 
 void

@@ -133,6 +133,9 @@ put_own_id(struct json_writer *w, const struct engine *e, const struct event_row
 	enum id_kind kind = id_kind_of((enum event_type)row->event.type);
 
 	(void)e, (void)name;
+	/* A denial makes nothing: it names the mandate, or the countersignature, that was brought. */
+	if (row->event.type == EVENT_DENIED)
+		kind = row->event.op == OP_SPEND ? ID_ALLOWANCE : ID_CHALLENGE;
 	if (kind != ID__COUNT)
 		put_id(w, id_names[kind], kind, row, value);
 	else if (row->event.type == EVENT_PAYMENT_REFUNDED)
@@ -357,7 +360,7 @@ static void
 put_flags(struct json_writer *w, const struct engine *e, const struct event_row *row, const char *name,
     const void *value)
 {
-	static const char *const names[] = {"first", "capture", "complete", "report", "assumed", "revived"};
+	static const char *const names[] = {"first", "capture", "complete", "report", "assumed", "revived", "https"};
 
 	(void)e, (void)row;
 	json_key(w, view_str(name));

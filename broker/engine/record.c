@@ -211,6 +211,7 @@ publish(struct engine *e)
 	const struct entry *self = entry_of(&r->now, 0);
 	struct broker_state *b = &e->broker;
 
+	b->revision = r->revision;
 	b->frozen = self != NULL && self->frozen;
 	b->providers_n = 0;
 	for (uint16_t i = 0; i < p->providers_n; i++) {

@@ -2,7 +2,10 @@
 /* The account, the policy and the steps that the tests of the core share. */
 #include "tests/unit/core_fixture.h"
 
+#include <stdio.h>
+
 #include "broker/base/check.h"
+#include "broker/core/again.h"
 
 /* --- the policy --- */
 
@@ -208,6 +211,22 @@ event_round_trip(const struct event *e, struct event *back)
 	CHECK(first.len == second.len && memcmp(one, two, first.len) == 0);
 }
 
+/* The event says enough of what was asked: the same policy decides the same again. */
+static void
+check_again(struct fixture *f, const struct event *e)
+{
+	struct broker_state broker = f->broker;
+	struct again taken;
+
+	if (!decide_again(&f->policy, &broker, &f->account, e, &taken))
+		return;
+	if (again_differs(&taken))
+		fprintf(stderr, "%s %s: recorded %s, decided again %s\n", event_type_name((enum event_type)e->type),
+		    op_name(taken.op), reason_name((enum reason)taken.reason), reason_name((enum reason)taken.now.reason));
+	CHECK(!again_differs(&taken));
+	f->again++;
+}
+
 void
 fixture_commit(struct fixture *f)
 {
@@ -218,6 +237,7 @@ fixture_commit(struct fixture *f)
 		struct event e;
 
 		event_round_trip(&f->d.events[i], &e);
+		check_again(f, &e);
 		CHECK(apply(&f->account, &e, &f->left) == CS_OK);
 		f->applied++;
 		account_round_trip(f);

@@ -42,6 +42,7 @@ struct fixture {
 	uint32_t apple, google;	 /* serials of the two links */
 	struct id session;	 /* at the checkout, through Apple */
 	unsigned applied;	 /* events so far */
+	unsigned again;		 /* of them decided again, with the same outcome */
 };
 
 /* Policy and broker; the account is unknown. */

@@ -43,7 +43,7 @@ the_rule_holds_on_a_random_walk(void **state)
 {
 	static struct walk w;
 	struct seeded s = {{pick_seeded}, number_from("SEED", (uint64_t)time(NULL))};
-	uint64_t steps = number_from("STEPS", STEPS_USUAL);
+	uint64_t steps = number_from("STEPS", STEPS_USUAL), repeated = 0;
 
 	(void)state;
 	fprintf(stderr, "SEED=%llu\n", (unsigned long long)s.state);
@@ -51,11 +51,14 @@ the_rule_holds_on_a_random_walk(void **state)
 		if (i % STEPS_OF_AN_ACCOUNT == 0)
 			walk_begin(&w, &s.source);
 		walk_step(&w);
+		if (i % STEPS_OF_AN_ACCOUNT == STEPS_OF_AN_ACCOUNT - 1)
+			repeated += w.f.again;
 	}
-	fprintf(stderr, "permitted %u, captured %u, linked %u, enrolled %u\n", w.permitted,
-	    w.captured, w.linked, w.enrolled);
+	fprintf(stderr, "permitted %u, captured %u, linked %u, enrolled %u, decided again %llu\n",
+	    w.permitted, w.captured, w.linked, w.enrolled, (unsigned long long)repeated);
 	/* A walk that gets nowhere proves nothing. */
 	assert_true(w.permitted > steps / 500 && w.captured > steps / 10000);
+	assert_true(repeated > steps / 20);
 	assert_true(w.linked > steps / 10000 && w.enrolled > steps / 5000);
 }
 
