@@ -31,7 +31,7 @@ countersignd_CPPFLAGS = $(AM_CPPFLAGS) \
 	-DPLUGINDIR='"$(plugindir)"'
 countersignd_LDADD = librole.la libconfig.la libcore.la libbase.la
 
-dist_man_MANS += %reldir%/countersignd.8 %reldir%/countersign.conf.5
+dist_man_MANS += %reldir%/countersignd.8 %reldir%/countersign.conf.5 %reldir%/countersign-stack.5
 EXTRA_DIST += \
 	%reldir%/README.md \
 	packaging/examples/countersign.conf \
