@@ -305,6 +305,8 @@ ask_traced(void *ctx, const struct stack_line *line, enum reason *reason)
 	trace(q, 0, result, result == RESULT_SUCCESS ? REASON_NONE : *reason);
 	if (t != NULL && t->n > 0) {
 		t->steps[t->n - 1].line = line->number;
+		t->steps[t->n - 1].file = line->file;
+		t->steps[t->n - 1].index = line->index;
 		t->steps[t->n - 1].line_rule = line->rule;
 	}
 	return result;

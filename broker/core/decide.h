@@ -42,6 +42,7 @@ struct trace_step {
 	uint8_t file;             /* index of its file in the stack, of a line */
 	uint8_t note;             /* enum note, of a line */
 	uint16_t line;            /* number in its file */
+	uint16_t index;           /* of a line: its place in the stack as it was written; see stack_line.index */
 	uint16_t reason;
 	uint16_t currency;        /* of a limit, 0: a count */
 	int64_t limit, used;      /* of a limit or of a risk score; limit -1: neither */

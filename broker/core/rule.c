@@ -23,6 +23,7 @@ static const struct word rule_words[RULE__COUNT] = {
     [RULE_STEPUP] = WORD("stepup"),
     [RULE_PERMIT] = WORD("permit"),
     [RULE_DENY] = WORD("deny"),
+    [RULE_DEBUG] = WORD("debug"),
 };
 
 static const struct word kind_words[FACTOR__COUNT] = {
@@ -94,7 +95,7 @@ struct parse {
 static bool
 refuse(struct parse *p, const char *message, const char *mend)
 {
-	*p->err = (struct stack_error){p->at, message, mend};
+	*p->err = (struct stack_error){.arg = p->at, .message = message, .mend = mend};
 	return false;
 }
 
@@ -165,6 +166,18 @@ factors_value(struct parse *p, struct view value, void *to)
 	return true;
 }
 
+static bool
+result_value(struct parse *p, struct view value, void *to)
+{
+	enum result result = result_find(value);
+
+	if (result == RESULT__COUNT)
+		return refuse(p, "no such result",
+		    "the results are success, ignore, denied, exceeded, unverified, unavailable and error");
+	*(uint8_t *)to = (uint8_t)result;
+	return true;
+}
+
 /* A comma-separated list of kinds of factor, each once. */
 static bool
 kinds_value(struct parse *p, struct view value, void *to)
@@ -216,6 +229,7 @@ static const struct argument {
     ARGUMENT("count-month", RULE_LIMIT, count_month, count_value, LIMIT_ALL),
     ARGUMENT("any", RULE_STEPUP, kinds, kinds_value, STEPUP_ALL),
     ARGUMENT("factors", RULE_STEPUP, need, factors_value, STEPUP_ALL),
+    ARGUMENT("result", RULE_DEBUG, debug, result_value, "debug takes result=NAME"),
 #undef STEPUP_ALL
 #undef LIMIT_ALL
 #undef ARGUMENT
@@ -301,6 +315,8 @@ arguments_parse(struct parse *p, const struct stack_text *text)
 	if (p->line->rule == RULE_LIMIT && text->args_n == 0)
 		return refuse(
 		    p, "limit limits nothing", "write at least one limit, like per-payment=200CNY");
+	if (p->line->rule == RULE_DEBUG && text->args_n == 0)
+		return refuse(p, "debug has no result", "write the result that it gives: debug result=denied");
 	return true;
 }
 
@@ -316,10 +332,33 @@ name_parse(struct parse *p, const struct stack_text *text)
 	if (found < 0)
 		return refuse(p, "unknown rule", mend);
 	p->line->rule = (uint8_t)found;
+	if (found == RULE_DEBUG && !text->under_test)
+		return refuse(p, "debug is not for a configuration",
+		    "write a rule that asks something; debug is for: countersignctl stack run FILE");
 	if (found == RULE_ALLOWANCE && p->line->op != OP_SPEND)
 		return refuse(
 		    p, "an allowance covers payments only", "write it under the operation spend");
 	return true;
+}
+
+/* What is not written. */
+static void
+defaults_set(struct stack_line *line)
+{
+	switch ((enum rule)line->rule) {
+	case RULE_SESSION:
+		line->max_age_ms = -1;
+		break;
+	case RULE_LIMIT:
+		line->per_payment_minor = line->per_day_minor = line->per_month_minor = -1;
+		line->count_day = line->count_month = -1;
+		break;
+	case RULE_STEPUP:
+		line->need = 1;
+		break;
+	default:
+		break;
+	}
 }
 
 bool
@@ -327,5 +366,8 @@ rule_parse(struct stack_line *line, const struct stack_text *text, struct stack_
 {
 	struct parse p = {line, err, STACK_AT_RULE};
 
-	return name_parse(&p, text) && arguments_parse(&p, text);
+	if (!name_parse(&p, text))
+		return false;
+	defaults_set(line);
+	return arguments_parse(&p, text);
 }

@@ -47,6 +47,8 @@ enum result
 rule_ask(struct inquiry *q, const struct stack_line *line, enum reason *reason)
 {
 	*reason = REASON_STACK;
+	if (line->absent)
+		return RESULT_UNAVAILABLE;
 	switch ((enum rule)line->rule) {
 	case RULE_PROVIDER:
 		for (size_t i = 0; q->link != NULL && i < line->providers_n; i++) {
@@ -72,6 +74,8 @@ rule_ask(struct inquiry *q, const struct stack_line *line, enum reason *reason)
 		return RESULT_SUCCESS;
 	case RULE_DENY:
 		return RESULT_DENIED;
+	case RULE_DEBUG:
+		return (enum result)line->debug;
 	case RULE__COUNT:
 		break;
 	}

@@ -65,6 +65,15 @@ outcome_of(struct suppose *s)
 	return (enum outcome)d.outcome;
 }
 
+static const struct stack_line *
+compiled_line(const struct stack *stack, uint16_t index)
+{
+	for (size_t i = 0; i < stack->lines_n; i++)
+		if (stack->lines[i].index == index)
+			return &stack->lines[i];
+	return NULL;
+}
+
 /* The last line that said no decided: a stack ends at its first requisite failure, and runs on past others. */
 static void
 find_line(struct mend *m, const struct decision_trace *t)
@@ -79,7 +88,7 @@ find_line(struct mend *m, const struct decision_trace *t)
 		if (lines[i] == NULL || t->steps[i].reason != m->d->reason)
 			continue;
 		m->line = lines[i];
-		m->compiled = &m->s->rules->stacks[m->s->service->stack_index].lines[lines[i] - &c->lines[from->first_line]];
+		m->compiled = compiled_line(&m->s->rules->stacks[m->s->service->stack_index], t->steps[i].index);
 	}
 	if (m->line == NULL)
 		return;

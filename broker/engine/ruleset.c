@@ -52,7 +52,7 @@ compile_stack(struct config *c, const struct config_stack *from, struct stack *t
 		struct stack_text text = {.operation = view_str(line->operation.text),
 		    .control = view_str(line->control.text), .rule = view_str(line->rule.text), .args = args,
 		    .args_n = line->argument_count, .number = (uint16_t)line->operation.line,
-		    .provider_tag = provider_tag, .ctx = c};
+		    .provider_tag = provider_tag, .ctx = c, .file = line->file_index, .level = line->level};
 
 		for (uint16_t k = 0; k < line->argument_count; k++)
 			args[k] = view_str(line->arguments[k].text);

@@ -3,40 +3,20 @@
 #include "broker/engine/steps.h"
 
 #include <stdio.h>
-#include <strings.h>
 
 enum { STEP_TEXT_MAX = 256 };
 
 static const char *const rule_titles[13] = {"", "service", "account", "provider", "link", "session", "payment",
 	"payment id", "limits", "stack", "countersignature", "independence", "single use"};
 
-static bool
-is_line(const struct config_line *line, const struct trace_step *step, enum op op)
-{
-	return line->operation.line == step->line && strcmp(line->rule.text, rule_name((enum rule)step->line_rule)) == 0 &&
-	    strcasecmp(line->operation.text, op_name(op)) == 0;
-}
-
-/* A stack may be made of several files, so a number alone says little; but its lines ran in their order. */
 void
 steps_lines(const struct decision_trace *t, const struct steps_stack *s, const struct config_line *lines[TRACE_STEPS_MAX])
 {
-	uint32_t at = 0;
-
 	for (size_t i = 0; i < t->n; i++) {
 		const struct trace_step *step = &t->steps[i];
 
-		lines[i] = NULL;
-		if (step->rule != 0) {
-			at = 0; /* rule 9 ends a run */
-			continue;
-		}
-		while (s->config != NULL && at < s->stack->line_count && lines[i] == NULL) {
-			const struct config_line *line = &s->config->lines[s->stack->first_line + at++];
-
-			if (is_line(line, step, s->op))
-				lines[i] = line;
-		}
+		lines[i] = step->rule != 0 || s->config == NULL || step->index >= s->stack->line_count ? NULL :
+		    &s->config->lines[s->stack->first_line + step->index];
 	}
 }
 

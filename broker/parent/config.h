@@ -168,7 +168,10 @@ struct config_word {
 };
 
 struct config_line {
-	const char *file;          /* as shown to people */
+	const char *file;          /* as shown to people; files[file_index] of its stack */
+	uint8_t file_index;
+	uint8_t level;             /* of substacks, 0 outside */
+	const char *note;          /* its "#:" comment, or "" */
 	struct config_word operation, control, rule;
 	uint16_t argument_count;
 	struct config_word arguments[CONFIG_ARGUMENTS_MAX];

@@ -45,8 +45,10 @@ line_compile(struct reader *r, const struct config_line *line, struct stack *sta
 {
 	const struct config_word *const heads[] = {&line->operation, &line->control, &line->rule};
 	struct view args[CONFIG_ARGUMENTS_MAX];
-	struct stack_text text = {view_str(line->operation.text), view_str(line->control.text),
-		view_str(line->rule.text), args, line->argument_count, (uint16_t)line->operation.line, provider_tag, r->c};
+	struct stack_text text = {.operation = view_str(line->operation.text), .control = view_str(line->control.text),
+		.rule = view_str(line->rule.text), .args = args, .args_n = line->argument_count,
+		.number = (uint16_t)line->operation.line, .provider_tag = provider_tag, .ctx = r->c,
+		.file = line->file_index, .level = line->level};
 	const struct config_word *word;
 	struct stack_error err;
 

@@ -47,14 +47,14 @@ fixture_stack(
     struct fixture *f, struct stack *s, const char *op, const char *const *lines, size_t n)
 {
 	enum op which = op_find(view_str(op));
-	struct stack old = *s;
+	struct stack_line *from = &s->lines[s->first[which]];
 
 	(void)f;
-	s->lines_n = 0;
-	for (size_t i = 0; i < old.lines_n; i++) {
-		if (old.lines[i].op != which)
-			s->lines[s->lines_n++] = old.lines[i];
-	}
+	memmove(from, from + s->count[which], sizeof(*from) * (s->lines_n - s->first[which] - s->count[which]));
+	s->lines_n -= s->count[which];
+	for (int later = (int)which + 1; later < OP__COUNT; later++)
+		s->first[later] -= s->count[which];
+	s->count[which] = 0;
 	for (size_t i = 0; i < n; i++)
 		line_add(s, op, lines[i]);
 }

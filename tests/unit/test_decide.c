@@ -1167,8 +1167,7 @@ CASE(stack_missing)
 
 CASE(stack_empty)
 {
-	STACK(f, &f->checkout, "spend", "optional permit");
-	f->checkout.lines_n--;
+	fixture_stack(f, &f->checkout, "spend", NULL, 0);
 	do_spend(f, 1, 2000);
 }
 
