@@ -53,7 +53,7 @@ uninstall-policy:
 	rm -rf "$(DESTDIR)$(docdir)/policy"
 
 quickstart_programs = countersignd countersign-engine countersign-gateway countersign-worker countersignctl \
-	plugins/oidc.la plugins/totp.la plugins/misbehave.la
+	plugins/oidc.la plugins/totp.la plugins/webhook.la plugins/misbehave.la
 
 quickstart-programs: $(BUILT_SOURCES)
 	@$(MAKE) $(AM_MAKEFLAGS) $(quickstart_programs)

@@ -2,13 +2,17 @@
 /* HTTPS for plugins. This file alone touches libcurl. */
 #include "broker/worker/http.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <strings.h>
 
 #include <curl/curl.h>
 
 #include "broker/base/check.h"
 #include "broker/base/log.h"
+
+enum { HEADER_NAME_MAX = 64 };
 
 struct http {
 	CURL *easy;
@@ -183,6 +187,45 @@ add_header(struct curl_slist **list, const char *name, struct countersign_view v
 	return true;
 }
 
+/* Of names that no server, proxy or library gives a meaning of its own to: not Host, nor Content-Length. */
+static bool
+is_header_name(struct countersign_view name)
+{
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789-";
+
+	if (name.len > HEADER_NAME_MAX ||
+	    !((name.len > 8 && strncasecmp(name.data, "webhook-", 8) == 0) ||
+	        (name.len > 2 && strncasecmp(name.data, "x-", 2) == 0)))
+		return false;
+	for (size_t i = 0; i < name.len; i++)
+		if (memchr(letters, tolower((unsigned char)name.data[i]), sizeof(letters) - 1) == NULL)
+			return false;
+	return true;
+}
+
+/* Members that an older plugin's request does not have yet. */
+static bool
+add_more_headers(struct curl_slist **list, const struct countersign_http_request *request)
+{
+	char name[HEADER_NAME_MAX + 1];
+
+	if (!COUNTERSIGN_HAS(request, struct countersign_http_request, headers_count))
+		return true;
+	if (request->headers_count > COUNTERSIGN_HEADERS_MAX)
+		return false;
+	for (size_t i = 0; i < request->headers_count; i++) {
+		const struct countersign_header *h = &request->headers[i];
+
+		if (!is_header_name(h->name))
+			return false;
+		memcpy(name, h->name.data, h->name.len);
+		name[h->name.len] = '\0';
+		if (!add_header(list, name, h->value))
+			return false;
+	}
+	return true;
+}
+
 static void
 headers_free(struct curl_slist *list)
 {
@@ -281,7 +324,8 @@ http_perform(struct http *h, const struct countersign_http_request *request, int
 	}
 	if (url != NULL && is_allowed(h, url) && add_header(&headers, "Accept", request->accept) &&
 	    add_header(&headers, "Authorization", request->authorization) &&
-	    add_header(&headers, "Content-Type", request->content_type))
+	    add_header(&headers, "Content-Type", request->content_type) &&
+	    add_more_headers(&headers, request))
 		rc = perform(h, url, request, headers, timeout_ms, response);
 	headers_free(headers);
 	curl_url_cleanup(url);

@@ -152,6 +152,14 @@ enum countersign_log_level {
 	COUNTERSIGN_LOG_DEBUG = 3,
 };
 
+/* A header of a request beside those that have a member: its name begins with "webhook-" or "x-". */
+struct countersign_header {
+	struct countersign_view name;
+	struct countersign_view value;         /* absent or empty: not sent; never logged */
+};
+
+enum { COUNTERSIGN_HEADERS_MAX = 8 };
+
 /*
  * One HTTPS exchange. The host connects only to origins of the configuration (URL keys and `allow-
  * url`), checks the certificate against `ca-file` or the system's, follows no redirect, uses no
@@ -165,6 +173,8 @@ struct countersign_http_request {
 	struct countersign_view content_type;  /* of the body */
 	struct countersign_view body;          /* absent: GET; else POST; never logged */
 	int64_t timeout_ms;                    /* 0: what is left of the deadline; never more */
+	const struct countersign_header *headers;
+	size_t headers_count;                  /* at most COUNTERSIGN_HEADERS_MAX */
 };
 
 struct countersign_http_response {

@@ -123,6 +123,10 @@ unit_tests += %reldir%/test_varlink
 %canon_reldir%_test_varlink_SOURCES = %reldir%/test_varlink.c %reldir%/unit.h
 %canon_reldir%_test_varlink_LDADD = libbase.la $(CMOCKA_LIBS)
 
+unit_tests += %reldir%/test_webhook
+%canon_reldir%_test_webhook_SOURCES = %reldir%/test_webhook.c %reldir%/unit.h %reldir%/plugin_host.h
+%canon_reldir%_test_webhook_LDADD = libwebhook.la $(CMOCKA_LIBS)
+
 # Of the interfaces, and of the sources themselves.
 dist_check_SCRIPTS += %reldir%/test_interfaces.sh
 TESTS += %reldir%/test_interfaces.sh

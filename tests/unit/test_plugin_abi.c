@@ -43,6 +43,12 @@ PIN(countersign_http_request, authorization, 40);
 PIN(countersign_http_request, content_type, 56);
 PIN(countersign_http_request, body, 72);
 PIN(countersign_http_request, timeout_ms, 88);
+PIN(countersign_http_request, headers, 96);
+PIN(countersign_http_request, headers_count, 104);
+
+PIN(countersign_header, name, 0);
+PIN(countersign_header, value, 16);
+PIN_SIZE(countersign_header, 32);
 
 PIN(countersign_http_response, size, 0);
 PIN(countersign_http_response, status, 8);
@@ -248,6 +254,7 @@ PIN_VALUE(COUNTERSIGN_PLUGIN_ABI, 1);
 PIN_VALUE(COUNTERSIGN_STEPS_MAX, 4);
 PIN_VALUE(COUNTERSIGN_CLIENT_IDS_MAX, 16);
 PIN_VALUE(COUNTERSIGN_SCORE_MAX, 100);
+PIN_VALUE(COUNTERSIGN_HEADERS_MAX, 8);
 PIN_VALUE(COUNTERSIGN_REASON_MAX, 32);
 
 /* What the macro for appended members answers, at the boundary. */
