@@ -535,6 +535,28 @@ manual_sentences(struct buf *out, const char *text)
 	print_text(out, "\n");
 }
 
+/* Of the types that have them; every number that a user id may be needs no saying. */
+static void
+manual_bounds(struct buf *out, const struct option *o)
+{
+	static const struct option_type *const bounded[] = {&type_number, &type_count, &type_duration, &type_size};
+	const int64_t *const ends[] = {&o->min, &o->max};
+	bool has = false;
+
+	for (size_t i = 0; i < sizeof(bounded) / sizeof(bounded[0]); i++)
+		has = has || o->type == bounded[i];
+	has = has && (o->type != &type_number || o->max < UINT32_MAX - 1);
+	for (size_t i = o->min == 0 ? 1 : 0; has && i < 2; i++) {
+		print_text(out, i == 0 ? "At least" : o->min == 0 ? "At most" : "and at most");
+		print_text(out, "\n.Li");
+		if (o->type == &type_number || o->type == &type_count)
+			print_number(out, *ends[i]);
+		else
+			(void)o->type->print(out, o, NULL, ends[i]);
+		print_text(out, i == 0 ? "\n" : " .\n");
+	}
+}
+
 static void
 manual_block(struct buf *out, const struct block *block)
 {
@@ -548,6 +570,7 @@ manual_block(struct buf *out, const struct block *block)
 		print_text(out, o->argument == NULL ? o->type->argument : o->argument);
 		print_text(out, "\n");
 		manual_sentences(out, o->help);
+		manual_bounds(out, o);
 		if (o->preset != NULL && o->type != &type_block) {
 			print_text(out, "Default:\n.Li ");
 			print_text(out, o->preset[0] == '"' ? "" : o->preset);

@@ -34,7 +34,11 @@ def test_every_exit_code(source, manual):
     assert set(re.findall(r"CTL_[A-Z_]+ = (\d)", header)) == set(re.findall(r"^\.It (\d)", manual, flags=re.M))
 
 
-@pytest.mark.parametrize("page", ["broker/ctl/countersignctl.8", "broker/client/libcountersign.3"])
+PAGES = ["broker/ctl/countersignctl.8", "broker/client/libcountersign.3", "broker/parent/countersignd.8",
+         "broker/parent/countersign.conf.5", "broker/parent/countersign-stack.5"]
+
+
+@pytest.mark.parametrize("page", PAGES)
 def test_it_is_sound_mdoc(source, page):
     try:
         done = subprocess.run(["mandoc", "-T", "lint", "-W", "warning", source / page], capture_output=True, text=True)
