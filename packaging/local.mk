@@ -40,7 +40,7 @@ policy_files = \
 	%reldir%/policy/rbi-emandate/services/rbi-emandate \
 	%reldir%/policy/rbi-emandate/services/rbi-emandate-lakh \
 	%reldir%/policy/rbi-emandate/vectors
-EXTRA_DIST += $(policy_files)
+EXTRA_DIST += $(policy_files) doc/from-pam.md
 
 install-data-local: install-policy
 install-policy:
@@ -48,9 +48,10 @@ install-policy:
 		to="$(DESTDIR)$(docdir)/$${file#packaging/}"; \
 		$(MKDIR_P) "$$(dirname "$$to")" && $(INSTALL_DATA) "$(srcdir)/$$file" "$$to" || exit 1; \
 	done
+	@$(INSTALL_DATA) "$(srcdir)/doc/from-pam.md" "$(DESTDIR)$(docdir)/from-pam.md"
 uninstall-local: uninstall-policy
 uninstall-policy:
-	rm -rf "$(DESTDIR)$(docdir)/policy"
+	rm -rf "$(DESTDIR)$(docdir)/policy" "$(DESTDIR)$(docdir)/from-pam.md"
 
 quickstart_programs = countersignd countersign-engine countersign-gateway countersign-worker countersignctl \
 	plugins/oidc.la plugins/totp.la plugins/webhook.la plugins/misbehave.la
