@@ -149,11 +149,16 @@ decide_again(const struct policy *policy, struct broker_state *broker, const str
 {
 	struct asked asked = {.policy = policy, .broker = broker, .service = e->service, .now_ms = e->time_ms,
 	    .door = (e->flags & EVENT_FLAG_HTTPS) != 0 ? DOOR_HTTPS : DOOR_UNIX};
+	struct evidence evidence[2] = {
+	    {e->risk, e->risk != 0, (uint8_t)(e->risk_score - 1)},
+	    {e->other_risk, e->other_risk != 0, (uint8_t)(e->other_risk_score - 1)}};
 	enum way way = way_of(e);
 	bool done = true;
 
 	if (way == WAY_NONE)
 		return false;
+	asked.evidence = evidence;
+	asked.evidence_n = (size_t)(e->risk != 0) + (e->other_risk != 0);
 	broker->clock_ok = e->reason != REASON_CLOCK;
 	out->op = known_op(e) ? (enum op)e->op : OP_SPEND;
 	out->capture = way == WAY_CAPTURE;

@@ -110,7 +110,11 @@ enum event_type {
 	X(notes, NUM, "notes")                /* mask of enum note: of the lines that let it through */ \
 	X(needs, NUM, "needs")                /* mask of enum need: counters beyond the usual ones to keep */ \
 	X(requires, NUM, "requires")          /* what the answers to a challenge must be */ \
-	X(broker, NUM, "broker")              /* revision of the broker's own record that the decision saw */
+	X(broker, NUM, "broker")              /* revision of the broker's own record that the decision saw */ \
+	X(risk, U64, "risk")                  /* risk instances that answered in time; of more than two, the first two */ \
+	X(risk_score, NUM, "risk_score")      /* plus one */ \
+	X(other_risk, U64, "other_risk") \
+	X(other_risk_score, NUM, "other_risk_score")
 
 enum event_flag {
 	EVENT_FLAG_FIRST = 1 << 0,      /* first factor */

@@ -136,6 +136,25 @@ decision_set(struct decision *d, enum reason reason)
 	d->reason = (uint8_t)reason;
 }
 
+/* What was said of the request, so that it can be decided again. */
+static void
+note_evidence(const struct asked *asked, struct event *e)
+{
+	for (size_t i = 0; i < asked->evidence_n; i++) {
+		const struct evidence *v = &asked->evidence[i];
+
+		if (!v->answered)
+			continue;
+		if (e->risk == 0) {
+			e->risk = v->plugin;
+			e->risk_score = v->score + 1;
+		} else if (e->other_risk == 0) {
+			e->other_risk = v->plugin;
+			e->other_risk_score = v->score + 1;
+		}
+	}
+}
+
 struct event *
 decision_event(struct decision *d, const struct inquiry *q, enum event_type type, enum reason reason)
 {
@@ -145,6 +164,7 @@ decision_event(struct decision *d, const struct inquiry *q, enum event_type type
 	*e = (struct event){.type = (uint16_t)type, .reason = (uint16_t)reason, .time_ms = q->now_ms};
 	e->service = q->asked->service;
 	e->policy = q->asked->policy->digest;
+	note_evidence(q->asked, e);
 	e->broker = (int64_t)q->asked->broker->revision;
 	e->flags = q->asked->door == DOOR_HTTPS ? EVENT_FLAG_HTTPS : 0;
 	if (q->link != NULL) {

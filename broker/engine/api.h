@@ -80,6 +80,9 @@ void lookup_by_account(struct call *call);
 void accounts_get(struct call *call);
 void accounts_report_not_me(struct call *call);
 void accounts_close(struct call *call);
+/* admin_log.c */
+void admin_log(struct call *call);
+
 /* events.c */
 void events_watch(struct call *call);
 void admin_events(struct call *call);

@@ -4,6 +4,7 @@ libengine_la_SOURCES = \
 	%reldir%/accounts.c \
 	%reldir%/admin.c %reldir%/admin.h \
 	%reldir%/admin_explain.c \
+	%reldir%/admin_log.c \
 	%reldir%/admin_status.c \
 	%reldir%/admin_things.c \
 	%reldir%/allowances.c \
@@ -31,6 +32,7 @@ libengine_la_SOURCES = \
 	%reldir%/proof.c %reldir%/proof.h \
 	%reldir%/receipt.c %reldir%/receipt.h \
 	%reldir%/record.c %reldir%/record.h \
+	%reldir%/record_state.c %reldir%/record_state.h \
 	%reldir%/ruleset.c \
 	%reldir%/service.c \
 	%reldir%/sessions.c %reldir%/sessions.h \

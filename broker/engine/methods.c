@@ -12,6 +12,7 @@ static const struct method methods[] = {
 	{"org.countersign.Admin.Factor", admin_factor, FOR_ADMIN, 0, false},
 	{"org.countersign.Admin.Freeze", admin_freeze, FOR_ADMIN, 0, false},
 	{"org.countersign.Admin.Link", admin_link, FOR_ADMIN, 0, false},
+	{"org.countersign.Admin.Log", admin_log, FOR_ADMIN, 0, false},
 	{"org.countersign.Admin.Providers", admin_providers, FOR_ADMIN, 0, false},
 	{"org.countersign.Admin.Reload", admin_reload, FOR_ADMIN, 0, false},
 	{"org.countersign.Admin.SetLimit", admin_set_limit, FOR_ADMIN, 0, false},

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The broker's own record as a value: its encoding, what its events do to it, and what decisions see of it. */
+#include "broker/engine/record_state.h"
+
+#include <string.h>
+
+#include "broker/base/bytes.h"
+#include "broker/base/check.h"
+#include "broker/engine/keyring.h"
+
+enum { RECORD_VERSION = 1 };
+
+struct record_entry *
+record_entry_of(const struct record_state *s, uint64_t tag)
+{
+	for (uint16_t i = 0; i < s->n; i++) {
+		if (s->entries[i].tag == tag)
+			return (struct record_entry *)&s->entries[i];
+	}
+	return NULL;
+}
+
+void
+record_state_encode(const struct record_state *s, struct buf *out)
+{
+	buf_put_u8(out, RECORD_VERSION);
+	buf_put(out, s->chain.b, sizeof(s->chain.b));
+	buf_put_svar(out, s->time_ms);
+	buf_put_var(out, s->n);
+	for (uint16_t i = 0; i < s->n; i++) {
+		const struct record_entry *e = &s->entries[i];
+
+		buf_put_u64(out, e->tag);
+		buf_put(out, e->pin.b, sizeof(e->pin.b));
+		buf_put_u8(out, e->frozen);
+		buf_put_svar(out, e->since_ms);
+		buf_put_svar(out, e->sessions_since_ms);
+		buf_put_u8(out, e->limits_n);
+		for (uint8_t k = 0; k < e->limits_n; k++) {
+			const struct policy_limit *l = &e->limits[k];
+			const int64_t v[6] = {l->currency, l->per_payment_minor, l->per_day_minor, l->per_month_minor,
+			    l->count_day, l->count_month};
+
+			for (int j = 0; j < 6; j++)
+				buf_put_svar(out, v[j]);
+		}
+	}
+}
+
+enum cs_err
+record_state_decode(struct view bytes, struct record_state *s)
+{
+	struct cursor c = cursor_over(bytes.data, bytes.len);
+	uint8_t version = cursor_u8(&c);
+
+	*s = (struct record_state){0};
+	if (bytes.len == 0)
+		return CS_OK;
+	if (version != RECORD_VERSION)
+		return version > RECORD_VERSION ? CS_ERR_VERSION : CS_ERR_CORRUPT;
+	cursor_get(&c, s->chain.b, sizeof(s->chain.b));
+	s->time_ms = cursor_svar(&c);
+	uint64_t n = cursor_var(&c);
+	if (n > sizeof(s->entries) / sizeof(s->entries[0]))
+		return CS_ERR_CORRUPT;
+	for (s->n = 0; s->n < n && !c.bad; s->n++) {
+		struct record_entry *e = &s->entries[s->n];
+
+		e->tag = cursor_u64(&c);
+		cursor_get(&c, e->pin.b, sizeof(e->pin.b));
+		e->frozen = cursor_u8(&c);
+		e->since_ms = cursor_svar(&c);
+		e->sessions_since_ms = cursor_svar(&c);
+		uint8_t limits = cursor_u8(&c);
+		if (limits > POLICY_LIMITS_MAX || e->frozen > 1)
+			return CS_ERR_CORRUPT;
+		for (e->limits_n = 0; e->limits_n < limits; e->limits_n++) {
+			struct policy_limit *l = &e->limits[e->limits_n];
+
+			l->currency = (uint16_t)cursor_svar(&c);
+			l->per_payment_minor = cursor_svar(&c);
+			l->per_day_minor = cursor_svar(&c);
+			l->per_month_minor = cursor_svar(&c);
+			l->count_day = cursor_svar(&c);
+			l->count_month = cursor_svar(&c);
+		}
+	}
+	return c.bad || cursor_left(&c) != 0 ? CS_ERR_CORRUPT : CS_OK;
+}
+
+static bool
+set_limit(struct record_entry *e, const struct event *ev)
+{
+	struct policy_limit to = {(uint16_t)ev->currency, ev->per_payment_minor - 1, ev->per_day_minor - 1,
+	    ev->per_month_minor - 1, ev->count_day - 1, ev->count_month - 1};
+
+	for (uint8_t i = 0; i < e->limits_n; i++) {
+		if (e->limits[i].currency == to.currency) {
+			e->limits[i] = to;
+			return true;
+		}
+	}
+	if (e->limits_n == POLICY_LIMITS_MAX)
+		return false;
+	e->limits[e->limits_n++] = to;
+	return true;
+}
+
+bool
+record_state_apply(struct record_state *s, const struct event *ev)
+{
+	struct record_entry *e = record_entry_of(s, ev->provider);
+	bool about = ev->type == EVENT_PROVIDER_PINNED || ev->type == EVENT_PROVIDER_FROZEN ||
+	    ev->type == EVENT_PROVIDER_THAWED || ev->type == EVENT_PROVIDER_LIMIT || ev->type == EVENT_BROKER_FROZEN ||
+	    ev->type == EVENT_BROKER_THAWED;
+
+	s->time_ms = ev->time_ms;
+	if (!about)
+		return true;
+	if (e == NULL) {
+		if (s->n == sizeof(s->entries) / sizeof(s->entries[0]))
+			return false;
+		e = &s->entries[s->n++];
+		*e = (struct record_entry){.tag = ev->provider};
+	}
+	switch (ev->type) {
+	case EVENT_PROVIDER_PINNED:
+		e->pin = ev->id;
+		return true;
+	case EVENT_PROVIDER_FROZEN:
+	case EVENT_BROKER_FROZEN:
+		e->frozen = 1;
+		e->since_ms = e->sessions_since_ms = ev->time_ms;
+		return true;
+	case EVENT_PROVIDER_THAWED:
+	case EVENT_BROKER_THAWED:
+		e->frozen = 0;
+		return true;
+	default:
+		return set_limit(e, ev);
+	}
+}
+
+void
+record_state_publish(const struct record_state *s, uint64_t revision, const struct policy *p, const struct id *pins,
+    struct broker_state *b)
+{
+	const struct record_entry *self = record_entry_of(s, 0);
+
+	b->revision = revision;
+	b->frozen = self != NULL && self->frozen;
+	b->providers_n = 0;
+	for (uint16_t i = 0; i < p->providers_n; i++) {
+		const struct record_entry *en = record_entry_of(s, p->providers[i].tag);
+		struct broker_provider *to = &b->providers[b->providers_n++];
+
+		*to = (struct broker_provider){.tag = p->providers[i].tag, .enabled = true, .fresh = true,
+		    .pinned = en != NULL && id_equal(&en->pin, &pins[i]), .frozen = en == NULL || en->frozen};
+		if (en == NULL)
+			continue;
+		to->sessions_since_ms = en->sessions_since_ms;
+		to->limits_n = en->limits_n;
+		memcpy(to->limits, en->limits, sizeof(to->limits));
+	}
+}
+
+/* A digest of what makes a provider the one that it is: its plugin, its issuer and its aliases, its client ids. */
+static struct id
+pin_of(const struct config *c, uint16_t index)
+{
+	const struct config_provider *p = &c->providers[index];
+	struct bytes text;
+	struct hash h;
+	struct id id;
+
+	bytes_init(&text, 64 * 1024);
+	buf_put_lv(&text.buf, view_str(p->plugin));
+	for (uint16_t i = 0; i < p->setting_count; i++) {
+		if (strcmp(p->settings[i].name, "issuer") != 0 && strcmp(p->settings[i].name, "issuer-alias") != 0)
+			continue;
+		buf_put_lv(&text.buf, view_str(p->settings[i].name));
+		for (uint16_t k = 0; k < p->settings[i].value_count; k++)
+			buf_put_lv(&text.buf, view_str(p->settings[i].values[k]));
+	}
+	for (uint16_t i = 0; i < c->service_count; i++) {
+		for (uint16_t k = 0; k < c->services[i].client_count; k++) {
+			if (c->services[i].clients[k].provider_index == index) {
+				buf_put_lv(&text.buf, view_str(c->services[i].name));
+				buf_put_lv(&text.buf, view_str(c->services[i].clients[k].id));
+			}
+		}
+	}
+	sha256(buf_view(&text.buf), &h);
+	memcpy(id.b, h.b, sizeof(id.b));
+	bytes_clear(&text);
+	return id;
+}
+
+void
+record_pins(const struct config *c, struct id pins[POLICY_PROVIDERS_MAX])
+{
+	for (uint16_t i = 0; i < c->provider_count; i++)
+		pins[i] = pin_of(c, i);
+}
