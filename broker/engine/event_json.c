@@ -387,6 +387,33 @@ put_notes(struct json_writer *w, const struct engine *e, const struct event_row 
 	json_array_end(w);
 }
 
+/* The instance's name; a tag where the configuration has it no more. */
+static void
+put_risk(struct json_writer *w, const struct engine *e, const struct event_row *row, const char *name,
+    const void *value)
+{
+	const struct config *c = e->rules->config;
+	uint64_t tag;
+
+	(void)row;
+	memcpy(&tag, value, sizeof(tag));
+	for (uint16_t i = 0; i < c->risk_count; i++) {
+		if (name_tag(view_str(c->risks[i].name)) == tag) {
+			json_member_str(w, name, view_str(c->risks[i].name));
+			return;
+		}
+	}
+	put_hex(w, name, value, sizeof(tag));
+}
+
+static void
+put_score(struct json_writer *w, const struct engine *e, const struct event_row *row, const char *name,
+    const void *value)
+{
+	(void)e, (void)row;
+	json_member_int(w, name, number(value) - 1);
+}
+
 /* Fields that are more than a number or a digest. The service's name stands in the event itself. */
 static const struct {
 	const char *name;
@@ -401,7 +428,8 @@ static const struct {
 	{"expires_ms", put_time}, {"auth_ms", put_time}, {"per_payment", put_bound}, {"per_day", put_bound},
 	{"per_month", put_bound}, {"total", put_amount}, {"count_day", put_count_bound},
 	{"count_month", put_count_bound}, {"seen_day", put_amount}, {"seen_month", put_amount}, {"flags", put_flags},
-	{"extra", put_digest}, {"notes", put_notes},
+	{"extra", put_digest}, {"risk", put_risk}, {"other_risk", put_risk}, {"risk_score", put_score},
+	{"other_risk_score", put_score}, {"notes", put_notes},
 };
 
 static void
