@@ -96,7 +96,50 @@ struct counter *
 account_counter(const struct account *a, const struct id *subject, uint16_t currency)
 {
 	FIND(a->counters, a->counters_n,
-	    a->counters[i].currency == currency && id_equal(&a->counters[i].subject, subject));
+	    a->counters[i].currency == currency && a->counters[i].kind == COUNTER_DAYS &&
+		a->counters[i].of == COUNTER_OF_SUBJECT &&
+		id_equal(&a->counters[i].subject, subject));
+}
+
+/* The raise that waits, or has come, beside a limit in force. */
+static const struct limit *
+raise_of(const struct account *a, const struct limit *l)
+{
+	for (size_t i = 0; i < a->limits_n; i++) {
+		const struct limit *r = &a->limits[i];
+
+		if (r->effective_ms != 0 && r->link_no == l->link_no &&
+		    r->currency == l->currency && r->author == l->author)
+			return r;
+	}
+	return NULL;
+}
+
+bool
+account_limit_binds(const struct account *a, const struct limit *l, int64_t now_ms)
+{
+	const struct limit *r;
+
+	if (l->effective_ms != 0)
+		return l->effective_ms <= now_ms;
+	r = raise_of(a, l);
+	return r == NULL || r->effective_ms > now_ms;
+}
+
+bool
+account_wide(const struct account *a)
+{
+	uint32_t wide = 0;
+
+	for (size_t i = 0; i < a->counters_n; i++)
+		wide |= a->counters[i].kind | a->counters[i].of;
+	for (size_t i = 0; i < a->payments_n; i++)
+		wide |= a->payments[i].needs;
+	for (size_t i = 0; i < a->limits_n; i++)
+		wide |= a->limits[i].effective_ms != 0;
+	for (size_t i = 0; i < a->challenges_n; i++)
+		wide |= a->challenges[i].requires[0].any;
+	return wide != 0;
 }
 
 size_t
@@ -238,6 +281,25 @@ allowances_valid(const struct account *a)
 	return true;
 }
 
+/* Dense, and each within its bounds. */
+static bool
+requires_valid(const struct requirement r[REQUIREMENTS_MAX])
+{
+	static const struct requirement none;
+
+	for (size_t i = 0; i < REQUIREMENTS_MAX; i++) {
+		if (r[i].any == 0 ? memcmp(&r[i], &none, sizeof(none)) != 0
+				  : r[i].any > FACTOR_KINDS_ALL || r[i].all > FACTOR_KINDS_ALL ||
+					(r[i].need & 0x0f) < 1 ||
+					(r[i].need & 0x0f) > CHALLENGE_FACTORS_MAX ||
+					r[i].need >> 4 > CHALLENGE_FACTORS_MAX)
+			return false;
+		if (i > 0 && r[i].any != 0 && r[i - 1].any == 0)
+			return false;
+	}
+	return true;
+}
+
 static bool
 challenges_valid(const struct account *a)
 {
@@ -250,6 +312,8 @@ challenges_valid(const struct account *a)
 		    c->opened_ms < 0 || c->expires_ms < 0 || c->done_ms < 0 ||
 		    !nos_known(a, c->factors) || !no_known(a, c->link_no) ||
 		    !no_known(a, c->target_no))
+			return false;
+		if (!requires_valid(c->requires))
 			return false;
 		for (size_t j = 0; j < i; j++) {
 			if (a->challenges[j].no == c->no)
@@ -294,15 +358,34 @@ payments_valid(const struct account *a)
 	return holds <= ACCOUNT_HOLDS_MAX;
 }
 
+/* Entry i is the first of its kind, owner and currency. Hours take several slots. */
+static bool
+counter_new(const struct account *a, size_t i)
+{
+	const struct counter *c = &a->counters[i];
+
+	for (size_t j = 0; j < i; j++) {
+		const struct counter *d = &a->counters[j];
+
+		if (d->currency == c->currency && d->kind == c->kind && d->of == c->of &&
+		    c->kind != COUNTER_HOURS && id_equal(&d->subject, &c->subject))
+			return false;
+	}
+	return true;
+}
+
 static bool
 counters_valid(const struct account *a)
 {
 	for (size_t i = 0; i < a->counters_n; i++) {
 		const struct counter *c = &a->counters[i];
 
-		if (account_counter(a, &c->subject, c->currency) != c || c->day_minor < 0 ||
-		    c->month_minor < 0 ||
-		    (c->currency != CURRENCY_NONE && currency_get(c->currency) == NULL))
+		if (c->kind >= COUNTER__KINDS || c->of > COUNTER_OF_PAYEE || c->day_minor < 0 ||
+		    c->month_minor < 0 || !counter_new(a, i))
+			return false;
+		if (c->currency == CURRENCY_NONE ? c->kind != COUNTER_KNOWN &&
+						       (c->kind != COUNTER_DAYS || c->of != 0)
+						 : currency_get(c->currency) == NULL)
 			return false;
 	}
 	return true;
@@ -318,7 +401,8 @@ limits_valid(const struct account *a)
 		    l->count_month < -1 || !limit_minor_valid(l->per_payment_minor) ||
 		    !limit_minor_valid(l->per_day_minor) ||
 		    !limit_minor_valid(l->per_month_minor) ||
-		    (l->currency != CURRENCY_NONE && currency_get(l->currency) == NULL))
+		    (l->currency != CURRENCY_NONE && currency_get(l->currency) == NULL) ||
+		    l->effective_ms < 0)
 			return false;
 	}
 	for (size_t i = 0; i < a->freezes_n; i++) {

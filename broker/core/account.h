@@ -99,6 +99,18 @@ enum challenge_state {
 	CHALLENGE__STATES
 };
 
+/*
+ * What one executed line `stepup` asks of the factors that answer. The answer decides nothing by meeting it: the stack is
+ * asked again with the factors that were really used. It says who is asked, and when there is enough to ask again.
+ */
+enum { REQUIREMENTS_MAX = 2 };
+
+struct requirement {
+	uint8_t any;               /* mask of the kinds that count; 0: there is no requirement here */
+	uint8_t all;               /* mask of kinds of which there must be one each */
+	uint8_t need;              /* distinct factors, low four bits; distinct categories, high four */
+};
+
 struct challenge {
 	struct id id;
 	struct hash content;       /* of everything that the card shows, and of what it is for */
@@ -112,6 +124,7 @@ struct challenge {
 	uint8_t kinds;             /* mask of factor kinds that may answer */
 	uint8_t need;              /* how many distinct factors */
 	uint8_t wrong;             /* wrong answers to it */
+	struct requirement requires[REQUIREMENTS_MAX]; /* what the answers must be together; unused ones are zero */
 	int64_t opened_ms, expires_ms, done_ms;
 	uint32_t factors[CHALLENGE_FACTORS_MAX]; /* that answered rightly so far */
 };
@@ -129,6 +142,7 @@ struct payment {
 	uint32_t allowance_no;     /* that it debited, or 0 */
 	uint16_t currency;
 	uint8_t state, basis;
+	uint16_t needs;            /* mask of enum need: where it was counted beyond the usual counters */
 	int64_t amount_minor;      /* as permitted */
 	int64_t captured_minor;
 	int64_t refunded_minor;
@@ -142,16 +156,43 @@ struct refund {
 };
 
 /*
+ * What a slot counts. Days are kept always, in one slot a subject and currency, with the counts of payments in a slot of
+ * CURRENCY_NONE. The others are kept only where a stack asks for them (enum need), with sum and count in one slot.
+ */
+enum counter_kind {
+	COUNTER_DAYS,              /* the running day and month */
+	COUNTER_YEAR,              /* `day` is the year */
+	COUNTER_TOTAL,             /* ever */
+	COUNTER_HOURS,             /* two hours: `day` and `month` are hours since 1970 in UTC; several slots make 24 h */
+	COUNTER_STEPUP,            /* since the account's last countersigned payment, at `month_minor` */
+	COUNTER_KNOWN,             /* a payee that was paid, last on `day`; sums are zero */
+	COUNTER__KINDS
+};
+
+/* Whose spending: one subject's (zero: the whole account's), or the account's at one payee. */
+enum counter_of { COUNTER_OF_SUBJECT, COUNTER_OF_PAYEE };
+
+/*
  * What was spent in the running day and month by one subject (or, with subject zero, by the whole account), in one
  * currency (or, with CURRENCY_NONE, counted over all). It follows the subject, not the link: unlinking resets nothing.
  */
 struct counter {
-	struct id subject;
+	struct id subject;         /* or the payee's digest */
 	uint16_t currency;
+	uint8_t kind, of;          /* enum counter_kind, counter_of */
 	int32_t day, month;        /* numbers of the window that the sums belong to */
 	int64_t day_minor, month_minor;
 	uint32_t day_count, month_count;
 };
+
+/* Bits of a mask: which counters a stack needs beyond the days of subject and account. */
+enum need_scope { NEED_OF_ACCOUNT, NEED_OF_LINK, NEED_OF_PAYEE, NEED_OF__COUNT };
+
+#define NEED(scope, kind) (UINT32_C(1) << ((scope) * COUNTER_KNOWN + (kind)))
+#define NEED_KNOWN (UINT32_C(1) << (NEED_OF__COUNT * COUNTER_KNOWN))
+#define NEEDS_ALL ((NEED_KNOWN << 1) - 1)
+
+_Static_assert(NEEDS_ALL <= UINT16_MAX, "a payment remembers where it was counted");
 
 /* -1: no limit of this sort at this level. */
 struct limit {
@@ -159,7 +200,9 @@ struct limit {
 	uint16_t currency;
 	uint8_t author;
 	int64_t per_payment_minor, per_day_minor, per_month_minor;
-	int64_t count_day, count_month;
+	int32_t count_day, count_month;
+	/* 0: in force. Else a raise that binds from then on, in the place of the smaller one that stands beside it. */
+	int64_t effective_ms;
 };
 
 struct freeze {
@@ -209,7 +252,10 @@ struct allowance *account_allowance_by_no(const struct account *a, uint32_t no);
 struct challenge *account_challenge(const struct account *a, const struct id *id);
 struct payment *account_payment(const struct account *a, const struct id *id);
 struct refund *account_refund(const struct account *a, const struct id *id);
+/* Of days. */
 struct counter *account_counter(const struct account *a, const struct id *subject, uint16_t currency);
+/* Whether this one stands for the level now: not a raise that waits, nor what a raise has taken the place of. */
+bool account_limit_binds(const struct account *a, const struct limit *l, int64_t now_ms);
 
 /* Open holds; for the cap of 64. */
 size_t account_holds(const struct account *a);
@@ -226,6 +272,12 @@ bool payment_valid(const struct payment *p);
 
 /* No encoding is longer; see the proof in account_code.c. */
 enum { ACCOUNT_BYTES_MAX = 36 * 1024, PAYMENT_BYTES_MAX = 256 };
+
+/*
+ * Whether it holds anything that the first version of the encoding has no place for. Accounts that do not are written in
+ * that version, and so stay as small.
+ */
+bool account_wide(const struct account *a);
 
 /* One encoding, versioned; see account_code.c. The revision and the checksum are the store's. */
 void account_encode(const struct account *a, struct buf *out);

@@ -19,8 +19,13 @@
 #include "broker/core/codec.h"
 #include "broker/core/money.h"
 
+/*
+ * Version 2 has what stacks with wider limits need: the kinds of counters, where a payment was counted, what a challenge
+ * requires, and raises that wait. What holds none of it is written as version 1, and version 2 is refused for it.
+ */
 enum {
-	ACCOUNT_VERSION = 1,
+	ACCOUNT_VERSION_NARROW = 1,
+	ACCOUNT_VERSION_WIDE = 2,
 	PAYMENT_VERSION = 1,
 	TAGS_SEEN_MAX = 16,
 	SUBJECT_RAW = ACCOUNT_LINKS_MAX + 1
@@ -42,6 +47,7 @@ struct walk {
 	uint8_t links_n;
 	uint64_t tags[TAGS_SEEN_MAX];
 	const struct link *links;
+	bool wide;             /* version 2; a constant where it counts */
 };
 
 /* A time of an entry, near to the one before it. */
@@ -220,6 +226,34 @@ code_captured(struct walk *w, enum codec_mode mode, int64_t amount, int64_t *cap
 	}
 }
 
+/* How many there are, then each. */
+CODEC_INLINE void
+code_requires(struct walk *w, enum codec_mode mode, struct requirement r[REQUIREMENTS_MAX])
+{
+	uint8_t n = 0;
+
+	if (!w->wide) {
+		if (mode == CODEC_READ)
+			memset(r, 0, REQUIREMENTS_MAX * sizeof(*r));
+		return;
+	}
+	while (mode == CODEC_WRITE && n < REQUIREMENTS_MAX && r[n].any != 0)
+		n++;
+	code_u8(&w->c, mode, &n);
+	if (n > REQUIREMENTS_MAX) {
+		w->c.bad = true;
+		n = 0;
+	}
+	for (uint8_t i = 0; i < n; i++) {
+		code_u8(&w->c, mode, &r[i].any);
+		code_u8(&w->c, mode, &r[i].all);
+		code_u8(&w->c, mode, &r[i].need);
+		w->c.bad |= r[i].any == 0;
+	}
+	if (mode == CODEC_READ)
+		memset(r + n, 0, (size_t)(REQUIREMENTS_MAX - n) * sizeof(*r));
+}
+
 /* --- the entries, each member once --- */
 
 CODEC_INLINE void
@@ -301,6 +335,7 @@ code_challenge(struct walk *w, enum codec_mode mode, struct challenge *ch)
 	code_u8(&w->c, mode, &ch->kinds);
 	code_u8(&w->c, mode, &ch->need);
 	code_u8(&w->c, mode, &ch->wrong);
+	code_requires(w, mode, ch->requires);
 	code_span(w, mode, &ch->opened_ms, &ch->expires_ms);
 	code_time(w, mode, &ch->done_ms);
 	code_nos(w, mode, ch->factors);
@@ -322,6 +357,10 @@ code_payment(struct walk *w, enum codec_mode mode, struct payment *p)
 	code_captured(w, mode, p->amount_minor, &p->captured_minor);
 	code_num(&w->c, mode, &p->refunded_minor);
 	code_span(w, mode, &p->permitted_ms, &p->expires_ms);
+	if (w->wide)
+		code_u16(&w->c, mode, &p->needs);
+	else if (mode == CODEC_READ)
+		p->needs = 0;
 }
 
 CODEC_INLINE void
@@ -337,6 +376,10 @@ code_counter(struct walk *w, enum codec_mode mode, struct counter *k)
 {
 	code_subject(w, mode, &k->subject);
 	code_currency(w, mode, &k->currency);
+	if (w->wide)
+		code_pair(w, mode, &k->kind, &k->of);
+	else if (mode == CODEC_READ)
+		k->kind = k->of = 0;
 	code_i32(&w->c, mode, &k->day);
 	code_i32(&w->c, mode, &k->month);
 	code_num(&w->c, mode, &k->day_minor);
@@ -354,8 +397,12 @@ code_limit(struct walk *w, enum codec_mode mode, struct limit *l)
 	code_num(&w->c, mode, &l->per_payment_minor);
 	code_num(&w->c, mode, &l->per_day_minor);
 	code_num(&w->c, mode, &l->per_month_minor);
-	code_num(&w->c, mode, &l->count_day);
-	code_num(&w->c, mode, &l->count_month);
+	code_i32(&w->c, mode, &l->count_day);
+	code_i32(&w->c, mode, &l->count_month);
+	if (w->wide)
+		code_time(w, mode, &l->effective_ms);
+	else if (mode == CODEC_READ)
+		l->effective_ms = 0;
 }
 
 CODEC_INLINE void
@@ -417,22 +464,9 @@ code_account(struct walk *w, enum codec_mode mode, struct account *a)
 
 /* --- the two ends --- */
 
-/* The version byte and what is wrong with it; moves *bytes past it. */
-static enum cs_err
-version_check(struct view *bytes, uint8_t version)
-{
-	if (bytes->len == 0 || bytes->data[0] == 0)
-		return CS_ERR_CORRUPT;
-	if ((uint8_t)bytes->data[0] != version)
-		return CS_ERR_VERSION;
-	bytes->data++;
-	bytes->len--;
-	return CS_OK;
-}
-
 /* Not the tags: only those seen are read. */
 CODEC_INLINE void
-walk_begin(struct walk *w, uint8_t *to, struct view bytes)
+walk_begin(struct walk *w, uint8_t *to, struct view bytes, bool wide)
 {
 	const uint8_t *from = (const uint8_t *)bytes.data;
 
@@ -442,36 +476,80 @@ walk_begin(struct walk *w, uint8_t *to, struct view bytes)
 	w->last_currency = CURRENCY_NONE;
 	w->tags_n = w->links_n = 0;
 	w->links = NULL;
+	w->wide = wide;
+}
+
+/* Writing only reads the account. One function a version, so that the usual one has nothing to ask. */
+static __attribute__((noinline)) size_t
+encode_wide(const struct account *a, uint8_t *mem)
+{
+	struct walk w;
+
+	walk_begin(&w, mem, VIEW(""), true);
+	*w.c.to++ = ACCOUNT_VERSION_WIDE;
+	code_account(&w, CODEC_WRITE, (struct account *)a);
+	return (size_t)(w.c.to - mem);
+}
+
+static __attribute__((noinline)) size_t
+encode_narrow(const struct account *a, uint8_t *mem)
+{
+	struct walk w;
+
+	walk_begin(&w, mem, VIEW(""), false);
+	*w.c.to++ = ACCOUNT_VERSION_NARROW;
+	code_account(&w, CODEC_WRITE, (struct account *)a);
+	return (size_t)(w.c.to - mem);
 }
 
 void
 account_encode(const struct account *a, struct buf *out)
 {
 	uint8_t mem[ACCOUNT_BYTES_MAX];
-	struct walk w;
+	size_t n;
 
 	CHECK(account_bounded(a));
-	walk_begin(&w, mem, VIEW(""));
-	*w.c.to++ = ACCOUNT_VERSION;
-	/* Writing only reads the account. */
-	code_account(&w, CODEC_WRITE, (struct account *)a);
-	CHECK((size_t)(w.c.to - mem) <= sizeof(mem));
-	buf_put(out, mem, (size_t)(w.c.to - mem));
+	n = account_wide(a) ? encode_wide(a, mem) : encode_narrow(a, mem);
+	CHECK(n <= sizeof(mem));
+	buf_put(out, mem, n);
+}
+
+static __attribute__((noinline)) bool
+decode_wide(struct view bytes, struct account *a)
+{
+	struct walk w;
+
+	walk_begin(&w, NULL, bytes, true);
+	code_account(&w, CODEC_READ, a);
+	/* One spelling of each account. */
+	return !w.c.bad && w.c.from == w.c.end && account_wide(a);
+}
+
+static __attribute__((noinline)) bool
+decode_narrow(struct view bytes, struct account *a)
+{
+	struct walk w;
+
+	walk_begin(&w, NULL, bytes, false);
+	code_account(&w, CODEC_READ, a);
+	return !w.c.bad && w.c.from == w.c.end;
 }
 
 enum cs_err
 account_decode(struct view bytes, const struct id *key, uint64_t revision, struct account *a)
 {
-	enum cs_err err = version_check(&bytes, ACCOUNT_VERSION);
-	struct walk w;
+	uint8_t version = bytes.len == 0 ? 0 : (uint8_t)bytes.data[0];
+	struct view rest;
 
-	if (err != CS_OK)
-		return err;
-	walk_begin(&w, NULL, bytes);
+	if (version == 0)
+		return CS_ERR_CORRUPT;
+	rest = view_of(bytes.data + 1, bytes.len - 1);
+	if (version > ACCOUNT_VERSION_WIDE)
+		return CS_ERR_VERSION;
 	a->key = *key;
 	a->revision = revision;
-	code_account(&w, CODEC_READ, a);
-	return w.c.bad || w.c.from != w.c.end || !account_valid(a) ? CS_ERR_CORRUPT : CS_OK;
+	return (version == ACCOUNT_VERSION_WIDE ? decode_wide(rest, a) : decode_narrow(rest, a)) && account_valid(a) ?
+	    CS_OK : CS_ERR_CORRUPT;
 }
 
 void
@@ -480,7 +558,8 @@ payment_encode(const struct payment *p, struct buf *out)
 	uint8_t mem[PAYMENT_BYTES_MAX];
 	struct walk w;
 
-	walk_begin(&w, mem, VIEW(""));
+	/* A finished payment gives nothing back any more: where it was counted does not matter. */
+	walk_begin(&w, mem, VIEW(""), false);
 	*w.c.to++ = PAYMENT_VERSION;
 	code_payment(&w, CODEC_WRITE, (struct payment *)p);
 	CHECK((size_t)(w.c.to - mem) <= sizeof(mem));
@@ -490,13 +569,15 @@ payment_encode(const struct payment *p, struct buf *out)
 enum cs_err
 payment_decode(struct view bytes, struct payment *p)
 {
-	enum cs_err err = version_check(&bytes, PAYMENT_VERSION);
+	uint8_t version = bytes.len == 0 ? 0 : (uint8_t)bytes.data[0];
 	struct payment read;
 	struct walk w;
 
-	if (err != CS_OK)
-		return err;
-	walk_begin(&w, NULL, bytes);
+	if (version == 0)
+		return CS_ERR_CORRUPT;
+	if (version != PAYMENT_VERSION)
+		return CS_ERR_VERSION;
+	walk_begin(&w, NULL, view_of(bytes.data + 1, bytes.len - 1), false);
 	code_payment(&w, CODEC_READ, &read);
 	if (w.c.bad || w.c.from != w.c.end || !payment_valid(&read))
 		return CS_ERR_CORRUPT;

@@ -1,56 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* apply() for payments: the counters, the allowance, the ring of finished payments. */
+/* apply() for payments: the allowance, and the ring of finished payments. */
 #include "broker/core/apply_internal.h"
+#include "broker/core/counters.h"
 #include "broker/core/money.h"
-
-/* The counter of a subject and currency, made where there is none; a slot of an earlier month may be taken over. */
-static struct counter *
-counter_for(struct account *a, const struct id *subject, uint16_t currency, const struct event *e)
-{
-	struct counter *c = account_counter(a, subject, currency);
-
-	if (c == NULL && a->counters_n < ACCOUNT_COUNTERS_MAX) {
-		c = &a->counters[a->counters_n++];
-	} else if (c == NULL) {
-		for (size_t i = 0; i < a->counters_n && c == NULL; i++) {
-			if (a->counters[i].month < e->month)
-				c = &a->counters[i];
-		}
-		if (c == NULL)
-			return NULL;
-	} else {
-		return c;
-	}
-	*c = (struct counter){.subject = *subject, .currency = currency, .day = (int32_t)e->day,
-	    .month = (int32_t)e->month};
-	return c;
-}
-
-static bool
-count_up(struct account *a, const struct id *subject, uint16_t currency, const struct event *e)
-{
-	struct counter *c = counter_for(a, subject, currency, e);
-	int64_t amount = currency == CURRENCY_NONE ? 0 : e->amount_minor;
-
-	if (c == NULL)
-		return false;
-	/* Never back to an emptied window of the past. */
-	if (c->day < e->day) {
-		c->day = (int32_t)e->day;
-		c->day_minor = 0;
-		c->day_count = 0;
-	}
-	if (c->month < e->month) {
-		c->month = (int32_t)e->month;
-		c->month_minor = 0;
-		c->month_count = 0;
-	}
-	c->day_minor = money_add(c->day_minor, amount);
-	c->month_minor = money_add(c->month_minor, amount);
-	c->day_count++;
-	c->month_count++;
-	return true;
-}
 
 static int64_t
 less(int64_t from, int64_t amount)
@@ -58,28 +10,12 @@ less(int64_t from, int64_t amount)
 	return from > amount ? from - amount : 0;
 }
 
-/* Gives an amount back to the windows that it was counted in, if they still run; the count of payments stands. */
-static void
-count_down(struct account *a, const struct id *subject, const struct event *e, int64_t amount)
-{
-	struct counter *c = account_counter(a, subject, (uint16_t)e->currency);
-
-	if (c == NULL)
-		return;
-	if (c->day == e->day)
-		c->day_minor = less(c->day_minor, amount);
-	if (c->month == e->month)
-		c->month_minor = less(c->month_minor, amount);
-}
-
 static void
 give_back(struct account *a, const struct payment *p, const struct event *e, int64_t amount)
 {
-	static const struct id whole;
 	struct allowance *w = account_allowance_by_no(a, p->allowance_no);
 
-	count_down(a, &whole, e, amount);
-	count_down(a, &p->subject, e, amount);
+	counters_give_back(a, p, (int32_t)e->day, (int32_t)e->month, amount);
 	if (w == NULL)
 		return;
 	w->spent_minor = less(w->spent_minor, amount);
@@ -130,7 +66,9 @@ debit(struct account *a, const struct event *e)
 bool
 apply_permitted(struct account *a, const struct event *e, struct apply_left *left)
 {
-	static const struct id whole;
+	const struct counting k = {.subject = &e->subject, .payee = &e->payee, .needs = (uint32_t)e->needs,
+	    .currency = (uint16_t)e->currency, .countersigned = e->basis == BASIS_COUNTERSIGNATURE,
+	    .day = (int32_t)e->day, .month = (int32_t)e->month, .ms = e->time_ms, .amount_minor = e->amount_minor};
 	bool capture = (e->flags & EVENT_FLAG_CAPTURE) != 0;
 	struct session *s = account_session(a, &e->session);
 	struct payment *p;
@@ -142,14 +80,13 @@ apply_permitted(struct account *a, const struct event *e, struct apply_left *lef
 		return false;
 	if (e->basis == BASIS_COUNTERSIGNATURE ? !challenge_use(a, e->challenge_no) : !debit(a, e))
 		return false;
-	if (!count_up(a, &whole, (uint16_t)e->currency, e) || !count_up(a, &whole, CURRENCY_NONE, e) ||
-	    !count_up(a, &e->subject, (uint16_t)e->currency, e) || !count_up(a, &e->subject, CURRENCY_NONE, e))
+	if (e->needs < 0 || e->needs > NEEDS_ALL || !counters_add(a->counters, &a->counters_n, &k))
 		return false;
 	p = &a->payments[a->payments_n++];
 	*p = (struct payment){.id = e->payment, .subject = e->subject, .service = e->service,
 	    .link_no = (uint32_t)e->link_no, .allowance_no = (uint32_t)e->allowance_no,
 	    .currency = (uint16_t)e->currency, .state = capture ? PAYMENT_CAPTURED : PAYMENT_HELD,
-	    .basis = (uint8_t)e->basis, .amount_minor = e->amount_minor,
+	    .basis = (uint8_t)e->basis, .needs = (uint16_t)e->needs, .amount_minor = e->amount_minor,
 	    .captured_minor = capture ? e->amount_minor : 0, .permitted_ms = e->time_ms, .expires_ms = e->expires_ms};
 	memcpy(p->content.b, e->content.b, sizeof(p->content.b));
 	if (s != NULL)

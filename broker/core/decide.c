@@ -525,6 +525,7 @@ permit_payment(struct inquiry *q, struct decision *d, enum reason reason)
 	memcpy(e->factors, signature ? q->signature->factors : q->allowance->factors, sizeof(e->factors));
 	e->flags |= (r->capture ? EVENT_FLAG_CAPTURE : 0) | (q->assumed ? EVENT_FLAG_ASSUMED : 0);
 	e->expires_ms = r->capture ? 0 : q->now_ms + q->asked->policy->hold_ms;
+	e->needs = q->asked->policy->needs;
 	counters_note(q, r->currency, e);
 }
 

@@ -4,6 +4,7 @@
  * the whole account spends; the provider and the link bind what is spent through one subject. All apply; the smallest
  * room wins. Holds count as spent, since they are in the counters from the permit on.
  */
+#include "broker/core/counters.h"
 #include "broker/core/inquiry.h"
 #include "broker/core/money.h"
 
@@ -114,7 +115,8 @@ check_own(struct inquiry *q, uint16_t currency, const struct used *u, int64_t am
 		enum reason reason;
 
 		/* One without a currency counts payments of all. */
-		if (own->link_no != link_no || (own->currency != currency && own->currency != CURRENCY_NONE))
+		if (own->link_no != link_no || (own->currency != currency && own->currency != CURRENCY_NONE) ||
+		    !account_limit_binds(a, own, q->now_ms))
 			continue;
 		reason = check_one(q, &l, u, amount, link_no);
 		if (reason != REASON_NONE)
@@ -165,24 +167,11 @@ limit_line_check(struct inquiry *q, const struct stack_line *line)
 bool
 counters_fit(const struct inquiry *q, uint16_t currency)
 {
-	static const struct id whole;
-	const struct account *a = q->account;
-	const struct id *subjects[2] = {&whole, &q->link->subject};
-	size_t room = ACCOUNT_COUNTERS_MAX - a->counters_n, needed = 0;
+	const struct counting k = {.subject = &q->link->subject, .payee = &q->request->payee,
+	    .needs = q->asked->policy->needs, .currency = currency, .day = q->day, .month = q->month, .ms = q->now_ms,
+	    .amount_minor = q->request->amount_minor};
 
-	for (size_t i = 0; i < 2; i++) {
-		needed += account_counter(a, subjects[i], currency) == NULL;
-		needed += account_counter(a, subjects[i], CURRENCY_NONE) == NULL;
-	}
-	/* One of an earlier month gives its place, unless it is one of the four that are needed. */
-	for (size_t i = 0; i < a->counters_n && room < needed; i++) {
-		const struct counter *c = &a->counters[i];
-		bool ours = (c->currency == currency || c->currency == CURRENCY_NONE) &&
-		    (id_equal(&c->subject, subjects[0]) || id_equal(&c->subject, subjects[1]));
-
-		room += c->month < q->month && !ours;
-	}
-	return room >= needed;
+	return counters_room(q->account, &k);
 }
 
 void

@@ -58,6 +58,8 @@ struct policy {
 	int64_t allowance_max_ms;
 	uint32_t prompts_per_link_day;
 	uint32_t open_per_link;   /* open challenges of one link: the rest is the reserve for others */
+	int64_t limit_cooling_off_ms; /* before a user's raise of a limit binds */
+	uint32_t needs;           /* mask of enum need: counters that any stack of a service asks for */
 	uint16_t services_n, providers_n;
 	uint8_t limits_n, trusted_n;
 	struct policy_limit limits[POLICY_LIMITS_MAX];

@@ -258,9 +258,12 @@ limit_txn(struct txn *t, struct account *a, struct call *call)
 		if (l->link_no == link_no && l->currency == to->currency && l->author == AUTHOR_ADMIN)
 			limit = *l;
 	}
-	limit = (struct limit){link_no, to->currency, AUTHOR_ADMIN, given(to->minor[0], limit.per_payment_minor),
-	    given(to->minor[1], limit.per_day_minor), given(to->minor[2], limit.per_month_minor),
-	    given(to->counts[0], limit.count_day), given(to->counts[1], limit.count_month)};
+	limit = (struct limit){.link_no = link_no, .currency = to->currency, .author = AUTHOR_ADMIN,
+	    .per_payment_minor = given(to->minor[0], limit.per_payment_minor),
+	    .per_day_minor = given(to->minor[1], limit.per_day_minor),
+	    .per_month_minor = given(to->minor[2], limit.per_month_minor),
+	    .count_day = (int32_t)given(to->counts[0], limit.count_day),
+	    .count_month = (int32_t)given(to->counts[1], limit.count_month)};
 	call_asked(call, &asked);
 	decide_limit(&asked, a, &limit, &no_challenge, &no_content, &d);
 	if (d.outcome != OUTCOME_PERMIT) {

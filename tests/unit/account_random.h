@@ -202,6 +202,12 @@ random_challenges(uint64_t *seed, struct account *a)
 		c->expires_ms = random_up_to(seed, INT64_MAX);
 		c->done_ms = random_up_to(seed, INT64_MAX);
 		random_nos(seed, c->no, c->factors);
+		for (size_t r = random_below(seed, REQUIREMENTS_MAX + 1); r > 0; r--)
+			c->requires[r - 1] = (struct requirement){
+			    (uint8_t)(1 + random_below(seed, FACTOR_KINDS_ALL)),
+			    (uint8_t)random_below(seed, FACTOR_KINDS_ALL + 1),
+			    (uint8_t)(1 + random_below(seed, CHALLENGE_FACTORS_MAX) +
+				16 * random_below(seed, CHALLENGE_FACTORS_MAX + 1))};
 	}
 }
 
@@ -227,12 +233,41 @@ random_payment(uint64_t *seed, const struct account *a, struct payment *p)
 	}
 	p->permitted_ms = random_up_to(seed, INT64_MAX);
 	p->expires_ms = random_up_to(seed, INT64_MAX);
+	if (random_below(seed, 4) == 0)
+		p->needs = (uint16_t)random_below(seed, NEEDS_ALL + 1);
+}
+
+/* Of days, or one account in two of any kind. */
+static inline void
+random_counter_kind(uint64_t *seed, struct counter *c, bool wide)
+{
+	if (!wide)
+		return;
+	c->kind = (uint8_t)random_below(seed, COUNTER__KINDS);
+	c->of = c->kind == COUNTER_KNOWN ? COUNTER_OF_PAYEE : (uint8_t)random_below(seed, 2);
+	if (c->kind == COUNTER_KNOWN)
+		c->currency = CURRENCY_NONE;
+	while (c->currency == CURRENCY_NONE && c->kind != COUNTER_KNOWN &&
+	       (c->kind != COUNTER_DAYS || c->of != COUNTER_OF_SUBJECT))
+		c->currency = random_currency(seed);
+}
+
+static inline bool
+random_counter_taken(const struct account *a, size_t i)
+{
+	for (size_t j = 0; j < i; j++) {
+		if (id_equal(&a->counters[j].subject, &a->counters[i].subject) &&
+		    a->counters[j].currency == a->counters[i].currency)
+			return true;
+	}
+	return false;
 }
 
 static inline void
 random_books(uint64_t *seed, struct account *a)
 {
 	size_t holds = 0;
+	bool wide = random_below(seed, 2) == 0;
 
 	for (size_t i = 0; i < a->payments_n; i++) {
 		random_payment(seed, a, &a->payments[i]);
@@ -249,7 +284,8 @@ random_books(uint64_t *seed, struct account *a)
 
 		c->subject = random_subject(seed, a);
 		c->currency = random_below(seed, 4) == 0 ? CURRENCY_NONE : random_currency(seed);
-		while (account_counter(a, &c->subject, c->currency) != c)
+		random_counter_kind(seed, c, wide);
+		while (random_counter_taken(a, i))
 			random_fill(seed, &c->subject, sizeof(c->subject));
 		c->day = (int32_t)random_next(seed);
 		c->month = (int32_t)random_next(seed);
@@ -272,8 +308,9 @@ random_limits(uint64_t *seed, struct account *a)
 		l->per_payment_minor = random_limit(seed);
 		l->per_day_minor = random_limit(seed);
 		l->per_month_minor = random_limit(seed);
-		l->count_day = random_limit(seed);
-		l->count_month = random_limit(seed);
+		l->count_day = (int32_t)(random_limit(seed) & INT32_MAX);
+		l->count_month = random_below(seed, 2) == 0 ? -1 : (int32_t)random_below(seed, INT32_MAX);
+		l->effective_ms = random_below(seed, 3) == 0 ? random_up_to(seed, INT64_MAX) : 0;
 	}
 	for (size_t i = 0; i < a->freezes_n; i++) {
 		a->freezes[i].link_no = (uint32_t)random_below(seed, a->next_no);

@@ -97,6 +97,7 @@ usual_account(uint64_t *seed, struct account *a)
 		struct payment *p = &a->payments[i];
 
 		memset(&p->capture, 0, sizeof(p->capture));
+		p->needs = 0;
 		p->subject = a->links[0].subject;
 		p->service = a->sessions[0].service;
 		p->link_no = a->links[0].no;
@@ -228,7 +229,7 @@ flipped_bits_give_an_error_or_a_valid_account(void **state)
 static void
 newer_versions_are_told_from_damage(void **state)
 {
-	uint8_t bytes[] = {2, 0, 0};
+	uint8_t bytes[] = {3, 0, 0};
 
 	(void)state;
 	assert_int_equal(decoded(view_of(bytes, sizeof(bytes))), CS_ERR_VERSION);
@@ -290,9 +291,55 @@ broken_accounts_are_not_valid(void **state)
 	BREAK("two counters of one subject and currency",
 	    account.counters[1].subject = account.counters[0].subject);
 	BREAK("a negative sum", account.counters[0].day_minor = -1);
+	BREAK("a counter of no kind", account.counters[0].kind = COUNTER__KINDS);
+	BREAK("a counter of nobody", account.counters[0].of = COUNTER_OF_PAYEE + 1);
+	BREAK("a year over all currencies", account.counters[2].kind = COUNTER_YEAR);
+	BREAK("a payee that is known in a currency",
+	    (account.counters[0].kind = COUNTER_KNOWN, account.counters[0].currency = 1));
 	BREAK("a limit below none", account.limits[0].per_day_minor = -2);
 	BREAK("a freeze by nobody", account.freezes[0].author = AUTHOR__COUNT);
 	BREAK("a time before all time", account.sessions[0].opened_ms = -1);
+}
+
+/* What needs nothing new keeps its bytes; what does is told by its version, and has no other spelling. */
+static void
+only_what_needs_it_is_written_wide(void **state)
+{
+	static uint8_t narrow[ACCOUNT_BYTES_MAX];
+	uint64_t seed = SEED;
+	struct view bytes;
+	size_t len;
+
+	(void)state;
+	usual_account(&seed, &account);
+	bytes = encoded(&account);
+	assert_int_equal(bytes.data[0], 1);
+	len = bytes.len;
+	memcpy(narrow, bytes.data, len);
+	narrow[0] = 2;
+	assert_int_equal(decoded(view_of(narrow, len)), CS_ERR_CORRUPT);
+
+	account.counters[1].kind = COUNTER_YEAR;
+	bytes = encoded(&account);
+	assert_int_equal(bytes.data[0], 2);
+	assert_int_equal(decoded(bytes), CS_OK);
+	assert_memory_equal(&account, &back, sizeof(account));
+	/* Read as the old version, a year is no day. */
+	memcpy(narrow, bytes.data, bytes.len);
+	narrow[0] = 1;
+	assert_int_equal(decoded(view_of(narrow, bytes.len)), CS_ERR_CORRUPT);
+	/* The same account without it, spelt wide. */
+	account.counters[1].kind = COUNTER_TOTAL;
+	bytes = encoded(&account);
+	memcpy(narrow, bytes.data, bytes.len);
+	for (size_t i = 0; i < bytes.len; i++) {
+		uint8_t was = narrow[i];
+
+		narrow[i] = was == COUNTER_TOTAL ? 0 : was;
+		if (decoded(view_of(narrow, bytes.len)) == CS_OK)
+			assert_true(account_wide(&back));
+		narrow[i] = was;
+	}
 }
 
 static void
@@ -366,6 +413,7 @@ main(void)
 	    cmocka_unit_test(flipped_bits_give_an_error_or_a_valid_account),
 	    cmocka_unit_test(newer_versions_are_told_from_damage),
 	    cmocka_unit_test(broken_accounts_are_not_valid),
+	    cmocka_unit_test(only_what_needs_it_is_written_wide),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
