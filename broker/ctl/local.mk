@@ -22,13 +22,19 @@ countersignctl_SOURCES = \
 	%reldir%/provider.c \
 	%reldir%/scope.c %reldir%/scope.h \
 	%reldir%/status.c \
-	%reldir%/suppose.c %reldir%/suppose.h \
 	%reldir%/table.c
 countersignctl_CPPFLAGS = $(AM_CPPFLAGS) \
 	-DCTL_CONFIG_DEFAULT='"$(sysconfdir)/countersign/countersign.conf"' \
 	-DCTL_PLUGINS_DEFAULT='"$(plugindir)"' \
 	-DCTL_LIBEXEC_DEFAULT='"$(libexecdir)/countersign"'
-countersignctl_LDADD = libengine.la libconfig.la libcore.la libbase.la $(CRYPTO_LIBS)
+countersignctl_LDADD = libprove.la libengine.la libconfig.la libcore.la libbase.la $(CRYPTO_LIBS)
+
+# What check asks of stacks; tests link it too.
+noinst_LTLIBRARIES += libprove.la
+libprove_la_SOURCES = \
+	%reldir%/prove.c %reldir%/prove.h \
+	%reldir%/suppose.c %reldir%/suppose.h \
+	%reldir%/walk.c %reldir%/walk.h
 EXTRA_DIST += %reldir%/README.md
 dist_man_MANS += %reldir%/countersignctl.8
 

@@ -83,6 +83,11 @@ unit_tests += %reldir%/test_plugin_abi
 %canon_reldir%_test_plugin_abi_SOURCES = %reldir%/test_plugin_abi.c %reldir%/unit.h
 %canon_reldir%_test_plugin_abi_LDADD = $(CMOCKA_LIBS)
 
+unit_tests += %reldir%/test_prove
+%canon_reldir%_test_prove_SOURCES = %reldir%/test_prove.c %reldir%/unit.h
+%canon_reldir%_test_prove_CPPFLAGS = $(AM_CPPFLAGS) $(CRYPTO_CFLAGS)
+%canon_reldir%_test_prove_LDADD = libprove.la libengine.la libstore.la librole.la libconfig.la libcore.la libbase.la $(SQLITE_LIBS) $(CRYPTO_LIBS) -lpthread $(CMOCKA_LIBS)
+
 unit_tests += %reldir%/test_reason
 %canon_reldir%_test_reason_SOURCES = %reldir%/test_reason.c %reldir%/unit.h
 %canon_reldir%_test_reason_LDADD = libcore.la libbase.la $(CMOCKA_LIBS)
