@@ -281,7 +281,7 @@ static bool
 provider_argument(struct parse *p, struct view arg, const struct stack_text *text)
 {
 	struct stack_line *line = p->line;
-	uint64_t tag = text->provider_tag(text->ctx, arg);
+	uint64_t tag = text->name_tag(text->ctx, STACK_NAME_PROVIDER, arg);
 
 	if (tag == 0)
 		return refuse(p, "no such provider", "name a provider of the configuration");

@@ -151,11 +151,19 @@ is_blank(char c)
 	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
+/* A blank, or a backslash that joins the next line. */
+static bool
+brackets_at_blank(const struct brackets *b)
+{
+	const char *at = b->text.data + b->at;
+
+	return is_blank(at[0]) || (at[0] == '\\' && b->at + 1 < b->text.len && (at[1] == '\n' || at[1] == '\r'));
+}
+
 static void
 brackets_skip(struct brackets *b)
 {
-	while (b->at < b->text.len && (is_blank(b->text.data[b->at]) || (b->text.data[b->at] == '\\' &&
-	    b->at + 1 < b->text.len && b->text.data[b->at + 1] == '\n')))
+	while (b->at < b->text.len && brackets_at_blank(b))
 		b->at++;
 }
 
@@ -165,8 +173,7 @@ brackets_word(struct brackets *b)
 {
 	size_t from = b->at;
 
-	while (b->at < b->text.len && !is_blank(b->text.data[b->at]) && b->text.data[b->at] != '=' &&
-	    !(b->text.data[b->at] == '\\' && b->at + 1 < b->text.len && b->text.data[b->at + 1] == '\n'))
+	while (b->at < b->text.len && b->text.data[b->at] != '=' && !brackets_at_blank(b))
 		b->at++;
 	struct view word = view_of(b->text.data + from, b->at - from);
 

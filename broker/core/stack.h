@@ -89,14 +89,17 @@ struct stack_error {
 	uint16_t index;         /* of stack_finish(): the line, as stack_line.index */
 };
 
+/* What a line may name. */
+enum stack_name { STACK_NAME_PROVIDER, STACK_NAME_SERVICE, STACK_NAME_RISK, STACK_NAME_NOTIFY };
+
 /* One line of text, as the configuration split it. */
 struct stack_text {
 	struct view operation, control, rule; /* control: a keyword, or "[result=action ...]" with its brackets */
 	const struct view *args;
 	size_t args_n;
 	uint16_t number;
-	/* Tag of a configured provider's name, or 0; the configuration knows them. */
-	uint64_t (*provider_tag)(void *ctx, struct view name);
+	/* Tag of a configured thing's name, or 0; the configuration knows them. */
+	uint64_t (*name_tag)(void *ctx, enum stack_name kind, struct view name);
 	void *ctx;
 	uint8_t file;
 	uint8_t level;          /* deeper than the line before it only after the mark of a substack */

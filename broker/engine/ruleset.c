@@ -35,38 +35,17 @@ limits_from(const struct config_limits *from, uint16_t n, struct policy_limit *t
 	return (uint8_t)n;
 }
 
-static uint64_t
-provider_tag(void *ctx, struct view name)
-{
-	return config_find_provider(ctx, name) < 0 ? 0 : name_tag(name);
-}
-
 static enum cs_err
-compile_stack(struct config *c, const struct config_stack *from, struct stack *to, char why[256])
+compile_stack(const struct config *c, const struct config_stack *from, struct stack *to, char why[256])
 {
-	struct view args[CONFIG_ARGUMENTS_MAX];
-	struct stack_error err = {0};
+	struct config_error err;
+	char text[sizeof(err.file) + sizeof(err.message) + sizeof(err.mend) + 64];
 
-	for (uint32_t i = 0; i < from->line_count; i++) {
-		const struct config_line *line = &c->lines[from->first_line + i];
-		struct stack_text text = {.operation = view_str(line->operation.text),
-		    .control = view_str(line->control.text), .rule = view_str(line->rule.text), .args = args,
-		    .args_n = line->argument_count, .number = (uint16_t)line->operation.line,
-		    .provider_tag = provider_tag, .ctx = c, .file = line->file_index, .level = line->level};
-
-		for (uint16_t k = 0; k < line->argument_count; k++)
-			args[k] = view_str(line->arguments[k].text);
-		if (stack_add(to, &text, &err) != CS_OK) {
-			const struct config_word *at = err.arg >= 0 ? &line->arguments[err.arg] :
-			    err.arg == STACK_AT_CONTROL ? &line->control :
-			    err.arg == STACK_AT_OPERATION ? &line->operation : &line->rule;
-
-			snprintf(why, 256, "%s:%u:%u: \"%s\": %s (%s)", line->file, at->line, at->column, at->text,
-			    err.message, err.mend);
-			return CS_ERR_SYNTAX;
-		}
-	}
-	return CS_OK;
+	if (config_stack_compile(c, from, name_tag, to, &err) == CS_OK)
+		return CS_OK;
+	config_error_text(&err, text, sizeof(text));
+	snprintf(why, 256, "%.255s", text);
+	return CS_ERR_SYNTAX;
 }
 
 static uint8_t

@@ -24,6 +24,8 @@ enum {
 	CONFIG_STACKS_MAX = CONFIG_SERVICES_MAX + 1,  /* one a service, and `other` */
 	CONFIG_LINES_MAX = 4096,           /* of all stacks together */
 	CONFIG_ARGUMENTS_MAX = 16,         /* of one line of a stack */
+	CONFIG_STACK_FILES_MAX = 64,       /* that one stack is made of */
+	CONFIG_NOTE_MAX = 512,             /* bytes of a "#:" comment */
 	CONFIG_NAME_MAX = 32,              /* bytes: a process is called "worker:NAME" in 40 */
 	CONFIG_SOCKET_PATH_MAX = 107,      /* sun_path, with its NUL */
 	CONFIG_FILE_MAX = 256 * 1024,      /* bytes of one file */
@@ -167,6 +169,10 @@ struct config_word {
 	uint32_t line, column;
 };
 
+/*
+ * A line of a stack. What `include` and `@include` name stands in their place; `substack` leaves a line of its own, whose
+ * rule is the file's name, and the lines of that file follow one level deeper. The operation has its leading "-".
+ */
 struct config_line {
 	const char *file;          /* as shown to people; files[file_index] of its stack */
 	uint8_t file_index;
@@ -179,11 +185,14 @@ struct config_line {
 
 struct config_stack {
 	const char *name;
-	uint32_t first_line, line_count;  /* in config.lines */
+	uint32_t first_line, line_count;  /* in config.lines; with what is included */
+	uint16_t file_count;
+	const char *files[CONFIG_STACK_FILES_MAX];  /* that its lines stand in, in their order */
 };
 
 struct config {
 	uint64_t generation;       /* set by the parent; 0 before */
+	bool under_test;           /* of config_stack_load() */
 	const char *realm;
 	const char *run_directory, *state_directory;
 	const char *service_socket, *admin_socket;
@@ -240,6 +249,25 @@ void config_print(const struct config *c, struct buf *out);
 void config_print_worker(const struct config *c, const char *name, struct buf *out);
 
 void config_free(struct config *c);
+
+/*
+ * One file of a stack by itself, with what it includes from its own directory: a config that is empty but for stacks[0].
+ * Nothing else is known, so names of providers and the like are taken as they come, and the rule `debug` is allowed.
+ * Errors as of config_load().
+ */
+enum cs_err config_stack_load(const char *path, struct config **out, struct config_error *err);
+
+struct stack;
+
+/*
+ * Compiles a stack for decisions into *to, which is all zero. tag makes the number of a configured thing's name, never 0.
+ * CS_ERR_SYNTAX with *err; a configuration that was loaded has none. Jumps are not checked under test.
+ */
+enum cs_err config_stack_compile(const struct config *c, const struct config_stack *from,
+    uint64_t (*tag)(struct view name), struct stack *to, struct config_error *err);
+/* False with *err where a jump goes past the end of its stack: it denies then, as in Linux-PAM. */
+bool config_stack_jumps(const struct config *c, const struct config_stack *from, const struct stack *compiled,
+    struct config_error *err);
 
 /* Keeps a text in config.text, for who sets a value afterwards; NULL where there is no room. */
 const char *config_keep(struct config *c, const char *text);

@@ -120,7 +120,10 @@ bool reader_include(struct reader *r, const char *path, struct config_place from
 
 /* Stack files (config_stack.c): reads what the services name, and `other`. */
 bool stacks_load(struct reader *r);
-bool stack_line_check(struct reader *r, const struct config_line *line);
+/* Notes the line's file among those of its stack. */
+bool stack_file_note(struct reader *r, struct config_stack *stack, struct config_line *line, struct config_place place);
+/* Compiles one line alone, and throws the result away. */
+bool stack_line_compile(struct reader *r, const struct config_line *line);
 /* Compiles every stack (core/stack.h) and throws the result away. */
 bool stacks_compile(struct reader *r);
 

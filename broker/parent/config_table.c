@@ -381,7 +381,7 @@ include_read(struct reader *r, const struct option *o, void *base, void *at)
 
 const struct option_type type_include = {"PATTERN", include_read, nothing_print, NULL};
 
-/* stack NAME { line FILE OPERATION LINE COLUMN CONTROL LINE COLUMN RULE LINE COLUMN [ARGUMENT LINE COLUMN ...] } */
+/* stack NAME { line FILE LEVEL NOTE OPERATION LINE COLUMN CONTROL LINE COLUMN RULE LINE COLUMN [ARGUMENT LINE COLUMN ...] } */
 
 static bool
 line_word_read(struct reader *r, struct config_word *word)
@@ -401,6 +401,20 @@ line_word_read(struct reader *r, struct config_word *word)
 }
 
 static bool
+line_level_read(struct reader *r, struct config_line *line)
+{
+	static const struct option number = {.name = "a level", .max = UINT8_MAX};
+	uint32_t level;
+
+	if (!words_at_value(&r->words) || !type_number.read(r, &number, NULL, &level))
+		return false;
+	line->level = (uint8_t)level;
+	if (!words_at_value(&r->words))
+		return reader_fail(r, "", "a line of a stack is cut short");
+	return reader_take_text(r, &line->note);
+}
+
+static bool
 line_read(struct reader *r, const struct option *o, void *base, void *at)
 {
 	struct config_stack *stack = base;
@@ -410,8 +424,10 @@ line_read(struct reader *r, const struct option *o, void *base, void *at)
 	(void)at;
 	if (r->c->line_count == CONFIG_LINES_MAX)
 		return reader_fail(r, "", "the stacks have more than %d lines together", CONFIG_LINES_MAX);
-	if (!reader_take_text(r, &line->file) || !line_word_read(r, &line->operation) ||
-	    !line_word_read(r, &line->control) || !line_word_read(r, &line->rule))
+	memset(line, 0, sizeof(*line));
+	if (!reader_take_text(r, &line->file) || !stack_file_note(r, stack, line, r->words.place) ||
+	    !line_level_read(r, line) || !line_word_read(r, &line->operation) || !line_word_read(r, &line->control) ||
+	    !line_word_read(r, &line->rule))
 		return false;
 	while (words_at_value(&r->words)) {
 		if (line->argument_count == CONFIG_ARGUMENTS_MAX)
@@ -422,7 +438,7 @@ line_read(struct reader *r, const struct option *o, void *base, void *at)
 	}
 	r->c->line_count++;
 	stack->line_count++;
-	return stack_line_check(r, line);
+	return true;
 }
 
 const struct option_type type_line = {"WORDS", line_read, nothing_print, NULL};
@@ -458,6 +474,8 @@ stack_print(struct buf *b, const struct option *o, const void *base, const void 
 
 		print_text(b, "\tline");
 		print_quoted(b, line->file);
+		print_number(b, line->level);
+		print_quoted(b, line->note);
 		line_word_print(b, &line->operation);
 		line_word_print(b, &line->control);
 		line_word_print(b, &line->rule);

@@ -5,7 +5,9 @@ libconfig_la_SOURCES = \
 	%reldir%/config_check.c \
 	%reldir%/config_instance.c \
 	%reldir%/config_option.h \
-	%reldir%/config_stack.c \
+	%reldir%/config_stack.c %reldir%/config_stack.h \
+	%reldir%/config_stack_compile.c \
+	%reldir%/config_stack_words.c %reldir%/config_stack_words.h \
 	%reldir%/config_table.c \
 	%reldir%/config_types.c \
 	%reldir%/config_values.c \

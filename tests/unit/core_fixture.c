@@ -10,9 +10,10 @@
 /* --- the policy --- */
 
 static uint64_t
-provider_tag(void *ctx, struct view name)
+name_tag(void *ctx, enum stack_name kind, struct view name)
 {
 	(void)ctx;
+	(void)kind;
 	return view_equal(name, VIEW("apple"))	  ? APPLE
 	       : view_equal(name, VIEW("google")) ? GOOGLE
 						  : 0;
@@ -26,7 +27,7 @@ line_add(struct stack *s, const char *op, const char *line)
 	struct stack_error err;
 	struct stack_text text = {.operation = view_str(op),
 	    .number = (uint16_t)(s->lines_n + 1),
-	    .provider_tag = provider_tag};
+	    .name_tag = name_tag};
 	size_t n = 0;
 
 	while (*line != '\0') {

@@ -265,21 +265,23 @@ test_refused(void **state)
 }
 
 static const struct bad stacks[] = {
-	{"spend requisite\n", 1, 1, "a line has 2 words", "operation control rule"},
-	{"spend [success=ok] deny\n", 1, 7, "the control \"[success=ok]\" is not supported", "@include"},
-	{"spend include common\n", 1, 7, "the control \"include\" is not supported", "@include"},
+	{"spend requisite\n", 1, 1, "the line has no rule", "operation control rule"},
+	{"spend [success=okay] deny\n", 1, 16, "unknown action: \"okay\"", "ok, done"},
+	{"spend include common extra\n", 1, 22, "include has more than one file", "a line of its own"},
 	{"spend requird deny\n", 1, 7, "unknown control", "did you mean \"required\"?"},
 	{"# a comment\n\nspned required deny\n", 3, 1, "unknown operation", "did you mean \"spend\"?"},
 	{"spend required \\\n  denny\n", 2, 3, "unknown rule", "did you mean \"deny\"?"},
 	{"spend required provider apple\n", 1, 25, "no such provider", "name a provider"},
 	{"spend required session max-age=30\n", 1, 24, "not a duration", "30d"},
+	{"spend required debug result=success\n", 1, 16, "debug is not for a configuration", "stack run"},
+	{"spend [success=1] permit\n", 1, 7, "past the end", "skip fewer"},
 	{"spend required deny#x\n", 1, 20, "a comment runs into a word", "space"},
 	{"spend required deny \x01\n", 1, 21, "not printable", "UTF-8"},
 	{"@include\n", 1, 9, "@include needs the name of a stack file", "@include NAME"},
 	{"@include ../test.conf\n", 1, 10, "@include needs the name of a stack file", "@include NAME"},
-	{"@include a b\n", 1, 12, "more than one argument", "one @include a line"},
+	{"@include a b\n", 1, 12, "more than one file", "a line of its own"},
 	{"@include absent\n", 1, 10, "cannot read", "readable"},
-	{"@include s\n", 1, 10, "includes are nested more than 8 deep", "includes itself"},
+	{"@include s\n", 1, 10, "the file includes itself: s -> s", "remove one"},
 };
 
 static void
@@ -303,32 +305,6 @@ test_stack_refused(void **state)
 	put("services/s", "spend requisite deny\n", 0600);
 }
 
-static void
-test_stack_lines(void **state)
-{
-	const struct config_line *line;
-	struct config *c;
-
-	(void)state;
-	put("services/common", "link required \\\n\tstepup any=totp\n", 0600);
-	put("services/s", "# first\n\nspend  sufficient allowance # why\n@include common\n", 0600);
-	c = load_good(SERVICE "}\n");
-	assert_string_equal(c->stacks[c->services[0].stack_index].name, "s");
-	assert_int_equal(c->stacks[c->services[0].stack_index].line_count, 2);
-	line = &c->lines[c->stacks[c->services[0].stack_index].first_line];
-	assert_string_equal(line->operation.text, "spend");
-	assert_int_equal(line->operation.line, 3);
-	assert_string_equal(line->rule.text, "allowance");
-	assert_int_equal(line->rule.column, 19);
-	assert_int_equal(line->argument_count, 0);
-	line++;
-	assert_non_null(strstr(line->file, "services/common"));
-	assert_int_equal(line->rule.line, 2);
-	assert_string_equal(line->arguments[0].text, "any=totp");
-	assert_int_equal(line->arguments[0].column, 9);
-	config_free(c);
-}
-
 /* Loads, prints, parses, prints: the same text twice. */
 static void
 check_identity(const struct config *c)
@@ -348,9 +324,58 @@ check_identity(const struct config *c)
 	assert_memory_equal(first.buf.data, second.buf.data, first.buf.len);
 	assert_int_equal(again->generation, c->generation);
 	assert_int_equal(again->line_count, c->line_count);
+	for (uint32_t i = 0; i < c->line_count; i++) {
+		assert_int_equal(again->lines[i].level, c->lines[i].level);
+		assert_int_equal(again->lines[i].file_index, c->lines[i].file_index);
+		assert_string_equal(again->lines[i].note, c->lines[i].note);
+		assert_string_equal(again->lines[i].control.text, c->lines[i].control.text);
+	}
 	config_free(again);
 	bytes_clear(&first);
 	bytes_clear(&second);
+}
+
+static void
+test_stack_lines(void **state)
+{
+	const struct config_line *line;
+	struct config *c;
+
+	(void)state;
+	put("services/common", "link required \\\n\tstepup any=totp\nfactor required stepup\n", 0600);
+	put("services/s",
+	    "# first\n\nspend  sufficient allowance # why\nlink include common\n#: Art. 1\n#: of the law\n"
+	    "-Factor [ success=ok\tdefault=1 ] permit #: and more\nfactor substack common\n", 0600);
+	c = load_good(SERVICE "}\n");
+	assert_string_equal(c->stacks[c->services[0].stack_index].name, "s");
+	assert_int_equal(c->stacks[c->services[0].stack_index].line_count, 5);
+	assert_int_equal(c->stacks[c->services[0].stack_index].file_count, 2);
+	line = &c->lines[c->stacks[c->services[0].stack_index].first_line];
+	assert_string_equal(line->operation.text, "spend");
+	assert_int_equal(line->operation.line, 3);
+	assert_string_equal(line->rule.text, "allowance");
+	assert_int_equal(line->rule.column, 19);
+	assert_int_equal(line->argument_count, 0);
+	line++;
+	assert_non_null(strstr(line->file, "services/common"));
+	assert_int_equal(line->rule.line, 2);
+	assert_string_equal(line->arguments[0].text, "any=totp");
+	assert_int_equal(line->arguments[0].column, 9);
+	line++;
+	assert_string_equal(line->operation.text, "-Factor");
+	assert_string_equal(line->control.text, "[success=ok default=1]");
+	assert_string_equal(line->note, "Art. 1 of the law and more");
+	line++;
+	assert_string_equal(line->control.text, "substack");
+	assert_string_equal(line->rule.text, "common");
+	assert_int_equal(line->level, 0);
+	line++;
+	assert_string_equal(line->rule.text, "stepup");
+	assert_int_equal(line->level, 1);
+	assert_int_equal(line->file_index, 1);
+	assert_string_equal(line->note, "");
+	check_identity(c);
+	config_free(c);
 }
 
 static void

@@ -15,9 +15,10 @@ enum { REQUIRED, REQUISITE, SUFFICIENT, OPTIONAL, CONTROLS, LINES_MAX = 3 };
 static const char *const controls[CONTROLS] = {"required", "requisite", "sufficient", "optional"};
 
 static uint64_t
-provider_tag(void *ctx, struct view name)
+name_tag(void *ctx, enum stack_name kind, struct view name)
 {
 	(void)ctx;
+	(void)kind;
 	return view_equal(name, VIEW("apple")) ? 1 : view_equal(name, VIEW("wechat")) ? 2 : 0;
 }
 
@@ -27,7 +28,7 @@ add(struct stack *s, const char *text, struct stack_error *err)
 {
 	struct view words[24];
 	size_t n = 0;
-	struct stack_text line = {.number = 7, .provider_tag = provider_tag};
+	struct stack_text line = {.number = 7, .name_tag = name_tag};
 
 	for (const char *p = text; *p != '\0';) {
 		size_t len = strcspn(p, " ");
