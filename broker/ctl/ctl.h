@@ -34,6 +34,7 @@ enum ctl_option {
 	OPTION_LIBEXEC = 1 << 10,
 	OPTION_ISSUER = 1 << 11,
 	OPTION_SUPPOSE = 1 << 12, /* --provider and its family, of explain --config */
+	OPTION_RESULTS = 1 << 13,
 };
 
 enum { CTL_LIMITS = 5, CTL_FACTORS_MAX = 6 /* as many kinds as there are */ };
@@ -49,6 +50,7 @@ struct ctl {
 	bool files;    /* --config was given */
 	const char *account, *session, *link, *operation, *payment, *issuer;
 	const char *provider, *allowance, *spent;
+	const char *results;
 	const char *factors[CTL_FACTORS_MAX];
 	size_t factors_n;
 	bool not_countersigned;
@@ -80,7 +82,7 @@ struct command {
 /* Ended by noun NULL. */
 extern const struct command status_commands[], check_commands[], explain_commands[], provider_commands[],
     link_commands[], account_commands[], factor_commands[], plugin_commands[], events_commands[], getent_commands[],
-    broker_commands[];
+    broker_commands[], stack_commands[];
 
 /* Says on stderr what is wrong, with everything unprintable escaped, and returns `code`. */
 int ctl_fail(struct ctl *ctl, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));

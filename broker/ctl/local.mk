@@ -20,6 +20,7 @@ countersignctl_SOURCES = \
 	%reldir%/plugin.c \
 	%reldir%/print.c %reldir%/print_json.c %reldir%/print.h \
 	%reldir%/provider.c \
+	%reldir%/stack.c \
 	%reldir%/scope.c %reldir%/scope.h \
 	%reldir%/status.c \
 	%reldir%/table.c

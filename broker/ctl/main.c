@@ -17,8 +17,8 @@
 
 #define SOCKET_DEFAULT "/run/countersign/admin"
 
-static const struct command *const tables[] = {status_commands, check_commands, explain_commands, provider_commands,
-    link_commands, account_commands, factor_commands, broker_commands, plugin_commands, events_commands,
+static const struct command *const tables[] = {status_commands, check_commands, explain_commands, stack_commands,
+    provider_commands, link_commands, account_commands, factor_commands, broker_commands, plugin_commands, events_commands,
     getent_commands};
 
 enum { TABLES = sizeof(tables) / sizeof(tables[0]) };
@@ -42,6 +42,7 @@ enum {
 	KEY_NO_COUNTERSIGNED,
 	KEY_ALLOWANCE,
 	KEY_SPENT_TODAY,
+	KEY_RESULTS,
 	KEY_LIMITS, /* and CTL_LIMITS - 1 more */
 };
 
@@ -73,6 +74,7 @@ static const struct {
 	{"no-countersigned", NULL, KEY_NO_COUNTERSIGNED, OPTION_SUPPOSE, "--config: in a session that is new"},
 	{"allowance", "LIMITS", KEY_ALLOWANCE, OPTION_SUPPOSE, "--config: with an allowance, EACH,DAY,TOTAL"},
 	{"spent-today", "AMOUNT", KEY_SPENT_TODAY, OPTION_SUPPOSE, "--config: after this was spent"},
+	{"results", "LIST", KEY_RESULTS, OPTION_RESULTS, "what the lines answer, in order, with commas"},
 	{"per-payment", "AMOUNT", KEY_LIMITS, OPTION_LIMITS, "at most this much each"},
 	{"per-day", "AMOUNT", KEY_LIMITS + 1, OPTION_LIMITS, "at most this much a day"},
 	{"per-month", "AMOUNT", KEY_LIMITS + 2, OPTION_LIMITS, "at most this much a month"},
@@ -190,7 +192,8 @@ take_option(struct ctl *ctl, int key, const char *value)
 	} texts[] = {{'s', &ctl->socket}, {'f', &ctl->config}, {KEY_ACCOUNT, &ctl->account}, {KEY_SESSION, &ctl->session},
 	    {KEY_LINK, &ctl->link}, {KEY_OPERATION, &ctl->operation}, {KEY_PAYMENT, &ctl->payment},
 	    {KEY_PLUGINS, &ctl->plugins}, {KEY_LIBEXEC, &ctl->libexec}, {KEY_ISSUER, &ctl->issuer},
-	    {KEY_PROVIDER, &ctl->provider}, {KEY_ALLOWANCE, &ctl->allowance}, {KEY_SPENT_TODAY, &ctl->spent}};
+	    {KEY_PROVIDER, &ctl->provider}, {KEY_ALLOWANCE, &ctl->allowance}, {KEY_SPENT_TODAY, &ctl->spent},
+	    {KEY_RESULTS, &ctl->results}};
 
 	ctl->files = ctl->files || key == 'f';
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
