@@ -149,7 +149,7 @@ fail(struct call *call, struct signin *s, enum reason reason, const char *refusa
 	s->refusal = refusal;
 	reply_home(call, view_str(s->return_url), "failed");
 	if (s->purpose == SIGNIN_LINK)
-		signin_end(call->engine, s);
+		signin_ends(call, s);
 }
 
 static void
@@ -195,7 +195,7 @@ link_home(struct call *call, const struct link_result *r)
 	page->bound = true;
 	memcpy(page->cookie, s->cookie, sizeof(page->cookie));
 	reply_home(call, view_of(url, len), "step_up");
-	signin_end(e, s);
+	signin_ends(call, s);
 }
 
 static void

@@ -8,6 +8,7 @@
 #include "broker/base/log.h"
 #include "broker/base/secret.h"
 #include "broker/engine/api.h"
+#include "broker/engine/place.h"
 #include "broker/engine/strangers.h"
 #include "broker/engine/txn.h"
 
@@ -24,6 +25,15 @@ stream_clear(struct stream *s)
 {
 	bytes_clear(&s->in);
 	bytes_clear(&s->out);
+}
+
+void
+stream_left_drop(struct stream_left *left)
+{
+	if (left == NULL || --left->calls > 0)
+		return;
+	bytes_clear(&left->in);
+	free(left);
 }
 
 /* Which service a local peer is: its uid, as the kernel tells it. */
@@ -73,7 +83,7 @@ call_hold(struct call *call)
 	struct call *held;
 
 	/* A call that was held already goes on waiting, and so does one whose peer has gone meanwhile. */
-	if (call->stream == NULL || call->stream->held == call)
+	if (call->stream == NULL || call->again || call->stream->held == call)
 		return call;
 	held = malloc(sizeof(*held));
 	CHECK(held != NULL);
@@ -88,31 +98,49 @@ call_hold(struct call *call)
 }
 
 void
+call_free(struct call *call)
+{
+	stream_left_drop(call->left);
+	secret_wipe(call->memory, sizeof(call->memory));
+	free(call);
+}
+
+void
 call_release(struct call *call)
 {
 	struct stream *s = call->stream;
 
 	CHECK(call->answered || s == NULL);
-	if (s != NULL) {
+	if (call->after != NULL)
+		call->after(call, call->ends);
+	if (call->place != NULL)
+		place_end(call->engine, call->place);
+	if (s != NULL && !call->again) {
 		CHECK(s->held == call);
 		s->held = NULL;
 		engine_ready(call->engine, s);
 	}
-	secret_wipe(call->memory, sizeof(call->memory));
-	free(call);
+	call_free(call);
 }
 
-/* Where replies go that nobody reads any more. */
+void
+call_after(struct call *call, void (*after)(struct call *call, void *ends), void *ends)
+{
+	call->after = after;
+	call->ends = ends;
+}
+
+/* Apart is what nobody reads any more, and what then takes the place of a reply that rested on a commit that failed. */
 static struct buf *
 out_of(struct call *call)
 {
-	static struct bytes nowhere;
+	static struct bytes apart;
 
-	if (call->stream != NULL)
+	if (call->stream != NULL && !call->again)
 		return &call->stream->out.buf;
-	bytes_clear(&nowhere);
-	bytes_init(&nowhere, STREAM_OUT_MAX);
-	return &nowhere.buf;
+	bytes_clear(&apart);
+	bytes_init(&apart, STREAM_OUT_MAX);
+	return &apart.buf;
 }
 
 static struct json_writer
@@ -146,6 +174,8 @@ call_reply_more(struct call *call)
 	return reply_begin(call, true);
 }
 
+static void write_unavailable(struct buf *out, bool forwarded, const char *what);
+
 /* The end of every reply: too long a one becomes an error, an unread one is dropped, and a commit may be waited for. */
 static void
 reply_done(struct call *call, struct buf *out)
@@ -153,11 +183,13 @@ reply_done(struct call *call, struct buf *out)
 	if (out->full || out->len - call->start > VARLINK_MESSAGE_MAX + 1) {
 		out->full = false;
 		out->len = call->start;
-		call_write_unavailable(out, call->forwarded, "reply");
+		write_unavailable(out, call->forwarded, "reply");
 	}
 	if (call->oneway)
 		out->len = call->start;
-	else if (call->txn != NULL)
+	if (call->place != NULL)
+		place_put(call->place, buf_view(out));
+	if (call->txn != NULL)
 		txn_reply(call->txn, call, call->start);
 }
 
@@ -272,8 +304,8 @@ call_too_many(struct call *call, const char *what, int64_t retry_after_ms)
 
 enum { RETRY_AFTER_MS = 1000 }; /* a restart takes less */
 
-void
-call_write_unavailable(struct buf *out, bool forwarded, const char *what)
+static void
+write_unavailable(struct buf *out, bool forwarded, const char *what)
 {
 	struct json_writer w = error_begin(out, forwarded, "org.countersign.Unavailable");
 
@@ -293,7 +325,7 @@ call_unavailable(struct call *call, const char *what)
 	note_stranger(call, "unavailable");
 	call->start = out->len;
 	call->answered = true;
-	call_write_unavailable(out, call->forwarded, what);
+	write_unavailable(out, call->forwarded, what);
 	reply_done(call, out);
 }
 
@@ -409,6 +441,11 @@ call_init(struct call *call, struct engine *e, struct stream *s)
 	call->parameters = 0;
 	call->more = call->oneway = call->forwarded = call->answered = false;
 	call->txn = NULL;
+	call->place = NULL;
+	call->left = NULL;
+	call->after = NULL;
+	call->again = false;
+	call->used = 0;
 	call->ip = view_of(NULL, 0);
 	call->number = ++e->calls;
 	find_caller(e, s, &call->caller);

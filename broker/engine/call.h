@@ -12,6 +12,8 @@
 enum { CALL_MEMORY = 1536 };
 
 struct method;
+struct place;
+struct stream_left;
 struct txn;
 
 struct caller {
@@ -36,16 +38,40 @@ struct call {
 	size_t start;           /* of the reply in the stream's out */
 	struct view ip;         /* of a forwarded call's peer */
 	uint64_t number;
+	struct place *place;    /* asked again: where its answer goes; its stream went on meanwhile */
+	struct stream_left *left; /* what the message is in when the peer is gone */
+	void (*after)(struct call *call, void *ends); /* see call_after() */
+	void *ends;
+	bool again;             /* a copy that is asked again after a conflict */
+	uint16_t used;          /* of memory */
 	_Alignas(16) uint8_t memory[CALL_MEMORY]; /* the handler's own */
 };
 
+/* The first bytes of the call's memory; how much of it is in use is what a copy has to take along. */
+static inline void *
+call_memory(struct call *call, size_t size)
+{
+	if (size > call->used)
+		call->used = (uint16_t)size;
+	return call->memory;
+}
+
 #define CALL_MEMORY_AS(type, call) \
-	(_Generic((char (*)[sizeof(type) <= CALL_MEMORY ? 1 : -1])0, char (*)[1]: (type *)(void *)(call)->memory))
+	(_Generic((char (*)[sizeof(type) <= CALL_MEMORY ? 1 : -1])0, \
+	    char (*)[1]: (type *)call_memory(call, sizeof(type))))
 
 /* Copies a call that waits; its stream is held up. Views into the message stay valid; doc does not. */
 struct call *call_hold(struct call *call);
 /* Frees it; the stream goes on. The call must have been answered. */
 void call_release(struct call *call);
+/* Wipes and frees a call on the heap, answered or not. */
+void call_free(struct call *call);
+
+/*
+ * What is to be done once the answer stands: when its commit is durable, or has failed for good. Until then the call may
+ * be decided again, and needs whatever its memory points to. At once where the answer rests on no commit.
+ */
+void call_after(struct call *call, void (*after)(struct call *call, void *ends), void *ends);
 
 /* The parameters of the success reply; the writer is inside the object. */
 struct json_writer call_reply(struct call *call);
@@ -80,8 +106,5 @@ void call_dispatch(struct call *call, struct view name);
 
 /* Takes the whole messages of a stream, as far as it is not held up. */
 void calls_read(struct engine *e, struct stream *s);
-
-/* What a commit that failed makes of a reply. */
-void call_write_unavailable(struct buf *out, bool forwarded, const char *what);
 
 #endif

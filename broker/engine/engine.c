@@ -13,6 +13,7 @@
 #include "broker/engine/cold.h"
 #include "broker/engine/enrolment.h"
 #include "broker/engine/page.h"
+#include "broker/engine/place.h"
 #include "broker/engine/record.h"
 #include "broker/engine/signin.h"
 #include "broker/engine/strangers.h"
@@ -181,11 +182,11 @@ take_ready(struct engine *e)
 	return list;
 }
 
-/* Handled bytes leave the buffer when no held call looks into it. */
+/* Handled bytes leave the buffer when no call looks into it: one that is held, or that may have to be decided again. */
 static void
 stream_tidy(struct stream *s)
 {
-	if (s->held == NULL && s->taken > 0) {
+	if (s->held == NULL && s->unsettled == 0 && s->taken > 0) {
 		bytes_consume(&s->in, s->taken);
 		s->taken = 0;
 	}
@@ -278,6 +279,29 @@ engine_tick(struct engine *e)
 	return TICK_MS;
 }
 
+/* Its calls go on without it; what they look into stays. */
+static void
+calls_gone(struct engine *e, struct stream *s)
+{
+	struct call *held = s->held;
+	struct stream_left *left;
+
+	if (held == NULL && s->places == NULL)
+		return;
+	left = calloc(1, sizeof(*left));
+	CHECK(left != NULL);
+	left->in = s->in;
+	bytes_init(&s->in, STREAM_IN_MAX);
+	places_gone(s, left);
+	if (held == NULL)
+		return;
+	held->stream = NULL;
+	held->left = left;
+	left->calls++;
+	s->held = NULL;
+	watches_gone(e, held);
+}
+
 void
 engine_gone(struct engine *e, struct stream *s)
 {
@@ -290,16 +314,10 @@ engine_gone(struct engine *e, struct stream *s)
 		if (*at == NULL)
 			e->ready_end = at;
 	}
-	txns_gone(e, s);
-	if (s->kind == STREAM_WORKER) {
+	if (s->kind == STREAM_WORKER)
 		workers_gone(e, s);
-	} else if (s->held != NULL) {
-		struct call *held = s->held;
-
-		held->stream = NULL;
-		s->held = NULL;
-		watches_gone(e, held);
-	}
+	else
+		calls_gone(e, s);
 }
 
 enum cs_err

@@ -350,6 +350,18 @@ enrol_extra(struct engine *e, struct account *a, const struct enrolling *en, con
 	things_put_secret(e->keys, a, factor, view_of(en->secret, en->secret_len), x);
 }
 
+/* Its answer stands. */
+static void
+enrolment_over(struct call *call, void *none)
+{
+	struct finish *f = CALL_MEMORY_AS(struct finish, call);
+	struct enrolling *en = enrolment_find(call->engine, &f->id);
+
+	(void)none;
+	if (en != NULL)
+		enrolment_end(call->engine, en);
+}
+
 static void
 finish_txn(struct txn *t, struct account *a, struct call *call)
 {
@@ -376,7 +388,7 @@ finish_txn(struct txn *t, struct account *a, struct call *call)
 	decide_enrol(&asked, a, &new, &d);
 	if (d.outcome != OUTCOME_PERMIT) {
 		answer_denied(call, no_more(a, en, &d));
-		enrolment_end(e, en);
+		call_after(call, enrolment_over, NULL);
 		return;
 	}
 	if (first)
@@ -388,7 +400,7 @@ finish_txn(struct txn *t, struct account *a, struct call *call)
 	json_key(&w, VIEW("factor"));
 	answer_factor(&w, e, a, account_factor(a, &new.factor), view_str(en->label));
 	call_end(call, &w);
-	enrolment_end(e, en);
+	call_after(call, enrolment_over, NULL);
 }
 
 /* False: the answer was not right, and the call is answered. */

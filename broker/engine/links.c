@@ -130,15 +130,13 @@ link_stepup(struct txn *t, struct account *a, struct call *call, const struct li
 	stepup_open(t, a, call, d, &card);
 }
 
-static void
-deny_taken(struct txn *t, struct account *a, struct call *call, const struct signin *s, struct decision *d)
+void
+link_deny_taken(struct txn *t, struct account *a, const struct engine *e, uint64_t service, uint64_t provider)
 {
-	const struct engine *e = call->engine;
 	struct event ev = {.type = EVENT_DENIED, .reason = REASON_LINK_TAKEN, .op = OP_LINK,
-	    .service = call->caller.service, .provider = s->provider, .policy = e->rules->policy->digest};
+	    .service = service, .provider = provider, .policy = e->rules->policy->digest};
 
 	ev.time_ms = e->now.wall_ms > a->time_ms ? e->now.wall_ms : a->time_ms;
-	*d = (struct decision){.outcome = OUTCOME_DENY, .reason = REASON_LINK_TAKEN};
 	txn_event(t, a, &ev, NULL);
 }
 
@@ -173,7 +171,8 @@ propose_txn(struct txn *t, struct account *a, struct call *call)
 	struct link *l;
 
 	if (p->taken && a->status == ACCOUNT_OPEN) {
-		deny_taken(t, a, call, p->signin, &d);
+		link_deny_taken(t, a, call->engine, call->caller.service, p->signin->provider);
+		d = (struct decision){.outcome = OUTCOME_DENY, .reason = REASON_LINK_TAKEN};
 		p->end(call, &result);
 		return;
 	}
@@ -238,7 +237,7 @@ complete_end(struct call *call, const struct link_result *r)
 			answer_link(&w, "link", call, r->txn, r->account, r->link);
 		call_end(call, &w);
 	}
-	signin_end(call->engine, r->signin);
+	signin_ends(call, r->signin);
 }
 
 static void

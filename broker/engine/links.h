@@ -21,6 +21,9 @@ typedef void link_end_fn(struct call *call, const struct link_result *result);
 /* For the service that the call's caller is, and the sign-in's account. The call is held, and released once answered. */
 void link_propose(struct call *call, struct signin *s, const struct identity *who, link_end_fn *end);
 
+/* Another account holds the ID of this link, or of this sign-in: that it was tried is an event. */
+void link_deny_taken(struct txn *t, struct account *a, const struct engine *e, uint64_t service, uint64_t provider);
+
 /* An object: a Link of the interface. name NULL: as an element. */
 void answer_link(struct json_writer *w, const char *name, struct call *call, const struct txn *t,
     const struct account *a, const struct link *l);

@@ -29,6 +29,7 @@ libengine_la_SOURCES = \
 	%reldir%/page.c %reldir%/page.h \
 	%reldir%/page_api.c \
 	%reldir%/payments.c \
+	%reldir%/place.c %reldir%/place.h \
 	%reldir%/proof.c %reldir%/proof.h \
 	%reldir%/receipt.c %reldir%/receipt.h \
 	%reldir%/record.c %reldir%/record.h \
@@ -45,6 +46,9 @@ libengine_la_SOURCES = \
 	%reldir%/texts.c %reldir%/texts.h \
 	%reldir%/things.c %reldir%/things.h \
 	%reldir%/txn.c %reldir%/txn.h \
+	%reldir%/txn_again.c \
+	%reldir%/txn_event.c \
+	%reldir%/txn_state.c %reldir%/txn_state.h \
 	%reldir%/watch.c %reldir%/watch.h \
 	%reldir%/workers.c %reldir%/workers.h
 EXTRA_DIST += %reldir%/README.md

@@ -130,8 +130,8 @@ io_update(struct io *io)
 	if (s->out.buf.len > 0 && s->unsettled == 0 && io->stuck_ms == 0)
 		io->stuck_ms = now_ms;
 	full = s->out.buf.len >= STREAM_OUT_FULL || s->in.buf.len >= STREAM_IN_MAX - READ_BYTES;
-	/* A held stream's buffer must not move; it is read again when its call is answered. */
-	io_want(io, !s->ended && !full && s->held == NULL,
+	/* What calls look into must not move: it is read again when they are answered, for good. */
+	io_want(io, !s->ended && !full && s->held == NULL && s->unsettled == 0,
 	    io->connecting || (s->out.buf.len > 0 && s->unsettled == 0));
 	/* Calls that were read but not looked at, since nobody took the answers. */
 	if (was_full && s->out.buf.len < STREAM_OUT_FULL && s->in.buf.len > 0)

@@ -86,7 +86,7 @@ answer_session(struct call *call, const struct txn *t, const struct account *a, 
 static void
 open_end(struct call *call, const struct session_result *r)
 {
-	signin_end(call->engine, r->signin);
+	signin_ends(call, r->signin);
 	if (r->err == CS_ERR_NOT_FOUND)
 		call_not_found(call, "link");
 	else if (r->err != CS_OK)
@@ -157,7 +157,7 @@ take_txn(struct txn *t, struct account *a, struct call *call)
 		d = (struct decision){.outcome = OUTCOME_DENY, .reason = REASON_SESSION_REVOKED};
 	answer_session(call, t, a, l, &s->session, &d,
 	    l == NULL ? 0 : session->opened_ms + call->engine->rules->policy->session_max_ms);
-	signin_end(call->engine, s);
+	signin_ends(call, s);
 }
 
 static void

@@ -189,3 +189,15 @@ signin_end(struct engine *e, struct signin *s)
 		at = &(*at)->next;
 	free_one(e->signins, at);
 }
+
+static void
+answer_stands(struct call *call, void *signin)
+{
+	signin_end(call->engine, signin);
+}
+
+void
+signin_ends(struct call *call, struct signin *s)
+{
+	call_after(call, answer_stands, s);
+}

@@ -43,5 +43,7 @@ struct signin *signin_find(struct engine *e, const struct id *id);
 struct signin *signin_by_start(struct engine *e, const uint8_t token[16]);
 struct signin *signin_by_state(struct engine *e, struct view oauth_state);
 void signin_end(struct engine *e, struct signin *s);
+/* Ends it once the answer of this call stands: see call_after(). */
+void signin_ends(struct call *call, struct signin *s);
 
 #endif

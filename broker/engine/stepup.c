@@ -8,6 +8,7 @@
 #include "broker/base/secret.h"
 #include "broker/engine/api.h"
 #include "broker/engine/enrolment.h"
+#include "broker/engine/links.h"
 #include "broker/engine/proof.h"
 #include "broker/engine/things.h"
 #include "broker/engine/watch.h"
@@ -370,6 +371,12 @@ decide_txn(struct txn *t, struct account *a, struct call *call)
 	answer.factor_no = f->no;
 	answer.right = right_again(call, t, a, f);
 	asked_for(call, c, &asked);
+	l = account_link_by_no(a, c->target_no);
+	if (answer.right && c->op == OP_LINK && l != NULL && txn_taken(t, &l->subject)) {
+		link_deny_taken(t, a, call->engine, c->service, l->provider);
+		reply_state(call, t, a, REASON_LINK_TAKEN, 0);
+		return;
+	}
 	decide_answer(&asked, a, &answer, &d);
 	txn_decision(t, a, &d, NULL);
 	c = account_challenge(a, &s->id);
@@ -378,7 +385,8 @@ decide_txn(struct txn *t, struct account *a, struct call *call)
 	if (d.reason == REASON_COUNTERSIGNED && c->op == OP_LINK && l != NULL && l->state == LINK_ACTIVE)
 		txn_claim(t, &l->subject, false);
 	if (d.reason == REASON_ASKED && ++s->at < s->answers_n) {
-		ask_txn(t, a, call);
+		/* The next plugin is asked once this answer counts. */
+		txn_then(t, call, ask_txn);
 		return;
 	}
 	reply_state(call, t, a, d.outcome == OUTCOME_DENY ? (enum reason)d.reason : REASON_NONE, d.detail.until_ms);
@@ -597,9 +605,12 @@ watch_txn(struct txn *t, struct account *a, struct call *call)
 	struct looking *l = CALL_MEMORY_AS(struct looking, call);
 	const struct challenge *c = stepup_find(call, a, &l->of);
 
-	(void)t;
 	if (c == NULL)
 		return;
+	if (txn_pending(t)) {
+		txn_then(t, call, watch_txn);
+		return;
+	}
 	tell(call, stepup_state(call->engine, a, c));
 	if (call->answered)
 		return;

@@ -20,12 +20,14 @@ enum {
 enum stream_kind { STREAM_SERVICE, STREAM_ADMIN, STREAM_GATEWAY, STREAM_WORKER };
 
 struct call;
+struct place;
 
 struct stream {
 	struct bytes in, out;
 	size_t taken;           /* bytes of `in` that were handled */
 	size_t scanned;         /* of what is left, searched for the end of a message */
-	uint32_t unsettled;     /* replies in `out` that wait for a commit */
+	uint32_t unsettled;     /* replies in `out` that wait for a commit; meanwhile `in` does not move, and is not read */
+	struct place *places;   /* of these replies */
 	uint8_t kind;           /* enum stream_kind */
 	bool ended;             /* the peer sends no more */
 	bool failed;            /* close without sending the rest */
@@ -40,6 +42,12 @@ struct stream {
 	void *io;               /* loop.c's own */
 };
 
+/* The input of a stream that is gone, for as long as calls look into it. */
+struct stream_left {
+	struct bytes in;
+	uint32_t calls;
+};
+
 /* What the engine asks of whoever moves the bytes. */
 struct stream_ops {
 	/* There is something to send, or the stream is to be read again, or closed. Called at the end of a turn. */
@@ -51,5 +59,7 @@ struct stream_ops {
 
 void stream_init(struct stream *s, enum stream_kind kind, uint32_t uid);
 void stream_clear(struct stream *s);
+/* One call less looks into it; NULL is fine. */
+void stream_left_drop(struct stream_left *left);
 
 #endif

@@ -1,188 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Transactions over the store. */
+/* Transactions over the store: who is decided when, and what becomes of it. */
 #include "broker/engine/txn.h"
 
 #include <stdlib.h>
 
 #include "broker/base/check.h"
 #include "broker/base/log.h"
-#include "broker/base/secret.h"
 #include "broker/core/apply.h"
-#include "broker/engine/call.h"
+#include "broker/engine/txn_state.h"
 #include "broker/engine/watch.h"
 
-enum {
-	TXN_BUCKETS = 512,
-	TXN_CLAIMS_MAX = STORE_CLAIMS_MAX,
-	HOT_BYTES = STORE_HOT_MAX,
-};
-
-/* A call that waits for an account: for its load, or for the commit before it. */
-struct waiting {
-	struct call *call;
-	txn_fn *fn;
-	struct waiting *next;
-};
-
-/* A reply in some stream's out, of a transaction. */
-struct pending {
-	struct stream *stream;
-	size_t start, len;
-	bool forwarded;
-	struct pending *next;
-};
-
-struct txn {
-	struct engine *engine;
-	struct id key;
-	uint64_t expected;          /* revision that was loaded */
-	uint64_t revision;
-	struct bytes hot, cold;     /* state after the events so far */
-	struct bytes log;           /* event and extra bytes of this turn */
-	size_t event_at[STORE_BATCH_MAX], extra_at[STORE_BATCH_MAX], end_at[STORE_BATCH_MAX];
-	uint8_t types[STORE_BATCH_MAX];
-	size_t events_n;
-	struct store_claim claims[TXN_CLAIMS_MAX];
-	size_t claims_n;
-	struct store_payment payments[STORE_BATCH_MAX * 2];
-	uint8_t (*summaries)[PAYMENT_BYTES_MAX]; /* as many; made when first needed */
-	size_t payments_n;
-	bool loaded, load_failed;   /* neither: the load is on its way */
-	bool cold_changed, narrows, committing, listed;
-	struct pending *pending;
-	struct waiting *waiting, **waiting_end;
-	struct txn *next;           /* in its bucket, or in the free list */
-	struct txn *dirty_next;
-};
-
-struct txns {
-	struct txn *buckets[TXN_BUCKETS];
-	struct txn *free;
-	struct txn *dirty;          /* with something to commit, or only loaded in this turn */
-	struct pending *free_pending;
-	size_t committing;
-};
-
-struct txns *
-txns_new(void)
-{
-	struct txns *x = calloc(1, sizeof(*x));
-
-	CHECK(x != NULL);
-	return x;
-}
-
-static void
-txn_free(struct txn *t)
-{
-	for (struct waiting *w = t->waiting, *next; w != NULL; w = next) {
-		next = w->next;
-		secret_wipe(w->call->memory, sizeof(w->call->memory));
-		free(w->call);
-		free(w);
-	}
-	for (struct pending *p = t->pending, *next; p != NULL; p = next) {
-		next = p->next;
-		free(p);
-	}
-	bytes_clear(&t->hot);
-	bytes_clear(&t->cold);
-	bytes_clear(&t->log);
-	free(t->summaries);
-	free(t);
-}
-
-void
-txns_free(struct txns *x)
-{
-	for (size_t i = 0; i < TXN_BUCKETS; i++) {
-		for (struct txn *t = x->buckets[i], *next; t != NULL; t = next) {
-			next = t->next;
-			txn_free(t);
-		}
-	}
-	for (struct txn *t = x->free, *next; t != NULL; t = next) {
-		next = t->next;
-		txn_free(t);
-	}
-	for (struct pending *p = x->free_pending, *next; p != NULL; p = next) {
-		next = p->next;
-		free(p);
-	}
-	free(x);
-}
-
-static struct txn **
-bucket(struct txns *x, const struct id *key)
-{
-	/* Keys are digests: any two bytes of them are as good as a hash. */
-	return &x->buckets[(key->b[0] | key->b[1] << 8) % TXN_BUCKETS];
-}
-
-static struct txn *
-txn_find(struct txns *x, const struct id *key)
-{
-	for (struct txn *t = *bucket(x, key); t != NULL; t = t->next) {
-		if (id_equal(&t->key, key))
-			return t;
-	}
-	return NULL;
-}
-
-static struct txn *
-txn_take(struct engine *e, const struct id *key)
-{
-	struct txns *x = e->txns;
-	struct txn *t = x->free, **at = bucket(x, key);
-
-	if (t != NULL) {
-		x->free = t->next;
-	} else {
-		t = calloc(1, sizeof(*t));
-		CHECK(t != NULL);
-		bytes_init(&t->hot, HOT_BYTES);
-		bytes_init(&t->cold, STORE_COLD_MAX);
-		bytes_init(&t->log, STORE_BATCH_MAX * (STORE_EVENT_MAX + STORE_EXTRA_MAX));
-	}
-	t->engine = e;
-	t->key = *key;
-	t->expected = t->revision = 0;
-	t->hot.buf.len = t->cold.buf.len = t->log.buf.len = 0;
-	t->events_n = t->claims_n = t->payments_n = 0;
-	t->loaded = t->load_failed = t->cold_changed = t->narrows = t->committing = false;
-	t->pending = NULL;
-	t->waiting = NULL;
-	t->waiting_end = &t->waiting;
-	t->next = *at;
-	*at = t;
-	t->dirty_next = x->dirty;
-	x->dirty = t;
-	t->listed = true;
-	return t;
-}
-
-static void
-txn_drop(struct txns *x, struct txn *t)
-{
-	struct txn **at = bucket(x, &t->key);
-
-	while (*at != t)
-		at = &(*at)->next;
-	*at = t->next;
-	t->next = x->free;
-	x->free = t;
-}
-
-static void
-wait_for(struct txn *t, struct call *call, txn_fn *fn)
+static struct call *
+wait_for(struct txn *t, struct call *call, txn_fn *fn, bool durable)
 {
 	struct waiting *w = calloc(1, sizeof(*w));
 
 	CHECK(w != NULL);
 	w->call = call_hold(call);
 	w->fn = fn;
+	w->durable = durable;
 	*t->waiting_end = w;
 	t->waiting_end = &w->next;
+	return w->call;
 }
 
 /* Holds whose time is over give their amounts back before anything else is decided. */
@@ -201,44 +40,72 @@ settle_due(struct txn *t, struct account *a)
 	}
 }
 
+/* What was decided waits for the commit; where nothing is to be committed, it stands. */
 static void
-run(struct txn *t, struct call *call, txn_fn *fn)
+keep_attempt(struct txn *t, struct attempt *now, struct call *call, bool decided)
+{
+	CHECK(!decided || now->answered || now->waits != NULL);
+	if (t->events_n > 0 && (now->answered || (now->waits != NULL && decided))) {
+		call_after(now->call, call->after, call->ends);
+		call->after = NULL;
+		*t->attempts_end = now;
+		t->attempts_end = &now->next;
+		return;
+	}
+	attempt_free(t->engine->txns, now);
+	if (call->after != NULL && call->answered) {
+		call->after(call, call->ends);
+		call->after = NULL;
+	}
+}
+
+void
+txn_decide(struct txn *t, struct call *call, txn_fn *fn, unsigned tries)
 {
 	struct engine *e = t->engine;
 	struct account *a = &e->account;
-	uint64_t before = t->revision;
+	uint64_t before = t->revision, due;
 
 	if (t->revision == 0)
 		account_init(a, &t->key);
 	else
 		CHECK(account_decode(buf_view(&t->hot.buf), &t->key, t->revision, a) == CS_OK);
+	CHECK(t->running == NULL);
+	t->running = attempt_new(e->txns, call, fn, tries);
 	call->txn = t;
 	settle_due(t, a);
+	due = t->revision;
 	fn(t, a, call);
-	if (t->revision == before)
-		return;
-	t->hot.buf.len = 0;
-	account_encode(a, &t->hot.buf);
-	CHECK(!t->hot.buf.full);
+	if (t->revision != before) {
+		t->hot.buf.len = 0;
+		account_encode(a, &t->hot.buf);
+		CHECK(!t->hot.buf.full);
+	}
+	keep_attempt(t, t->running, call, t->revision != due);
+	t->running = NULL;
 }
 
-/* What one call may add must still fit: a handful of events, one claim. */
-static bool
+bool
 txn_full(const struct txn *t)
 {
-	return t->events_n >= STORE_BATCH_MAX / 2 || t->claims_n >= TXN_CLAIMS_MAX;
+	return t->events_n >= STORE_BATCH_MAX / 2 || t->claims_n >= STORE_CLAIMS_MAX;
 }
 
-static void
-run_waiting(struct txn *t)
+void
+txn_go_on(struct txn *t)
 {
-	while (t->waiting != NULL && !t->committing && t->loaded && !txn_full(t)) {
+	if (t->committing || !t->loaded)
+		return;
+	attempts_again(t);
+	while (t->waiting != NULL && t->again == NULL && !txn_full(t)) {
 		struct waiting *w = t->waiting;
 
+		if (w->durable && t->events_n > 0)
+			return;
 		t->waiting = w->next;
 		if (t->waiting == NULL)
 			t->waiting_end = &t->waiting;
-		run(t, w->call, w->fn);
+		txn_decide(t, w->call, w->fn, 0);
 		if (w->call->answered)
 			call_release(w->call);
 		free(w);
@@ -260,11 +127,9 @@ fail_waiting(struct txn *t)
 	t->waiting_end = &t->waiting;
 }
 
-static void
-loaded(void *ctx, enum cs_err err, const struct store_record *record)
+void
+txn_loaded(struct txn *t, enum cs_err err, const struct store_record *record)
 {
-	struct txn *t = ctx;
-
 	if (err != CS_OK && err != CS_ERR_NOT_FOUND) {
 		log_warn("msg=\"an account cannot be loaded\" err=%s", cs_err_name(err));
 		t->load_failed = true;
@@ -281,27 +146,17 @@ loaded(void *ctx, enum cs_err err, const struct store_record *record)
 }
 
 static void
-list_again(struct engine *e, struct txn *t)
-{
-	if (t->listed)
-		return;
-	t->dirty_next = e->txns->dirty;
-	e->txns->dirty = t;
-	t->listed = true;
-}
-
-static void
-loaded_later(void *ctx, enum cs_err err, const struct store_record *record)
+first_loaded(void *ctx, enum cs_err err, const struct store_record *record)
 {
 	struct txn *t = ctx;
 	bool at_once = t->waiting == NULL;
 
-	loaded(ctx, err, record);
+	txn_loaded(t, err, record);
 	if (at_once)
 		return;
-	run_waiting(t);
+	txn_go_on(t);
 	/* The turn that began it is over: this one commits it, or drops it. */
-	list_again(t->engine, t);
+	txn_list(t->engine, t);
 }
 
 bool
@@ -313,19 +168,19 @@ txn_run(struct engine *e, const struct id *key, struct call *call, txn_fn *fn)
 	memcpy(k.b, key->b, sizeof(k.b));
 	if (t == NULL) {
 		t = txn_take(e, key);
-		store_load(e->store, &k, loaded_later, t);
+		store_load(e->store, &k, first_loaded, t);
 	} else if (!t->committing) {
-		list_again(e, t);
+		txn_list(e, t);
 	}
 	if (t->load_failed) {
 		call_unavailable(call, "store");
 		return true;
 	}
-	if (!t->loaded || t->committing || t->waiting != NULL || txn_full(t)) {
-		wait_for(t, call, fn);
+	if (!t->loaded || t->committing || t->again != NULL || t->waiting != NULL || txn_full(t)) {
+		wait_for(t, call, fn, false);
 		return false;
 	}
-	run(t, call, fn);
+	txn_decide(t, call, fn, 0);
 	return true;
 }
 
@@ -336,227 +191,63 @@ txn_run_held(struct engine *e, const struct id *key, struct call *call, txn_fn *
 		call_release(call);
 }
 
-static void
-take_left(struct txn *t, const struct apply_left *left)
-{
-	if (left->payments_n + left->refunds_n > 0 && t->summaries == NULL) {
-		t->summaries = malloc(STORE_BATCH_MAX * 2 * sizeof(t->summaries[0]));
-		CHECK(t->summaries != NULL);
-	}
-	for (int i = 0; i < left->payments_n + left->refunds_n; i++) {
-		struct store_payment *p = &t->payments[t->payments_n];
-		struct buf summary = buf_over(t->summaries[t->payments_n], PAYMENT_BYTES_MAX);
-
-		if (i < left->payments_n) {
-			memcpy(p->payment.b, left->payment.id.b, sizeof(p->payment.b));
-			payment_encode(&left->payment, &summary);
-		} else {
-			memcpy(p->payment.b, left->refund.id.b, sizeof(p->payment.b));
-			buf_put(&summary, left->refund.payment.b, sizeof(left->refund.payment.b));
-			buf_put_u64(&summary, (uint64_t)left->refund.amount_minor);
-		}
-		CHECK(!summary.full);
-		p->summary = buf_view(&summary);
-		t->payments_n++;
-	}
-}
-
-/* The cold map after the changes that this event brings; a spend brings none. */
-static void
-take_cold(struct txn *t, struct view extra)
-{
-	struct bytes next;
-	bool changed = false;
-
-	if (!extra_changes_cold(extra))
-		return;
-	bytes_init(&next, STORE_COLD_MAX);
-	CHECK(cold_apply(buf_view(&t->cold.buf), extra, &next.buf, &changed) == CS_OK);
-	if (changed) {
-		bytes_clear(&t->cold);
-		t->cold = next;
-		t->cold_changed = true;
-	} else {
-		bytes_clear(&next);
-	}
-}
-
 void
-txn_event(struct txn *t, struct account *a, struct event *ev, struct extra *extra)
+txn_then(struct txn *t, struct call *call, txn_fn *fn)
 {
-	struct apply_left left;
-	struct view x = extra == NULL ? view_of(NULL, 0) : buf_view(&extra->buf);
-	size_t n = t->events_n;
-
-	CHECK(n < STORE_BATCH_MAX && (extra == NULL || !extra->buf.full));
-	CHECK(!id_zero(&a->salt));
-	ev->prev = a->chain;
-	if (x.len > 0) {
-		struct hash h;
-
-		sha256(x, &h);
-		memcpy(ev->extra.b, h.b, sizeof(ev->extra.b));
-	}
-	t->event_at[n] = t->log.buf.len;
-	event_encode(ev, &t->log.buf);
-	t->extra_at[n] = t->log.buf.len;
-	buf_put_view(&t->log.buf, x);
-	t->end_at[n] = t->log.buf.len;
-	CHECK(!t->log.buf.full);
-	t->types[n] = (uint8_t)ev->type;
-	t->events_n++;
-	CHECK(apply(a, ev, &left) == CS_OK);
-	sha256(view_of(t->log.buf.data + t->event_at[n], t->extra_at[n] - t->event_at[n]), &a->chain);
-	take_left(t, &left);
-	if (x.len > 0)
-		take_cold(t, x);
-	t->revision = a->revision;
-}
-
-void
-txn_decision(struct txn *t, struct account *a, struct decision *d, struct extra *extra)
-{
-	for (size_t i = 0; i < d->events_n; i++)
-		txn_event(t, a, &d->events[i], i == 0 ? extra : NULL);
-}
-
-void
-txn_claim(struct txn *t, const struct id *claim, bool release)
-{
-	CHECK(t->claims_n < TXN_CLAIMS_MAX);
-	memcpy(t->claims[t->claims_n].claim.b, claim->b, sizeof(claim->b));
-	t->claims[t->claims_n++].release = release;
-}
-
-bool
-txn_pending(const struct txn *t)
-{
-	return t->events_n > 0;
-}
-
-struct view
-txn_cold(const struct txn *t)
-{
-	return buf_view(&t->cold.buf);
-}
-
-struct view
-txn_left(const struct txn *t, const struct id *id)
-{
-	for (size_t i = t->payments_n; i > 0; i--) {
-		if (memcmp(t->payments[i - 1].payment.b, id->b, sizeof(id->b)) == 0)
-			return t->payments[i - 1].summary;
-	}
-	return view_of(NULL, 0);
-}
-
-void
-txn_narrows(struct txn *t)
-{
-	t->narrows = true;
+	CHECK(t->running != NULL && !t->running->answered && t->events_n > 0);
+	t->running->waits = wait_for(t, call, fn, true);
+	txn_list(t->engine, t);
 }
 
 void
 txn_reply(struct txn *t, struct call *call, size_t start)
 {
-	struct txns *x = t->engine->txns;
-	struct pending *p;
+	struct attempt *now = t->running;
 
+	CHECK(now != NULL);
+	now->answered = true;
 	if (t->events_n == 0 || call->stream == NULL)
 		return;
-	if ((p = x->free_pending) != NULL)
-		x->free_pending = p->next;
-	else
-		p = calloc(1, sizeof(*p));
-	CHECK(p != NULL);
-	*p = (struct pending){.stream = call->stream, .start = start, .len = call->stream->out.buf.len - start,
-	    .forwarded = call->forwarded, .next = t->pending};
-	t->pending = p;
-	call->stream->unsettled++;
-}
-
-/* Puts an error in the place of a reply that must not be given. Replies behind it move. */
-static void
-replace_reply(struct engine *e, struct pending *p)
-{
-	struct stream *s = p->stream;
-	struct bytes error;
-	size_t tail = s->out.buf.len - p->start - p->len;
-	ptrdiff_t grown;
-
-	bytes_init(&error, VARLINK_MESSAGE_MAX);
-	call_write_unavailable(&error.buf, p->forwarded, "store");
-	grown = (ptrdiff_t)error.buf.len - (ptrdiff_t)p->len;
-	if (grown > 0)
-		CHECK(buf_room(&s->out.buf, (size_t)grown) != NULL);
-	memmove(s->out.buf.data + p->start + error.buf.len, s->out.buf.data + p->start + p->len, tail);
-	memcpy(s->out.buf.data + p->start, error.buf.data, error.buf.len);
-	s->out.buf.len += (size_t)grown;
-	bytes_clear(&error);
-	for (size_t i = 0; i < TXN_BUCKETS; i++) {
-		for (struct txn *t = e->txns->buckets[i]; t != NULL; t = t->next) {
-			for (struct pending *o = t->pending; o != NULL; o = o->next) {
-				if (o != p && o->stream == s && o->start > p->start)
-					o->start = (size_t)((ptrdiff_t)o->start + grown);
-			}
-		}
-	}
-}
-
-static void
-settle(struct engine *e, struct txn *t, enum cs_err err)
-{
-	while (t->pending != NULL) {
-		struct pending *p = t->pending;
-
-		if (err != CS_OK && p->stream != NULL)
-			replace_reply(e, p);
-		t->pending = p->next;
-		if (p->stream != NULL) {
-			CHECK(p->stream->unsettled > 0);
-			p->stream->unsettled--;
-			/* What was read in this round is looked at when the round ends. */
-			if (!p->stream->listed)
-				engine_ready(e, p->stream);
-		}
-		p->next = e->txns->free_pending;
-		e->txns->free_pending = p;
-	}
-}
-
-/* Forgets what this turn decided; what waits is decided on the state that is loaded next. */
-static void
-forget(struct txn *t)
-{
-	t->loaded = t->load_failed = false;
-	t->expected = t->revision = 0;
-	t->hot.buf.len = t->cold.buf.len = t->log.buf.len = 0;
-	t->events_n = t->claims_n = t->payments_n = 0;
-	t->cold_changed = t->narrows = false;
+	CHECK(call->answered);
+	now->place = call->place != NULL ? call->place : place_new(call->stream, start, NULL);
+	now->place->call = now->call;
+	call->place = NULL;
 }
 
 static void
 after_success(struct engine *e, struct txn *t)
 {
+	struct attempt *list = t->attempts;
+
 	for (size_t i = 0; i < t->events_n; i++)
 		watches_event(e, &t->key, view_of(t->log.buf.data + t->event_at[i], t->extra_at[i] - t->event_at[i]));
 	t->expected = t->revision;
 	t->events_n = t->claims_n = t->payments_n = 0;
 	t->log.buf.len = 0;
 	t->cold_changed = t->narrows = false;
-	run_waiting(t);
+	t->taken_n = 0;
+	t->attempts = NULL;
+	t->attempts_end = &t->attempts;
+	for (struct attempt *a = list, *next; a != NULL; a = next) {
+		next = a->next;
+		if (a->place != NULL)
+			place_end(e, a->place);
+		if (a->call->after != NULL)
+			a->call->after(a->call, a->call->ends);
+		attempt_free(e->txns, a);
+	}
+	txn_go_on(t);
 }
 
 static void
-after_failure(struct engine *e, struct txn *t)
+after_failure(struct txn *t, enum cs_err err)
 {
-	struct store_key k;
-
-	forget(t);
-	if (t->waiting == NULL)
-		return;
-	memcpy(k.b, t->key.b, sizeof(k.b));
-	store_load(e->store, &k, loaded_later, t);
+	log_warn("msg=\"a commit failed; its calls are %s\" err=%s events=%zu", err == CS_ERR_CONFLICT ?
+	    "decided again" : "answered Unavailable", cs_err_name(err), t->events_n);
+	attempts_failed(t, err);
+	txn_forget(t);
+	if (t->again != NULL || t->waiting != NULL)
+		attempts_reload(t);
 }
 
 static void
@@ -568,16 +259,12 @@ committed(void *ctx, enum cs_err err)
 	CHECK(t->committing);
 	t->committing = false;
 	e->txns->committing--;
-	if (err != CS_OK)
-		log_warn("msg=\"a commit failed; its calls are answered Unavailable\" err=%s events=%zu",
-		    cs_err_name(err), t->events_n);
-	settle(e, t, err);
 	if (err == CS_OK)
 		after_success(e, t);
 	else
-		after_failure(e, t);
-	if (t->waiting != NULL || t->events_n > 0)
-		list_again(e, t);
+		after_failure(t, err);
+	if (t->waiting != NULL || t->again != NULL || t->events_n > 0)
+		txn_list(e, t);
 	else if (!t->listed)
 		txn_drop(e->txns, t);
 }
@@ -616,23 +303,10 @@ txns_commit(struct engine *e)
 			continue;
 		if (t->events_n > 0)
 			commit(e, t);
-		else if (t->waiting == NULL)
+		else if (t->waiting == NULL && t->again == NULL)
 			txn_drop(x, t);
 	}
 	store_flush(e->store);
-}
-
-void
-txns_gone(struct engine *e, struct stream *s)
-{
-	for (size_t i = 0; i < TXN_BUCKETS; i++) {
-		for (struct txn *t = e->txns->buckets[i]; t != NULL; t = t->next) {
-			for (struct pending *p = t->pending; p != NULL; p = p->next) {
-				if (p->stream == s)
-					p->stream = NULL;
-			}
-		}
-	}
 }
 
 bool

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Transactions: load, decide, commit, reply. Within one turn all that is asked of one account is decided in order on one
- * state and committed as one; a reply that rests on uncommitted events waits for their commit, and becomes Unavailable
- * where that fails. An account whose commit is on its way holds later requests back until it is known.
+ * state and committed as one; a reply that rests on uncommitted events waits for their commit. An account whose commit is
+ * on its way holds later requests back until it is known. Where the commit meets a conflict, the account is loaded again
+ * and the same calls are decided again in the same order; whoever lost three times, and everybody where the commit fails
+ * otherwise, is answered Unavailable.
  */
 #ifndef CS_ENGINE_TXN_H
 #define CS_ENGINE_TXN_H
@@ -14,7 +16,9 @@ struct txn;
 
 /*
  * Called with the account's state (of a new account: ACCOUNT_NONE). Inside, txn_event() adds events; the state that `a`
- * points to moves with them. call is the one given to txn_run(), or a copy of it if the load had to wait.
+ * points to moves with them. call is the one given to txn_run(), or a copy of it if the load had to wait. It may be called
+ * again with the call's memory as it was before, so it changes nothing else that the next try would miss: see call_after().
+ * It answers, or adds no event and waits for somebody, or asks for txn_then().
  */
 typedef void txn_fn(struct txn *t, struct account *a, struct call *call);
 
@@ -44,15 +48,21 @@ struct view txn_left(const struct txn *t, const struct id *id);
 /* A revision that takes power away, for the store's reserve. */
 void txn_narrows(struct txn *t);
 
-/* A reply was written into the stream's out from `start`: it waits while the transaction has uncommitted events. */
+/*
+ * The call goes on with fn, in a transaction of its own, once all events so far are durable: for what must not be asked
+ * of others before. Instead of an answer; where txn_pending().
+ */
+void txn_then(struct txn *t, struct call *call, txn_fn *fn);
+/* The commit before met a conflict, and another account holds this link key. */
+bool txn_taken(const struct txn *t, const struct id *claim);
+
+/* The call was answered, in the stream's out from `start`: that waits while the transaction has uncommitted events. */
 void txn_reply(struct txn *t, struct call *call, size_t start);
 
 struct txns *txns_new(void);
 void txns_free(struct txns *x);
 /* End of a turn: commits what is dirty, flushes the store. */
 void txns_commit(struct engine *e);
-/* The stream is gone: its replies go nowhere. */
-void txns_gone(struct engine *e, struct stream *s);
 bool txns_busy(const struct engine *e);
 /* The next commit has something to do. */
 bool txns_listed(const struct engine *e);

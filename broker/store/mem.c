@@ -215,6 +215,10 @@ commit_try(struct store_mem *s, const struct store_commit *c)
 	if ((old == NULL ? 0 : old->revision) != c->expected || !claims_fit(s, c) ||
 	    chance(s, s->options.conflict))
 		return CS_ERR_CONFLICT;
+	if (s->options.conflicts > 0) {
+		s->options.conflicts--;
+		return CS_ERR_CONFLICT;
+	}
 	if (chance(s, s->options.fail))
 		return CS_ERR_UNAVAILABLE;
 	if (chance(s, s->options.lose_write))

@@ -17,6 +17,7 @@ struct store_mem_options {
 	uint16_t lose_reply;   /* written, but answered CS_ERR_UNKNOWN */
 	uint16_t lose_write;   /* not written, answered CS_ERR_UNKNOWN */
 	uint16_t conflict;     /* CS_ERR_CONFLICT although the revision fits, nothing written */
+	uint32_t conflicts;    /* not a chance: so many of the next commits meet a conflict */
 };
 
 /* options NULL: honest. */

@@ -8,6 +8,17 @@ tests_sim_sim_SOURCES = \
 	%reldir%/world.c %reldir%/world.h
 tests_sim_sim_CPPFLAGS = $(AM_CPPFLAGS) $(CRYPTO_CFLAGS)
 tests_sim_sim_LDADD = libengine.la libstore.la librole.la libconfig.la libcore.la libbase.la $(SQLITE_LIBS) $(CRYPTO_LIBS) -lpthread
+if HAVE_CMOCKA
+check_PROGRAMS += %reldir%/test_conflict
+TESTS += %reldir%/test_conflict
+tests_sim_test_conflict_SOURCES = \
+	%reldir%/accounts.c %reldir%/accounts.h \
+	%reldir%/ledger.c %reldir%/ledger.h \
+	%reldir%/test_conflict.c \
+	%reldir%/world.c %reldir%/world.h
+tests_sim_test_conflict_CPPFLAGS = $(AM_CPPFLAGS) $(CRYPTO_CFLAGS)
+tests_sim_test_conflict_LDADD = libengine.la libstore.la librole.la libconfig.la libcore.la libbase.la $(SQLITE_LIBS) $(CRYPTO_LIBS) -lpthread $(CMOCKA_LIBS)
+endif
 EXTRA_DIST += %reldir%/README.md
 
 # make sim SEED=n [STEPS=n]: one run again, or a longer one

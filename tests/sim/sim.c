@@ -10,7 +10,7 @@
 #include "broker/core/money.h"
 #include "tests/sim/ledger.h"
 
-enum { PEOPLE = 5, STEPS_DEFAULT = 12000, IN_FLIGHT = 12, CRASH_EVERY = 150 };
+enum { PEOPLE = 5, STEPS_DEFAULT = 12000, IN_FLIGHT = 12, CRASH_EVERY = 150, LEAVE_EVERY = 100, CALM_EVERY = 200 };
 
 enum kind { ASK_AUTHORIZE, ASK_CAPTURE, ASK_RELEASE, ASK_REFUND, ASK_GET, ASK_EVALUATE, ASK__KINDS };
 
@@ -26,7 +26,7 @@ struct sim {
 	struct ledger ledgers[PEOPLE];
 	struct asked_call calls[WORLD_CLIENTS][IN_FLIGHT];
 	int in_flight[WORLD_CLIENTS];
-	uint64_t answers, permits, denials, unavailable, replays, captures, refunds;
+	uint64_t answers, permits, denials, unavailable, replays, captures, refunds, left;
 };
 
 static struct view
@@ -199,6 +199,27 @@ crash(struct sim *s)
 	store_mem_misbehave(s->world.store, &s->world.faults);
 }
 
+/* Nobody hears the answers any more; what was decided is decided, once. */
+static void
+leave(struct sim *s)
+{
+	int client = (int)world_random(&s->world, WORLD_CLIENTS);
+
+	world_leave(&s->world, client);
+	s->in_flight[client] = 0;
+	s->left++;
+}
+
+/* Sometimes hardly a commit meets a conflict, and sometimes nearly all do: others change the same accounts. */
+static void
+turn_weather(struct sim *s)
+{
+	static const uint16_t chances[] = {0, 20, 300, 700};
+
+	s->world.faults.conflict = chances[world_random(&s->world, sizeof(chances) / sizeof(chances[0]))];
+	store_mem_misbehave(s->world.store, &s->world.faults);
+}
+
 static void
 finish(struct sim *s)
 {
@@ -238,11 +259,15 @@ main(int argc, char **argv)
 		hear_all(&s);
 		if (world_random(&s.world, CRASH_EVERY) == 0)
 			crash(&s);
+		if (world_random(&s.world, LEAVE_EVERY) == 0)
+			leave(&s);
+		if (world_random(&s.world, CALM_EVERY) == 0)
+			turn_weather(&s);
 	}
 	finish(&s);
 	world_close(&s.world);
 	printf("%" PRIu64 " answers: %" PRIu64 " permits (%" PRIu64 " replayed), %" PRIu64 " denials, %" PRIu64
-	    " unavailable, %" PRIu64 " captures, %" PRIu64 " refunds; %" PRIu64 " crashes\n", s.answers, s.permits, s.replays,
-	    s.denials, s.unavailable, s.captures, s.refunds, s.world.crashes);
+	    " unavailable, %" PRIu64 " captures, %" PRIu64 " refunds; %" PRIu64 " crashes, %" PRIu64 " clients left\n", s.answers, s.permits, s.replays,
+	    s.denials, s.unavailable, s.captures, s.refunds, s.world.crashes, s.left);
 	return s.permits > 0 && s.unavailable > 0 && s.world.crashes > 0 ? 0 : 1;
 }

@@ -96,6 +96,17 @@ struct wire {
 	struct bytes sent;
 };
 
+static struct stream *
+client_new(void)
+{
+	struct wire *x = calloc(1, sizeof(*x));
+
+	CHECK(x != NULL);
+	stream_init(&x->stream, STREAM_SERVICE, WORLD_UID);
+	bytes_init(&x->sent, 1024 * 1024);
+	return &x->stream;
+}
+
 static void
 start(struct world *w)
 {
@@ -103,27 +114,26 @@ start(struct world *w)
 	char why[256];
 
 	CHECK(engine_new(read_config(), w->keys, w->store, &io, &w->now, &w->engine, why) == CS_OK);
-	for (int i = 0; i < WORLD_CLIENTS; i++) {
-		struct wire *x = calloc(1, sizeof(*x));
+	for (int i = 0; i < WORLD_CLIENTS; i++)
+		w->clients[i] = client_new();
+}
 
-		CHECK(x != NULL);
-		stream_init(&x->stream, STREAM_SERVICE, WORLD_UID);
-		bytes_init(&x->sent, 1024 * 1024);
-		w->clients[i] = &x->stream;
-	}
+static void
+client_free(struct world *w, int client)
+{
+	struct wire *x = (struct wire *)w->clients[client];
+
+	engine_gone(w->engine, &x->stream);
+	stream_clear(&x->stream);
+	bytes_clear(&x->sent);
+	free(x);
 }
 
 static void
 stop(struct world *w)
 {
-	for (int i = 0; i < WORLD_CLIENTS; i++) {
-		struct wire *x = (struct wire *)w->clients[i];
-
-		engine_gone(w->engine, &x->stream);
-		stream_clear(&x->stream);
-		bytes_clear(&x->sent);
-		free(x);
-	}
+	for (int i = 0; i < WORLD_CLIENTS; i++)
+		client_free(w, i);
 	engine_free(w->engine);
 }
 
@@ -162,8 +172,8 @@ arrive(struct world *w, struct wire *x, bool all)
 	struct stream *s = &x->stream;
 	size_t n = x->sent.buf.len;
 
-	/* A held stream's buffer must not move: nothing is read meanwhile. */
-	if (s->held != NULL)
+	/* What calls look into must not move: nothing is read meanwhile. */
+	if (s->held != NULL || s->unsettled > 0)
 		return;
 	if (n > 0) {
 		if (!all)
@@ -199,6 +209,12 @@ world_turn(struct world *w)
 }
 
 void
+world_everybody(struct world *w)
+{
+	turn(w, true);
+}
+
+void
 world_settle(struct world *w)
 {
 	struct store_mem_options honest = {.seed = w->faults.seed};
@@ -224,6 +240,13 @@ world_reply(struct world *w, int client, struct buf *text)
 	CHECK(!text->full);
 	bytes_consume(&s->out, len + 1);
 	return true;
+}
+
+void
+world_leave(struct world *w, int client)
+{
+	client_free(w, client);
+	w->clients[client] = client_new();
 }
 
 void

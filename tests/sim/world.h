@@ -26,10 +26,14 @@ void world_close(struct world *w);
 void world_send(struct world *w, int client, struct view bytes);
 /* One turn: some of what was sent arrives, the engine decides and commits, the store's late completions may run. */
 void world_turn(struct world *w);
+/* One turn in which all that was sent arrives. */
+void world_everybody(struct world *w);
 /* Turns without faults until nothing is left to do. */
 void world_settle(struct world *w);
 /* Takes one whole reply off a client's connection; false where there is none that may be read. */
 bool world_reply(struct world *w, int client, struct buf *text);
+/* A client goes, whatever it asked, and another one comes in its place. */
+void world_leave(struct world *w, int client);
 /* The engine dies, and what was not durable with it; another one starts. */
 void world_crash(struct world *w);
 

@@ -1,0 +1,408 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Commits that meet a conflict, one by one: the calls are decided again and answered once, as if nothing had been; who
+ * loses three times hears Unavailable; a link key that another account holds is its own answer.
+ */
+#include "tests/unit/unit.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "broker/base/check.h"
+#include "broker/base/json.h"
+#include "broker/base/log.h"
+#include "broker/core/money.h"
+#include "broker/engine/call.h"
+#include "broker/engine/txn.h"
+#include "tests/sim/ledger.h"
+
+static struct world world;
+static struct ledger people[2];
+
+static int
+setup(void **state)
+{
+	(void)state;
+	log_init("test", LOG_LEVEL_ERROR);
+	world_open(&world, 1);
+	world.faults = (struct store_mem_options){0};
+	for (int i = 0; i < 2; i++) {
+		people[i] = (struct ledger){0};
+		person_make(&world, i, &people[i].person);
+	}
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	struct store_mem_options honest = {0};
+
+	(void)state;
+	store_mem_misbehave(world.store, &honest);
+	for (int i = 0; i < 2; i++)
+		ledger_check(&world, &people[i]);
+	world_close(&world);
+	return 0;
+}
+
+static void
+conflicts(uint32_t n)
+{
+	world.faults.conflicts = n;
+	store_mem_misbehave(world.store, &world.faults);
+}
+
+static void
+authorize(int client, int person, const char *payment)
+{
+	char text[512];
+	const struct id_text *session = &people[person].person.session_text;
+	int n = snprintf(text, sizeof(text), "{\"method\":\"org.countersign.Payments.Authorize\",\"parameters\":{"
+	    "\"session\":\"%.*s\",\"payment\":{\"id\":\"%s\",\"amount\":\"1.00\",\"currency\":\"CNY\","
+	    "\"payee\":{\"id\":\"m\"}}}}", (int)session->len, session->data, payment);
+
+	buf_put(&world.clients[client]->in.buf, text, (size_t)n + 1);
+}
+
+static void
+ask_for(int client, int person, const char *payment)
+{
+	char text[512];
+	int n = snprintf(text, sizeof(text), "{\"method\":\"org.countersign.Payments.Get\",\"parameters\":{"
+	    "\"account\":\"%s\",\"payment\":\"%s\"}}", people[person].person.name, payment);
+
+	buf_put(&world.clients[client]->in.buf, text, (size_t)n + 1);
+}
+
+/* Whether the client's next reply has this text in it. */
+static bool
+hears(int client, const char *needle)
+{
+	static uint8_t bytes[VARLINK_MESSAGE_MAX + 1];
+	struct buf text = buf_over(bytes, sizeof(bytes) - 1);
+
+	if (!world_reply(&world, client, &text))
+		return false;
+	bytes[text.len] = '\0';
+	return strstr((char *)bytes, needle) != NULL;
+}
+
+static void
+assert_silent(int client)
+{
+	assert_int_equal(world.clients[client]->out.buf.len, 0);
+}
+
+static void
+turns(int n)
+{
+	for (int i = 0; i < n; i++)
+		world_everybody(&world);
+}
+
+struct count {
+	size_t all, of_type;
+	enum event_type type;
+};
+
+static bool
+count_row(void *ctx, const struct store_row *row)
+{
+	struct count *c = ctx;
+	struct event e;
+
+	assert_int_equal(event_decode(row->event, &e), CS_OK);
+	c->all++;
+	c->of_type += e.type == c->type;
+	return true;
+}
+
+static void
+counted(void *ctx, enum cs_err err, uint64_t next)
+{
+	(void)ctx;
+	(void)next;
+	assert_int_equal(err, CS_OK);
+}
+
+/* Events of this kind in the person's log. */
+static size_t
+events(int person, enum event_type type)
+{
+	struct count c = {.type = type};
+	struct store_key key;
+	struct store_scan scan = {.limit = 1000, .key = &key};
+
+	memcpy(key.b, people[person].person.key.b, sizeof(key.b));
+	store_scan(world.store, &scan, count_row, counted, &c);
+	return c.of_type;
+}
+
+static void
+answered_once_after(uint32_t n)
+{
+	conflicts(n);
+	authorize(0, 0, "p");
+	turns(8);
+	assert_true(hears(0, "\"outcome\":\"permit\""));
+	assert_silent(0);
+	assert_int_equal(events(0, EVENT_PAYMENT_PERMITTED), 1);
+}
+
+static void
+test_one_conflict_is_not_seen(void **state)
+{
+	(void)state;
+	answered_once_after(1);
+}
+
+static void
+test_two_conflicts_are_not_seen(void **state)
+{
+	(void)state;
+	answered_once_after(2);
+}
+
+static void
+test_three_are_unavailable(void **state)
+{
+	(void)state;
+	conflicts(3);
+	authorize(0, 0, "p");
+	turns(8);
+	assert_true(hears(0, "\"error\":\"org.countersign.Unavailable\",\"parameters\":{\"what\":\"store\""));
+	assert_silent(0);
+	assert_int_equal(events(0, EVENT_PAYMENT_PERMITTED), 0);
+	/* Asked again, it is new. */
+	authorize(0, 0, "p");
+	turns(2);
+	assert_true(hears(0, "\"outcome\":\"permit\""));
+	assert_int_equal(events(0, EVENT_PAYMENT_PERMITTED), 1);
+}
+
+static void
+test_a_batch_is_decided_again_in_order(void **state)
+{
+	(void)state;
+	conflicts(2);
+	authorize(0, 0, "p");
+	ask_for(0, 0, "p");
+	authorize(0, 0, "p");
+	authorize(1, 0, "q");
+	turns(8);
+	assert_true(hears(0, "\"outcome\":\"permit\""));
+	assert_true(hears(0, "\"state\":\"open\""));
+	assert_true(hears(0, "\"replayed\":true"));
+	assert_true(hears(1, "\"outcome\":\"permit\""));
+	assert_silent(0);
+	assert_silent(1);
+	assert_int_equal(events(0, EVENT_PAYMENT_PERMITTED), 2);
+}
+
+/* Replies of other accounts on the same connection keep their order and their bytes, whatever becomes of those before. */
+static void
+test_replies_around_it_stay(void **state)
+{
+	(void)state;
+	authorize(0, 1, "before");
+	turns(2);
+	assert_true(hears(0, "permit"));
+	conflicts(3);
+	ask_for(0, 1, "before");
+	authorize(0, 0, "p");
+	ask_for(0, 1, "before");
+	ask_for(0, 1, "nothing");
+	turns(8);
+	assert_true(hears(0, "\"state\":\"open\""));
+	assert_true(hears(0, "org.countersign.Unavailable"));
+	assert_true(hears(0, "\"state\":\"open\""));
+	assert_true(hears(0, "org.countersign.NotFound"));
+	assert_silent(0);
+}
+
+/* The answer to a commit comes turns later: meanwhile nothing is said, and more may be asked. */
+static void
+test_a_conflict_that_is_told_late(void **state)
+{
+	(void)state;
+	world.faults.delay = 1000;
+	conflicts(1);
+	authorize(0, 0, "p");
+	world_everybody(&world);
+	assert_false(hears(0, ""));
+	authorize(1, 0, "q");
+	world_settle(&world);
+	assert_true(hears(0, "\"outcome\":\"permit\""));
+	assert_true(hears(1, "\"outcome\":\"permit\""));
+	assert_silent(0);
+	assert_int_equal(events(0, EVENT_PAYMENT_PERMITTED), 2);
+	world.faults.delay = 0;
+}
+
+static void
+test_a_peer_that_leaves_meanwhile(void **state)
+{
+	(void)state;
+	world.faults.delay = 1000;
+	conflicts(1);
+	authorize(0, 0, "p");
+	world_everybody(&world);
+	world_leave(&world, 0);
+	world_settle(&world);
+	assert_silent(0);
+	assert_int_equal(events(0, EVENT_PAYMENT_PERMITTED), 1);
+	world.faults.delay = 0;
+}
+
+static void
+test_other_failures_are_not_tried_again(void **state)
+{
+	(void)state;
+	world.faults.fail = 1000;
+	conflicts(0);
+	authorize(0, 0, "p");
+	turns(1);
+	world.faults.fail = 0;
+	conflicts(0);
+	turns(4);
+	assert_true(hears(0, "org.countersign.Unavailable"));
+	assert_silent(0);
+	assert_int_equal(events(0, EVENT_PAYMENT_PERMITTED), 0);
+}
+
+/* ---- link keys ---- */
+
+static const struct id claim = {{7, 7, 7}};
+static unsigned tries, taken, ends, then;
+
+static void
+ended(struct call *call, void *ends_ctx)
+{
+	assert_null(ends_ctx);
+	assert_non_null(call->engine);
+	ends++;
+}
+
+static void
+note(struct txn *t, struct account *a, bool with_claim)
+{
+	struct event ev = {.type = EVENT_DENIED, .reason = REASON_LINK_TAKEN, .op = OP_LINK, .time_ms = a->time_ms};
+
+	txn_event(t, a, &ev, NULL);
+	if (with_claim)
+		txn_claim(t, &claim, false);
+}
+
+static void
+claim_txn(struct txn *t, struct account *a, struct call *call)
+{
+	unsigned *memory = CALL_MEMORY_AS(unsigned, call);
+
+	/* Whatever a try leaves in the call's memory, the next does not see. */
+	assert_int_equal((*memory)++, 0);
+	tries++;
+	if (txn_taken(t, &claim))
+		taken++;
+	note(t, a, !txn_taken(t, &claim));
+	call_after(call, ended, NULL);
+	call_done(call);
+}
+
+static void
+afterwards_txn(struct txn *t, struct account *a, struct call *call)
+{
+	(void)a;
+	assert_false(txn_pending(t));
+	then++;
+	call_done(call);
+}
+
+static void
+step_txn(struct txn *t, struct account *a, struct call *call)
+{
+	tries++;
+	note(t, a, false);
+	txn_then(t, call, afterwards_txn);
+}
+
+/* As somebody whose connection is gone, so that nothing but the account is in play. */
+static void
+run(int person, txn_fn *fn)
+{
+	struct call *call = calloc(1, sizeof(*call));
+
+	assert_non_null(call);
+	call->engine = world.engine;
+	tries = taken = ends = then = 0;
+	(void)CALL_MEMORY_AS(unsigned, call);
+	txn_run_held(world.engine, &people[person].person.key, call, fn);
+	engine_turn_end(world.engine);
+}
+
+static void
+test_a_key_that_another_account_holds(void **state)
+{
+	(void)state;
+	conflicts(0);
+	run(0, claim_txn);
+	assert_int_equal(tries, 1);
+	assert_int_equal(ends, 1);
+	run(1, claim_txn);
+	assert_int_equal(tries, 2);
+	assert_int_equal(taken, 1);
+	assert_int_equal(ends, 1);
+	assert_int_equal(events(1, EVENT_DENIED), 1);
+	/* Its holder may take it again. */
+	run(0, claim_txn);
+	assert_int_equal(tries, 1);
+}
+
+static void
+test_a_conflict_that_is_not_about_the_key(void **state)
+{
+	(void)state;
+	conflicts(2);
+	run(0, claim_txn);
+	assert_int_equal(tries, 3);
+	assert_int_equal(taken, 0);
+	assert_int_equal(ends, 1);
+	assert_int_equal(events(0, EVENT_DENIED), 1);
+}
+
+static void
+test_what_comes_afterwards_waits_for_the_commit(void **state)
+{
+	(void)state;
+	conflicts(2);
+	run(0, step_txn);
+	assert_int_equal(tries, 3);
+	assert_int_equal(then, 1);
+	assert_int_equal(events(0, EVENT_DENIED), 1);
+	conflicts(3);
+	run(0, step_txn);
+	assert_int_equal(tries, 3);
+	assert_int_equal(then, 0);
+	assert_int_equal(events(0, EVENT_DENIED), 1);
+}
+
+int
+main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+	    TEST(test_one_conflict_is_not_seen),
+	    TEST(test_two_conflicts_are_not_seen),
+	    TEST(test_three_are_unavailable),
+	    TEST(test_a_batch_is_decided_again_in_order),
+	    TEST(test_replies_around_it_stay),
+	    TEST(test_a_conflict_that_is_told_late),
+	    TEST(test_a_peer_that_leaves_meanwhile),
+	    TEST(test_other_failures_are_not_tried_again),
+	    TEST(test_a_key_that_another_account_holds),
+	    TEST(test_a_conflict_that_is_not_about_the_key),
+	    TEST(test_what_comes_afterwards_waits_for_the_commit),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
