@@ -1,23 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* check: the configuration, from the files alone, as far as the engine would compile it. The daemon need not run. */
 #include <stdio.h>
+#include <time.h>
 
 #include "broker/ctl/check.h"
 #include "broker/ctl/print.h"
+#include "broker/base/check.h"
 #include "broker/engine/engine.h"
-
-/* Plain text as a JSON document of one string, so that the one JSON printer writes it. */
-static void
-print_json_text(struct ctl *ctl, const char *name, const char *text)
-{
-	char copy[512]; /* longer than any text of struct config_error */
-	struct json_token token = {.type = JSON_STRING, .next = 1};
-
-	token.len = (uint32_t)snprintf(copy, sizeof(copy), "%s", text);
-	ctl->doc = (struct json){copy, &token, 1};
-	(void)printf("\"%s\": ", name);
-	print_json_value(ctl, 0);
-}
 
 static void
 print_problem_json(struct ctl *ctl, const struct config_error *err)
@@ -85,60 +74,93 @@ check_rules(struct ctl *ctl, struct ruleset **rules)
 	return CTL_BAD_CONFIG;
 }
 
-static void
-print_warnings_json(struct ctl *ctl, const struct check_warning *warnings, size_t n)
+/* --- the report --- */
+
+static int64_t
+now_us(void)
 {
-	(void)printf("{\"good\": true, \"problems\": [], \"warnings\": [");
-	for (size_t i = 0; i < n; i++) {
-		(void)printf("%s{", i > 0 ? ", " : "");
-		print_json_text(ctl, "message", warnings[i].text);
-		(void)printf(", ");
-		print_json_text(ctl, "mend", warnings[i].mend);
-		(void)printf("}");
+	struct timespec t;
+
+	CHECK(clock_gettime(CLOCK_MONOTONIC, &t) == 0);
+	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+/* Each stack once, however many services use it; one without services cannot be asked. */
+static void
+check_stacks(const struct ruleset *rules, struct findings *to, struct proved *sum)
+{
+	const struct config *c = rules->config;
+
+	for (uint16_t i = 0; i < c->stack_count; i++) {
+		sum->stacks++;
+		for (int op = OP_NONE + 1; op < OP__COUNT; op++) {
+			const struct subject s = {.config = c, .from = &c->stacks[i], .stack = &rules->stacks[i], .rules = rules,
+			    .op = (enum op)op, .to = to};
+
+			check_stack(&s, sum);
+			check_lines(&s);
+		}
 	}
-	(void)printf("]}\n");
 }
 
 static void
-print_warnings(struct ctl *ctl, const struct check_warning *warnings, size_t n)
+count_text(uint64_t n, char *to, size_t size)
 {
-	const char *yellow = color_of(ctl, VIEW("stale"));
-	struct bytes text;
+	if (n == UINT64_MAX)
+		(void)snprintf(to, size, "more than 18446744073709551614");
+	else
+		(void)snprintf(to, size, "%llu", (unsigned long long)n);
+}
 
-	bytes_init(&text, 16 * sizeof(struct check_warning));
-	for (size_t i = 0; i < n; i++) {
-		text.buf.len = 0;
-		text_escape(ctl, &text.buf, view_str(warnings[i].text));
-		buf_put_view(&text.buf, VIEW("; to mend it: "));
-		text_escape(ctl, &text.buf, view_str(warnings[i].mend));
-		(void)printf("%swarning:%s %.*s\n", yellow, color_off(ctl, yellow), (int)text.buf.len,
-		    (const char *)text.buf.data);
+static void
+print_report(struct ctl *ctl, const struct findings *f, const struct proved *sum, bool good, int64_t took_us)
+{
+	char combinations[40];
+
+	count_text(sum->combinations, combinations, sizeof(combinations));
+	if (ctl->json) {
+		(void)printf("{\"good\": %s, \"problems\": [", good ? "true" : "false");
+		findings_print_json(ctl, f, true);
+		(void)printf("], \"warnings\": [");
+		findings_print_json(ctl, f, false);
+		(void)printf("], \"proved\": {\"stacks\": %u, \"operations\": %u, \"combinations\": %s%s%s, \"decisions\": %llu, "
+		             "\"ms\": %.3f}}\n",
+		    sum->stacks, sum->operations, sum->combinations == UINT64_MAX ? "\"" : "", combinations,
+		    sum->combinations == UINT64_MAX ? "\"" : "", (unsigned long long)sum->runs, (double)took_us / 1000);
+		return;
 	}
-	bytes_clear(&text);
+	if (f->n > 0) {
+		findings_print(ctl, f);
+		(void)printf("\n");
+	}
+	(void)printf("proved: stacks %u, operations %u, combinations %s, %.1f ms%s\n", sum->stacks, sum->operations,
+	    combinations, (double)took_us / 1000, good ? "" : "; the rest is not proved, see above");
 }
 
 static int
 check(struct ctl *ctl, char **args, int count)
 {
-	static struct check_warning warnings[CHECK_WARNINGS_MAX];
+	static struct findings findings;
 	struct ruleset *rules = NULL;
+	struct proved sum = {0};
 	int rc = check_rules(ctl, &rules);
-	size_t n;
+	int64_t began_us = now_us();
+	bool good;
 
 	(void)args, (void)count;
 	if (rc != CTL_OK)
 		return rc;
-	n = check_warnings(rules, warnings);
-	if (ctl->json)
-		print_warnings_json(ctl, warnings, n);
-	else
-		(void)printf("%s: good: services %u, providers %u, factors %u, stacks %u\n", ctl->config,
-		    (unsigned)rules->config->service_count, (unsigned)rules->config->provider_count,
-		    (unsigned)rules->config->factor_count, (unsigned)rules->config->stack_count);
+	check_config(rules, &findings);
+	check_stacks(rules, &findings, &sum);
+	good = findings_sort(&findings) == 0;
 	if (!ctl->json)
-		print_warnings(ctl, warnings, n);
+		(void)printf("%s: %s: services %u, providers %u, factors %u, stacks %u\n", ctl->config,
+		    good ? "good" : "not safe to load", (unsigned)rules->config->service_count,
+		    (unsigned)rules->config->provider_count, (unsigned)rules->config->factor_count,
+		    (unsigned)rules->config->stack_count);
+	print_report(ctl, &findings, &sum, good, now_us() - began_us);
 	ruleset_free(rules);
-	return CTL_OK;
+	return good ? CTL_OK : CTL_BAD_CONFIG;
 }
 
 const struct command check_commands[] = {

@@ -6,12 +6,15 @@ countersignctl_SOURCES = \
 	%reldir%/broker.c \
 	%reldir%/call.c %reldir%/call.h \
 	%reldir%/check.c %reldir%/check.h \
-	%reldir%/check_warnings.c \
+	%reldir%/check_config.c \
+	%reldir%/check_lines.c \
+	%reldir%/check_stack.c \
 	%reldir%/ctl.h \
 	%reldir%/events.c \
 	%reldir%/explain.c %reldir%/explain.h \
 	%reldir%/explain_files.c \
 	%reldir%/factor.c \
+	%reldir%/finding.c %reldir%/finding.h \
 	%reldir%/getent.c \
 	%reldir%/link.c \
 	%reldir%/main.c \

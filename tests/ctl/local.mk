@@ -8,6 +8,7 @@ EXTRA_DIST += \
 	%reldir%/files/services/kiosk \
 	%reldir%/files/services/other \
 	%reldir%/test_bad_answers.py \
+	%reldir%/test_check.py \
 	%reldir%/test_commands.py \
 	%reldir%/test_completion.py \
 	%reldir%/test_drift.py \

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What single lines of a stack may answer, and what they say that can never come true. */
+#include <stdio.h>
+
+#include "broker/core/money.h"
+#include "broker/ctl/check.h"
+#include "broker/engine/engine.h"
+
+#define ONE(result) ((uint8_t)(1 << RESULT_##result))
+
+/* --- what a line may answer --- */
+
+/* A row that is missing may answer anything. */
+static const uint8_t answers[RULE__COUNT] = {
+    [RULE_PROVIDER] = ONE(SUCCESS) | ONE(DENIED) | ONE(IGNORE),
+    [RULE_SESSION] = ONE(SUCCESS) | ONE(DENIED) | ONE(IGNORE) | ONE(UNVERIFIED),
+    [RULE_LIMIT] = ONE(SUCCESS) | ONE(EXCEEDED) | ONE(DENIED) | ONE(IGNORE),
+    [RULE_ALLOWANCE] = ONE(SUCCESS) | ONE(UNVERIFIED),
+    [RULE_STEPUP] = ONE(SUCCESS) | ONE(UNVERIFIED),
+    [RULE_PERMIT] = ONE(SUCCESS),
+    [RULE_DENY] = ONE(DENIED),
+};
+
+static uint8_t
+limit_results(const struct subject *s, const struct stack_line *line, uint16_t currency)
+{
+	if (s->op != OP_SPEND)
+		return ONE(IGNORE);
+	if (currency == CURRENCY_NONE)
+		return answers[RULE_LIMIT];
+	return line->currency == CURRENCY_NONE || line->currency == currency ? ONE(SUCCESS) | ONE(EXCEEDED) : ONE(IGNORE);
+}
+
+uint8_t
+line_results(const struct subject *s, uint16_t index, uint16_t currency)
+{
+	const struct stack_line *line = &s->stack->lines[index];
+
+	if (line->absent)
+		return ONE(UNAVAILABLE);
+	if (line->rule == RULE_DEBUG)
+		return (uint8_t)(1 << line->debug);
+	if (line->rule == RULE_LIMIT)
+		return limit_results(s, line, currency);
+	return answers[line->rule] == 0 ? WALK_ALL_RESULTS : answers[line->rule];
+}
+
+/* --- currencies --- */
+
+static void
+check_limit_currency(const struct subject *s, uint16_t index)
+{
+	const struct stack_line *line = &s->stack->lines[index];
+
+	if (line->rule == RULE_LIMIT && s->rules != NULL)
+		check_currency(s->rules->policy, line->currency, subject_line(s, index), "`limit`", s->to);
+}
+
+void
+check_lines(const struct subject *s)
+{
+	for (uint16_t i = 0; i < s->stack->count[s->op]; i++)
+		check_limit_currency(s, (uint16_t)(s->stack->first[s->op] + i));
+}

@@ -1,0 +1,209 @@
+# SPDX-License-Identifier: Apache-2.0
+"""check: what it proves of stacks, and what it warns of. Outputs are compared as a whole: an admin reads all of them."""
+import json
+import re
+import shutil
+
+import pytest
+
+
+@pytest.fixture
+def files(source, tmp_path):
+    """files(old, new, name="countersign.conf") changes one of them; str(files) is the configuration's path."""
+    shutil.copytree(source / "tests/ctl/files", tmp_path / "files")
+
+    class Files:
+        def __call__(self, old, new, name="countersign.conf"):
+            file = tmp_path / "files" / name
+            assert old in file.read_text()
+            file.write_text(file.read_text().replace(old, new))
+
+        def stack(self, *lines, name="checkout"):
+            (tmp_path / "files/services" / name).write_text("".join(line + "\n" for line in lines))
+
+        def __str__(self):
+            return str(tmp_path / "files/countersign.conf")
+    made = Files()
+    made("spend ", "spend        requisite   limit       per-payment=50CNY\nspend ", "services/kiosk")
+    return made
+
+
+@pytest.fixture
+def report(run, files):
+    """report() -> the lines of text after the first, with names of files without their directory, and no times."""
+    def call():
+        done = run("check", "-f", str(files))
+        assert done.returncode == 0 and ": good: " in done.stdout.splitlines()[0], done.stdout
+        text = re.sub(r"\S*/services/", "", done.stdout)
+        return re.sub(r"(combinations \d+), [\d.]+ ms", r"\1", text).splitlines()[1:]
+    return call
+
+
+def warnings(run, files):
+    done = run("check", "-f", str(files), "--json")
+    assert done.returncode == 0, done.stdout
+    answer = json.loads(done.stdout)
+    assert answer["good"] and answer["problems"] == []
+    text = run("check", "-f", str(files)).stdout
+    for warning in answer["warnings"]:
+        place = f"{warning['file']}:{warning['line']}: " if "file" in warning else ""
+        assert f"{place}warning: {warning['message']}\n" in text
+        assert f"    to mend it: {warning['mend']}\n" in text
+    assert text.count("warning: ") == len(answer["warnings"])
+    return [warning["message"] for warning in answer["warnings"]]
+
+
+def test_nothing_to_warn_of(run, report, files):
+    assert warnings(run, files) == []
+    assert report() == ["proved: stacks 3, operations 21, combinations 67"]
+    answer = json.loads(run("check", "-f", str(files), "--json").stdout)
+    assert answer["proved"]["combinations"] == 67 and answer["proved"]["decisions"] > 67
+
+
+# --- the configuration ---
+
+def test_a_right_without_a_line(run, files):
+    files("grant        required    stepup\nlimit        required    stepup\n", "", "services/kiosk")
+    warning, = warnings(run, files)
+    assert '"kiosk"' in warning and "grant, limit;" in warning
+
+
+def test_currencies_without_a_policy_limit(run, files):
+    files("per-payment=200CNY per-day=800CNY", "per-payment=200USD", "services/checkout")
+    files("trusted-factor-limit CNY 30", "trusted-factor-limit CNY 30\ntrusted-factor-limit JPY 3000")
+    files("limits CNY { per-payment 50 } }", "limits EUR { per-payment 50 } }")
+    assert [w.split(", which")[0] for w in warnings(run, files) if "speaks" in w] == [
+        'provider "cloud" speaks of EUR', "trusted-factor-limit speaks of JPY", "`limit` speaks of USD"]
+
+
+def test_no_policy_limits(run, files):
+    files("policy-limits CNY { per-payment 1000 per-day 3000 per-month 20000 count-day 100 count-month 1000 }\n", "")
+    assert any("no policy limits" in w for w in warnings(run, files))
+
+
+def test_a_provider_that_nothing_is_independent_of(run, files):
+    files(" assume-independent approve", "")
+    assert warnings(run, files) == []                   # approve is no secret that a cloud copies
+    files("trusted-factor-limit CNY 30\n", "")
+    warning, = warnings(run, files)                     # but now it countersigns nothing
+    assert '"cloud"' in warning
+    files('provider "sandbox" { plugin "oidc" }', 'provider "sandbox" { plugin "totp" }')
+    assert len(warnings(run, files)) == 2
+
+
+def test_what_only_the_engine_finds(run, files):
+    files('factor "approve" { plugin "approve" }', 'factor "carrier-pigeon" { plugin "approve" }')
+    done = run("check", "-f", str(files))
+    assert done.returncode == 5 and "carrier-pigeon" in done.stdout and str(files) in done.stdout
+    answer = json.loads(run("check", "-f", str(files), "--json").stdout)
+    assert not answer["good"] and "carrier-pigeon" in answer["problems"][0]["message"]
+
+
+# --- stacks ---
+
+def test_a_yes_before_the_stepup(report, files):
+    files.stack("spend requisite limit per-payment=20CNY", "spend sufficient permit", "spend required stepup factors=2",
+                "@include common")
+    assert report() == """\
+checkout:2: warning: the stack says yes to spend although no `stepup` and no `allowance` line succeeded
+    why: rule 10 still wants a countersignature, but any one independent factor will do, whatever the `stepup` lines ask for
+    to mend it: put the line that says yes behind the `stepup` lines, or make it required; an exemption that a law grants is told apart by note=NAME
+    for example:
+        checkout:1  limit per-payment=20CNY  success
+        checkout:2  permit                   success
+checkout:3: warning: this line is never asked
+    why: whatever the lines before it answer, the stack ends or jumps before it; the last that is asked before it is checkout:2, `permit`
+    to mend it: take it away, or move it up
+
+proved: stacks 3, operations 21, combinations 53""".splitlines()
+
+
+def test_a_jump_over_the_stepup(report, files):
+    files.stack("spend requisite limit per-payment=20CNY", "spend [success=1 default=ignore] session max-age=1h",
+                "spend required stepup", "spend required permit", "@include common")
+    lines = report()
+    assert lines[0].startswith("checkout:4: warning: the stack says yes to spend although no `stepup`")
+    assert lines[4:7] == ["        checkout:1  limit per-payment=20CNY  success", "        checkout:2  session max-age=1h       success",
+                          "        checkout:4  permit                   success"]
+
+
+def test_no_limit(report, files):
+    files.stack("spend sufficient allowance", "spend required stepup", "@include common")
+    assert report()[:3] == """\
+checkout:1: warning: the stack permits payments without any `limit` line
+    why: only policy-limits, and limits of the provider, the account and the link, hold it back
+    to mend it: write before it, for example: spend requisite limit per-payment=200CNY per-day=800CNY""".splitlines()
+
+
+def test_a_limit_that_is_skipped(report, files):
+    files.stack("spend sufficient stepup", "spend required limit per-payment=20CNY", "@include common")
+    assert report()[:5] == """\
+checkout:1: warning: the stack says yes to a payment in CNY although no `limit` line succeeded
+    why: only policy-limits, and limits of the provider, the account and the link, hold it back
+    to mend it: write before it, for example: spend requisite limit per-payment=200CNY per-day=800CNY
+    for example:
+        checkout:1  stepup  success""".splitlines()
+
+
+def test_lines_that_do_nothing(report, files):
+    files.stack("spend requisite limit per-payment=20CNY", "spend optional session max-age=1h", "spend requisite stepup",
+                "spend [success=ok denied=1 default=die] permit", "spend [default=1] session max-age=1h",
+                "spend required deny", "spend required permit", "spend [success=done default=die] permit",
+                "spend required stepup", "spend required stepup", "@include common")
+    assert report() == """\
+checkout:2: warning: whatever this line answers, spend ends the same
+    why: its control does nothing with the results that it gives, or later lines undo it
+    to mend it: make it required or requisite, or take it away
+checkout:4: warning: the jump of this line never happens
+    why: `permit` never gives a result that jumps
+    to mend it: write the jump for a result that it gives, or take it away
+checkout:5: warning: this line always jumps
+    why: every result that `session` gives jumps
+    to mend it: take the line away, with what it jumps over
+checkout:6: warning: this line is never asked
+    why: whatever the lines before it answer, the stack ends or jumps before it; the last that is asked before it is checkout:5, `session max-age=1h`
+    to mend it: take it away, or move it up
+checkout:9: warning: this line and the next 1 of spend are never asked
+    why: whatever the lines before it answer, the stack ends or jumps before it; the last that is asked before it is checkout:8, `permit`
+    to mend it: take it away, or move it up
+
+proved: stacks 3, operations 21, combinations 633""".splitlines()
+
+
+def test_what_never_says_yes(report, files):
+    files.stack("spend [default=ignore] permit", "link [success=ignore default=die] stepup", "@include common")
+    lines = report()
+    assert lines[0] == "checkout:1: warning: no results of these lines say yes to spend: it is always denied"
+    assert lines[1] == "    to mend it: where that is meant, say so: spend requisite deny"
+
+
+def test_an_included_line_names_the_stack(report, files):
+    files("link         required    stepup", "link         sufficient  permit\nlink         required    stepup",
+          "services/common")
+    lines = report()
+    assert "common:2: warning: the stack says yes to link although no `stepup` and no `allowance` line succeeded" in lines
+    assert any(line.endswith('; in the stack "checkout"') for line in lines)
+
+
+# --- what is too large ---
+
+def test_a_stack_that_is_too_large(run, files, tmp_path):
+    control = "[success=ok denied=bad unavailable=ok error=reset default=ignore]"
+    for depth in range(15):
+        below = [f"spend substack deep{depth + 1}"] if depth < 14 else [f"spend {control} permit"] * 200
+        files.stack(f"spend {control} permit", *below, name=f"deep{depth}" if depth > 0 else "checkout")
+    done = run("check", "-f", str(files))
+    assert done.returncode == 5, done.stdout
+    assert ": not safe to load: " in done.stdout
+    error = next(line for line in done.stdout.splitlines() if "error:" in line)
+    assert re.search(r"checkout:1: error: the lines for spend are too large to enumerate: \d+ states and more; nothing is "
+                     r"proved of them$", error)
+    assert "the rest is not proved" in done.stdout.splitlines()[-1]
+    answer = json.loads(run("check", "-f", str(files), "--json").stdout)
+    assert not answer["good"] and "too large" in answer["problems"][0]["message"]
+
+
+def test_a_long_stack_is_not_too_large(report, files):
+    files.stack("spend requisite limit per-payment=20CNY", *["spend required session max-age=1h"] * 200,
+                "spend required stepup", "@include common")
+    assert re.fullmatch(r"proved: stacks 3, operations 21, combinations more than \d+, [\d.]+ ms", report()[-1])
