@@ -40,18 +40,28 @@ policy_files = \
 	%reldir%/policy/rbi-emandate/services/rbi-emandate \
 	%reldir%/policy/rbi-emandate/services/rbi-emandate-lakh \
 	%reldir%/policy/rbi-emandate/vectors
-EXTRA_DIST += $(policy_files) doc/from-pam.md
+example_files = \
+	%reldir%/examples/countersign.conf \
+	%reldir%/examples/conf.d/checkout.conf \
+	%reldir%/examples/conf.d/gate.conf \
+	%reldir%/examples/conf.d/wallet.conf \
+	%reldir%/examples/services/checkout \
+	%reldir%/examples/services/common \
+	%reldir%/examples/services/gate \
+	%reldir%/examples/services/other \
+	%reldir%/examples/services/wallet
+EXTRA_DIST += $(policy_files) $(example_files) doc/from-pam.md
 
 install-data-local: install-policy
 install-policy:
-	@for file in $(policy_files); do \
+	@for file in $(policy_files) $(example_files); do \
 		to="$(DESTDIR)$(docdir)/$${file#packaging/}"; \
 		$(MKDIR_P) "$$(dirname "$$to")" && $(INSTALL_DATA) "$(srcdir)/$$file" "$$to" || exit 1; \
 	done
 	@$(INSTALL_DATA) "$(srcdir)/doc/from-pam.md" "$(DESTDIR)$(docdir)/from-pam.md"
 uninstall-local: uninstall-policy
 uninstall-policy:
-	rm -rf "$(DESTDIR)$(docdir)/policy" "$(DESTDIR)$(docdir)/from-pam.md"
+	rm -rf "$(DESTDIR)$(docdir)/policy" "$(DESTDIR)$(docdir)/examples" "$(DESTDIR)$(docdir)/from-pam.md"
 
 quickstart_programs = countersignd countersign-engine countersign-gateway countersign-worker countersignctl \
 	plugins/oidc.la plugins/totp.la plugins/webhook.la plugins/misbehave.la

@@ -34,10 +34,4 @@ countersignd_CPPFLAGS = $(AM_CPPFLAGS) \
 countersignd_LDADD = librole.la libconfig.la libcore.la libbase.la
 
 dist_man_MANS += %reldir%/countersignd.8 %reldir%/countersign.conf.5 %reldir%/countersign-stack.5
-EXTRA_DIST += \
-	%reldir%/README.md \
-	packaging/examples/countersign.conf \
-	packaging/examples/conf.d/checkout.conf \
-	packaging/examples/services/checkout \
-	packaging/examples/services/common \
-	packaging/examples/services/other
+EXTRA_DIST += %reldir%/README.md
