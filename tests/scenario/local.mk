@@ -17,6 +17,7 @@ EXTRA_DIST += \
 	%reldir%/test_payments.py \
 	%reldir%/test_processes.py \
 	%reldir%/test_quickstart.py \
+	%reldir%/test_reload.py \
 	%reldir%/test_sessions.py \
 	%reldir%/test_stepup.py \
 	%reldir%/test_story.py \
