@@ -5,6 +5,7 @@ import datetime
 import itertools
 import json
 import threading
+import time
 
 from harness import VarlinkError
 
@@ -150,6 +151,15 @@ class Crowd:
             spender.burst(client, self.stop)
         except BaseException as error:  # told by the test, not by a thread that nobody hears
             self.failed.append(error)
+
+    def until(self, heard, what, seconds=60):
+        """Goes on until the clients have heard this; it is a failure that they do not, however slow the machine."""
+        deadline = time.monotonic() + seconds
+        while not heard():
+            assert not self.failed, self.failed
+            assert any(thread.is_alive() for thread in self.threads), f"cut off before {what}"
+            assert time.monotonic() < deadline, f"no sign of {what} within {seconds} s"
+            time.sleep(0.005)
 
     def end(self):
         self.stop.set()

@@ -5,7 +5,6 @@ import os
 import resource
 import sqlite3
 import subprocess
-import time
 
 import pytest
 
@@ -45,6 +44,14 @@ def no_file_grows(pid, at=0):
             resource.prlimit(pid, resource.RLIMIT_FSIZE, (soft, hard))
 
 
+def permits_of(spenders):
+    return sum(len(s.permits) for s in spenders)
+
+
+def refusals_of(spenders):
+    return sum(s.errors["Unavailable"] for s in spenders)
+
+
 def test_a_disk_that_takes_nothing(broker):
     spender = Spender(broker)
     assert outcome(broker.service, spender, "p-900001") == "permit"
@@ -63,19 +70,19 @@ def test_a_disk_that_takes_nothing(broker):
 
 def test_a_disk_that_fills_and_empties_during_a_burst(broker):
     spenders = [Spender(broker) for _ in range(2)]
+    # The files are longer than a MiB by then or soon will be: that, too, is a disk with nothing left.
     for at in (0, 1 << 20, 0):
         pid = engine_pid(broker)
         crowd = Crowd(broker, spenders + spenders)
-        before = sum(len(s.permits) for s in spenders)
-        while sum(len(s.permits) for s in spenders) < before + 200:
-            time.sleep(0.005)
+        permits, refusals = permits_of(spenders), refusals_of(spenders)
+        crowd.until(lambda: permits_of(spenders) >= permits + 200, "200 permits")
         with no_file_grows(pid, at):
-            time.sleep(0.1)
-        time.sleep(0.1)
+            crowd.until(lambda: refusals_of(spenders) > refusals, "a refusal")
+        permits = permits_of(spenders)
+        crowd.until(lambda: permits_of(spenders) > permits, "a permit now that there is room")
         crowd.end()
         assert engine_pid(broker) == pid
         assert outcome(broker.service, spenders[0], f"p-{800000 + len(spenders[0].permits)}") == "permit"
-    assert sum(s.errors["Unavailable"] for s in spenders) > 0
     for spender in spenders:
         assert set(spender.errors) <= {"Unavailable"}
         spender.check()
@@ -162,10 +169,9 @@ def test_nearly_full_takes_power_away_only(small_disk, broker):
 def test_full_to_the_last_byte(small_disk, broker):
     spender = Spender(broker)
     crowd = Crowd(broker, [spender, spender])
-    while len(spender.permits) < 100:
-        time.sleep(0.005)
+    crowd.until(lambda: len(spender.permits) >= 100, "100 permits")
     fill(small_disk, 0)
-    time.sleep(0.3)
+    crowd.until(lambda: spender.errors["Unavailable"] > 0, "a refusal")
     crowd.end()
     assert outcome(broker.service, spender, "p-700001") == "Unavailable"
     os.unlink(os.path.join(small_disk, "filler"))
@@ -203,13 +209,15 @@ def test_a_reader_that_never_ends_does_not_let_the_wal_grow(broker):
     reader.execute("BEGIN")
     reader.execute("SELECT count(*) FROM log").fetchone()
     crowd = Crowd(broker, spenders)
-    begun, largest = time.monotonic(), 0
-    while time.monotonic() - begun < 30 and not any(s.errors for s in spenders):
-        largest = max(largest, broker.admin.call("Admin.Status")["store"]["wal_bytes"])
-        time.sleep(0.05)
+    wal_bytes = []
+
+    def refused():
+        wal_bytes.append(broker.admin.call("Admin.Status")["store"]["wal_bytes"])
+        return any(s.errors for s in spenders)
+
+    crowd.until(refused, "a WAL that is full")
     crowd.end()
-    assert largest <= WAL_MAX + (4 << 20)
-    assert any(s.errors for s in spenders), f"the WAL has {largest} bytes only"
+    assert max(wal_bytes) <= WAL_MAX + (4 << 20)
     status = broker.admin.call("Admin.Status")["store"]
     assert status["narrow_only"] is True and "end that reader" in status["detail"]
     link = spenders[0].person.link_id
