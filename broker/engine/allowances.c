@@ -5,6 +5,7 @@
 #include "broker/base/check.h"
 #include "broker/core/money.h"
 #include "broker/engine/api.h"
+#include "broker/engine/listing.h"
 #include "broker/engine/stepup.h"
 #include "broker/engine/things.h"
 
@@ -235,43 +236,25 @@ write_allowance(struct json_writer *w, struct call *call, struct txn *t, const s
 }
 
 struct named {
-	struct view account, allowance;
+	struct view allowance;
 	struct id key, id;
 };
 
 static void
-list_txn(struct txn *t, struct account *a, struct call *call)
+write_allowances(struct json_writer *w, struct call *call, struct txn *t, const struct account *a)
 {
-	struct json_writer w;
-
-	if (a->status == ACCOUNT_NONE) {
-		call_not_found(call, "account");
-		return;
-	}
-	w = call_reply(call);
-	json_key(&w, VIEW("allowances"));
-	json_array_begin(&w);
 	for (size_t i = 0; i < a->allowances_n; i++) {
 		if (a->allowances[i].service == call->caller.service)
-			write_allowance(&w, call, t, a, &a->allowances[i]);
+			write_allowance(w, call, t, a, &a->allowances[i]);
 	}
-	json_array_end(&w);
-	call_end(call, &w);
 }
 
 void
 allowances_list(struct call *call)
 {
-	static const struct json_field fields[] = {
-		{"account", JSON_F_ID, true, offsetof(struct named, account), 1, OUTSIDE_ID_MAX},
-		{0},
-	};
-	struct named *n = CALL_MEMORY_AS(struct named, call);
+	static const struct listing what = {"allowances", write_allowances};
 
-	if (!call_bind(call, fields, n, sizeof(*n)))
-		return;
-	n->key = account_key_of(call->engine, n->account);
-	txn_run(call->engine, &n->key, call, list_txn);
+	listing_answer(call, &what);
 }
 
 static void

@@ -6,6 +6,7 @@
 #include "broker/base/secret.h"
 #include "broker/engine/api.h"
 #include "broker/engine/enrolment.h"
+#include "broker/engine/listing.h"
 #include "broker/engine/proof.h"
 #include "broker/engine/stepup.h"
 #include "broker/engine/things.h"
@@ -488,46 +489,29 @@ factors_finish(struct call *call)
 }
 
 struct named {
-	struct view account, factor, challenge_text;
+	struct view factor, challenge_text;
 	struct id key, id, challenge;
 };
 
 static void
-list_txn(struct txn *t, struct account *a, struct call *call)
+write_factors(struct json_writer *w, struct call *call, struct txn *t, const struct account *a)
 {
 	static struct texts texts;
-	struct json_writer w;
 
-	if (a->status == ACCOUNT_NONE) {
-		call_not_found(call, "account");
-		return;
-	}
-	w = call_reply(call);
-	json_key(&w, VIEW("factors"));
-	json_array_begin(&w);
 	for (size_t i = 0; i < a->factors_n; i++) {
 		if (a->factors[i].removed)
 			continue;
 		(void)texts_from_cold(call->engine->keys, a, txn_cold(t), &a->factors[i].id, &texts);
-		answer_factor(&w, call->engine, a, &a->factors[i], texts.of[TEXT_LABEL]);
+		answer_factor(w, call->engine, a, &a->factors[i], texts.of[TEXT_LABEL]);
 	}
-	json_array_end(&w);
-	call_end(call, &w);
 }
 
 void
 factors_list(struct call *call)
 {
-	static const struct json_field fields[] = {
-		{"account", JSON_F_ID, true, offsetof(struct named, account), 1, OUTSIDE_ID_MAX},
-		{0},
-	};
-	struct named *n = CALL_MEMORY_AS(struct named, call);
+	static const struct listing what = {"factors", write_factors};
 
-	if (!call_bind(call, fields, n, sizeof(*n)))
-		return;
-	n->key = account_key_of(call->engine, n->account);
-	txn_run(call->engine, &n->key, call, list_txn);
+	listing_answer(call, &what);
 }
 
 static void

@@ -5,6 +5,7 @@
 #include "broker/base/check.h"
 #include "broker/core/room.h"
 #include "broker/engine/api.h"
+#include "broker/engine/listing.h"
 #include "broker/engine/lookup.h"
 #include "broker/engine/stepup.h"
 #include "broker/engine/things.h"
@@ -271,7 +272,7 @@ links_complete(struct call *call)
 /* ---- what is there ---- */
 
 struct named {
-	struct view link, reason, account;
+	struct view link, reason;
 	struct id key, id;
 };
 
@@ -326,36 +327,18 @@ links_get(struct call *call)
 }
 
 static void
-list_txn(struct txn *t, struct account *a, struct call *call)
+write_links(struct json_writer *w, struct call *call, struct txn *t, const struct account *a)
 {
-	struct json_writer w;
-
-	if (a->status == ACCOUNT_NONE) {
-		call_not_found(call, "account");
-		return;
-	}
-	w = call_reply(call);
-	json_key(&w, VIEW("links"));
-	json_array_begin(&w);
 	for (size_t i = 0; i < a->links_n; i++)
-		answer_link(&w, NULL, call, t, a, &a->links[i]);
-	json_array_end(&w);
-	call_end(call, &w);
+		answer_link(w, NULL, call, t, a, &a->links[i]);
 }
 
 void
 links_list(struct call *call)
 {
-	static const struct json_field fields[] = {
-		{"account", JSON_F_ID, true, offsetof(struct named, account), 1, OUTSIDE_ID_MAX},
-		{0},
-	};
-	struct named *n = CALL_MEMORY_AS(struct named, call);
+	static const struct listing what = {"links", write_links};
 
-	if (!call_bind(call, fields, n, sizeof(*n)))
-		return;
-	n->key = account_key_of(call->engine, n->account);
-	txn_run(call->engine, &n->key, call, list_txn);
+	listing_answer(call, &what);
 }
 
 /* ---- taking power away ---- */

@@ -24,6 +24,7 @@ libengine_la_SOURCES = \
 	%reldir%/keyring.c %reldir%/keyring.h \
 	%reldir%/limits_api.c \
 	%reldir%/links.c %reldir%/links.h \
+	%reldir%/listing.c %reldir%/listing.h \
 	%reldir%/lookup.c %reldir%/lookup.h \
 	%reldir%/methods.c \
 	%reldir%/page.c %reldir%/page.h \

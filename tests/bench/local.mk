@@ -49,7 +49,7 @@ CLEANFILES += %reldir%/fake_engine
 
 # What a decision costs in the engine alone, without sockets and disk.
 EXTRA_PROGRAMS += %reldir%/bench_engine
-%canon_reldir%_bench_engine_SOURCES = %reldir%/bench_engine.c tests/sim/world.c tests/sim/accounts.c
+%canon_reldir%_bench_engine_SOURCES = %reldir%/bench_engine.c tests/sim/accounts.c tests/sim/bare.c tests/sim/world.c
 %canon_reldir%_bench_engine_CPPFLAGS = $(AM_CPPFLAGS) $(CRYPTO_CFLAGS)
 %canon_reldir%_bench_engine_LDADD = libengine.la libstore.la librole.la libconfig.la libcore.la libbase.la $(SQLITE_LIBS) \
 	$(CRYPTO_LIBS) -lpthread

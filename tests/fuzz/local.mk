@@ -24,7 +24,8 @@ FUZZ_CC = clang
 %canon_reldir%_fuzz_event_SOURCES = %reldir%/fuzz_event.c %reldir%/replay.c
 %canon_reldir%_fuzz_event_LDADD = libcore.la libbase.la
 
-%canon_reldir%_fuzz_call_SOURCES = %reldir%/fuzz_call.c %reldir%/replay.c
+%canon_reldir%_fuzz_call_SOURCES = %reldir%/fuzz_call.c %reldir%/replay.c \
+	tests/sim/bare.c tests/sim/bare.h
 %canon_reldir%_fuzz_call_CPPFLAGS = $(AM_CPPFLAGS) $(CRYPTO_CFLAGS)
 %canon_reldir%_fuzz_call_LDADD = libengine.la libstore.la librole.la libconfig.la libcore.la libbase.la $(SQLITE_LIBS) $(CRYPTO_LIBS) -lpthread
 

@@ -3,6 +3,7 @@ check_PROGRAMS += tests/sim/sim
 TESTS += tests/sim/sim
 tests_sim_sim_SOURCES = \
 	%reldir%/accounts.c %reldir%/accounts.h \
+	%reldir%/bare.c %reldir%/bare.h \
 	%reldir%/ledger.c %reldir%/ledger.h \
 	%reldir%/sim.c \
 	%reldir%/world.c %reldir%/world.h
@@ -13,6 +14,7 @@ check_PROGRAMS += %reldir%/test_conflict
 TESTS += %reldir%/test_conflict
 tests_sim_test_conflict_SOURCES = \
 	%reldir%/accounts.c %reldir%/accounts.h \
+	%reldir%/bare.c %reldir%/bare.h \
 	%reldir%/ledger.c %reldir%/ledger.h \
 	%reldir%/test_conflict.c \
 	%reldir%/world.c %reldir%/world.h

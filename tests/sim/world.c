@@ -2,29 +2,13 @@
 /* Starting, moving bytes, crashing. */
 #include "tests/sim/world.h"
 
-#include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "broker/base/check.h"
+#include "tests/sim/bare.h"
 
-static const char config_text[] =
-    "realm \"simulated\"\n"
-    "run-directory \"%s\"\n"
-    "state-directory \"%s\"\n"
-    "listen service \"%s/s\"\n"
-    "listen admin \"%s/a\"\n"
-    "store mem { path \"%s/db\" }\n"
-    "keys { file \"%s/key\" }\n"
-    "cooling-off { link 0 factor 0 }\n"
-    "policy-limits CNY { per-payment 100 per-day 400 per-month 2000 count-day 60 count-month 400 }\n"
-    "service \"shop\" { uid 1001 door unix rights spend refund lookup client-id \"sandbox\" \"web\" stack \"shop\" }\n"
-    "provider \"sandbox\" { plugin \"oidc\" cooling-off 0 syncs-secrets no limits CNY { per-day 300 }\n"
-    "    set issuer \"https://idp.test\" set client-id \"web\" }\n"
-    "factor \"totp\" { plugin \"totp\" cooling-off 0 }\n"
-    "stacks \"%s\"\n";
-
-static const char stack_text[] = "spend requisite session\nspend sufficient allowance\nspend required stepup any=totp\n";
+static const struct bare bare = {
+    .realm = "simulated", .shop = "rights spend refund lookup", .sandbox = "limits CNY { per-day 300 }"};
 
 uint64_t
 world_random(struct world *w, uint64_t below)
@@ -35,59 +19,6 @@ world_random(struct world *w, uint64_t below)
 	z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
 	z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
 	return (z ^ z >> 31) % below;
-}
-
-static void
-write_file(const char *dir, const char *name, const char *text)
-{
-	char path[256];
-	FILE *f;
-
-	snprintf(path, sizeof(path), "%s/%s", dir, name);
-	f = fopen(path, "w");
-	CHECK(f != NULL && fputs(text, f) >= 0 && fclose(f) == 0);
-}
-
-/* The configuration is read from files, as the parent does it. */
-static struct config *
-read_config(void)
-{
-	char dir[] = "/tmp/cs-sim-XXXXXX", text[4096], path[256];
-	struct config *c;
-	struct config_error err;
-
-	CHECK(mkdtemp(dir) != NULL);
-	snprintf(text, sizeof(text), config_text, dir, dir, dir, dir, dir, dir, dir);
-	write_file(dir, "c.conf", text);
-	write_file(dir, "shop", stack_text);
-	write_file(dir, "other", "spend required deny\n");
-	snprintf(path, sizeof(path), "%s/c.conf", dir);
-	if (config_load(path, &c, &err) != CS_OK) {
-		config_error_text(&err, text, sizeof(text));
-		fprintf(stderr, "%s\n", text);
-		CHECK(!"the simulator's configuration is refused");
-	}
-	for (const char *const *name = (const char *const[]){"c.conf", "shop", "other", NULL}; *name != NULL; name++) {
-		snprintf(path, sizeof(path), "%s/%s", dir, *name);
-		unlink(path);
-	}
-	rmdir(dir);
-	return c;
-}
-
-static void
-update(void *ctx, struct stream *s)
-{
-	(void)ctx;
-	(void)s;
-}
-
-static struct stream *
-no_worker(void *ctx, const char *path)
-{
-	(void)ctx;
-	(void)path;
-	return NULL;
 }
 
 /* Bytes that were sent and have not arrived: kept apart from the stream. */
@@ -110,10 +41,7 @@ client_new(void)
 static void
 start(struct world *w)
 {
-	struct stream_ops io = {.update = update, .connect = no_worker, .ctx = w};
-	char why[256];
-
-	CHECK(engine_new(read_config(), w->keys, w->store, &io, &w->now, &w->engine, why) == CS_OK);
+	w->engine = bare_engine(&bare, w->keys, w->store, &w->now);
 	for (int i = 0; i < WORLD_CLIENTS; i++)
 		w->clients[i] = client_new();
 }
