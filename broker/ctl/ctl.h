@@ -35,6 +35,7 @@ enum ctl_option {
 	OPTION_ISSUER = 1 << 11,
 	OPTION_SUPPOSE = 1 << 12, /* --provider and its family, of explain --config */
 	OPTION_RESULTS = 1 << 13,
+	OPTION_REPLAY = 1 << 14,
 };
 
 enum { CTL_LIMITS = 5, CTL_FACTORS_MAX = 6 /* as many kinds as there are */ };
@@ -51,6 +52,7 @@ struct ctl {
 	const char *account, *session, *link, *operation, *payment, *issuer;
 	const char *provider, *allowance, *spent;
 	const char *results;
+	const char *database, *html;
 	const char *factors[CTL_FACTORS_MAX];
 	size_t factors_n;
 	bool not_countersigned;
@@ -82,7 +84,7 @@ struct command {
 /* Ended by noun NULL. */
 extern const struct command status_commands[], check_commands[], explain_commands[], provider_commands[],
     link_commands[], account_commands[], factor_commands[], plugin_commands[], events_commands[], getent_commands[],
-    broker_commands[], stack_commands[];
+    broker_commands[], stack_commands[], replay_commands[];
 
 /* Says on stderr what is wrong, with everything unprintable escaped, and returns `code`. */
 int ctl_fail(struct ctl *ctl, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));

@@ -23,15 +23,21 @@ countersignctl_SOURCES = \
 	%reldir%/plugin.c \
 	%reldir%/print.c %reldir%/print_json.c %reldir%/print.h \
 	%reldir%/provider.c \
-	%reldir%/stack.c \
+	%reldir%/replay.c %reldir%/replay.h \
+	%reldir%/replay_html.c \
+	%reldir%/replay_past.c \
+	%reldir%/replay_print.c \
+	%reldir%/replay_tally.c \
 	%reldir%/scope.c %reldir%/scope.h \
+	%reldir%/stack.c \
 	%reldir%/status.c \
 	%reldir%/table.c
 countersignctl_CPPFLAGS = $(AM_CPPFLAGS) \
 	-DCTL_CONFIG_DEFAULT='"$(sysconfdir)/countersign/countersign.conf"' \
 	-DCTL_PLUGINS_DEFAULT='"$(plugindir)"' \
 	-DCTL_LIBEXEC_DEFAULT='"$(libexecdir)/countersign"'
-countersignctl_LDADD = libprove.la libengine.la libconfig.la libcore.la libbase.la $(CRYPTO_LIBS)
+countersignctl_LDADD = libprove.la libengine.la libstore.la libconfig.la libcore.la libbase.la $(SQLITE_LIBS) \
+	$(CRYPTO_LIBS) -lpthread
 
 # What check asks of stacks; tests link it too.
 noinst_LTLIBRARIES += libprove.la

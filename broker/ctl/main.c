@@ -19,7 +19,7 @@
 
 static const struct command *const tables[] = {status_commands, check_commands, explain_commands, stack_commands,
     provider_commands, link_commands, account_commands, factor_commands, broker_commands, plugin_commands, events_commands,
-    getent_commands};
+    getent_commands, replay_commands};
 
 enum { TABLES = sizeof(tables) / sizeof(tables[0]) };
 
@@ -43,6 +43,8 @@ enum {
 	KEY_ALLOWANCE,
 	KEY_SPENT_TODAY,
 	KEY_RESULTS,
+	KEY_DATABASE,
+	KEY_HTML,
 	KEY_LIMITS, /* and CTL_LIMITS - 1 more */
 };
 
@@ -53,7 +55,7 @@ static const struct {
 	const char *help;
 } options[] = {
 	{"socket", "PATH", 's', 0, "the daemon's admin socket [$COUNTERSIGN_ADMIN_SOCKET or " SOCKET_DEFAULT "]"},
-	{"config", "FILE", 'f', 0, "the configuration, for check, explain, plugin [" CTL_CONFIG_DEFAULT "]"},
+	{"config", "FILE", 'f', 0, "the configuration, for check, explain, replay, plugin [" CTL_CONFIG_DEFAULT "]"},
 	{"json", NULL, 'j', 0, "print JSON; times are UTC"},
 	{"no-color", NULL, KEY_NO_COLOR, 0, "no colours, on a terminal too"},
 	{"help", NULL, 'h', 0, "print this and exit"},
@@ -75,6 +77,8 @@ static const struct {
 	{"allowance", "LIMITS", KEY_ALLOWANCE, OPTION_SUPPOSE, "--config: with an allowance, EACH,DAY,TOTAL"},
 	{"spent-today", "AMOUNT", KEY_SPENT_TODAY, OPTION_SUPPOSE, "--config: after this was spent"},
 	{"results", "LIST", KEY_RESULTS, OPTION_RESULTS, "what the lines answer, in order, with commas"},
+	{"database", "FILE", KEY_DATABASE, OPTION_REPLAY, "replay: events of this store, or copy of one [the daemon's]"},
+	{"html", "FILE", KEY_HTML, OPTION_REPLAY, "replay: write a report with charts"},
 	{"per-payment", "AMOUNT", KEY_LIMITS, OPTION_LIMITS, "at most this much each"},
 	{"per-day", "AMOUNT", KEY_LIMITS + 1, OPTION_LIMITS, "at most this much a day"},
 	{"per-month", "AMOUNT", KEY_LIMITS + 2, OPTION_LIMITS, "at most this much a month"},
@@ -193,7 +197,7 @@ take_option(struct ctl *ctl, int key, const char *value)
 	    {KEY_LINK, &ctl->link}, {KEY_OPERATION, &ctl->operation}, {KEY_PAYMENT, &ctl->payment},
 	    {KEY_PLUGINS, &ctl->plugins}, {KEY_LIBEXEC, &ctl->libexec}, {KEY_ISSUER, &ctl->issuer},
 	    {KEY_PROVIDER, &ctl->provider}, {KEY_ALLOWANCE, &ctl->allowance}, {KEY_SPENT_TODAY, &ctl->spent},
-	    {KEY_RESULTS, &ctl->results}};
+	    {KEY_RESULTS, &ctl->results}, {KEY_DATABASE, &ctl->database}, {KEY_HTML, &ctl->html}};
 
 	ctl->files = ctl->files || key == 'f';
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {

@@ -23,6 +23,8 @@ enum {
 	WHY_MAX = 256,
 	PAGE_BYTES = 4096,
 	WAL_FRAME_HEAD_BYTES = 24,
+	APPLICATION_ID = 0x43735331, /* "CsS1" */
+	SCHEMA_VERSION = 1,
 };
 
 enum statement {

@@ -16,8 +16,6 @@
 #include "broker/base/log.h"
 
 enum {
-	APPLICATION_ID = 0x43735331, /* "CsS1" */
-	SCHEMA_VERSION = 1,
 	BUSY_MS = 50, /* an admin's own tool may hold the write lock for a moment */
 	QUICK_CHECK_BYTES_MAX =
 	    64 << 20, /* about half a second; a larger file is checked row by row as it is read */
