@@ -110,6 +110,26 @@ check_tags(const struct policy *p, char why[256])
 	return CS_OK;
 }
 
+/* Where the workers answer is the parent's business and changes with their processes: it decides nothing. */
+static void
+drop_sockets(struct buf *text)
+{
+	static const char socket[] = "socket ";
+	size_t kept = 0, end;
+
+	for (size_t at = 0; at < text->len; at = end) {
+		const uint8_t *newline = memchr(text->data + at, '\n', text->len - at);
+
+		end = newline == NULL ? text->len : (size_t)(newline - text->data) + 1;
+		if (end - at >= sizeof(socket) - 1 && memcmp(text->data + at, socket, sizeof(socket) - 1) == 0)
+			continue;
+		memmove(text->data + kept, text->data + at, end - at);
+		kept += end - at;
+	}
+	text->len = kept;
+}
+
+/* The same for the daemon and for who reads the same files elsewhere. */
 static void
 digest_policy(const struct config *c, struct policy *p)
 {
@@ -120,6 +140,7 @@ digest_policy(const struct config *c, struct policy *p)
 	bytes_init(&text, CONFIG_CANONICAL_MAX);
 	config_print(c, &text.buf);
 	CHECK(!text.buf.full);
+	drop_sockets(&text.buf);
 	/* Without the first line, which is the generation. */
 	body = memchr(text.buf.data, '\n', text.buf.len);
 	CHECK(body != NULL);

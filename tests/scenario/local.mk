@@ -18,6 +18,7 @@ EXTRA_DIST += \
 	%reldir%/test_processes.py \
 	%reldir%/test_quickstart.py \
 	%reldir%/test_reload.py \
+	%reldir%/test_replay.py \
 	%reldir%/test_sessions.py \
 	%reldir%/test_stepup.py \
 	%reldir%/test_story.py \
