@@ -7,7 +7,7 @@
 #include "broker/ctl/call.h"
 #include "broker/ctl/print.h"
 
-static const char *const columns[] = {"rule", "result", "why", NULL};
+enum { STEP_INDENT = 2, NOTE_INDENT = 6 }; /* blanks before a step, and before what belongs to it */
 
 /* ACCOUNT SERVICE AMOUNT CURRENCY PAYEE */
 static void
@@ -45,6 +45,123 @@ print_mend(const struct ctl *ctl, struct bytes *text, uint32_t mend)
 	}
 }
 
+/* --- steps --- */
+
+struct widths {
+	size_t rule, result;
+};
+
+static size_t
+put_cell(struct ctl *ctl, struct buf *line, uint32_t step, const char *name, size_t width)
+{
+	size_t from = line->len, wide;
+
+	text_escape(ctl, line, reply_text(ctl, step, name));
+	wide = text_width(ctl, view_of((const char *)line->data + from, line->len - from));
+	for (size_t i = wide; i < width; i++)
+		buf_put_u8(line, ' ');
+	return wide;
+}
+
+/* "      why: text", where the step has this member. */
+static void
+print_more(struct ctl *ctl, struct bytes *line, uint32_t step, const char *name, const char *before)
+{
+	if (reply_text(ctl, step, name).len == 0)
+		return;
+	line->buf.len = 0;
+	(void)put_cell(ctl, &line->buf, step, name, 0);
+	(void)printf("%*s%s%.*s\n", NOTE_INDENT, "", before, (int)line->buf.len, (const char *)line->buf.data);
+}
+
+/* "180.00 CNY of 200.00 CNY a day" */
+static void
+print_standing(struct ctl *ctl, struct bytes *line, uint32_t step)
+{
+	static const struct {
+		const char *window, *text;
+	} texts[] = {{"payment", " a payment"}, {"day", " a day"}, {"month", " a month"}, {"year", " a year"},
+	    {"total", " in all"}, {"24h", " in 24 hours"}, {"stepup", " since the last countersignature"},
+	    {"first-use", " to a new payee"}, {"count", " payments"}, {"drain", " within the drain's time"}};
+	struct view window = reply_text(ctl, step, "window");
+
+	if (reply_text(ctl, step, "limit").len == 0)
+		return;
+	line->buf.len = 0;
+	(void)put_cell(ctl, &line->buf, step, "used", 0);
+	buf_put_view(&line->buf, VIEW(" of "));
+	(void)put_cell(ctl, &line->buf, step, "limit", 0);
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+		if (view_equal(window, view_str(texts[i].window)))
+			buf_put_view(&line->buf, view_str(texts[i].text));
+	(void)printf("%*s%.*s\n", NOTE_INDENT, "", (int)line->buf.len, (const char *)line->buf.data);
+}
+
+/* What begins another part of the answer, and the step itself where it says nothing else. */
+static bool
+print_heading(struct ctl *ctl, uint32_t step, bool *factors)
+{
+	struct view result = reply_text(ctl, step, "result");
+
+	if (view_equal(result, VIEW("supposed")) && view_equal(reply_text(ctl, step, "rule"), VIEW("a countersignature"))) {
+		(void)printf("\nwith a countersignature:\n");
+		return true;
+	}
+	if (!*factors && (view_equal(result, VIEW("usable")) || view_equal(result, VIEW("unusable")))) {
+		(void)printf("\nfactors of the account:\n");
+		*factors = true;
+	}
+	return false;
+}
+
+static void
+print_step(struct ctl *ctl, struct bytes *line, uint32_t step, const struct widths *widths)
+{
+	struct view result = reply_text(ctl, step, "result");
+	const char *color = color_of(ctl, result);
+	size_t to = 0;
+
+	line->buf.len = 0;
+	(void)put_cell(ctl, &line->buf, step, "rule", widths->rule);
+	(void)printf("%*s%.*s  %s", STEP_INDENT, "", (int)line->buf.len, (const char *)line->buf.data, color);
+	line->buf.len = 0;
+	(void)put_cell(ctl, &line->buf, step, "result", widths->result);
+	buf_put_view(&line->buf, VIEW("  "));
+	(void)put_cell(ctl, &line->buf, step, "why", 0);
+	for (to = line->buf.len; to > 0 && line->buf.data[to - 1] == ' '; to--)
+		continue;
+	(void)printf("%.*s%s\n", (int)to, (const char *)line->buf.data, color_off(ctl, color));
+	print_standing(ctl, line, step);
+	/* The stack as a whole gives the reason of a line above. */
+	if (!view_equal(result, VIEW("success")) && !view_equal(reply_text(ctl, step, "rule"), VIEW("rule 9 stack")))
+		print_more(ctl, line, step, "words", "");
+	print_more(ctl, line, step, "note", "#: ");
+	print_more(ctl, line, step, "records", "records ");
+}
+
+static void
+print_steps(struct ctl *ctl, uint32_t steps, struct bytes *line)
+{
+	struct widths widths = {0};
+	bool factors = false;
+	unsigned count = ctl->doc.tokens[steps].count;
+	uint32_t at = json_first(&ctl->doc, steps);
+
+	for (unsigned i = 0; i < count; i++, at = json_next(&ctl->doc, at)) {
+		size_t wide;
+
+		line->buf.len = 0;
+		wide = put_cell(ctl, &line->buf, at, "rule", 0);
+		widths.rule = wide > widths.rule ? wide : widths.rule;
+		wide = put_cell(ctl, &line->buf, at, "result", 0);
+		widths.result = wide > widths.result ? wide : widths.result;
+	}
+	at = json_first(&ctl->doc, steps);
+	for (unsigned i = 0; i < count; i++, at = json_next(&ctl->doc, at))
+		if (!print_heading(ctl, at, &factors))
+			print_step(ctl, line, at, &widths);
+}
+
 static void
 print_answer(struct ctl *ctl, struct view outcome)
 {
@@ -62,7 +179,7 @@ print_answer(struct ctl *ctl, struct view outcome)
 	(void)printf("%.*s)\n", (int)text.buf.len, (const char *)text.buf.data);
 	if (steps != 0 && ctl->doc.tokens[steps].count > 0) {
 		(void)printf("\n");
-		print_table(ctl, steps, columns, 0);
+		print_steps(ctl, steps, &text);
 	}
 	print_mend(ctl, &text, reply_get(ctl, ctl->reply, "mend", JSON_ARRAY));
 	bytes_clear(&text);

@@ -204,7 +204,7 @@ put_answer(struct json_writer *w, const struct suppose *s)
 	json_array_begin(w);
 	put_supposed(w, s);
 	steps_write(w, &trace, &stack);
-	steps_factors(w, &asked, &s->account, s->provider == NULL ? 0 : s->provider->tag);
+	steps_factors(w, s->rules, &asked, &s->account, s->provider == NULL ? 0 : s->provider->tag);
 	json_array_end(w);
 	json_key(w, VIEW("mend"));
 	json_array_begin(w);

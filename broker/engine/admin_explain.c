@@ -259,7 +259,7 @@ explain_txn(struct txn *t, struct account *now, struct call *call)
 	if (supposed)
 		step_write(&w, VIEW("session"), "supposed", "the service has none for this account");
 	steps_write(&w, &trace, &stack);
-	steps_factors(&w, &asked, &a, l == NULL ? 0 : l->provider);
+	steps_factors(&w, call->engine->rules, &asked, &a, l == NULL ? 0 : l->provider);
 	json_array_end(&w);
 	call_end(call, &w);
 }

@@ -4,7 +4,10 @@
 
 #include <stdio.h>
 
-enum { STEP_TEXT_MAX = 256 };
+#include "broker/core/money.h"
+#include "broker/engine/engine.h"
+
+enum { STEP_TEXT_MAX = 256, STANDING_TEXT_MAX = MONEY_TEXT_MAX + 8 };
 
 static const char *const rule_titles[13] = {"", "service", "account", "provider", "link", "session", "payment",
 	"payment id", "limits", "stack", "countersignature", "independence", "single use"};
@@ -52,11 +55,89 @@ step_text(const struct trace_step *s, const struct config_line *line, char *text
 	return (size_t)snprintf(text, size, "line %u %s", s->line, rule_name((enum rule)s->line_rule));
 }
 
+/* --- what a line of the stack adds --- */
+
+/* The window of a limit, by the reason that passing it gives. */
+static const char *const windows[REASON__COUNT] = {
+    [REASON_LIMIT_PAYMENT] = "payment",
+    [REASON_LIMIT_DAY] = "day",
+    [REASON_LIMIT_MONTH] = "month",
+    [REASON_LIMIT_YEAR] = "year",
+    [REASON_LIMIT_TOTAL] = "total",
+    [REASON_LIMIT_24H] = "24h",
+    [REASON_LIMIT_STEPUP] = "stepup",
+    [REASON_LIMIT_FIRST_USE] = "first-use",
+    [REASON_LIMIT_COUNT] = "count",
+    [REASON_DRAIN_SUSPECTED] = "drain",
+};
+
+static void
+put_amount(struct json_writer *w, const char *name, int64_t value, uint16_t currency)
+{
+	const struct currency *c = currency_get(currency);
+	char text[STANDING_TEXT_MAX];
+	size_t len;
+
+	if (c == NULL) {
+		(void)snprintf(text, sizeof(text), "%lld", (long long)value);
+	} else {
+		len = money_format(value, currency, text);
+		(void)snprintf(text + len, sizeof(text) - len, " %s", c->code);
+	}
+	json_member_str(w, name, view_str(text));
+}
+
+/* Where the counter stood before this payment, and how far it may go; of a risk plugin, its score. */
+static void
+put_standing(struct json_writer *w, const struct trace_step *s)
+{
+	if (s->limit < 0)
+		return;
+	put_amount(w, "used", s->used, s->currency);
+	put_amount(w, "limit", s->limit, s->currency);
+	if (s->reason < REASON__COUNT && windows[s->reason] != NULL)
+		json_member_str(w, "window", view_str(windows[s->reason]));
+}
+
+static void
+put_line(struct json_writer *w, const struct trace_step *s, const struct config_line *line)
+{
+	char text[STEP_TEXT_MAX];
+
+	put_standing(w, s);
+	if (line != NULL) {
+		json_member_str(w, "file", view_str(line->file));
+		json_member_int(w, "line", line->operation.line);
+		if (line->note != NULL && line->note[0] != '\0')
+			json_member_str(w, "note", view_str(line->note));
+	}
+	if (s->note == NOTE_NONE || s->result != RESULT_SUCCESS)
+		return;
+	(void)snprintf(text, sizeof(text), "%s: %s", note_name((enum note)s->note), note_text((enum note)s->note));
+	json_member_str(w, "records", view_str(text));
+}
+
+static void
+put_step(struct json_writer *w, const struct trace_step *s, const struct config_line *line)
+{
+	char text[STEP_TEXT_MAX];
+	bool silent = s->reason == REASON_NONE;
+
+	json_object_begin(w);
+	json_member_str(w, "rule", view_of(text, step_text(s, line, text, sizeof(text))));
+	json_member_str(w, "result", view_str(result_name((enum result)s->result)));
+	json_member_str(w, "why", view_str(silent ? "" : reason_name((enum reason)s->reason)));
+	if (!silent)
+		json_member_str(w, "words", view_str(reason_text_en((enum reason)s->reason)));
+	if (s->rule == 0)
+		put_line(w, s, line);
+	json_object_end(w);
+}
+
 void
 steps_write(struct json_writer *w, const struct decision_trace *t, const struct steps_stack *s)
 {
 	const struct config_line *lines[TRACE_STEPS_MAX];
-	char text[STEP_TEXT_MAX];
 
 	steps_lines(t, s, lines);
 	for (size_t i = 0; i < t->n; i++) {
@@ -64,29 +145,102 @@ steps_write(struct json_writer *w, const struct decision_trace *t, const struct 
 
 		if (step->pass == 2 && (i == 0 || t->steps[i - 1].pass != 2))
 			step_write(w, VIEW("a countersignature"), "supposed", "from here on");
-		step_write(w, view_of(text, step_text(step, lines[i], text, sizeof(text))),
-		    result_name((enum result)step->result),
-		    step->reason == REASON_NONE ? "" : reason_name((enum reason)step->reason));
+		put_step(w, step, lines[i]);
 	}
 }
 
+/* --- factors --- */
+
+/* What makes the factor dependent on this provider, by itself; NULL: nothing does. */
+static const char *
+edge(const struct policy_provider *p, const struct factor *f)
+{
+	uint8_t kind = (uint8_t)(1 << f->kind);
+
+	if (p == NULL)
+		return "the provider is not configured";
+	if (f->plugin == p->plugin)
+		return "it answers through the provider's own plugin";
+	if ((p->controls_kinds & kind) != 0)
+		return "the provider controls its kind";
+	if (p->syncs_secrets && (p->assume_kinds & kind) == 0)
+		return "the provider may hold a copy of its secret";
+	return NULL;
+}
+
+/* Through factors that enrolled it, as far as the one that is at fault. */
+static void
+edge_text(const struct asked *asked, const struct account *a, const struct factor *f, uint64_t provider, char *to,
+    size_t size)
+{
+	const char *why;
+	size_t len = 0;
+
+	/* Each rests on older ones only, so this ends. */
+	for (size_t depth = 0; depth < ACCOUNT_FACTORS_MAX; depth++) {
+		const struct factor *next = NULL;
+		bool assumed, gone = false;
+
+		for (size_t k = 0; k < CHALLENGE_FACTORS_MAX && next == NULL; k++) {
+			const struct factor *support = account_factor_by_no(a, f->rests_on[k]);
+
+			gone = gone || (f->rests_on[k] != 0 && support == NULL);
+			if (support != NULL && !factor_independent(asked, a, support, provider, &assumed))
+				next = support;
+		}
+		why = gone ? "it rests on a factor that is gone" : edge(policy_provider(asked->policy, provider), f);
+		if (next == NULL || gone) {
+			(void)snprintf(to + len, size - len, "%s", why == NULL ? "not known to be independent of it" : why);
+			return;
+		}
+		len += (size_t)snprintf(to + len, size - len, "it rests on %s, which enrolled it: ",
+		    factor_kind_name((enum factor_kind)next->kind));
+		len = len < size ? len : size - 1;
+		f = next;
+	}
+}
+
+/* The provider that it is not independent of, or 0. Of several that are linked, the first. */
+static uint64_t
+dependent_on(const struct asked *asked, const struct account *a, const struct factor *f, uint64_t provider, bool *assumed)
+{
+	if (factor_independent(asked, a, f, provider, assumed))
+		return 0;
+	for (size_t i = 0; provider == 0 && i < a->links_n; i++) {
+		bool other = false;
+
+		if (!factor_independent(asked, a, f, a->links[i].provider, &other))
+			return a->links[i].provider;
+	}
+	return provider;
+}
+
 void
-steps_factors(struct json_writer *w, const struct asked *asked, const struct account *a, uint64_t provider)
+steps_factors(struct json_writer *w, const struct ruleset *rules, const struct asked *asked, const struct account *a,
+    uint64_t provider)
 {
 	for (size_t i = 0; i < a->factors_n; i++) {
 		const struct factor *f = &a->factors[i];
 		struct view kind = view_str(factor_kind_name((enum factor_kind)f->kind));
+		char text[2 * STEP_TEXT_MAX], at[STEP_TEXT_MAX];
 		bool assumed = false;
+		uint64_t on;
 
 		if (f->removed)
 			continue;
-		if (!factor_independent(asked, a, f, provider, &assumed))
-			step_write(w, kind, "unusable", "not known to be independent of the provider");
-		else if (f->usable_ms > asked->now_ms)
+		on = dependent_on(asked, a, f, provider, &assumed);
+		if (on != 0) {
+			edge_text(asked, a, f, on, at, sizeof(at));
+			(void)snprintf(text, sizeof(text), "not known to be independent of %s: %s", ruleset_provider_name(rules, on), at);
+			step_write(w, kind, "unusable", text);
+		} else if (f->usable_ms > asked->now_ms) {
 			step_write(w, kind, "unusable", "still cooling off");
-		else if (f->locked_until_ms > asked->now_ms)
+		} else if (f->locked_until_ms > asked->now_ms) {
 			step_write(w, kind, "unusable", "locked after wrong answers");
-		else
-			step_write(w, kind, "usable", assumed ? "independent by the admin's word" : "independent");
+		} else if (assumed) {
+			step_write(w, kind, "usable", "independent by the admin's word, assume-independent");
+		} else {
+			step_write(w, kind, "usable", "independent");
+		}
 	}
 }

@@ -7,6 +7,8 @@
 #include "broker/core/decide.h"
 #include "broker/parent/config.h"
 
+struct ruleset;
+
 /* Which stack ran, and for what. config NULL: its files are none of the asker's business, and lines have numbers alone. */
 struct steps_stack {
 	const struct config *config;
@@ -22,9 +24,16 @@ size_t steps_line_text(const struct config_line *line, char *to, size_t size);
 
 /* One {"rule", "result", "why"} into an array that is open. */
 void step_write(struct json_writer *w, struct view rule, const char *result, const char *why);
-/* All of them; before those of pass 2 a step says that a countersignature is supposed. */
+/*
+ * All of them, with what a line of the stack adds: where its counter stood, its "#:" comment, what its note= records, and,
+ * with a configuration, its file. Before those of pass 2 a step says that a countersignature is supposed.
+ */
 void steps_write(struct json_writer *w, const struct decision_trace *t, const struct steps_stack *s);
-/* Rules 10 and 11 for each factor: what the account's owner could countersign with. provider 0: all that are linked. */
-void steps_factors(struct json_writer *w, const struct asked *asked, const struct account *a, uint64_t provider);
+/*
+ * Rules 10 and 11 for each factor: what the account's owner could countersign with, what makes one dependent, and whose
+ * word one rests on. provider 0: all that are linked.
+ */
+void steps_factors(struct json_writer *w, const struct ruleset *rules, const struct asked *asked, const struct account *a,
+    uint64_t provider);
 
 #endif

@@ -91,13 +91,14 @@ def test_no_room_at_all(explain):
 def test_what_would_be_an_independent_factor(explain, files):
     answer = explain("checkout 20 CNY m --provider cloud --factor totp")
     assert outcome(answer) == ("deny", "no_independent_factor")
-    assert answer["supposing"]["totp"] == ("unusable", "not known to be independent of the provider")
+    assert answer["supposing"]["totp"] == (
+        "unusable", "not known to be independent of cloud: the provider may hold a copy of its secret")
     assert "assume-independent totp" in answer["mend"] and "--factor approve" in answer["mend"]
     # What was offered does pass.
     assert explain("checkout 20 CNY m --provider cloud --factor approve")["outcome"] == "step_up"
     files("assume-independent approve", "assume-independent approve assume-independent totp")
     answer = explain("checkout 20 CNY m --provider cloud --factor totp")
-    assert answer["outcome"] == "step_up" and answer["supposing"]["totp"] == ("usable", "independent by the admin's word")
+    assert answer["outcome"] == "step_up" and answer["supposing"]["totp"] == ("usable", "independent by the admin's word, assume-independent")
 
 
 def test_only_factors_that_may_answer_are_offered(explain, files):
@@ -113,6 +114,8 @@ def test_only_factors_that_may_answer_are_offered(explain, files):
 def test_a_factor_rests_on_the_one_that_enrolled_it(explain):
     answer = explain("checkout 20 CNY m --provider cloud --factor totp --factor approve")
     assert outcome(answer) == ("deny", "no_independent_factor") and "enrol approve first" in answer["mend"]
+    assert answer["supposing"]["approve"][1] == (
+        "not known to be independent of cloud: it rests on totp, which enrolled it: the provider may hold a copy of its secret")
     assert explain("checkout 20 CNY m --provider cloud --factor approve --factor totp")["outcome"] == "step_up"
 
 
@@ -155,6 +158,20 @@ def test_the_text(run, files):
     assert done.returncode == 1 and done.stdout.startswith("step_up (countersignature_required)\n")
     assert "\nto make it pass:\n  the owner countersigns with" in done.stdout
     assert max(map(len, done.stdout.splitlines())) <= 100
+    assert "\nwith a countersignature:\n  checkout:2 session max-age=30d " in done.stdout
+    assert "\nfactors of the account:\n  totp " in done.stdout
+
+
+def test_the_article_of_a_line(run, explain, files):
+    files("spend        requisite   limit ", "#: PBOC 2015 No. 43, Art. 24\nspend requisite limit ", "services/checkout")
+    done = run("explain", "--config", str(files), "checkout", "201", "CNY", "m-7")
+    assert """
+  checkout:4 limit per-payment=200CNY per-day=800CNY  exceeded  limit_payment
+      Above the limit for one payment.
+      #: PBOC 2015 No. 43, Art. 24
+""" in done.stdout
+    line, = [step for step in explain("checkout 201 CNY m")["steps"] if step.get("line") == 4][:1]
+    assert line["file"].endswith("services/checkout") and line["note"] == "PBOC 2015 No. 43, Art. 24"
 
 
 @pytest.mark.parametrize("words, code, said", [

@@ -102,7 +102,7 @@ def test_a_countersignature_is_for_one_payment(person, session):
 
 def test_explanations_are_the_trace(person, session):
     answer = person.authorize(session, person.payment(), explain=True)
-    assert answer["explain"] and all({"rule", "result", "why"} == set(step) for step in answer["explain"])
+    assert answer["explain"] and all({"rule", "result", "why"} <= set(step) for step in answer["explain"])
     rules = [step["rule"] for step in answer["explain"]]
     assert rules[:3] == ["rule 1 service", "rule 2 account", "rule 3 provider"]
     assert any(rule.startswith("line ") and rule.endswith(" stepup") for rule in rules)
