@@ -258,6 +258,8 @@ put_payment(struct showing *s, const struct payment *x)
 	json_member_int(s->w, "link_no", x->link_no);
 	json_member_str(s->w, "basis", view_str(bases[x->basis]));
 	answer_time(s->w, "permitted", x->permitted_ms);
+	if (x->state == PAYMENT_CAPTURED)
+		answer_amount(s->w, "captured", x->captured_minor, x->currency);
 	if (x->refunded_minor > 0)
 		answer_amount(s->w, "refunded", x->refunded_minor, x->currency);
 }

@@ -343,7 +343,7 @@ put_kinds(struct json_writer *w, const struct engine *e, const struct event_row 
 	json_array_end(w);
 }
 
-/* "usable_ms" is shown as the time "usable_at". */
+/* "expires_ms" is shown as the time "expires_at". */
 static void
 put_time(struct json_writer *w, const struct engine *e, const struct event_row *row, const char *name,
     const void *value)
@@ -354,6 +354,26 @@ put_time(struct json_writer *w, const struct engine *e, const struct event_row *
 	(void)e, (void)row;
 	CHECK(n > 0 && (size_t)n < sizeof(text));
 	answer_time(w, text, number(value));
+}
+
+/* What it is a time of depends on the event. */
+static void
+put_usable(struct json_writer *w, const struct engine *e, const struct event_row *row, const char *name,
+    const void *value)
+{
+	(void)name;
+	switch (row->event.type) {
+	case EVENT_SESSION_OPENED:
+		/* Sessions that were last used before then could give their place to this one. */
+		answer_time(w, "idle_before", number(value));
+		break;
+	case EVENT_PAYMENT_REFUNDED:
+		put_time(w, e, row, "permitted_ms", value);
+		break;
+	default:
+		put_time(w, e, row, "usable_ms", value);
+		break;
+	}
 }
 
 static void
@@ -424,7 +444,7 @@ static const struct {
 	{"payment", put_payment}, {"content", put_digest}, {"payee", put_digest}, {"kind", put_kind},
 	{"author", put_author}, {"basis", put_basis}, {"currency", put_currency}, {"amount", put_amount},
 	{"captured", put_amount}, {"challenge_no", put_challenge_no}, {"allowance_no", put_allowance_no},
-	{"factors", put_factors}, {"capture", put_digest}, {"kinds", put_kinds}, {"usable_ms", put_time},
+	{"factors", put_factors}, {"capture", put_digest}, {"kinds", put_kinds}, {"usable_ms", put_usable},
 	{"expires_ms", put_time}, {"auth_ms", put_time}, {"per_payment", put_bound}, {"per_day", put_bound},
 	{"per_month", put_bound}, {"total", put_amount}, {"count_day", put_count_bound},
 	{"count_month", put_count_bound}, {"seen_day", put_amount}, {"seen_month", put_amount}, {"flags", put_flags},

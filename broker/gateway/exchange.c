@@ -67,6 +67,8 @@ route_refuse(struct exchange *x, enum cs_err rc, const char *allow)
 	json_member_str(&w, "type", VIEW("about:blank"));
 	json_member_str(&w, "title", VIEW("Method Not Allowed"));
 	json_member_int(&w, "status", 405);
+	json_member_str(&w, "error", VIEW("org.varlink.service.MethodNotFound"));
+	json_member_str(&w, "detail", VIEW("the header Allow names the methods of this path"));
 	json_object_end(&w);
 	reply_end(x, mark);
 }

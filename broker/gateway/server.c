@@ -268,6 +268,7 @@ conn_refuse(struct conn *c, unsigned status, const char *reason)
 	json_member_str(&w, "type", VIEW("about:blank"));
 	json_member_str(&w, "title", view_str(http_status_text(status)));
 	json_member_int(&w, "status", status);
+	json_member_str(&w, "error", VIEW("org.countersign.InvalidParameter"));
 	json_member_str(&w, "detail", view_str(reason));
 	json_object_end(&w);
 	http_response_end(out, mark);

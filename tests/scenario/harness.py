@@ -84,7 +84,7 @@ public-url "https://127.0.0.1:{port}"
 
 SERVICE = """service "{name}" {{
     {uid}
-    certificate-sha256 "{fingerprint}"
+    {certificate}
     door {doors}
     rights {rights}
     client-id "sandbox" "{client}"
@@ -496,9 +496,9 @@ def _children(pid):
 
 class Broker:
     """
-    Keywords change the configuration: https=False, link_cooling_off="24h", factor_cooling_off, policy_limits, stack,
-    provider_extra (lines of the provider), extra (lines of the file), rights={"market": "lookup"},
-    clients=["PROVIDER"] (where checkout has the client id "countersign-app", besides the sandbox).
+    Keywords change the configuration: https=False (checkout alone, on its socket), link_cooling_off="24h",
+    factor_cooling_off, policy_limits, stack, provider_extra (lines of the provider), extra (lines of the file),
+    rights={"market": "lookup"}, clients=["PROVIDER"] (where checkout has the client id "countersign-app", besides the sandbox).
     """
 
     SERVICES = {"checkout": "countersign-app", "market": "another-app"}
@@ -553,11 +553,14 @@ class Broker:
         _write(self.path("sandbox.secret"), "secret\n")
         _write(self.path("services/checkout"), stack)
         _write(self.path("services/other"), "spend  requisite  deny\n")
-        services = "".join(
-            SERVICE.format(name=name, fingerprint=self.fingerprints[name], client=client, return_url=RETURN_URL,
-                           uid=f"uid {os.getuid()}" if name == "checkout" else "",
-                           doors=("unix https" if name == "checkout" else "https"), rights=rights.get(name, RIGHTS))
-            for name, client in self.SERVICES.items())
+        services = ""
+        for name, client in self.SERVICES.items():
+            certificate = f'certificate-sha256 "{self.fingerprints[name]}"' if https else ""
+            doors = ["unix"] * (name == "checkout") + ["https"] * https
+            if doors:
+                services += SERVICE.format(name=name, certificate=certificate, client=client, return_url=RETURN_URL,
+                                           uid=f"uid {os.getuid()}" if name == "checkout" else "",
+                                           doors=" ".join(doors), rights=rights.get(name, RIGHTS))
         first = f'client-id "sandbox" "{self.SERVICES["checkout"]}"'
         more = ['"sandbox" "countersign-web"', *(f'"{name}" "countersign-app"' for name in clients)]
         services = services.replace(first, "\n    ".join([first, *("client-id " + ids for ids in more)]))

@@ -184,6 +184,10 @@ def test_an_account_is_shown_with_what_it_holds_and_without_secrets(broker, pers
     assert [(p["id"], p["state"], p["basis"]) for p in shown["payments"]] == [
         (held["hold"]["id"], "open", "countersignature")]
     assert {"currency": "CNY", "day": "20.00", "month": "20.00"} in shown["spent"]
+    assert "captured" not in shown["payments"][0]
+    broker.service.call("Payments.Capture", hold=held["hold"]["id"], capture_id="c", amount="12.50")
+    paid = broker.admin.call("Admin.Account", account=person.account)["account"]["payments"][0]
+    assert (paid["state"], paid["amount"], paid["captured"]) == ("captured", "20.00", "12.50")
     secret = person.totp.secret
     assert secret.hex() not in str(shown) and str(secret) not in str(shown)
 

@@ -368,7 +368,8 @@ def test_bad_texts_over_https(broker, text, reason):
     ("GET", "/v1/accounts/%ff/links", None, 400, "error", "org.countersign.InvalidParameter"),
     ("GET", "/v1/accounts/a%00b/links", None, 400, "error", "org.countersign.InvalidParameter"),
     ("GET", "/nothing/here", None, 404, "error", "org.countersign.NotFound"),
-    ("PUT", "/v1/sign-ins", {}, 405, "title", "Method Not Allowed")])
+    ("PUT", "/v1/sign-ins", {}, 405, "title", "Method Not Allowed"),
+    ("PUT", "/v1/sign-ins", {}, 405, "error", "org.varlink.service.MethodNotFound")])
 def test_bad_requests_over_https(broker, method, path, body, status, member, value):
     got, kind, problem = ask(broker, method, path, body)
     assert (got, kind, problem["status"], problem[member]) == (status, "application/problem+json", status, value)
@@ -376,7 +377,7 @@ def test_bad_requests_over_https(broker, method, path, body, status, member, val
 
 def test_a_body_that_is_too_long(broker):
     status, _, problem = ask(broker, "POST", "/v1/sign-ins", b'{"provider":"' + b"x" * 65536 + b'"}')
-    assert (status, problem["status"]) == (413, 413)
+    assert (status, problem["status"], problem["error"]) == (413, 413, "org.countersign.InvalidParameter")
     assert broker.web("GET", "/healthz", certificate=None)[0] == 200
 
 

@@ -42,6 +42,13 @@ def test_a_permit_shows_on_what_it_rests(broker, person):
         person.account, asked["id"], "m-7", "192.0.2.9")
 
 
+def test_a_session_shows_its_times_by_their_names(broker, person):
+    person.session()
+    opened = of_type(rows(broker, account=person.account), "session_opened")[-1]
+    assert "usable_at" not in opened["json"] and opened["json"]["idle_before"] < opened["time"]
+    assert opened["time"] < opened["json"]["expires_at"]
+
+
 def test_the_next_permit_shows_the_counters_it_saw(broker, person):
     person.spend(person.session(), "20.00")
     person.spend(person.session(), "7.50")

@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from harness import BUILD, CALL_S, Client, VarlinkError
+from harness import BUILD, CALL_S, Broker, Client, VarlinkError
 
 BROKER = {
     "clients": ["crooked"],
@@ -402,3 +402,13 @@ def test_readiness_means_every_door_is_open(halted):
         assert set(pids(halted)) == {"parent", "engine", "gateway", "worker:sandbox", "worker:crooked", "worker:totp"}
     finally:
         halted.halt()
+
+
+def test_a_broker_without_https_has_no_gateway():
+    broker = Broker(https=False)
+    try:
+        person = broker.person()
+        assert broker.service.call("Lookup.ByAccount", account=person.account)
+        assert set(pids(broker)) == {"parent", "engine", "worker:sandbox", "worker:totp"}
+    finally:
+        broker.stop()
