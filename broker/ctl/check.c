@@ -138,7 +138,7 @@ print_report(struct ctl *ctl, const struct findings *f, const struct proved *sum
 }
 
 static int
-check(struct ctl *ctl, char **args, int count)
+check_configuration(struct ctl *ctl)
 {
 	static struct findings findings;
 	struct ruleset *rules = NULL;
@@ -147,7 +147,6 @@ check(struct ctl *ctl, char **args, int count)
 	int64_t began_us = now_us();
 	bool good;
 
-	(void)args, (void)count;
 	if (rc != CTL_OK)
 		return rc;
 	check_config(rules, &findings);
@@ -163,7 +162,67 @@ check(struct ctl *ctl, char **args, int count)
 	return good ? CTL_OK : CTL_BAD_CONFIG;
 }
 
+/* --- a stack by itself --- */
+
+static void
+check_operations(const struct config *c, const struct stack *stack, enum op only, struct findings *to, struct proved *sum)
+{
+	sum->stacks++;
+	for (int op = OP_NONE + 1; op < OP__COUNT; op++) {
+		const struct subject s = {.config = c, .from = &c->stacks[0], .stack = stack, .op = (enum op)op, .to = to};
+
+		if (only == OP_NONE ? stack->count[op] == 0 : only != (enum op)op)
+			continue;
+		check_stack(&s, sum);
+		check_lines(&s);
+	}
+}
+
+/* Nothing is known but the file: any provider, any factor, any currency. The rule `debug` may stand in it. */
+static int
+check_file(struct ctl *ctl)
+{
+	static struct findings findings;
+	static struct stack stack;
+	struct config_error err = {.line = 0};
+	struct config *config = NULL;
+	struct proved sum = {0};
+	int64_t began_us = now_us();
+	enum op op = ctl->operation == NULL ? OP_NONE : op_find(view_str(ctl->operation));
+	bool good;
+
+	if (ctl->operation != NULL && op == OP_NONE)
+		return ctl_fail(ctl, CTL_USAGE, "--operation %s: one of spend, link, factor, grant, limit, thaw, recover",
+		    ctl->operation);
+	if (config_stack_load(ctl->stack, &config, &err) != CS_OK ||
+	    config_stack_compile(config, &config->stacks[0], name_tag, &stack, &err) != CS_OK ||
+	    !config_stack_jumps(config, &config->stacks[0], &stack, &err)) {
+		print_any_problem(ctl, &err);
+		config_free(config);
+		return CTL_BAD_CONFIG;
+	}
+	check_operations(config, &stack, op, &findings, &sum);
+	good = findings_sort(&findings) == 0;
+	if (!ctl->json)
+		(void)printf("%s: %s: lines %u\n", ctl->stack, good ? "good" : "not safe to load", (unsigned)stack.lines_n);
+	print_report(ctl, &findings, &sum, good, now_us() - began_us);
+	config_free(config);
+	return good ? CTL_OK : CTL_BAD_CONFIG;
+}
+
+static int
+check(struct ctl *ctl, char **args, int count)
+{
+	(void)args, (void)count;
+	if (ctl->stack != NULL && ctl->files)
+		return ctl_fail(ctl, CTL_USAGE, "check --stack looks at the file by itself: leave --config out");
+	if (ctl->stack == NULL && ctl->operation != NULL)
+		return ctl_fail(ctl, CTL_USAGE, "check --operation needs --stack FILE; of a configuration all operations are "
+		                                "checked");
+	return ctl->stack != NULL ? check_file(ctl) : check_configuration(ctl);
+}
+
 const struct command check_commands[] = {
-	{"check", NULL, "", 0, 0, 0, "check the configuration files; the daemon need not run", check},
+	{"check", NULL, "", 0, 0, OPTION_STACK | OPTION_OPERATION, "check the configuration files; the daemon need not run", check},
 	{.noun = NULL},
 };

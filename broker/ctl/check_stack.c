@@ -16,6 +16,11 @@ enum mark {
 	MARK_ALLOWED = 1 << 2, /* an allowance succeeded: it may cover the payment, whatever else the line does */
 };
 
+enum {
+	CURRENCIES_MAX = STACK_LINES_MAX + 1,
+	CURRENCY_OTHER = UINT16_MAX, /* one that no line names */
+};
+
 static struct walk w;
 static struct proof proof;
 
@@ -319,6 +324,25 @@ report_unproved(const struct subject *s)
 	example(s, f, steps, n, s->stack->first[s->op]);
 }
 
+/* Those that the lines name, and one more. */
+static size_t
+stack_currencies(const struct subject *s, uint16_t to[CURRENCIES_MAX])
+{
+	size_t n = 0;
+
+	for (uint16_t i = 0; i < s->stack->count[s->op]; i++) {
+		const struct stack_line *line = &s->stack->lines[s->stack->first[s->op] + i];
+		bool known = line->rule != RULE_LIMIT || line->currency == CURRENCY_NONE;
+
+		for (size_t k = 0; k < n; k++)
+			known = known || to[k] == line->currency;
+		if (!known)
+			to[n++] = line->currency;
+	}
+	to[n++] = CURRENCY_OTHER;
+	return n;
+}
+
 static void
 report_unlimited(const struct subject *s, uint16_t currency)
 {
@@ -334,8 +358,8 @@ report_unlimited(const struct subject *s, uint16_t currency)
 		f = finding_add(s->to, first_line(s), "the stack permits payments without any `limit` line");
 	else
 		f = finding_add(s->to, subject_line(s, w.lines[steps[n - 1].line].line),
-		    "the stack says yes to a payment%s%s although no `limit` line succeeded", c == NULL ? "" : " in ",
-		    c == NULL ? "" : c->code);
+		    "the stack says yes to a payment in %s although no `limit` line succeeded",
+		    c == NULL ? "a currency that no line names" : c->code);
 	finding_why(f, "only policy-limits, and limits of the provider, the account and the link, hold it back");
 	name_stack(s, f);
 	finding_mend(f, "write before it, for example: spend requisite limit per-payment=200%s per-day=800%s", code, code);
@@ -347,13 +371,18 @@ static void
 report_all_unlimited(const struct subject *s)
 {
 	const struct policy *p = s->rules == NULL ? NULL : s->rules->policy;
+	uint16_t asked[CURRENCIES_MAX];
+	size_t n = 0;
 
-	if (!has_rule(s, RULE_LIMIT) || p == NULL) {
-		report_unlimited(s, CURRENCY_NONE);
-		return;
-	}
-	for (uint8_t i = 0; i < p->limits_n; i++)
-		report_unlimited(s, p->limits[i].currency);
+	if (p == NULL)
+		n = stack_currencies(s, asked);
+	for (uint8_t i = 0; p != NULL && i < p->limits_n; i++)
+		asked[n++] = p->limits[i].currency;
+	/* Without a limit of the policy nothing can be paid at all; of a file alone nobody knows. */
+	if (!has_rule(s, RULE_LIMIT) && n > 1)
+		n = 1;
+	for (size_t i = 0; i < n; i++)
+		report_unlimited(s, asked[i]);
 }
 
 void

@@ -36,6 +36,7 @@ enum ctl_option {
 	OPTION_SUPPOSE = 1 << 12, /* --provider and its family, of explain --config */
 	OPTION_RESULTS = 1 << 13,
 	OPTION_REPLAY = 1 << 14,
+	OPTION_STACK = 1 << 15,
 };
 
 enum { CTL_LIMITS = 5, CTL_FACTORS_MAX = 6 /* as many kinds as there are */ };
@@ -49,7 +50,7 @@ struct ctl {
 	bool follow;
 	bool quiet;    /* ctl_fail prints nothing */
 	bool files;    /* --config was given */
-	const char *account, *session, *link, *operation, *payment, *issuer;
+	const char *account, *session, *link, *operation, *payment, *issuer, *stack;
 	const char *provider, *allowance, *spent;
 	const char *results;
 	const char *database, *html;

@@ -45,6 +45,7 @@ enum {
 	KEY_RESULTS,
 	KEY_DATABASE,
 	KEY_HTML,
+	KEY_STACK,
 	KEY_LIMITS, /* and CTL_LIMITS - 1 more */
 };
 
@@ -76,6 +77,7 @@ static const struct {
 	{"no-countersigned", NULL, KEY_NO_COUNTERSIGNED, OPTION_SUPPOSE, "--config: in a session that is new"},
 	{"allowance", "LIMITS", KEY_ALLOWANCE, OPTION_SUPPOSE, "--config: with an allowance, EACH,DAY,TOTAL"},
 	{"spent-today", "AMOUNT", KEY_SPENT_TODAY, OPTION_SUPPOSE, "--config: after this was spent"},
+	{"stack", "FILE", KEY_STACK, OPTION_STACK, "this stack by itself; no configuration is read"},
 	{"results", "LIST", KEY_RESULTS, OPTION_RESULTS, "what the lines answer, in order, with commas"},
 	{"database", "FILE", KEY_DATABASE, OPTION_REPLAY, "replay: events of this store, or copy of one [the daemon's]"},
 	{"html", "FILE", KEY_HTML, OPTION_REPLAY, "replay: write a report with charts"},
@@ -197,7 +199,8 @@ take_option(struct ctl *ctl, int key, const char *value)
 	    {KEY_LINK, &ctl->link}, {KEY_OPERATION, &ctl->operation}, {KEY_PAYMENT, &ctl->payment},
 	    {KEY_PLUGINS, &ctl->plugins}, {KEY_LIBEXEC, &ctl->libexec}, {KEY_ISSUER, &ctl->issuer},
 	    {KEY_PROVIDER, &ctl->provider}, {KEY_ALLOWANCE, &ctl->allowance}, {KEY_SPENT_TODAY, &ctl->spent},
-	    {KEY_RESULTS, &ctl->results}, {KEY_DATABASE, &ctl->database}, {KEY_HTML, &ctl->html}};
+	    {KEY_RESULTS, &ctl->results}, {KEY_DATABASE, &ctl->database}, {KEY_HTML, &ctl->html},
+	    {KEY_STACK, &ctl->stack}};
 
 	ctl->files = ctl->files || key == 'f';
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {

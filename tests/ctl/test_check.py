@@ -207,3 +207,52 @@ def test_a_long_stack_is_not_too_large(report, files):
     files.stack("spend requisite limit per-payment=20CNY", *["spend required session max-age=1h"] * 200,
                 "spend required stepup", "@include common")
     assert re.fullmatch(r"proved: stacks 3, operations 21, combinations more than \d+, [\d.]+ ms", report()[-1])
+
+
+# --- a file by itself ---
+
+def test_a_file_by_itself(run, tmp_path):
+    file = tmp_path / "shop"
+    file.write_text("spend requisite limit count-day=20\nspend sufficient debug result=success\n"
+                    "spend required stepup\nlink required debug result=denied\nlink sufficient provider anybody\n")
+    done = run("check", "--stack", file)
+    assert done.returncode == 0 and re.sub(r"[\d.]+ ms", "T ms", done.stdout.replace(str(tmp_path) + "/", "")) == """\
+shop: good: lines 5
+shop:2: warning: the stack says yes to spend although no `stepup` and no `allowance` line succeeded
+    why: rule 10 still wants a countersignature, but any one independent factor will do, whatever the `stepup` lines ask for
+    to mend it: put the line that says yes behind the `stepup` lines, or make it required; an exemption that a law grants is told apart by note=NAME
+    for example:
+        shop:1  limit count-day=20    success
+        shop:2  debug result=success  success
+shop:3: warning: this line is never asked
+    why: whatever the lines before it answer, the stack ends or jumps before it; the last that is asked before it is shop:2, `debug result=success`
+    to mend it: take it away, or move it up
+shop:4: warning: no results of these lines say yes to link: it is always denied
+    to mend it: where that is meant, say so: link requisite deny
+
+proved: stacks 1, operations 2, combinations 15, T ms
+"""
+    done = run("check", "--stack", file, "--operation", "link", "--json")
+    answer = json.loads(done.stdout)
+    assert done.returncode == 0 and [w["line"] for w in answer["warnings"]] == [4]
+    assert answer["proved"]["operations"] == 1
+
+
+@pytest.mark.parametrize("text, said", [
+    ("spend required stepp\n", "shop:1:16"), ("spend [success=3 default=die] permit\nspend required permit\n", "past the end"),
+])
+def test_a_file_that_does_not_load(run, tmp_path, text, said):
+    file = tmp_path / "shop"
+    file.write_text(text)
+    done = run("check", "--stack", file)
+    assert done.returncode == 5 and said in done.stdout
+    answer = json.loads(run("check", "--stack", file, "--json").stdout)
+    assert not answer["good"] and answer["problems"][0]["line"] == 1
+
+
+def test_usage(run, files, tmp_path):
+    assert run("check", "--stack", "/nonexistent/x").returncode == 5
+    assert run("check", "--stack", "x", "--config", str(files)).returncode == 2
+    assert run("check", "--stack", "x", "--operation", "fly").returncode == 2
+    done = run("check", "--config", str(files), "--operation", "spend")
+    assert done.returncode == 2 and "--stack" in done.stderr
