@@ -78,16 +78,23 @@ bool
 apply_challenge_opened(struct account *a, const struct event *e, struct apply_left *left)
 {
 	struct link *l = account_link_by_no(a, (uint32_t)e->link_no);
+	struct challenge *c;
 
 	(void)left;
 	if (!challenge_room(a, e->time_ms) || e->no != a->next_no || e->need < 1 || e->need > CHALLENGE_FACTORS_MAX)
 		return false;
 	a->next_no++;
-	a->challenges[a->challenges_n++] = (struct challenge){.id = e->id, .content = e->content,
+	c = &a->challenges[a->challenges_n++];
+	*c = (struct challenge){.id = e->id, .content = e->content,
 	    .payment = e->payment, .session = e->session, .service = e->service, .no = (uint32_t)e->no,
 	    .link_no = (uint32_t)e->link_no, .target_no = (uint32_t)e->target_no, .op = (uint8_t)e->op,
 	    .state = CHALLENGE_OPEN, .kinds = (uint8_t)e->kinds, .need = (uint8_t)e->need, .opened_ms = e->time_ms,
 	    .expires_ms = e->expires_ms};
+	for (size_t i = 0; i < REQUIREMENTS_MAX; i++) {
+		int64_t of = e->requires >> (24 * i);
+
+		c->requires[i] = (struct requirement){(uint8_t)of, (uint8_t)(of >> 8), (uint8_t)(of >> 16)};
+	}
 	if (l != NULL) {
 		if (l->prompts_day != e->day)
 			l->prompts = 0;

@@ -25,6 +25,22 @@ answers(const struct challenge *c)
 	return n;
 }
 
+/* Whether with this factor there is all that the prompt asked for. */
+static bool
+enough(const struct inquiry *q, const struct challenge *c, const struct factor *f)
+{
+	uint8_t given[FACTOR__COUNT] = {0};
+
+	for (size_t i = 0; i < answers(c); i++) {
+		const struct factor *before = account_factor_by_no(q->account, c->factors[i]);
+
+		if (before != NULL)
+			given[before->kind]++;
+	}
+	given[f->kind]++;
+	return answers(c) + 1 >= c->need && requires_met(c->requires, given);
+}
+
 static enum reason
 state_reason(const struct challenge *c)
 {
@@ -46,7 +62,7 @@ may_answer(struct inquiry *q, const struct challenge *c, const struct factor *f,
 	*until_ms = 0;
 	if (!challenge_open(c, q->now_ms))
 		return state_reason(c);
-	if ((c->kinds & 1 << f->kind) == 0 || answered_by(c, f->no))
+	if ((c->kinds & 1 << f->kind) == 0 || answered_by(c, f->no) || answers(c) == CHALLENGE_FACTORS_MAX)
 		return REASON_NO_INDEPENDENT_FACTOR;
 	factor_usable(q, f, &why, until_ms);
 	return why;
@@ -78,6 +94,7 @@ completes(struct inquiry *q, const struct challenge *c, const struct factor *f)
 	if (c->op != OP_LINK && c->op != OP_GRANT)
 		return REASON_NONE;
 	done.factors[answers(c)] = f->no;
+	done.done_ms = q->now_ms;
 	/* The page may bring the answer; the stack is that of the service which asked. */
 	q->service = policy_service(q->asked->policy, c->service);
 	q->session = account_session(q->account, &c->session);
@@ -128,7 +145,7 @@ wrong(struct inquiry *q, const struct challenge *c, const struct factor *f, stru
 static void
 right(struct inquiry *q, const struct challenge *c, const struct factor *f, int64_t step, struct decision *d)
 {
-	bool complete = answers(c) + 1 >= c->need;
+	bool complete = enough(q, c, f);
 	enum reason reason = complete ? completes(q, c, f) : REASON_NONE;
 	struct event *e;
 

@@ -295,32 +295,51 @@ find_cover(struct inquiry *q)
 	q->allowance = found;
 }
 
+/* Of the newest step: which line it is, and what that compared. */
+static void
+trace_line(struct inquiry *q, const struct stack_line *line)
+{
+	struct trace_step *step = &q->asked->trace->steps[q->asked->trace->n - 1];
+
+	step->line = line->number;
+	step->line_rule = line->rule;
+	step->file = line->file;
+	step->index = line->index;
+	step->note = line->note;
+	if (!q->seen.set)
+		return;
+	step->limit = q->seen.limit;
+	step->used = q->seen.used;
+	step->currency = q->seen.currency;
+}
+
 static enum result
 ask_traced(void *ctx, const struct stack_line *line, enum reason *reason)
 {
 	struct inquiry *q = ctx;
-	enum result result = rule_ask(q, line, reason);
-	struct decision_trace *t = q->asked->trace;
+	const struct decision_trace *t = q->asked->trace;
+	enum result result;
 
-	trace(q, 0, result, result == RESULT_SUCCESS ? REASON_NONE : *reason);
-	if (t != NULL && t->n > 0) {
-		t->steps[t->n - 1].line = line->number;
-		t->steps[t->n - 1].file = line->file;
-		t->steps[t->n - 1].index = line->index;
-		t->steps[t->n - 1].line_rule = line->rule;
+	if (t != NULL)
+		q->seen = (struct detail){0};
+	result = rule_ask(q, line, reason);
+	if (t != NULL && t->n < TRACE_STEPS_MAX) {
+		trace(q, 0, result, result == RESULT_SUCCESS ? REASON_NONE : *reason);
+		trace_line(q, line);
 	}
+	if (result == RESULT_SUCCESS)
+		q->notes |= note_bit((enum note)line->note);
 	return result;
 }
 
-static bool
+bool
 rule_9_stack(struct inquiry *q, enum reason *reason)
 {
 	struct stack_run run = {.stack = q->service->stack, .op = (uint8_t)q->request->op, .ask = ask_traced, .ctx = q};
 	struct stack_verdict verdict;
 
 	q->allowance_asked = false;
-	q->kinds = FACTOR_KINDS_ALL;
-	q->need = 0;
+	q->notes = q->notify = 0;
 	if (run.stack == NULL) {
 		*reason = REASON_STACK;
 		return false;
@@ -434,6 +453,12 @@ open_challenge(struct inquiry *q, struct decision *d, enum reason reason)
 	e->amount_minor = r->amount_minor;
 	e->kinds = kinds_trusted(q, q->kinds);
 	e->need = q->need;
+	for (size_t i = 0; i < REQUIREMENTS_MAX; i++) {
+		const struct requirement *of = &q->requires[i];
+
+		e->requires |= (int64_t)(of->any | of->all << 8 | of->need << 16) << (24 * i);
+	}
+	e->notes = q->notes;
 	e->day = q->day;
 	e->expires_ms = q->now_ms + q->asked->policy->challenge_ms;
 	if (r->op == OP_SPEND)
@@ -471,26 +496,12 @@ static void
 decide_supposing(struct inquiry *q, struct decision *d)
 {
 	enum reason reason;
-	bool yes;
 
 	q->pass = 2;
 	q->detail = (struct detail){0};
-	yes = rule_9_stack(q, &reason);
-	/* A stack that lives on allowances alone: the countersignature would open this one for the session. */
-	if (!yes && q->new_session) {
-		q->suppose_allowance = true;
-		yes = rule_9_stack(q, &reason);
-	}
-	if (!yes) {
+	if (!suppose(q, &reason)) {
 		/* A line that failed for want of an allowance cannot be mended by a prompt. */
 		decision_deny(d, q, reason_outcome(reason) == OUTCOME_DENY ? reason : REASON_STACK);
-		return;
-	}
-	if (q->need == 0)
-		q->need = 1;
-	if (q->need > CHALLENGE_FACTORS_MAX || factors_usable(q, q->kinds) < q->need) {
-		trace(q, 11, RESULT_DENIED, q->unusable);
-		decision_deny(d, q, q->unusable);
 		return;
 	}
 	if (refused(q)) {
@@ -498,6 +509,7 @@ decide_supposing(struct inquiry *q, struct decision *d)
 		return;
 	}
 	trace(q, 10, RESULT_UNVERIFIED, REASON_COUNTERSIGNATURE_REQUIRED);
+	d->notes = q->notes;
 	step_up(q, d);
 }
 
@@ -526,6 +538,7 @@ permit_payment(struct inquiry *q, struct decision *d, enum reason reason)
 	e->flags |= (r->capture ? EVENT_FLAG_CAPTURE : 0) | (q->assumed ? EVENT_FLAG_ASSUMED : 0);
 	e->expires_ms = r->capture ? 0 : q->now_ms + q->asked->policy->hold_ms;
 	e->needs = q->asked->policy->needs;
+	e->notes = d->notes;
 	counters_note(q, r->currency, e);
 }
 
@@ -562,12 +575,51 @@ replay(struct inquiry *q, struct decision *d)
 	return true;
 }
 
+static void
+rules_asked(struct inquiry *q, struct decision *d)
+{
+	const struct request *r = q->request;
+	enum reason reason, yes;
+	bool stack_yes;
+
+	q->pass = 1;
+	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
+		reason = rules[i](q);
+		trace(q, (uint8_t)(i + 1), reason == REASON_NONE ? RESULT_SUCCESS : RESULT_DENIED, reason);
+		if (reason != REASON_NONE) {
+			decision_deny(d, q, reason);
+			return;
+		}
+	}
+	find_cover(q);
+	stack_yes = rule_9_stack(q, &reason);
+	yes = cover(q);
+	if ((!stack_yes || yes == REASON_NONE) && r->op == OP_SPEND && q->session == NULL) {
+		/* A mandate's user is not there to be asked. */
+		decision_deny(d, q, q->allowance == NULL || stack_yes ? REASON_ALLOWANCE_EXHAUSTED :
+		    reason_outcome(reason) == OUTCOME_DENY ? reason : REASON_STACK);
+		return;
+	}
+	if (!stack_yes || yes == REASON_NONE) {
+		decide_supposing(q, d);
+		return;
+	}
+	trace(q, 10, RESULT_SUCCESS, yes);
+	trace(q, 11, RESULT_SUCCESS, REASON_NONE);
+	trace(q, 12, RESULT_SUCCESS, REASON_NONE);
+	decision_set(d, yes);
+	d->notes = q->notes;
+	if (r->op == OP_SPEND && !r->dry)
+		permit_payment(q, d, yes);
+	else if (r->op != OP_SPEND)
+		permit_operation(q, d);
+	CHECK(d->outcome == OUTCOME_PERMIT && (q->signature != NULL || q->allowance != NULL));
+}
+
 void
 decide(const struct asked *asked, const struct account *a, const struct request *r, struct decision *d)
 {
 	struct inquiry q;
-	enum reason reason, yes;
-	bool stack_yes;
 
 	CHECK(r->op > OP_NONE && r->op < OP__COUNT);
 	d->events_n = 0;
@@ -582,35 +634,6 @@ decide(const struct asked *asked, const struct account *a, const struct request 
 	resolve(&q);
 	if (replay(&q, d))
 		return;
-	q.pass = 1;
-	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
-		reason = rules[i](&q);
-		trace(&q, (uint8_t)(i + 1), reason == REASON_NONE ? RESULT_SUCCESS : RESULT_DENIED, reason);
-		if (reason != REASON_NONE) {
-			decision_deny(d, &q, reason);
-			return;
-		}
-	}
-	find_cover(&q);
-	stack_yes = rule_9_stack(&q, &reason);
-	yes = cover(&q);
-	if ((!stack_yes || yes == REASON_NONE) && r->op == OP_SPEND && q.session == NULL) {
-		/* A mandate's user is not there to be asked. */
-		decision_deny(d, &q, q.allowance == NULL || stack_yes ? REASON_ALLOWANCE_EXHAUSTED :
-		    reason_outcome(reason) == OUTCOME_DENY ? reason : REASON_STACK);
-		return;
-	}
-	if (!stack_yes || yes == REASON_NONE) {
-		decide_supposing(&q, d);
-		return;
-	}
-	trace(&q, 10, RESULT_SUCCESS, yes);
-	trace(&q, 11, RESULT_SUCCESS, REASON_NONE);
-	trace(&q, 12, RESULT_SUCCESS, REASON_NONE);
-	decision_set(d, yes);
-	if (r->op == OP_SPEND && !r->dry)
-		permit_payment(&q, d, yes);
-	else if (r->op != OP_SPEND)
-		permit_operation(&q, d);
-	CHECK(d->outcome == OUTCOME_PERMIT && (q.signature != NULL || q.allowance != NULL));
+	rules_asked(&q, d);
+	d->notify = q.notify;
 }

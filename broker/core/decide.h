@@ -185,6 +185,8 @@ void decide_close(const struct asked *asked, const struct account *a, struct dec
 /* Numbers of the windows that a time falls into, in the policy's zone: days since 1970-01-01, months since 1970-01. */
 int32_t window_day(const struct policy *p, int64_t ms);
 int32_t window_month(const struct policy *p, int64_t ms);
+/* Seconds that the policy's zone is ahead of UTC at that time. */
+int32_t zone_offset_s(const struct policy *p, int64_t ms);
 
 /*
  * Rule 11: is the factor independent of the provider (0: of every linked provider), as far as is known? *assumed is set

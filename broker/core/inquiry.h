@@ -24,7 +24,14 @@ struct inquiry {
 	/* filled while the stack runs */
 	uint8_t pass;                   /* 1: with what is there; 2: as if a countersignature were given */
 	bool allowance_asked;           /* an executed line `allowance` said yes */
-	uint8_t kinds, need;            /* what the executed lines `stepup` ask for */
+	uint8_t supposed[FACTOR__COUNT];/* pass 2: how many factors of each kind are supposed to have countersigned */
+	struct requirement requires[REQUIREMENTS_MAX]; /* pass 2: of the executed lines `stepup`; see supposing.c */
+	uint8_t requires_n;
+	bool requires_more;             /* more than there is room for */
+	uint8_t kinds, need;            /* what the prompt asks for */
+	uint32_t notes;                 /* mask of enum note: of the executed lines that answered success */
+	uint32_t notify;                /* mask over the stack's plugins, of the executed lines `notify` */
+	struct detail seen;             /* what the line that was asked last compared */
 	bool new_session;               /* an allowance would cover it, were this session countersigned */
 	bool suppose_allowance;         /* pass 2: as if it were */
 	bool assumed;                   /* independence rests on the admin's word */
@@ -38,7 +45,8 @@ enum result rule_ask(struct inquiry *q, const struct stack_line *line, enum reas
 
 /* limits.c: rule 8. */
 enum reason limits_check(struct inquiry *q, uint16_t currency, int64_t amount_minor);
-enum reason limit_line_check(struct inquiry *q, const struct stack_line *line);
+enum result limit_line_ask(struct inquiry *q, const struct stack_line *line, enum reason *reason);
+enum result drain_line_ask(struct inquiry *q, const struct stack_line *line, enum reason *reason);
 /* Whether the counters that a payment needs find room. */
 bool counters_fit(const struct inquiry *q, uint16_t currency);
 /* Copies what the account's counters stand at into an event. */
@@ -51,6 +59,21 @@ enum reason rule_link(struct inquiry *q);
 bool account_frozen(const struct account *a, uint32_t link_no, uint8_t but_author);
 /* Whether a link of this subject is active or suspended. */
 bool subject_linked(const struct account *a, const struct id *subject);
+
+/* decide.c: rule 9, with what is there (pass 1) or supposed (pass 2). False with the reason. */
+bool rule_9_stack(struct inquiry *q, enum reason *reason);
+
+/*
+ * supposing.c: pass 2. Whether some set of factors that the account really has would satisfy the stack: then q->kinds,
+ * need and requires say what the prompt asks for. Else *reason.
+ */
+bool suppose(struct inquiry *q, enum reason *reason);
+/* A line `stepup` that was satisfied by what is supposed. */
+void supposed_by_line(struct inquiry *q, uint8_t kinds, uint8_t all, uint8_t need, uint8_t categories);
+/* Whether so many factors of each kind are what the challenge asks for. */
+bool requires_met(const struct requirement requires[REQUIREMENTS_MAX], const uint8_t given[FACTOR__COUNT]);
+/* Distinct categories among them: possession, knowledge, inherence (PSD2, Article 4(30)). */
+unsigned categories_of(const uint8_t given[FACTOR__COUNT]);
 
 /* decide.c: what the last answer to a challenge asks again. */
 bool grant_pending(const struct inquiry *q, uint64_t service, uint32_t no);

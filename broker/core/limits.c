@@ -25,9 +25,19 @@ month_of_day(int64_t day)
 }
 
 int32_t
+zone_offset_s(const struct policy *p, int64_t ms)
+{
+	int32_t offset_s = p->utc_offset_s;
+
+	for (uint16_t i = 0; i < p->transitions_n && p->transitions[i].at_ms <= ms; i++)
+		offset_s = p->transitions[i].offset_s;
+	return offset_s;
+}
+
+int32_t
 window_day(const struct policy *p, int64_t ms)
 {
-	int64_t local_ms = ms + (int64_t)p->utc_offset_s * 1000;
+	int64_t local_ms = ms + (int64_t)zone_offset_s(p, ms) * 1000;
 	int64_t day = local_ms / DAY_MS;
 
 	return (int32_t)(local_ms < 0 && local_ms % DAY_MS != 0 ? day - 1 : day);
@@ -153,15 +163,194 @@ limits_check(struct inquiry *q, uint16_t currency, int64_t amount_minor)
 	return check_own(q, currency, &subject, amount_minor, no);
 }
 
-enum reason
-limit_line_check(struct inquiry *q, const struct stack_line *line)
+/* --- lines of a stack --- */
+
+/* One bound of a line against what stands there. A trace keeps the bound with the least room, or the one that was passed. */
+struct bound {
+	struct inquiry *q;
+	uint16_t currency;        /* 0: a count */
+	uint32_t link_no;
+	enum reason passed;       /* the first bound that was passed, or none */
+};
+
+static void
+bound_check(struct bound *b, enum reason reason, int64_t limit, int64_t used, int64_t more)
+{
+	struct detail *seen = &b->q->seen;
+
+	if (limit < 0 || b->passed != REASON_NONE)
+		return;
+	if (money_add(used, more) > limit) {
+		b->passed = passed(b->q, reason, limit, used, b->currency, b->link_no);
+		*seen = b->q->detail;
+	} else if (!seen->set || limit - used < seen->limit - seen->used) {
+		*seen = (struct detail){.limit = limit, .used = used, .currency = b->currency, .link_no = b->link_no,
+		    .set = true};
+	}
+}
+
+struct line_used {
+	struct standing day, month;
+	const struct id *owner;
+	enum counter_of of;
+};
+
+static struct line_used
+line_used(const struct inquiry *q, const struct stack_line *line)
 {
 	static const struct id whole;
-	struct policy_limit l = {line->currency, line->per_payment_minor, line->per_day_minor, line->per_month_minor,
-	    line->count_day, line->count_month};
-	struct used account = used_by(q, &whole, q->request->currency);
+	uint16_t currency = q->request->currency;
+	struct line_used u = {.owner = &whole};
+	struct used days;
 
-	return check_one(q, &l, &account, q->request->amount_minor, 0);
+	if (line->scope == NEED_OF_PAYEE) {
+		u.owner = &q->request->payee;
+		u.of = COUNTER_OF_PAYEE;
+		counters_payee_days(q->account, u.owner, currency, q->day, q->month, &u.day, &u.month);
+		return u;
+	}
+	if (line->scope == NEED_OF_LINK)
+		u.owner = &q->link->subject;
+	days = used_by(q, u.owner, currency);
+	u.day = (struct standing){days.day_minor, days.day_count};
+	u.month = (struct standing){days.month_minor, days.month_count};
+	return u;
+}
+
+static struct standing
+line_standing(const struct inquiry *q, const struct line_used *u, enum counter_kind kind)
+{
+	return counters_standing(q->account, kind, u->of, u->owner, q->request->currency, q->month, q->now_ms);
+}
+
+static void
+sums_check(struct bound *b, const struct stack_sums *sums, const struct line_used *u)
+{
+	static const struct {
+		uint8_t sum, counter;
+		uint16_t reason;
+	} kept[] = {{SUM_YEAR, COUNTER_YEAR, REASON_LIMIT_YEAR}, {SUM_TOTAL, COUNTER_TOTAL, REASON_LIMIT_TOTAL},
+	    {SUM_24H, COUNTER_HOURS, REASON_LIMIT_24H}, {SUM_STEPUP, COUNTER_STEPUP, REASON_LIMIT_STEPUP}};
+	struct inquiry *q = b->q;
+	int64_t amount = q->request->amount_minor;
+
+	b->currency = sums->currency;
+	bound_check(b, REASON_LIMIT_PAYMENT, sums->minor[SUM_PAYMENT], 0, amount);
+	bound_check(b, REASON_LIMIT_DAY, sums->minor[SUM_DAY], u->day.minor, amount);
+	bound_check(b, REASON_LIMIT_MONTH, sums->minor[SUM_MONTH], u->month.minor, amount);
+	for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++) {
+		if (sums->minor[kept[i].sum] >= 0)
+			bound_check(b, (enum reason)kept[i].reason, sums->minor[kept[i].sum],
+			    line_standing(q, u, (enum counter_kind)kept[i].counter).minor, amount);
+	}
+	if (sums->minor[SUM_FIRST_USE] >= 0 && !counters_known(q->account, &q->request->payee))
+		bound_check(b, REASON_LIMIT_FIRST_USE, sums->minor[SUM_FIRST_USE], 0, amount);
+}
+
+static void
+counts_check(struct bound *b, const struct stack_line *line, const struct line_used *u)
+{
+	struct inquiry *q = b->q;
+
+	b->currency = CURRENCY_NONE;
+	bound_check(b, REASON_LIMIT_COUNT, line->count_day, u->day.count, 1);
+	bound_check(b, REASON_LIMIT_COUNT, line->count_month, u->month.count, 1);
+	if (line->count_24h >= 0)
+		bound_check(b, REASON_LIMIT_24H, line->count_24h, line_standing(q, u, COUNTER_HOURS).count, 1);
+	if (line->count_stepup >= 0)
+		bound_check(b, REASON_LIMIT_STEPUP, line->count_stepup, line_standing(q, u, COUNTER_STEPUP).count, 1);
+}
+
+/*
+ * The same answer whether this payment is countersigned or not: so a stack that asks for more beyond `per-stepup` asks for
+ * it when the signature is redeemed, too. Such a line jumps to a `stepup`; as a requisite it would deny for ever.
+ */
+enum result
+limit_line_ask(struct inquiry *q, const struct stack_line *line, enum reason *reason)
+{
+	const struct stack *s = q->service->stack;
+	const struct stack_sums *sums = NULL;
+	struct bound b = {.q = q, .link_no = line->scope == NEED_OF_LINK && q->link != NULL ? q->link->no : 0,
+	    .passed = REASON_NONE};
+	struct line_used u;
+
+	if (q->request->op != OP_SPEND || (line->scope == NEED_OF_LINK && q->link == NULL))
+		return RESULT_IGNORE;
+	for (uint8_t i = 0; i < line->sums_n && sums == NULL; i++) {
+		if (s->sums[line->sums_at + i].currency == q->request->currency)
+			sums = &s->sums[line->sums_at + i];
+	}
+	if (sums == NULL && line->sums_n > 0) {
+		*reason = REASON_LIMIT_UNDEFINED;
+		return line->other_ignored ? RESULT_IGNORE : RESULT_DENIED;
+	}
+	u = line_used(q, line);
+	if (sums != NULL)
+		sums_check(&b, sums, &u);
+	counts_check(&b, line, &u);
+	*reason = b.passed;
+	return b.passed == REASON_NONE ? RESULT_SUCCESS : RESULT_EXCEEDED;
+}
+
+/* Whether this payment stands in the time that a drain is looked for in. */
+static bool
+drain_counts(const struct inquiry *q, const struct stack_line *line, const struct payment *p)
+{
+	return q->now_ms - p->permitted_ms < line->within_ms;
+}
+
+/*
+ * The ring holds every hold and the newest of the finished payments. Should all of those lie within the time, older ones
+ * that do may have left: then the whole account's payments count, so that never too few do.
+ */
+static bool
+drain_overflowed(const struct inquiry *q, const struct stack_line *line)
+{
+	const struct account *a = q->account;
+
+	if (!a->overflowed)
+		return false;
+	for (size_t i = 0; i < a->payments_n; i++) {
+		if (a->payments[i].state != PAYMENT_HELD && !drain_counts(q, line, &a->payments[i]))
+			return false;
+	}
+	return true;
+}
+
+enum result
+drain_line_ask(struct inquiry *q, const struct stack_line *line, enum reason *reason)
+{
+	const struct account *a = q->account;
+	const struct stack *s = q->service->stack;
+	struct bound b = {.q = q, .link_no = q->link == NULL ? 0 : q->link->no, .passed = REASON_NONE};
+	struct standing found = {0};
+	bool all;
+
+	if (q->request->op != OP_SPEND || q->link == NULL)
+		return RESULT_IGNORE;
+	all = drain_overflowed(q, line);
+	for (size_t i = 0; i < a->payments_n; i++) {
+		const struct payment *p = &a->payments[i];
+
+		if (!drain_counts(q, line, p) || (!all && !id_equal(&p->subject, &q->link->subject)))
+			continue;
+		found.count++;
+		if (p->currency == q->request->currency)
+			found.minor = money_add(found.minor, p->state == PAYMENT_HELD ? p->amount_minor :
+			    p->captured_minor);
+	}
+	/* With this payment so many would be too many. */
+	bound_check(&b, REASON_DRAIN_SUSPECTED, line->drain_count - 1, found.count, 1);
+	for (uint8_t i = 0; i < line->sums_n; i++) {
+		const struct stack_sums *sums = &s->sums[line->sums_at + i];
+
+		b.currency = sums->currency;
+		if (sums->currency == q->request->currency)
+			bound_check(&b, REASON_DRAIN_SUSPECTED, sums->minor[SUM_PAYMENT], found.minor,
+			    q->request->amount_minor);
+	}
+	*reason = b.passed;
+	return b.passed == REASON_NONE ? RESULT_SUCCESS : RESULT_EXCEEDED;
 }
 
 bool

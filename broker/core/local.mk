@@ -14,8 +14,9 @@ libcore_la_SOURCES = \
 	%reldir%/policy.c %reldir%/policy.h \
 	%reldir%/reason.c %reldir%/reason.h \
 	%reldir%/room.c %reldir%/room.h \
-	%reldir%/rule.c %reldir%/rule.h %reldir%/rule_ask.c \
+	%reldir%/rule.c %reldir%/rule.h %reldir%/rule_ask.c %reldir%/rule_value.c \
 	%reldir%/stack.c %reldir%/stack.h \
+	%reldir%/supposing.c \
 	%reldir%/types.h \
 	%reldir%/words.c %reldir%/words.h
 

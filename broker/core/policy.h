@@ -47,9 +47,20 @@ struct policy_factor {
 	bool reverified;          /* the engine checks the proof itself; else up to trusted_factor_limit only */
 };
 
+/* From then on the zone's offset is this. */
+struct zone_transition {
+	int64_t at_ms;
+	int32_t offset_s;
+};
+
+/* Two a year for as long as anybody plans, and some more for zones that changed their mind. */
+enum { POLICY_TRANSITIONS_MAX = 96 };
+
 struct policy {
 	struct id digest;
-	int32_t utc_offset_s;     /* of the day and month windows */
+	int32_t utc_offset_s;     /* of the day, month and year windows, before the first transition */
+	uint16_t transitions_n;   /* ascending; 0: the offset never changes */
+	struct zone_transition transitions[POLICY_TRANSITIONS_MAX];
 	int64_t link_cooling_off_ms;
 	int64_t session_idle_ms, session_max_ms;
 	int64_t challenge_ms;     /* a prompt lives this long */

@@ -3,17 +3,11 @@
 #include "broker/core/rule.h"
 
 #include "broker/base/check.h"
-#include "broker/core/money.h"
 #include "broker/core/words.h"
 
-/*
- * Longer ages say nothing: no session lives longer than a day, and who signed in ten years ago is
- * asked again anyway.
- */
-#define MAX_AGE_MS_MAX (3650 * DAY_MS)
-
-/* Payments in one window: above any real number, and far below where a sum could overflow. */
-#define COUNT_MAX INT64_C(1000000000)
+/* A countersignature is redeemed within five minutes (rule 10); a drain is a matter of minutes. */
+#define STEPUP_AGE_MS_MAX (5 * 60 * 1000)
+#define DRAIN_MS_MAX (60 * 60 * 1000)
 
 static const struct word rule_words[RULE__COUNT] = {
     [RULE_PROVIDER] = WORD("provider"),
@@ -24,15 +18,13 @@ static const struct word rule_words[RULE__COUNT] = {
     [RULE_PERMIT] = WORD("permit"),
     [RULE_DENY] = WORD("deny"),
     [RULE_DEBUG] = WORD("debug"),
-};
-
-static const struct word kind_words[FACTOR__COUNT] = {
-    [FACTOR_TOTP] = WORD("totp"),
-    [FACTOR_WEBAUTHN] = WORD("webauthn"),
-    [FACTOR_OTP] = WORD("otp"),
-    [FACTOR_PAM] = WORD("pam"),
-    [FACTOR_RECOVERY] = WORD("recovery"),
-    [FACTOR_APPROVE] = WORD("approve"),
+    [RULE_PAYEE] = WORD("payee"),
+    [RULE_SERVICE] = WORD("service"),
+    [RULE_TIME] = WORD("time"),
+    [RULE_ACCOUNT] = WORD("account"),
+    [RULE_DRAIN] = WORD("drain"),
+    [RULE_RISK] = WORD("risk"),
+    [RULE_NOTIFY] = WORD("notify"),
 };
 
 const char *
@@ -42,302 +34,346 @@ rule_name(enum rule rule)
 	return rule_words[rule].name;
 }
 
-/* --- numbers --- */
-
-/* Digits without a sign or leading zeros, at most max. *rest is what follows. */
-static bool
-number_parse(struct view text, int64_t max, int64_t *value, struct view *rest)
-{
-	int64_t v = 0;
-	size_t i = 0;
-
-	for (; i < text.len && text.data[i] >= '0' && text.data[i] <= '9'; i++) {
-		v = v * 10 + (text.data[i] - '0');
-		if (v > max)
-			return false;
-	}
-	if (i == 0 || (i > 1 && text.data[0] == '0'))
-		return false;
-	*value = v;
-	*rest = view_of(text.data + i, text.len - i);
-	return true;
-}
-
-static bool
-duration_parse(struct view text, int64_t *ms)
-{
-	static const struct {
-		char unit;
-		int64_t ms;
-	} units[] = {{'d', DAY_MS}, {'h', HOUR_MS}, {'m', 60 * 1000}, {'s', 1000}};
-	struct view rest;
-	int64_t n;
-
-	if (!number_parse(text, MAX_AGE_MS_MAX / 1000, &n, &rest) || rest.len != 1 || n == 0)
-		return false;
-	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
-		if (rest.data[0] == units[i].unit && n <= MAX_AGE_MS_MAX / units[i].ms) {
-			*ms = n * units[i].ms;
-			return true;
-		}
-	}
-	return false;
-}
-
-/* --- arguments: one function a form of value; each says what is wrong --- */
-
-struct parse {
-	struct stack_line *line;
-	struct stack_error *err;
-	int at;
-};
-
-static bool
-refuse(struct parse *p, const char *message, const char *mend)
-{
-	*p->err = (struct stack_error){.arg = p->at, .message = message, .mend = mend};
-	return false;
-}
-
-static bool
-duration_value(struct parse *p, struct view value, void *to)
-{
-	int64_t ms;
-
-	if (!duration_parse(value, &ms))
-		return refuse(p, "not a duration",
-		    "write a number above zero and a unit, at most ten years: 30d, 24h, 15m, 30s");
-	*(int64_t *)to = ms;
-	return true;
-}
-
-static bool
-amount_value(struct parse *p, struct view value, void *to)
-{
-	uint16_t currency;
-	struct view digits;
-	int64_t minor;
-
-	if (value.len < 4)
-		return refuse(
-		    p, "not an amount", "write digits and a currency, like 200CNY or 200.50CNY");
-	digits = view_of(value.data, value.len - 3);
-	currency = currency_find(view_of(value.data + digits.len, 3));
-	if (currency == CURRENCY_NONE)
-		return refuse(p, "no such currency",
-		    "end it with a code of ISO 4217 in capitals, like 200CNY");
-	switch (money_parse(digits, currency, &minor)) {
-	case CS_OK:
-		break;
-	case CS_ERR_RANGE:
-		return refuse(p, "the amount is too large",
-		    "write at most 100000000000000 of the smallest unit");
-	default:
-		return refuse(p, "not an amount",
-		    "write digits, with at most the decimals that the currency has, then its code: "
-		    "200CNY or 200.50CNY");
-	}
-	if (p->line->currency != CURRENCY_NONE && p->line->currency != currency)
-		return refuse(p, "a second currency on one line",
-		    "write a line of its own for each currency");
-	p->line->currency = currency;
-	*(int64_t *)to = minor;
-	return true;
-}
-
-static bool
-count_value(struct parse *p, struct view value, void *to)
-{
-	struct view rest;
-	int64_t n;
-
-	if (!number_parse(value, COUNT_MAX, &n, &rest) || rest.len != 0)
-		return refuse(p, "not a count", "write a number of payments, like 20");
-	*(int64_t *)to = n;
-	return true;
-}
-
-static bool
-factors_value(struct parse *p, struct view value, void *to)
-{
-	if (value.len != 1 || value.data[0] < '1' || value.data[0] > '4')
-		return refuse(p, "not a number of factors", "write 1, 2, 3 or 4");
-	*(uint8_t *)to = (uint8_t)(value.data[0] - '0');
-	return true;
-}
-
-static bool
-result_value(struct parse *p, struct view value, void *to)
-{
-	enum result result = result_find(value);
-
-	if (result == RESULT__COUNT)
-		return refuse(p, "no such result",
-		    "the results are success, ignore, denied, exceeded, unverified, unavailable and error");
-	*(uint8_t *)to = (uint8_t)result;
-	return true;
-}
-
-/* A comma-separated list of kinds of factor, each once. */
-static bool
-kinds_value(struct parse *p, struct view value, void *to)
-{
-	uint8_t mask = 0;
-	size_t start = 0;
-
-	for (size_t i = 0; i <= value.len; i++) {
-		const char *mend;
-		int kind;
-
-		if (i < value.len && value.data[i] != ',')
-			continue;
-		kind = word_find(view_of(value.data + start, i - start), kind_words, FACTOR__COUNT,
-		    "the kinds are totp, webauthn, otp, pam, recovery and approve, with commas "
-		    "between",
-		    &mend);
-		if (kind < 0)
-			return refuse(p, "no such kind of factor", mend);
-		if ((mask & 1 << kind) != 0)
-			return refuse(
-			    p, "a kind of factor is written twice", "write each kind once");
-		mask |= (uint8_t)(1 << kind);
-		start = i + 1;
-	}
-	*(uint8_t *)to = mask;
-	return true;
-}
-
-/* The arguments that a rule takes, all of them NAME=VALUE. */
+/* The arguments that a rule takes, NAME=VALUE or, where the value is a flag, the word alone. RULE__COUNT: every rule. */
 static const struct argument {
 	struct word word;
 	uint8_t rule;
 	uint16_t offset;
-	bool (*value)(struct parse *p, struct view value, void *to);
-	const char *all; /* of this rule, for a word that is like none */
+	rule_value_fn *value;
+	int64_t bound;
 } arguments[] = {
-#define ARGUMENT(name, rule, member, value, all)                                                   \
+#define ARGUMENT(name, rule, member, value, bound)                                                 \
 	{                                                                                          \
-		WORD(name), rule, offsetof(struct stack_line, member), value, all                  \
+		WORD(name), rule, offsetof(struct stack_line, member), rule_value_##value, bound   \
 	}
-#define LIMIT_ALL "limit takes per-payment= per-day= per-month= count-day= count-month="
-#define STEPUP_ALL "stepup takes any=KIND,... and factors=NUMBER"
-    ARGUMENT("max-age", RULE_SESSION, max_age_ms, duration_value, "session takes max-age=DURATION"),
-    ARGUMENT("per-payment", RULE_LIMIT, per_payment_minor, amount_value, LIMIT_ALL),
-    ARGUMENT("per-day", RULE_LIMIT, per_day_minor, amount_value, LIMIT_ALL),
-    ARGUMENT("per-month", RULE_LIMIT, per_month_minor, amount_value, LIMIT_ALL),
-    ARGUMENT("count-day", RULE_LIMIT, count_day, count_value, LIMIT_ALL),
-    ARGUMENT("count-month", RULE_LIMIT, count_month, count_value, LIMIT_ALL),
-    ARGUMENT("any", RULE_STEPUP, kinds, kinds_value, STEPUP_ALL),
-    ARGUMENT("factors", RULE_STEPUP, need, factors_value, STEPUP_ALL),
-    ARGUMENT("result", RULE_DEBUG, debug, result_value, "debug takes result=NAME"),
-#undef STEPUP_ALL
-#undef LIMIT_ALL
+#define SUM(name, kind)                                                                            \
+	{                                                                                          \
+		WORD(name), RULE_LIMIT, 0, rule_value_sums, SUM_##kind                             \
+	}
+    ARGUMENT("note", RULE__COUNT, note, note, 0),
+    ARGUMENT("max-age", RULE_SESSION, max_age_ms, duration, 0),
+    ARGUMENT("countersigned", RULE_SESSION, countersigned, flag, 0),
+    SUM("per-payment", PAYMENT),
+    SUM("per-day", DAY),
+    SUM("per-month", MONTH),
+    SUM("per-year", YEAR),
+    SUM("in-all", TOTAL),
+    SUM("per-24h", 24H),
+    SUM("per-stepup", STEPUP),
+    SUM("first-use", FIRST_USE),
+    ARGUMENT("count-day", RULE_LIMIT, count_day, count, 0),
+    ARGUMENT("count-month", RULE_LIMIT, count_month, count, 0),
+    ARGUMENT("count-24h", RULE_LIMIT, count_24h, count, 0),
+    ARGUMENT("count-stepup", RULE_LIMIT, count_stepup, count, 0),
+    ARGUMENT("for", RULE_LIMIT, scope, scope, 0),
+    ARGUMENT("other", RULE_LIMIT, other_ignored, other, 0),
+    ARGUMENT("any", RULE_STEPUP, kinds, kinds, 0),
+    ARGUMENT("all", RULE_STEPUP, all, kinds, 0),
+    ARGUMENT("factors", RULE_STEPUP, need, number, 4),
+    ARGUMENT("categories", RULE_STEPUP, categories, number, 3),
+    ARGUMENT("strongest", RULE_STEPUP, strongest, flag, 0),
+    ARGUMENT("exact", RULE_STEPUP, exact, flag, 0),
+    ARGUMENT("max-age", RULE_STEPUP, signature_age_ms, duration, STEPUP_AGE_MS_MAX),
+    ARGUMENT("id", RULE_PAYEE, ids_at, payees, 0),
+    ARGUMENT("known", RULE_PAYEE, known, flag, 0),
+    ARGUMENT("from", RULE_TIME, from_min, clock, 0),
+    ARGUMENT("to", RULE_TIME, to_min, clock, 0),
+    ARGUMENT("days", RULE_TIME, days, days, 0),
+    ARGUMENT("age", RULE_ACCOUNT, age_ms, duration, 0),
+    ARGUMENT("link-age", RULE_ACCOUNT, link_age_ms, duration, 0),
+    ARGUMENT("factors", RULE_ACCOUNT, held_n, number, 4),
+    ARGUMENT("holds", RULE_ACCOUNT, held, kinds, 0),
+    ARGUMENT("count", RULE_DRAIN, drain_count, number, 16),
+    ARGUMENT("within", RULE_DRAIN, within_ms, duration, DRAIN_MS_MAX),
+    {WORD("sum"), RULE_DRAIN, 0, rule_value_sums, SUM_PAYMENT},
+    ARGUMENT("max", RULE_RISK, score_max, score, 0),
+    ARGUMENT("deadline", RULE_RISK, deadline_ms, short, 0),
+    ARGUMENT("result", RULE_DEBUG, debug, result, 0),
+#undef SUM
 #undef ARGUMENT
 };
 
 enum { ARGUMENTS_N = sizeof(arguments) / sizeof(arguments[0]) };
+
+_Static_assert(ARGUMENTS_N <= 64, "a mask has a bit for every argument");
+
+/* For a word that is like none of the rule's. */
+static const char *const takes[RULE__COUNT] = {
+    [RULE_PROVIDER] = "provider takes names of providers, and note=NAME",
+    [RULE_SESSION] = "session takes max-age=DURATION, countersigned and note=NAME",
+    [RULE_LIMIT] = "limit takes per-payment= per-day= per-month= per-year= in-all= per-24h= per-stepup= first-use= "
+		   "count-day= count-month= count-24h= count-stepup= for= other= note=",
+    [RULE_ALLOWANCE] = "allowance takes note=NAME",
+    [RULE_STEPUP] = "stepup takes any=KIND,... all=KIND,... factors=NUMBER categories=NUMBER strongest "
+		    "max-age=DURATION exact note=NAME",
+    [RULE_PERMIT] = "permit takes note=NAME",
+    [RULE_DENY] = "deny takes note=NAME",
+    [RULE_DEBUG] = "debug takes result=NAME and note=NAME",
+    [RULE_PAYEE] = "payee takes id=ID,... known and note=NAME",
+    [RULE_SERVICE] = "service takes names of services, and note=NAME",
+    [RULE_TIME] = "time takes from=HH:MM to=HH:MM days=DAY,... and note=NAME",
+    [RULE_ACCOUNT] = "account takes age=DURATION link-age=DURATION factors=NUMBER holds=KIND,... and note=NAME",
+    [RULE_DRAIN] = "drain takes count=NUMBER within=DURATION sum=AMOUNT,... and note=NAME",
+    [RULE_RISK] = "risk takes the plugin's name, max=SCORE deadline=DURATION and note=NAME",
+    [RULE_NOTIFY] = "notify takes the plugin's name, and note=NAME",
+};
 
 /* The argument of that name which the rule takes, or NULL with the mend. */
 static const struct argument *
 argument_find(enum rule rule, struct view name, const char **mend)
 {
 	struct word words[ARGUMENTS_N];
-	const char *all = "this rule takes no arguments";
 	int found;
 
 	/* An empty name in the place of what other rules take. */
-	for (size_t i = 0; i < ARGUMENTS_N; i++) {
-		words[i] = arguments[i].rule == rule ? arguments[i].word : (struct word){"", ""};
-		if (arguments[i].rule == rule)
-			all = arguments[i].all;
-	}
-	found = word_find(name, words, ARGUMENTS_N, all, mend);
+	for (size_t i = 0; i < ARGUMENTS_N; i++)
+		words[i] = arguments[i].rule == rule || arguments[i].rule == RULE__COUNT ? arguments[i].word :
+		    (struct word){"", ""};
+	found = word_find(name, words, ARGUMENTS_N, takes[rule], mend);
 	return found < 0 ? NULL : &arguments[found];
 }
 
 static bool
-named_argument(struct parse *p, struct view arg, uint32_t *seen)
+named_argument(struct rule_parse *p, struct view arg, uint64_t *seen)
 {
 	const struct argument *argument;
 	const char *mend;
 	size_t name_len = 0;
+	bool flag;
 
 	while (name_len < arg.len && arg.data[name_len] != '=')
 		name_len++;
-	argument = argument_find(p->line->rule, view_of(arg.data, name_len), &mend);
+	argument = argument_find((enum rule)p->line->rule, view_of(arg.data, name_len), &mend);
 	if (argument == NULL)
-		return refuse(p, "unknown argument", mend);
-	if (name_len == arg.len)
-		return refuse(
+		return rule_refuse(p, "unknown argument", mend);
+	flag = argument->value == rule_value_flag;
+	if (name_len == arg.len && !flag)
+		return rule_refuse(
 		    p, "the argument has no value", "write it as NAME=VALUE, without spaces");
-	if ((*seen & UINT32_C(1) << (argument - arguments)) != 0)
-		return refuse(p, "the argument is written twice", "write it once");
-	*seen |= UINT32_C(1) << (argument - arguments);
-	return argument->value(p, view_of(arg.data + name_len + 1, arg.len - name_len - 1),
-	    (char *)p->line + argument->offset);
+	if (name_len < arg.len && flag)
+		return rule_refuse(p, "the argument takes no value", "write the word alone");
+	if ((*seen & UINT64_C(1) << (argument - arguments)) != 0)
+		return rule_refuse(p, "the argument is written twice", "write it once");
+	*seen |= UINT64_C(1) << (argument - arguments);
+	return argument->value(p, flag ? view_of(NULL, 0) : view_of(arg.data + name_len + 1, arg.len - name_len - 1),
+	    (char *)p->line + argument->offset, argument->bound);
+}
+
+/* --- names without "=" --- */
+
+/* Where names are not resolved, two different ones must stay different. */
+static uint64_t
+name_unresolved(struct view name)
+{
+	uint64_t h = UINT64_C(14695981039346656037);
+
+	for (size_t i = 0; i < name.len; i++)
+		h = (h ^ (uint8_t)name.data[i]) * UINT64_C(1099511628211);
+	return h == 0 ? 1 : h;
+}
+
+static uint64_t
+name_resolve(struct rule_parse *p, enum stack_name kind, struct view name)
+{
+	return p->text->name_tag == NULL ? name_unresolved(name) : p->text->name_tag(p->text->ctx, kind, name);
 }
 
 static bool
-provider_argument(struct parse *p, struct view arg, const struct stack_text *text)
+name_keep(struct rule_parse *p, uint64_t tag)
 {
 	struct stack_line *line = p->line;
-	uint64_t tag = text->name_tag(text->ctx, STACK_NAME_PROVIDER, arg);
 
-	if (tag == 0)
-		return refuse(p, "no such provider", "name a provider of the configuration");
 	for (size_t i = 0; i < line->providers_n; i++) {
 		if (line->providers[i] == tag)
-			return refuse(p, "the provider is written twice", "write it once");
+			return rule_refuse(p, "a name is written twice", "write it once");
 	}
 	line->providers[line->providers_n++] = tag;
 	return true;
 }
 
 static bool
-arguments_parse(struct parse *p, const struct stack_text *text)
+plugin_name(struct rule_parse *p, struct view name)
 {
-	uint32_t seen = 0;
+	struct stack *s = p->stack;
+	struct stack_line *line = p->line;
+	bool notify = line->rule == RULE_NOTIFY;
+	uint64_t tag = name_resolve(p, notify ? STACK_NAME_NOTIFY : STACK_NAME_RISK, name);
 
-	if (text->args_n > STACK_ARGS_MAX) {
-		p->at = STACK_ARGS_MAX;
-		return refuse(p, "too many arguments", "write at most 16");
+	if (line->plugin_named)
+		return rule_refuse(p, "a second plugin on one line", "write a line of its own for each plugin");
+	line->plugin_named = true;
+	if (tag == 0 && !line->lenient)
+		return notify ? rule_refuse(p, "no such notify plugin",
+		    "name a notify block of the configuration, or write \"-\" before the operation to go on without it") :
+		    rule_refuse(p, "no such risk plugin",
+		    "name a risk block of the configuration, or write \"-\" before the operation to go on without it");
+	line->absent = tag == 0;
+	line->plugin = tag;
+	for (line->plugin_at = 0; line->plugin_at < s->plugins_n; line->plugin_at++) {
+		if (s->plugins[line->plugin_at] == tag)
+			return true;
 	}
-	for (size_t i = 0; i < text->args_n; i++) {
-		p->at = (int)i;
-		if (p->line->rule == RULE_PROVIDER ? !provider_argument(p, text->args[i], text)
-						   : !named_argument(p, text->args[i], &seen))
-			return false;
+	if (tag == 0)
+		return true;
+	if (s->plugins_n == STACK_PLUGINS_MAX)
+		return rule_refuse(p, "the stack asks too many plugins", "write at most 16");
+	s->plugins[s->plugins_n++] = tag;
+	return true;
+}
+
+/* False with *ok where the rule takes no names. */
+static bool
+name_argument(struct rule_parse *p, struct view arg, bool *ok)
+{
+	uint64_t tag;
+
+	switch ((enum rule)p->line->rule) {
+	case RULE_PROVIDER:
+		tag = name_resolve(p, STACK_NAME_PROVIDER, arg);
+		*ok = tag == 0 ? rule_refuse(p, "no such provider", "name a provider of the configuration") :
+		    name_keep(p, tag);
+		return true;
+	case RULE_SERVICE:
+		tag = name_resolve(p, STACK_NAME_SERVICE, arg);
+		*ok = tag == 0 ? rule_refuse(p, "no such service", "name a service of the configuration") :
+		    name_keep(p, tag);
+		return true;
+	case RULE_RISK:
+	case RULE_NOTIFY:
+		*ok = plugin_name(p, arg);
+		return true;
+	default:
+		return false;
 	}
-	p->at = STACK_AT_RULE;
-	if (p->line->rule == RULE_PROVIDER && text->args_n == 0)
-		return refuse(p, "provider names nobody",
-		    "write the providers that may be used, like: provider apple google");
-	if (p->line->rule == RULE_LIMIT && text->args_n == 0)
-		return refuse(
+}
+
+/* --- what must be there, and what must not stand together --- */
+
+static bool
+limit_complete(struct rule_parse *p)
+{
+	const struct stack_line *l = p->line;
+	bool counts = l->count_day >= 0 || l->count_month >= 0 || l->count_24h >= 0 || l->count_stepup >= 0;
+
+	if (l->sums_n == 0 && !counts)
+		return rule_refuse(
 		    p, "limit limits nothing", "write at least one limit, like per-payment=200CNY");
-	if (p->line->rule == RULE_DEBUG && text->args_n == 0)
-		return refuse(p, "debug has no result", "write the result that it gives: debug result=denied");
+	if (l->sums_n == 0 && l->other_ignored)
+		return rule_refuse(p, "other= without an amount", "leave it out: counts are over all currencies");
+	for (uint8_t i = 0; l->scope != NEED_OF_ACCOUNT && i < l->sums_n; i++) {
+		if (p->stack->sums[l->sums_at + i].minor[SUM_FIRST_USE] >= 0)
+			return rule_refuse(p, "first-use is the account's", "write first-use= on a line without for=");
+	}
 	return true;
 }
 
 static bool
-name_parse(struct parse *p, const struct stack_text *text)
+time_complete(struct rule_parse *p)
+{
+	const struct stack_line *l = p->line;
+
+	if ((l->from_min < 0) != (l->to_min < 0))
+		return rule_refuse(p, "half of a span", "write both from=HH:MM and to=HH:MM");
+	if (l->from_min < 0 && l->days == 0)
+		return rule_refuse(p, "time says no time", "write from=08:00 to=20:00, or days=mon-fri, or both");
+	if (l->from_min >= 0 && l->from_min == l->to_min)
+		return rule_refuse(p, "the span is empty", "leave from= and to= out for the whole day");
+	return true;
+}
+
+static bool
+line_complete(struct rule_parse *p)
+{
+	const struct stack_line *l = p->line;
+
+	p->at = STACK_AT_RULE;
+	switch ((enum rule)l->rule) {
+	case RULE_PROVIDER:
+		return l->providers_n > 0 || rule_refuse(p, "provider names nobody",
+		    "write the providers that may be used, like: provider apple google");
+	case RULE_SERVICE:
+		return l->providers_n > 0 || rule_refuse(p, "service names nobody",
+		    "write the services that may ask, like: service checkout");
+	case RULE_LIMIT:
+		return limit_complete(p);
+	case RULE_DEBUG:
+		return l->debug != RESULT__COUNT ||
+		    rule_refuse(p, "debug has no result", "write the result that it gives: debug result=denied");
+	case RULE_PAYEE:
+		return l->ids_n > 0 || l->known ||
+		    rule_refuse(p, "payee names nobody", "write id=ID,... or known");
+	case RULE_TIME:
+		return time_complete(p);
+	case RULE_ACCOUNT:
+		return l->age_ms >= 0 || l->link_age_ms >= 0 || l->held_n > 0 || l->held != 0 ||
+		    rule_refuse(p, "account asks nothing", "write at least one of age= link-age= factors= holds=");
+	case RULE_RISK:
+		return l->plugin_named || rule_refuse(p, "risk names no plugin", "write its name: risk NAME max=50");
+	case RULE_NOTIFY:
+		return l->plugin_named || rule_refuse(p, "notify names no plugin", "write its name: notify NAME");
+	default:
+		return true;
+	}
+}
+
+static bool
+is_name(struct view arg)
+{
+	for (size_t i = 0; i < arg.len; i++) {
+		if (arg.data[i] == '=')
+			return false;
+	}
+	return arg.len > 0;
+}
+
+static bool
+arguments_parse(struct rule_parse *p)
+{
+	const struct stack_text *text = p->text;
+	uint64_t seen = 0;
+	bool ok = false;
+
+	if (text->args_n > STACK_ARGS_MAX) {
+		p->at = STACK_ARGS_MAX;
+		return rule_refuse(p, "too many arguments", "write at most 16");
+	}
+	for (size_t i = 0; i < text->args_n; i++) {
+		const struct view arg = text->args[i];
+
+		p->at = (int)i;
+		if (is_name(arg) && name_argument(p, arg, &ok)) {
+			if (!ok)
+				return false;
+		} else if (!named_argument(p, arg, &seen)) {
+			return false;
+		}
+	}
+	return line_complete(p);
+}
+
+static bool
+name_parse(struct rule_parse *p)
 {
 	const char *mend;
 	int found;
 
 	p->at = STACK_AT_RULE;
-	found = word_find(text->rule, rule_words, RULE__COUNT,
-	    "the rules are provider, session, limit, allowance, stepup, permit and deny", &mend);
+	found = word_find(p->text->rule, rule_words, RULE__COUNT,
+	    "the rules are provider, session, limit, allowance, stepup, payee, service, time, account, drain, risk, notify, "
+	    "permit and deny", &mend);
 	if (found < 0)
-		return refuse(p, "unknown rule", mend);
+		return rule_refuse(p, "unknown rule", mend);
 	p->line->rule = (uint8_t)found;
-	if (found == RULE_DEBUG && !text->under_test)
-		return refuse(p, "debug is not for a configuration",
+	if (found == RULE_DEBUG && !p->text->under_test)
+		return rule_refuse(p, "debug is not for a configuration",
 		    "write a rule that asks something; debug is for: countersignctl stack run FILE");
-	if (found == RULE_ALLOWANCE && p->line->op != OP_SPEND)
-		return refuse(
+	if (p->line->op == OP_SPEND)
+		return true;
+	if (found == RULE_ALLOWANCE)
+		return rule_refuse(
 		    p, "an allowance covers payments only", "write it under the operation spend");
+	if (found == RULE_PAYEE || found == RULE_DRAIN)
+		return rule_refuse(p, "only a payment has a payee and an amount", "write it under the operation spend");
 	return true;
 }
 
@@ -350,24 +386,79 @@ defaults_set(struct stack_line *line)
 		line->max_age_ms = -1;
 		break;
 	case RULE_LIMIT:
-		line->per_payment_minor = line->per_day_minor = line->per_month_minor = -1;
-		line->count_day = line->count_month = -1;
+		line->count_day = line->count_month = line->count_24h = line->count_stepup = -1;
 		break;
 	case RULE_STEPUP:
 		line->need = 1;
+		break;
+	case RULE_TIME:
+		line->from_min = line->to_min = -1;
+		break;
+	case RULE_ACCOUNT:
+		line->age_ms = line->link_age_ms = -1;
+		break;
+	case RULE_DRAIN:
+		line->drain_count = 3;
+		line->within_ms = 5 * 60 * 1000;
+		break;
+	case RULE_RISK:
+		line->score_max = 50;
+		line->deadline_ms = 500;
+		break;
+	case RULE_DEBUG:
+		line->debug = RESULT__COUNT;
 		break;
 	default:
 		break;
 	}
 }
 
-bool
-rule_parse(struct stack_line *line, const struct stack_text *text, struct stack_error *err)
+/* The counters that a line reads beyond the days of account and subject. */
+static uint32_t
+line_needs(const struct stack *s, const struct stack_line *l)
 {
-	struct parse p = {line, err, STACK_AT_RULE};
+	static const struct {
+		uint8_t sum, counter;
+	} sums[] = {{SUM_DAY, COUNTER_DAYS}, {SUM_MONTH, COUNTER_DAYS}, {SUM_YEAR, COUNTER_YEAR},
+	    {SUM_TOTAL, COUNTER_TOTAL}, {SUM_24H, COUNTER_HOURS}, {SUM_STEPUP, COUNTER_STEPUP}};
+	uint32_t needs = 0;
 
-	if (!name_parse(&p, text))
+	if (l->rule == RULE_PAYEE)
+		return l->known ? NEED_KNOWN : 0;
+	if (l->rule != RULE_LIMIT)
+		return 0;
+	for (uint8_t i = 0; i < l->sums_n; i++) {
+		const struct stack_sums *of = &s->sums[l->sums_at + i];
+
+		for (size_t k = 0; k < sizeof(sums) / sizeof(sums[0]); k++)
+			needs |= of->minor[sums[k].sum] >= 0 ? NEED(l->scope, sums[k].counter) : 0;
+		needs |= of->minor[SUM_FIRST_USE] >= 0 ? NEED_KNOWN : 0;
+	}
+	needs |= l->count_day >= 0 || l->count_month >= 0 ? NEED(l->scope, COUNTER_DAYS) : 0;
+	needs |= l->count_24h >= 0 ? NEED(l->scope, COUNTER_HOURS) : 0;
+	needs |= l->count_stepup >= 0 ? NEED(l->scope, COUNTER_STEPUP) : 0;
+	/* Those are always kept. */
+	return needs & ~(NEED(NEED_OF_ACCOUNT, COUNTER_DAYS) | NEED(NEED_OF_LINK, COUNTER_DAYS));
+}
+
+bool
+rule_parse(struct stack *s, struct stack_line *line, const struct stack_text *text, struct stack_error *err)
+{
+	struct rule_parse p = {s, line, text, err, STACK_AT_RULE};
+	uint16_t sums_n = s->sums_n, ids_n = s->ids_n;
+	uint8_t plugins_n = s->plugins_n;
+
+	if (!name_parse(&p))
 		return false;
 	defaults_set(line);
-	return arguments_parse(&p, text);
+	if (!arguments_parse(&p)) {
+		/* A refused line leaves nothing behind. */
+		s->sums_n = sums_n;
+		s->ids_n = ids_n;
+		s->plugins_n = plugins_n;
+		return false;
+	}
+	if (line->op == OP_SPEND)
+		s->needs |= line_needs(s, line);
+	return true;
 }

@@ -330,14 +330,14 @@ level_check(const struct stack *s, const struct stack_line *line, struct stack_e
 }
 
 static bool
-line_parse(struct stack_line *line, const struct stack_text *text, struct stack_error *err)
+line_parse(struct stack *s, struct stack_line *line, const struct stack_text *text, struct stack_error *err)
 {
 	line->op = (uint8_t)stack_operation(text->operation, &line->lenient, err);
 	if (line->op == OP_NONE)
 		return false;
 	line->substack = stack_is_substack(text->control);
 	if (!line->substack)
-		return stack_control(text->control, line->actions, err) && rule_parse(line, text, err);
+		return stack_control(text->control, line->actions, err) && rule_parse(s, line, text, err);
 	if (text->args_n > 0)
 		return line_fail(err, 0, "substack takes one file", "write a line of its own for each file");
 	line->rule = RULE__COUNT;
@@ -356,7 +356,7 @@ stack_add(struct stack *s, const struct stack_text *text, struct stack_error *er
 		line_fail(err, STACK_AT_OPERATION, "the stack is full", "write at most 256 lines, with what is included");
 		return CS_ERR_FULL;
 	}
-	if (!line_parse(&line, text, &why) || !level_check(s, &line, &why)) {
+	if (!line_parse(s, &line, text, &why) || !level_check(s, &line, &why)) {
 		*err = why;
 		return CS_ERR_SYNTAX;
 	}

@@ -8,6 +8,7 @@
 #define CS_CORE_STACK_H
 
 #include "broker/base/err.h"
+#include "broker/core/account.h"
 #include "broker/core/reason.h"
 
 enum {
@@ -16,17 +17,27 @@ enum {
 	STACK_LEVELS_MAX = 16,   /* of substacks, the outermost included; as Linux-PAM */
 	STACK_JUMP_MAX = 64,     /* lines that one action may skip; an int8_t holds it */
 	STACK_FILES_MAX = 64,    /* that one stack is made of */
+	STACK_SUMS_MAX = 256,    /* currencies of all lines `limit` and `drain` together */
+	STACK_IDS_MAX = 256,     /* payees of all lines together */
+	STACK_PLUGINS_MAX = 16,  /* that all lines `risk` and `notify` ask together; a mask of 32 bits names them */
 };
 
 enum rule {
 	RULE_PROVIDER,   /* provider NAME... */
-	RULE_SESSION,    /* session [max-age=DURATION] */
-	RULE_LIMIT,      /* limit [per-payment=20CNY] [per-day=...] [per-month=...] [count-day=N] [count-month=N] */
+	RULE_SESSION,    /* session [max-age=DURATION] [countersigned] */
+	RULE_LIMIT,      /* limit [per-payment=20CNY,...] ... [count-day=N] ... [for=WHOSE] [other=ANSWER] */
 	RULE_ALLOWANCE,  /* allowance */
-	RULE_STEPUP,     /* stepup [any=KIND,...] [factors=N] */
+	RULE_STEPUP,     /* stepup [any=KIND,...] [all=KIND,...] [factors=N] [categories=N] [strongest] ... */
 	RULE_PERMIT,     /* permit */
 	RULE_DENY,       /* deny */
 	RULE_DEBUG,      /* debug result=NAME; in files under test only */
+	RULE_PAYEE,      /* payee [id=ID,...] [known] */
+	RULE_SERVICE,    /* service NAME... */
+	RULE_TIME,       /* time [from=HH:MM to=HH:MM] [days=mon-fri,...] */
+	RULE_ACCOUNT,    /* account [age=DURATION] [link-age=DURATION] [factors=N] [holds=KIND,...] */
+	RULE_DRAIN,      /* drain [count=N] [within=DURATION] [sum=20CNY,...] */
+	RULE_RISK,       /* risk NAME [max=SCORE] [deadline=DURATION] */
+	RULE_NOTIFY,     /* notify NAME */
 	RULE__COUNT
 };
 
@@ -41,6 +52,15 @@ const char *result_name(enum result result);
 /* RESULT__COUNT where there is no such word. */
 enum result result_find(struct view name);
 
+/* Amounts of a line `limit` in one currency. */
+enum stack_sum_kind { SUM_PAYMENT, SUM_DAY, SUM_MONTH, SUM_YEAR, SUM_TOTAL, SUM_24H, SUM_STEPUP, SUM_FIRST_USE,
+	SUM__COUNT };
+
+struct stack_sums {
+	uint16_t currency;
+	int64_t minor[SUM__COUNT];         /* -1: none */
+};
+
 struct stack_line {
 	uint8_t op;                        /* enum op */
 	uint8_t rule;                      /* RULE__COUNT of a mark */
@@ -52,20 +72,54 @@ struct stack_line {
 	uint8_t file;                      /* index among the stack's files */
 	uint16_t number;                   /* line in that file, for traces */
 	uint16_t index;                    /* place among all lines of the stack as they were added */
+	uint8_t note;                      /* enum note */
 	union {                            /* what the rule was told */
-		struct {                   /* provider */
+		struct {                   /* provider, service */
 			uint8_t providers_n;
 			uint64_t providers[STACK_ARGS_MAX]; /* tags */
 		};
-		int64_t max_age_ms;        /* session, -1: not asked */
-		struct {                   /* limit, -1: none */
-			uint16_t currency;
-			int64_t per_payment_minor, per_day_minor, per_month_minor;
-			int64_t count_day, count_month;
+		struct {                   /* session */
+			int64_t max_age_ms;/* -1: not asked */
+			bool countersigned;
+		};
+		struct {                   /* limit, drain */
+			uint16_t sums_at;  /* the line's sums in stack.sums, one a currency */
+			uint8_t sums_n;
+			uint8_t scope;     /* enum need_scope: whose spending */
+			bool other_ignored;/* a currency without a sum is ignored, not denied */
+			uint8_t drain_count;
+			int32_t count_day, count_month, count_24h, count_stepup; /* -1: none */
+			int64_t within_ms; /* drain */
 		};
 		struct {                   /* stepup */
-			uint8_t kinds;     /* mask, 0 for any */
+			uint8_t kinds;     /* mask of those that count, 0 for any */
 			uint8_t need;      /* distinct factors, at least 1 */
+			uint8_t all;       /* mask of kinds of which one each must be there */
+			uint8_t categories;/* distinct ones, 0: not asked */
+			bool strongest;    /* the strongest kind that the account has must be there */
+			bool exact;        /* made for exactly this, as every countersignature here is; see rule_ask.c */
+			int64_t signature_age_ms; /* 0: not asked */
+		};
+		struct {                   /* payee */
+			uint16_t ids_at;   /* the line's payees in stack.ids */
+			uint8_t ids_n;
+			bool known;
+		};
+		struct {                   /* time, in the policy's zone */
+			int16_t from_min, to_min; /* minutes of the day, -1: any */
+			uint8_t days;      /* mask, bit 0 is Monday; 0: any */
+		};
+		struct {                   /* account, -1 and 0: not asked */
+			int64_t age_ms, link_age_ms;
+			uint8_t held_n;    /* usable factors */
+			uint8_t held;      /* mask of kinds */
+		};
+		struct {                   /* risk, notify */
+			uint64_t plugin;   /* tag of the instance's name */
+			bool plugin_named;
+			uint8_t plugin_at; /* index in stack.plugins */
+			uint8_t score_max;
+			int32_t deadline_ms;
 		};
 		uint8_t debug;             /* debug: enum result */
 	};
@@ -76,6 +130,15 @@ struct stack {
 	/* The program of each operation: count[op] lines from first[op]. */
 	uint16_t first[OP__COUNT], count[OP__COUNT];
 	struct stack_line lines[STACK_LINES_MAX];
+	/* What lines refer to by index. */
+	uint16_t sums_n, ids_n;
+	uint8_t plugins_n;
+	uint32_t needs;                    /* mask of enum need: counters that the lines of `spend` read */
+	uint64_t plugins[STACK_PLUGINS_MAX];
+	struct stack_sums sums[STACK_SUMS_MAX];
+	/* Payees: as written (borrowed from the line's text), and their digests, which who has the key puts there. */
+	struct view id_texts[STACK_IDS_MAX];
+	struct id ids[STACK_IDS_MAX];
 };
 
 enum { STACK_AT_RULE = -1, STACK_AT_CONTROL = -2, STACK_AT_OPERATION = -3 };
@@ -98,7 +161,7 @@ struct stack_text {
 	const struct view *args;
 	size_t args_n;
 	uint16_t number;
-	/* Tag of a configured thing's name, or 0; the configuration knows them. */
+	/* Tag of a configured thing's name, or 0; the configuration knows them. NULL: any name will do. */
 	uint64_t (*name_tag)(void *ctx, enum stack_name kind, struct view name);
 	void *ctx;
 	uint8_t file;
@@ -122,7 +185,7 @@ bool stack_is_substack(struct view control);
 /*
  * Appends a line to the program of its operation. CS_ERR_SYNTAX with *err; CS_ERR_FULL, likewise, after STACK_LINES_MAX.
  * Operation and control in any case of letters, as in pam.d(5). The control `substack` makes a mark; its rule is the name
- * of a file, which is not looked at. Durations: 30d 24h 15m 30s. Amounts: 200CNY or 200.50CNY, one currency a line.
+ * of a file, which is not looked at. Durations: 30d 24h 15m 30s. Amounts: 200CNY or 200.50CNY.
  */
 enum cs_err stack_add(struct stack *s, const struct stack_text *text, struct stack_error *err);
 

@@ -19,6 +19,13 @@ static const uint8_t answers[RULE__COUNT] = {
     [RULE_STEPUP] = ONE(SUCCESS) | ONE(UNVERIFIED),
     [RULE_PERMIT] = ONE(SUCCESS),
     [RULE_DENY] = ONE(DENIED),
+    [RULE_PAYEE] = ONE(SUCCESS) | ONE(DENIED),
+    [RULE_SERVICE] = ONE(SUCCESS) | ONE(DENIED),
+    [RULE_TIME] = ONE(SUCCESS) | ONE(DENIED),
+    [RULE_ACCOUNT] = ONE(SUCCESS) | ONE(DENIED),
+    [RULE_DRAIN] = ONE(SUCCESS) | ONE(EXCEEDED) | ONE(IGNORE),
+    [RULE_RISK] = ONE(SUCCESS) | ONE(DENIED) | ONE(UNAVAILABLE),
+    [RULE_NOTIFY] = ONE(IGNORE),
 };
 
 static uint8_t
@@ -28,7 +35,11 @@ limit_results(const struct subject *s, const struct stack_line *line, uint16_t c
 		return ONE(IGNORE);
 	if (currency == CURRENCY_NONE)
 		return answers[RULE_LIMIT];
-	return line->currency == CURRENCY_NONE || line->currency == currency ? ONE(SUCCESS) | ONE(EXCEEDED) : ONE(IGNORE);
+	for (uint8_t i = 0; i < line->sums_n; i++) {
+		if (s->stack->sums[line->sums_at + i].currency == currency)
+			return ONE(SUCCESS) | ONE(EXCEEDED);
+	}
+	return line->sums_n == 0 ? ONE(SUCCESS) | ONE(EXCEEDED) : line->other_ignored ? ONE(IGNORE) : ONE(DENIED);
 }
 
 uint8_t
@@ -52,8 +63,11 @@ check_limit_currency(const struct subject *s, uint16_t index)
 {
 	const struct stack_line *line = &s->stack->lines[index];
 
-	if (line->rule == RULE_LIMIT && s->rules != NULL)
-		check_currency(s->rules->policy, line->currency, subject_line(s, index), "`limit`", s->to);
+	if (line->rule != RULE_LIMIT || s->rules == NULL)
+		return;
+	for (uint8_t i = 0; i < line->sums_n; i++)
+		check_currency(s->rules->policy, s->stack->sums[line->sums_at + i].currency, subject_line(s, index),
+		    "`limit`", s->to);
 }
 
 void

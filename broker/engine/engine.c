@@ -93,6 +93,7 @@ engine_new(struct config *config, struct keyring *keys, struct store *store, con
 		return err;
 	}
 	e->keys = keys;
+	ruleset_payees(e->rules, keys);
 	e->store = store;
 	e->io = *io;
 	e->now = *now;
@@ -328,6 +329,7 @@ engine_reload(struct engine *e, struct config *config, char why[256])
 
 	if (err != CS_OK)
 		return err;
+	ruleset_payees(next, e->keys);
 	ruleset_free(e->rules);
 	e->rules = next;
 	record_configure(e);

@@ -94,6 +94,8 @@ enum cs_err engine_replay(void *ctx, const struct store_key *key, uint64_t revis
 
 /* ruleset.c */
 enum cs_err ruleset_new(struct config *config, struct ruleset **out, char why[256]);
+/* Puts the digests of the payees that stacks name where decisions compare them. */
+void ruleset_payees(struct ruleset *r, const struct keyring *keys);
 void ruleset_free(struct ruleset *r);
 const struct config_service *ruleset_service(const struct ruleset *r, uint64_t tag);
 const struct config_provider *ruleset_provider(const struct ruleset *r, uint64_t tag);

@@ -182,6 +182,8 @@ ruleset_new(struct config *c, struct ruleset **out, char why[256])
 
 		p->services[p->services_n++] = (struct policy_service){.tag = name_tag(view_str(s->name)),
 		    .rights = s->rights, .doors = s->doors, .stack = &r->stacks[s->stack_index]};
+		/* An account is every service's of the realm: what one stack asks for is counted at all of them. */
+		p->needs |= r->stacks[s->stack_index].needs;
 	}
 	add_providers(c, p);
 	if (err == CS_OK)
@@ -196,6 +198,17 @@ ruleset_new(struct config *c, struct ruleset **out, char why[256])
 	r->config = c;
 	*out = r;
 	return CS_OK;
+}
+
+void
+ruleset_payees(struct ruleset *r, const struct keyring *keys)
+{
+	for (uint16_t i = 0; i < r->config->stack_count; i++) {
+		struct stack *s = &r->stacks[i];
+
+		for (uint16_t k = 0; k < s->ids_n; k++)
+			s->ids[k] = keyring_id(keys, DIGEST_PAYEE, &s->id_texts[k], 1);
+	}
 }
 
 void

@@ -467,8 +467,10 @@ CASE(link_by_two_of_one_kind)
 	assert_int_equal(do_request(f, &r), REASON_COUNTERSIGNATURE_REQUIRED);
 	challenge = f->d.id;
 	assert_int_equal(do_answer(f, &challenge, f->totp, true), REASON_ASKED);
-	do_answer(f, &challenge, second, true);
+	assert_int_equal(do_answer(f, &challenge, second, true), REASON_ASKED);
 	assert_int_equal(account_link_by_no(&f->account, no)->state, LINK_PROPOSED);
+	do_answer(f, &challenge, f->webauthn, true);
+	assert_int_equal(account_link_by_no(&f->account, no)->state, LINK_ACTIVE);
 }
 
 CASE(link_by_one_of_each_kind)
@@ -1228,6 +1230,12 @@ CASE(stack_limit_line)
 CASE(stack_limit_line_of_another_currency)
 {
 	STACK(f, &f->checkout, "spend", "requisite limit per-payment=10JPY", "required stepup");
+	do_spend(f, 1, 1001);
+}
+
+CASE(stack_limit_line_ignores_another_currency)
+{
+	STACK(f, &f->checkout, "spend", "requisite limit per-payment=10JPY other=ignore", "required stepup");
 	do_spend(f, 1, 1001);
 }
 
@@ -2936,7 +2944,7 @@ static const struct row rows[] = {
     ROW("4", provider_frozen_before_the_last_answer, PROVIDER_FROZEN),
     ROW("4", account_frozen_before_the_last_answer, CHALLENGE_EXPIRED),
     ROW("4", stack_changed_before_the_last_answer, STACK),
-    ROW("4", link_by_two_of_one_kind, STACK),
+    ROW("4", link_by_two_of_one_kind, COUNTERSIGNED),
     ROW("4", link_by_one_of_each_kind, COUNTERSIGNED),
     ROW("4", relink_keeps_counters, LIMIT_DAY),
     ROW("4", relink_keeps_an_admins_freeze, LINK_SUSPENDED),
@@ -3017,7 +3025,8 @@ static const struct row rows[] = {
     ROW("9", stack_links_without_stepup, COUNTERSIGNATURE_REQUIRED),
     ROW("9", stack_provider_not_named, STACK),
     ROW("9", stack_limit_line, LIMIT_PAYMENT),
-    ROW("9", stack_limit_line_of_another_currency, COUNTERSIGNATURE_REQUIRED),
+    ROW("9", stack_limit_line_of_another_currency, LIMIT_UNDEFINED),
+    ROW("9", stack_limit_line_ignores_another_currency, COUNTERSIGNATURE_REQUIRED),
     ROW("9", stack_needs_two, COUNTERSIGNED),
     ROW("9", stack_needs_more_than_there_are, NO_INDEPENDENT_FACTOR),
     ROW("9", stack_needs_a_kind_that_is_not_held, NO_INDEPENDENT_FACTOR),

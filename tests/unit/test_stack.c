@@ -290,10 +290,12 @@ arguments_become_numbers(void **state)
 	assert_true(l[0]->providers[0] == 1 && l[0]->providers[1] == 2);
 	assert_int_equal(l[1]->max_age_ms, 30 * DAY_MS);
 	assert_int_equal(l[2]->max_age_ms, -1);
-	assert_int_equal(l[3]->currency, 156);
-	assert_int_equal(l[3]->per_payment_minor, 20000);
-	assert_int_equal(l[3]->per_day_minor, 100050);
-	assert_int_equal(l[3]->per_month_minor, -1);
+	assert_int_equal(l[3]->sums_n, 1);
+	assert_int_equal(s.sums[l[3]->sums_at].currency, 156);
+	assert_int_equal(s.sums[l[3]->sums_at].minor[SUM_PAYMENT], 20000);
+	assert_int_equal(s.sums[l[3]->sums_at].minor[SUM_DAY], 100050);
+	assert_int_equal(s.sums[l[3]->sums_at].minor[SUM_MONTH], -1);
+	assert_int_equal(s.needs, 0);
 	assert_int_equal(l[3]->count_day, 20);
 	assert_int_equal(l[3]->count_month, -1);
 	assert_int_equal(l[5]->kinds, 1 << FACTOR_WEBAUTHN | 1 << FACTOR_TOTP);
@@ -345,7 +347,7 @@ bad_lines_say_where_and_how_to_mend(void **state)
 	    {"spend required limit per-payment=-20CNY", 0, "decimals"},
 	    {"spend required limit per-payment=1e3CNY", 0, "decimals"},
 	    {"spend required limit per-payment=10000000000000CNY", 0, "at most"},
-	    {"spend required limit per-payment=20CNY per-day=20USD", 1, "a line of its own"},
+	    {"spend required limit per-payment=20CNY,30CNY", 0, "one amount in each currency"},
 	    {"spend required limit count-day=1.5", 0, "number of payments"},
 	    {"spend required limit count-day=20CNY", 0, "number of payments"},
 	    {"spend required stepup any=sms", 0, "totp, webauthn"},
@@ -356,8 +358,8 @@ bad_lines_say_where_and_how_to_mend(void **state)
 	    {"spend required stepup factors=0", 0, "1, 2, 3 or 4"},
 	    {"spend required stepup factors=5", 0, "1, 2, 3 or 4"},
 	    {"spend required stepup any=totp factors=x", 1, "1, 2, 3 or 4"},
-	    {"spend required permit always", 0, "no arguments"},
-	    {"spend required deny =", 0, "no arguments"},
+	    {"spend required permit always", 0, "note=NAME"},
+	    {"spend required deny =", 0, "note=NAME"},
 	    {"link required provider a b c d e f g h i j k l m n o p q", STACK_ARGS_MAX,
 		"at most 16"},
 	};
