@@ -191,7 +191,7 @@ static void
 put_answer(struct json_writer *w, const struct suppose *s)
 {
 	const struct config *c = s->rules->config;
-	struct steps_stack stack = {c, &c->stacks[s->service->stack_index], s->op};
+	struct steps_stack stack = {c, &c->stacks[s->service->stack_index], s->op, false};
 	struct asked asked = suppose_asked(s);
 	static struct decision_trace trace;
 	static struct decision d;

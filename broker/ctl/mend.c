@@ -80,7 +80,7 @@ find_line(struct mend *m, const struct decision_trace *t)
 {
 	const struct config *c = m->s->rules->config;
 	const struct config_stack *from = &c->stacks[m->s->service->stack_index];
-	const struct steps_stack stack = {c, from, m->s->op};
+	const struct steps_stack stack = {c, from, m->s->op, false};
 	const struct config_line *lines[TRACE_STEPS_MAX];
 
 	steps_lines(t, &stack, lines);

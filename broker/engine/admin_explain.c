@@ -249,7 +249,7 @@ explain_txn(struct txn *t, struct account *now, struct call *call)
 	asked.trace = &trace;
 	trace.n = 0;
 	l = choose(&a, x, asked.now_ms, &supposed);
-	stack = (struct steps_stack){config, &config->stacks[service->stack_index], x->op};
+	stack = (struct steps_stack){config, &config->stacks[service->stack_index], x->op, false};
 	decide(&asked, &a, &x->request, &d);
 
 	w = call_reply(call);
@@ -261,6 +261,12 @@ explain_txn(struct txn *t, struct account *now, struct call *call)
 	steps_write(&w, &trace, &stack);
 	steps_factors(&w, call->engine->rules, &asked, &a, l == NULL ? 0 : l->provider);
 	json_array_end(&w);
+	json_key(&w, VIEW("mend"));
+	json_array_begin(&w);
+	steps_mend(&w, &asked, &a, &x->request, &d);
+	json_array_end(&w);
+	if (d.notes != 0)
+		answer_notes(&w, d.notes);
 	call_end(call, &w);
 }
 

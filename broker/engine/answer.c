@@ -151,13 +151,33 @@ answer_detail(struct json_writer *w, const struct account *a, const struct decis
 }
 
 void
-answer_trace(struct json_writer *w, const struct decision_trace *t)
+answer_explain(struct json_writer *w, const struct call *call, const struct asked *asked, const struct account *a,
+    const struct request *r, const struct decision *d)
 {
-	static const struct steps_stack unnamed;
+	const struct config *c = call->engine->rules->config;
+	const struct config_service *service = ruleset_service(call->engine->rules, call->caller.service);
+	const struct steps_stack stack = {c, &c->stacks[service->stack_index], r->op, true};
 
 	json_key(w, VIEW("explain"));
 	json_array_begin(w);
-	steps_write(w, t, &unnamed);
+	steps_write(w, asked->trace, &stack);
+	json_array_end(w);
+	json_key(w, VIEW("mend"));
+	json_array_begin(w);
+	steps_mend(w, asked, a, r, d);
+	json_array_end(w);
+	if (d->notes != 0)
+		answer_notes(w, d->notes);
+}
+
+void
+answer_notes(struct json_writer *w, uint32_t notes)
+{
+	json_key(w, VIEW("notes"));
+	json_array_begin(w);
+	for (int i = 1; i < NOTE__COUNT; i++)
+		if ((notes & note_bit((enum note)i)) != 0)
+			json_put_str(w, view_str(note_name((enum note)i)));
 	json_array_end(w);
 }
 

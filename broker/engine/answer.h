@@ -19,7 +19,11 @@ void answer_challenge(struct json_writer *w, struct call *call, const struct acc
 void answer_kinds(struct json_writer *w, const char *name, const struct account *a, uint8_t kinds);
 void answer_detail(struct json_writer *w, const struct account *a, const struct decision *d);
 /* "explain": [...] */
-void answer_trace(struct json_writer *w, const struct decision_trace *t);
+/* For a service that may ask why: explain, mend and notes. asked->trace holds what was decided on this account. */
+void answer_explain(struct json_writer *w, const struct call *call, const struct asked *asked, const struct account *a,
+    const struct request *r, const struct decision *d);
+/* A member with the names of the notes in the mask. */
+void answer_notes(struct json_writer *w, uint32_t notes);
 
 /* The challenge that a step_up decision is about; never NULL then. */
 const struct challenge *challenge_of(const struct account *a, const struct decision *d);

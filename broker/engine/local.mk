@@ -40,7 +40,7 @@ libengine_la_SOURCES = \
 	%reldir%/sessions.c %reldir%/sessions.h \
 	%reldir%/signin.c %reldir%/signin.h \
 	%reldir%/spend_request.c %reldir%/spend_request.h \
-	%reldir%/steps.c %reldir%/steps.h \
+	%reldir%/steps.c %reldir%/steps_mend.c %reldir%/steps.h \
 	%reldir%/stepup.c %reldir%/stepup.h \
 	%reldir%/strangers.c %reldir%/strangers.h \
 	%reldir%/stream.h \

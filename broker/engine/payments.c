@@ -215,7 +215,7 @@ find_old(const struct txn *t, struct engine *e, const struct account *a, const s
 
 static void
 answer_spend(struct call *call, const struct spend *s, const struct account *a, const struct decision *d,
-    const struct payment *old, const struct decision_trace *t)
+    const struct payment *old, const struct asked *asked)
 {
 	const struct payment *p = d->outcome == OUTCOME_PERMIT ? account_payment(a, &d->id) : NULL;
 	struct json_writer w;
@@ -236,8 +236,8 @@ answer_spend(struct call *call, const struct spend *s, const struct account *a, 
 	else if (d->outcome == OUTCOME_STEP_UP)
 		answer_kinds(&w, "factors", a, UINT8_MAX);
 	answer_detail(&w, a, d);
-	if (t != NULL)
-		answer_trace(&w, t);
+	if (s->explain)
+		answer_explain(&w, call, asked, a, &s->request, d);
 	call_end(call, &w);
 }
 
@@ -287,7 +287,7 @@ spend_txn(struct txn *t, struct account *a, struct call *call)
 		}
 		txn_decision(t, a, &d, &extra);
 	}
-	answer_spend(call, s, a, &d, found ? &old : NULL, s->explain ? &trace : NULL);
+	answer_spend(call, s, a, &d, found ? &old : NULL, &asked);
 }
 
 static void

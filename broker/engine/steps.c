@@ -100,13 +100,14 @@ put_standing(struct json_writer *w, const struct trace_step *s)
 }
 
 static void
-put_line(struct json_writer *w, const struct trace_step *s, const struct config_line *line)
+put_line(struct json_writer *w, const struct trace_step *s, const struct config_line *line, bool outside)
 {
+	const char *slash = line == NULL || !outside ? NULL : strrchr(line->file, '/');
 	char text[STEP_TEXT_MAX];
 
 	put_standing(w, s);
 	if (line != NULL) {
-		json_member_str(w, "file", view_str(line->file));
+		json_member_str(w, "file", view_str(slash == NULL ? line->file : slash + 1));
 		json_member_int(w, "line", line->operation.line);
 		if (line->note != NULL && line->note[0] != '\0')
 			json_member_str(w, "note", view_str(line->note));
@@ -118,7 +119,7 @@ put_line(struct json_writer *w, const struct trace_step *s, const struct config_
 }
 
 static void
-put_step(struct json_writer *w, const struct trace_step *s, const struct config_line *line)
+put_step(struct json_writer *w, const struct trace_step *s, const struct config_line *line, bool outside)
 {
 	char text[STEP_TEXT_MAX];
 	bool silent = s->reason == REASON_NONE;
@@ -129,8 +130,9 @@ put_step(struct json_writer *w, const struct trace_step *s, const struct config_
 	json_member_str(w, "why", view_str(silent ? "" : reason_name((enum reason)s->reason)));
 	if (!silent)
 		json_member_str(w, "words", view_str(reason_text_en((enum reason)s->reason)));
+	json_member_int(w, "pass", s->pass);
 	if (s->rule == 0)
-		put_line(w, s, line);
+		put_line(w, s, line, outside);
 	json_object_end(w);
 }
 
@@ -138,14 +140,19 @@ void
 steps_write(struct json_writer *w, const struct decision_trace *t, const struct steps_stack *s)
 {
 	const struct config_line *lines[TRACE_STEPS_MAX];
+	size_t start = w->out->len;
 
 	steps_lines(t, s, lines);
 	for (size_t i = 0; i < t->n; i++) {
 		const struct trace_step *step = &t->steps[i];
 
+		if (w->out->len - start > STEPS_BYTES_MAX) {
+			step_write(w, VIEW("the rest"), "cut", "the answer would be too long");
+			return;
+		}
 		if (step->pass == 2 && (i == 0 || t->steps[i - 1].pass != 2))
 			step_write(w, VIEW("a countersignature"), "supposed", "from here on");
-		put_step(w, step, lines[i]);
+		put_step(w, step, lines[i], s->outside);
 	}
 }
 

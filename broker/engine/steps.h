@@ -9,11 +9,15 @@
 
 struct ruleset;
 
-/* Which stack ran, and for what. config NULL: its files are none of the asker's business, and lines have numbers alone. */
+/* Of one trace: with the rest of an answer it still is a message. */
+enum { STEPS_BYTES_MAX = 24 * 1024 };
+
+/* Which stack ran, and for what. config NULL: it is not known, and lines have numbers alone. */
 struct steps_stack {
 	const struct config *config;
 	const struct config_stack *stack;
 	enum op op;
+	bool outside;             /* the asker is a service: files have no directory */
 };
 
 /* For each step that is a line of the stack, the line as it was written; else NULL. */
@@ -22,11 +26,16 @@ void steps_lines(const struct decision_trace *t, const struct steps_stack *s,
 /* "checkout:5 stepup any=totp", cut where it is longer; returns the length, less than size. */
 size_t steps_line_text(const struct config_line *line, char *to, size_t size);
 
+/* What would make it pass: sentences into an array that is open; none for a permit. */
+void steps_mend(struct json_writer *w, const struct asked *asked, const struct account *a, const struct request *r,
+    const struct decision *d);
+
 /* One {"rule", "result", "why"} into an array that is open. */
 void step_write(struct json_writer *w, struct view rule, const char *result, const char *why);
 /*
  * All of them, with what a line of the stack adds: where its counter stood, its "#:" comment, what its note= records, and,
- * with a configuration, its file. Before those of pass 2 a step says that a countersignature is supposed.
+ * with a configuration, its file. Before those of pass 2 a step says that a countersignature is supposed. Past
+ * STEPS_BYTES_MAX one last step says that the rest is left out.
  */
 void steps_write(struct json_writer *w, const struct decision_trace *t, const struct steps_stack *s);
 /*

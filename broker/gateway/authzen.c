@@ -167,6 +167,13 @@ payment_write(struct json_writer *w, const struct json *doc, const struct questi
 	json_object_end(w);
 }
 
+/* Where the question says whether it wants to know why: in the context, or in the action as the other wishes do. */
+static uint32_t
+asks_why(const struct json *doc, const struct question *q, uint32_t action)
+{
+	return q->context != 0 && json_get(doc, q->context, VIEW("explain")) != 0 ? q->context : action;
+}
+
 static void
 question_write(struct json_writer *w, const struct json *doc, const struct question *q)
 {
@@ -185,7 +192,7 @@ question_write(struct json_writer *w, const struct json *doc, const struct quest
 		copy(w, doc, q->context, "device", "device");
 		json_object_end(w);
 	}
-	copy(w, doc, action, "explain", "explain");
+	copy(w, doc, asks_why(doc, q, action), "explain", "explain");
 	if (!spend)
 		return;
 	copy(w, doc, q->context, "return_url", "return_url");

@@ -122,7 +122,8 @@ def test_show(ask):
 
 
 EXPLAINED = {"outcome": "deny", "reason": "link_suspended",
-             "steps": [{"rule": "4", "result": "fail", "why": "the link is suspended"}]}
+             "steps": [{"rule": "4", "result": "fail", "why": "the link is suspended", "pass": 1}],
+             "mend": ["resume the link"]}
 
 
 def test_explain(ask):
@@ -132,7 +133,8 @@ def test_explain(ask):
         "account": "alice", "service": "checkout", "session": "s",
         "payment": {"id": "explain", "amount": "20.00", "currency": "CNY", "payee": {"id": "m-7"}}}, False)]
     assert done.stdout.splitlines()[0] == "deny (link_suspended)"
-    assert "the link is suspended" in done.stdout
+    assert "the link is suspended" in done.stdout and "to make it pass:\n  resume the link" in done.stdout
+    assert "PASS" not in done.stdout
     done = ask({ADMIN + "Explain": dict(EXPLAINED, outcome="permit")}, "explain", "a", "b", "1", "CNY", "p", "--json")
     assert done.returncode == 0 and json.loads(done.stdout)["outcome"] == "permit"
 

@@ -92,6 +92,17 @@ def test_can_spend_asks_without_effect(gateway, ask):
     assert "capture" not in parameters and parameters["explain"] is True
 
 
+@pytest.mark.parametrize("wanted", [True, False])
+def test_the_context_asks_why(gateway, ask, wanted):
+    gateway.engine.answers[AUTHORIZE] = deny
+    q = copy.deepcopy(QUESTION)
+    q["context"]["explain"] = wanted
+    q["action"]["properties"] = {"explain": not wanted}
+    assert ask("POST", ONE, q).status == 200
+    asked = gateway.engine.asked(AUTHORIZE)[0]["parameters"]
+    assert asked["explain"] is wanted and "explain" not in asked.get("context", {})
+
+
 def test_options_of_a_spend(gateway, ask):
     gateway.engine.answers[AUTHORIZE] = permit
     q = copy.deepcopy(QUESTION)

@@ -234,8 +234,9 @@ def test_explain_names_the_rule_that_denies(broker, person):
     freeze(broker, "account", person.account)
     answer = explain(broker, person)
     denied = [step for step in answer["steps"] if step["result"] == "denied"]
-    assert denied == [{"rule": "rule 2 account", "result": "denied", "why": "account_frozen",
+    assert denied == [{"rule": "rule 2 account", "result": "denied", "why": "account_frozen", "pass": 1,
                        "words": "The account is frozen."}]
+    assert answer["mend"] == ["The account is frozen."]
     thaw(broker, "account", person.account)
 
 

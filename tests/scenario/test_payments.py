@@ -105,7 +105,7 @@ def test_explanations_are_the_trace(person, session):
     assert answer["explain"] and all({"rule", "result", "why"} <= set(step) for step in answer["explain"])
     rules = [step["rule"] for step in answer["explain"]]
     assert rules[:3] == ["rule 1 service", "rule 2 account", "rule 3 provider"]
-    assert any(rule.startswith("line ") and rule.endswith(" stepup") for rule in rules)
+    assert any(rule.startswith("checkout:") and rule.endswith(" stepup any=totp") for rule in rules)
     assert rules[-1].startswith("rule 10 ") and answer["explain"][-1]["why"] == "countersignature_required"
 
 
