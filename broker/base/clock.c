@@ -2,8 +2,9 @@
 /*
  * Time, and its text. Built twice: as it is installed, and with CS_TEST_CLOCK for the daemon that
  * the scenarios run. The test clock is 16 bytes of shared memory: two little-endian int64,
- * milliseconds added to wall time and to boot time. It is named by a descriptor in CS_TEST_CLOCK_FD
- * or by a path in CS_TEST_CLOCK; with neither, time is real.
+ * milliseconds added to wall time and to boot time. Where it has 8 more, a third: the real boot time
+ * at which time stands still, for tests that no deadline may disturb; 0: it goes on. It is named by
+ * a descriptor in CS_TEST_CLOCK_FD or by a path in CS_TEST_CLOCK; with neither, time is real.
  */
 #include "broker/base/clock.h"
 
@@ -50,19 +51,29 @@ test_clock_open(void)
 static void
 test_clock_add(struct clock_now *now)
 {
-	static const uint64_t real[2];
-	static const uint64_t *offsets;
+	static const uint64_t real[3];
+	static const uint64_t *offsets, *still = &real[2];
+	int64_t still_ms;
 
 	if (offsets == NULL) {
 		int fd = test_clock_open();
 
 		offsets = real;
 		if (fd >= 0) {
-			CHECK(lseek(fd, 0, SEEK_END) >= (off_t)sizeof(real));
-			offsets = mmap(NULL, sizeof(real), PROT_READ, MAP_SHARED, fd, 0);
+			off_t size = lseek(fd, 0, SEEK_END);
+
+			CHECK(size >= (off_t)(2 * sizeof(real[0])));
+			offsets = mmap(NULL, (size_t)size, PROT_READ, MAP_SHARED, fd, 0);
 			CHECK(offsets != MAP_FAILED);
+			if (size >= (off_t)sizeof(real))
+				still = &offsets[2];
 			close(fd);
 		}
+	}
+	still_ms = (int64_t)le64toh(__atomic_load_n(still, __ATOMIC_RELAXED));
+	if (still_ms != 0 && now->boot_ms > still_ms) {
+		now->wall_ms -= now->boot_ms - still_ms;
+		now->boot_ms = still_ms;
 	}
 	now->wall_ms += (int64_t)le64toh(__atomic_load_n(&offsets[0], __ATOMIC_RELAXED));
 	now->boot_ms += (int64_t)le64toh(__atomic_load_n(&offsets[1], __ATOMIC_RELAXED));

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Starts the gateway as its parent does, with certificates made for the occasion, before a double of the engine."""
+import contextlib
 import datetime
 import fcntl
 import hashlib
@@ -14,6 +15,7 @@ import ssl
 import struct
 import subprocess
 import tempfile
+import time
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -52,18 +54,34 @@ def make_certificate(directory, name, issuer=None, usage=None, ca=False):
     return cert, key, name
 
 
+def _boot_ms():
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1000000
+
+
 class Clock:
-    """The clock of test builds: two int64, added to wall and boot time."""
+    """The clock of test builds: two int64, added to wall and boot time, and one at which time stands still."""
 
     def __init__(self, path):
         with open(path, "wb") as f:
-            f.write(bytes(16))
+            f.write(bytes(24))
         self.file = open(path, "r+b")
-        self.map = mmap.mmap(self.file.fileno(), 16)
+        self.map = mmap.mmap(self.file.fileno(), 24)
 
     def forward(self, ms):
-        wall, boot = struct.unpack("<qq", self.map[:])
-        self.map[:] = struct.pack("<qq", wall + ms, boot + ms)
+        wall, boot = struct.unpack("<qq", self.map[:16])
+        self.map[:16] = struct.pack("<qq", wall + ms, boot + ms)
+
+    @contextlib.contextmanager
+    def still(self):
+        """No deadline of the gateway passes meanwhile, however long it takes."""
+        at = _boot_ms()
+        self.map[16:] = struct.pack("<q", at)
+        try:
+            yield
+        finally:
+            wall, boot, _ = struct.unpack("<qqq", self.map[:])
+            passed = _boot_ms() - at
+            self.map[:] = struct.pack("<qqq", wall - passed, boot - passed, 0)
 
 
 class Gateway:
@@ -143,8 +161,8 @@ store mem
         s.connect(("127.0.0.1", self.port))
         return self.context(certificate).wrap_socket(s, server_hostname="127.0.0.1")
 
-    def client(self, certificate="service"):
-        return http.client.HTTPSConnection("127.0.0.1", self.port, context=self.context(certificate), timeout=20)
+    def client(self, certificate="service", timeout=20):
+        return http.client.HTTPSConnection("127.0.0.1", self.port, context=self.context(certificate), timeout=timeout)
 
     def stop(self):
         self.process.send_signal(signal.SIGTERM)

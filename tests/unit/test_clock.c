@@ -19,7 +19,7 @@ clock_file_make(void **state)
 	int fd = mkstemp(clock_path);
 
 	(void)state;
-	if (fd < 0 || ftruncate(fd, 16) != 0)
+	if (fd < 0 || ftruncate(fd, 24) != 0)
 		return -1;
 	close(fd);
 	return setenv("CS_TEST_CLOCK", clock_path, 1);
@@ -40,6 +40,39 @@ clock_file_set(int64_t wall_ms, int64_t boot_ms)
 
 	assert_true(fd >= 0);
 	assert_int_equal(pwrite(fd, offsets, sizeof(offsets), 0), sizeof(offsets));
+	close(fd);
+}
+
+static int64_t
+real_boot_ms(void)
+{
+	struct timespec ts;
+
+	assert_int_equal(clock_gettime(CLOCK_BOOTTIME, &ts), 0);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+static void
+test_clock_stands_still(void **state)
+{
+	struct clock_now before, after;
+	uint64_t still;
+	int fd = open(clock_path, O_WRONLY);
+
+	(void)state;
+	assert_true(fd >= 0);
+	clock_read(&before);
+	still = htole64((uint64_t)before.boot_ms);
+	assert_int_equal(pwrite(fd, &still, sizeof(still), 16), sizeof(still));
+	while (real_boot_ms() < before.boot_ms + 3)
+		continue;
+	clock_read(&after);
+	assert_int_equal(after.boot_ms, before.boot_ms);
+	assert_true(after.wall_ms - before.wall_ms <= 1);
+	still = 0;
+	assert_int_equal(pwrite(fd, &still, sizeof(still), 16), sizeof(still));
+	clock_read(&after);
+	assert_true(after.boot_ms >= before.boot_ms + 3);
 	close(fd);
 }
 
@@ -138,6 +171,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_clock_stands_still),
 	    cmocka_unit_test(test_clock_moves_while_the_process_runs),
 	    cmocka_unit_test(text_is_that_of_the_calendar_and_reads_back),
 	    cmocka_unit_test(text_out_of_range_is_the_nearest_in_it),
