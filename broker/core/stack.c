@@ -366,6 +366,8 @@ stack_add(struct stack *s, const struct stack_text *text, struct stack_error *er
 	s->lines[to] = line;
 	s->lines_n++;
 	s->count[line.op]++;
+	if (line.rule == RULE_RISK)
+		s->risk_ops |= (uint8_t)(1U << line.op);
 	for (int op = line.op + 1; op < OP__COUNT; op++)
 		s->first[op]++;
 	return CS_OK;

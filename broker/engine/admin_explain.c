@@ -7,6 +7,7 @@
 #include "broker/core/money.h"
 #include "broker/engine/answer.h"
 #include "broker/engine/api.h"
+#include "broker/engine/risk.h"
 #include "broker/engine/spend_request.h"
 #include "broker/engine/steps.h"
 #include "broker/engine/txn.h"
@@ -232,6 +233,7 @@ explain_txn(struct txn *t, struct account *now, struct call *call)
 	const struct config_service *service;
 	const struct link *l;
 	struct steps_stack stack;
+	struct risk_question risk;
 	struct asked asked;
 	struct json_writer w;
 	bool supposed;
@@ -242,6 +244,12 @@ explain_txn(struct txn *t, struct account *now, struct call *call)
 		call_not_found(call, a.status == ACCOUNT_NONE ? "account" : "link");
 		return;
 	}
+	risk = (struct risk_question){.service = x->tag, .session = &x->session_id, .currency = x->request.currency,
+	    .amount_minor = x->request.amount_minor, .payee = x->words.payee_id};
+	l = choose_link(&a, x);
+	risk.link_no = l == NULL ? 0 : l->no;
+	if (risk_wait(&a, call, x->op, &risk, explain_txn))
+		return;
 	call_asked(call, &asked);
 	service = ruleset_service(call->engine->rules, x->tag);
 	asked.service = x->tag;

@@ -145,6 +145,7 @@ write_counters(struct json_writer *w, const struct engine *e)
 	json_member_int(w, "calls", (int64_t)e->calls);
 	for (int i = 0; i < 3; i++)
 		json_member_int(w, outcome_name((enum outcome)i), (int64_t)e->outcomes[i]);
+	json_member_int(w, "notices_lost", (int64_t)e->notices_lost);
 	json_object_end(w);
 }
 

@@ -6,6 +6,8 @@
 #include "broker/core/money.h"
 #include "broker/engine/api.h"
 #include "broker/engine/listing.h"
+#include "broker/engine/notify.h"
+#include "broker/engine/risk.h"
 #include "broker/engine/stepup.h"
 #include "broker/engine/things.h"
 
@@ -153,6 +155,8 @@ grant_txn(struct txn *t, struct account *a, struct call *call)
 	struct request r = {.op = OP_GRANT, .session = s->grant.session, .content = s->content,
 	    .currency = s->grant.currency, .amount_minor = s->grant.total_minor, .payee = s->grant.payee};
 	char worst[MONEY_TEXT_MAX + 4];
+	const struct risk_question risk = {.service = call->caller.service, .session = &s->grant.session,
+	    .currency = s->grant.currency, .amount_minor = s->grant.total_minor};
 	struct asked asked;
 	struct json_writer w;
 	struct id made;
@@ -161,6 +165,8 @@ grant_txn(struct txn *t, struct account *a, struct call *call)
 		call_not_found(call, "session");
 		return;
 	}
+	if (risk_wait(a, call, OP_GRANT, &risk, grant_txn))
+		return;
 	call_asked(call, &asked);
 	decide_grant(&asked, a, &s->grant, &d);
 	made = d.id;
@@ -176,6 +182,7 @@ grant_txn(struct txn *t, struct account *a, struct call *call)
 		card.of[TEXT_CURRENCY] = s->currency;
 		card.of[TEXT_RETURN_URL] = s->return_url;
 		stepup_open(t, a, call, &d, &card);
+		notify_operation(t, a, call, OP_GRANT, &d);
 	}
 	w = call_reply(call);
 	stepup_outcome(&w, call, a, &d, s->return_url);

@@ -384,6 +384,10 @@ call_asked(struct call *call, struct asked *asked)
 
 	*asked = (struct asked){.policy = e->rules->policy, .broker = &e->broker, .service = call->caller.service,
 	    .door = call->caller.door, .now_ms = e->now.wall_ms};
+	if (call->evidence.op != OP_NONE) {
+		asked->evidence = call->evidence.of;
+		asked->evidence_n = call->evidence.n;
+	}
 	secret_random(asked->fresh, sizeof(asked->fresh));
 }
 
@@ -446,6 +450,7 @@ call_init(struct call *call, struct engine *e, struct stream *s)
 	call->after = NULL;
 	call->again = false;
 	call->used = 0;
+	call->evidence.op = OP_NONE;
 	call->ip = view_of(NULL, 0);
 	call->number = ++e->calls;
 	find_caller(e, s, &call->caller);

@@ -24,6 +24,15 @@ struct caller {
 	bool gateway;           /* the gateway itself, on its own behalf */
 };
 
+enum { CALL_EVIDENCE_MAX = 8 };
+
+/* What risk plugins said of this call, for decisions of one operation. */
+struct call_evidence {
+	uint8_t op;             /* enum op; OP_NONE: nobody was asked */
+	uint8_t n;
+	struct evidence of[CALL_EVIDENCE_MAX];
+};
+
 struct call {
 	struct engine *engine;
 	struct stream *stream;  /* NULL: the peer is gone */
@@ -44,6 +53,7 @@ struct call {
 	void *ends;
 	bool again;             /* a copy that is asked again after a conflict */
 	uint16_t used;          /* of memory */
+	struct call_evidence evidence;
 	_Alignas(16) uint8_t memory[CALL_MEMORY]; /* the handler's own */
 };
 

@@ -271,13 +271,15 @@ engine_waits(const struct engine *e)
 int64_t
 engine_tick(struct engine *e)
 {
+	int64_t due_ms;
+
 	pages_tick(e);
-	workers_tick(e);
+	due_ms = workers_tick(e);
 	signins_tick(e);
 	enrolments_tick(e);
 	watches_tick(e);
 	strangers_tick(e);
-	return TICK_MS;
+	return due_ms < TICK_MS ? due_ms : TICK_MS;
 }
 
 /* Its calls go on without it; what they look into stays. */

@@ -56,6 +56,8 @@ struct engine {
 	struct account account;     /* the one scratch value */
 	uint64_t calls;             /* numbers requests, for the log */
 	uint64_t outcomes[3];
+	uint64_t notices_lost;
+	int64_t notices_said_ms;    /* when that was logged, boot clock */
 	uint64_t last_seq;
 	unsigned round_left;        /* calls that may still be read before the next commit */
 	struct control_process processes[CONTROL_PROCESSES_MAX];

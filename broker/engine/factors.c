@@ -7,7 +7,9 @@
 #include "broker/engine/api.h"
 #include "broker/engine/enrolment.h"
 #include "broker/engine/listing.h"
+#include "broker/engine/notify.h"
 #include "broker/engine/proof.h"
+#include "broker/engine/risk.h"
 #include "broker/engine/stepup.h"
 #include "broker/engine/things.h"
 
@@ -246,6 +248,8 @@ begin_txn(struct txn *t, struct account *a, struct call *call)
 	call_asked(call, &asked);
 	en.factor = asked.fresh[1];
 	decide_enrol(&asked, a, &en, &d);
+	if (d.reason != REASON_FIRST_FACTOR && risk_wait_operation(a, call, OP_FACTOR, 0, begin_txn))
+		return;
 	if (d.outcome == OUTCOME_PERMIT) {
 		/* Permitted now; decided again, and only then done, when the owner has proved the new factor. */
 		b->reason = d.reason;
@@ -254,6 +258,7 @@ begin_txn(struct txn *t, struct account *a, struct call *call)
 	}
 	factor_card(&card, "factor", b->kind, b->label, text);
 	stepup_open(t, a, call, &d, &card);
+	notify_operation(t, a, call, OP_FACTOR, &d);
 	w = call_reply(call);
 	stepup_outcome(&w, call, a, &d, view_of(NULL, 0));
 	call_end(call, &w);
@@ -387,6 +392,8 @@ finish_txn(struct txn *t, struct account *a, struct call *call)
 	new.challenge = en->challenge;
 	new.content = en->content;
 	decide_enrol(&asked, a, &new, &d);
+	if (!first && risk_wait_operation(a, call, OP_FACTOR, 0, finish_txn))
+		return;
 	if (d.outcome != OUTCOME_PERMIT) {
 		answer_denied(call, no_more(a, en, &d));
 		call_after(call, enrolment_over, NULL);
@@ -396,6 +403,7 @@ finish_txn(struct txn *t, struct account *a, struct call *call)
 		secret_random(a->salt.b, sizeof(a->salt.b));
 	enrol_extra(e, a, en, &new.factor, first, &extra);
 	txn_decision(t, a, &d, &extra);
+	notify_operation(t, a, call, OP_FACTOR, &d);
 	w = call_reply(call);
 	answer_outcome(&w, &d);
 	json_key(&w, VIEW("factor"));
@@ -566,7 +574,10 @@ remove_txn(struct txn *t, struct account *a, struct call *call)
 	remove_content(call, a, f, &content);
 	call_asked(call, &asked);
 	decide_factor_remove(&asked, a, f->no, &n->challenge, &content, &d);
+	if (risk_wait_operation(a, call, OP_FACTOR, 0, remove_txn))
+		return;
 	remove_commit(t, a, call, f, &d);
+	notify_operation(t, a, call, OP_FACTOR, &d);
 	w = call_reply(call);
 	stepup_outcome(&w, call, a, &d, view_of(NULL, 0));
 	call_end(call, &w);

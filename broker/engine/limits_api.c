@@ -5,6 +5,8 @@
 #include "broker/base/check.h"
 #include "broker/core/money.h"
 #include "broker/engine/api.h"
+#include "broker/engine/notify.h"
+#include "broker/engine/risk.h"
 #include "broker/engine/stepup.h"
 
 enum { COUNT_MAX = 1000000 };
@@ -281,11 +283,15 @@ set_txn(struct txn *t, struct account *a, struct call *call)
 	limit_content(call, l, &to, &content);
 	call_asked(call, &asked);
 	decide_limit(&asked, a, &to, &l->challenge, &content, &d);
+	/* Lowering waits for nobody. Anything else is asked now, and decided again with what is said. */
 	if (d.reason == REASON_NARROWS)
 		txn_narrows(t);
+	else if (risk_wait_operation(a, call, OP_LIMIT, link_no, set_txn))
+		return;
 	texts_init(&card);
 	card.of[TEXT_WORST_CASE] = limit_text(&to, text);
 	stepup_open(t, a, call, &d, &card);
+	notify_operation(t, a, call, OP_LIMIT, &d);
 	w = call_reply(call);
 	stepup_outcome(&w, call, a, &d, view_of(NULL, 0));
 	call_end(call, &w);

@@ -7,6 +7,8 @@
 #include "broker/engine/api.h"
 #include "broker/engine/listing.h"
 #include "broker/engine/lookup.h"
+#include "broker/engine/notify.h"
+#include "broker/engine/risk.h"
 #include "broker/engine/stepup.h"
 #include "broker/engine/things.h"
 
@@ -168,6 +170,7 @@ propose_txn(struct txn *t, struct account *a, struct call *call)
 	struct proposing *p = CALL_MEMORY_AS(struct proposing, call);
 	struct link_result result = {.err = CS_OK, .signin = p->signin, .txn = t, .account = a, .decision = &d};
 	struct request r = {.op = OP_LINK};
+	const struct risk_question risk = {.service = call->caller.service, .provider = p->signin->provider};
 	struct asked asked;
 	struct link *l;
 
@@ -177,6 +180,8 @@ propose_txn(struct txn *t, struct account *a, struct call *call)
 		p->end(call, &result);
 		return;
 	}
+	if (risk_wait(a, call, OP_LINK, &risk, propose_txn))
+		return;
 	call_asked(call, &asked);
 	decide_link_propose(&asked, a, p->signin->provider, &p->who.claim, &d);
 	if (d.outcome != OUTCOME_PERMIT) {
@@ -191,6 +196,7 @@ propose_txn(struct txn *t, struct account *a, struct call *call)
 	link_content(call, a, l, VIEW("link"), &r.content);
 	decide(&asked, a, &r, &d);
 	link_stepup(t, a, call, l, view_str(p->signin->return_url), &d);
+	notify_decision(t, a, call, &(struct notice){.op = OP_LINK, .provider = p->signin->provider}, &d);
 	result.link = account_link_by_no(a, r.link_no);
 	p->end(call, &result);
 }
@@ -430,10 +436,14 @@ resume_txn(struct txn *t, struct account *a, struct call *call)
 	call_asked(call, &asked);
 	link_content(call, a, l, VIEW("thaw"), &content);
 	decide_thaw(&asked, a, no, AUTHOR_USER, &any, &content, &d);
+	/* Asked now, and decided again with what is said. */
+	if (risk_wait_operation(a, call, OP_THAW, no, resume_txn))
+		return;
 	if (d.outcome == OUTCOME_PERMIT)
 		txn_decision(t, a, &d, NULL);
 	else
 		link_stepup(t, a, call, l, view_of(NULL, 0), &d);
+	notify_operation(t, a, call, OP_THAW, &d);
 	w = call_reply(call);
 	stepup_outcome(&w, call, a, &d, view_of(NULL, 0));
 	answer_link(&w, "link", call, t, a, account_link_by_no(a, no));

@@ -27,14 +27,17 @@ libengine_la_SOURCES = \
 	%reldir%/listing.c %reldir%/listing.h \
 	%reldir%/lookup.c %reldir%/lookup.h \
 	%reldir%/methods.c \
+	%reldir%/notify.c %reldir%/notify.h \
 	%reldir%/page.c %reldir%/page.h \
 	%reldir%/page_api.c \
+	%reldir%/pairwise.c %reldir%/pairwise.h \
 	%reldir%/payments.c \
 	%reldir%/place.c %reldir%/place.h \
 	%reldir%/proof.c %reldir%/proof.h \
 	%reldir%/receipt.c %reldir%/receipt.h \
 	%reldir%/record.c %reldir%/record.h \
 	%reldir%/record_state.c %reldir%/record_state.h \
+	%reldir%/risk.c %reldir%/risk.h \
 	%reldir%/ruleset.c \
 	%reldir%/service.c \
 	%reldir%/sessions.c %reldir%/sessions.h \

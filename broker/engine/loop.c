@@ -28,6 +28,7 @@ enum {
 	ACCEPTS_MAX = 64,                /* in one turn, so that a crowd at the door does not stop the house */
 	IDLE_BUDGET_US = 300,            /* of the store's own work between turns */
 	SWEEP_MS = 5000,
+	TICK_US = 250000,
 };
 
 struct io {
@@ -52,6 +53,7 @@ struct loop {
 	struct engine *engine;
 	struct event_base *base;
 	struct event *control, *term, *interrupt, *tick;
+	struct event *soon;              /* before the next tick somebody's time is over */
 	struct listener listeners[3];
 	size_t listeners_n, connections;
 	struct io *all;
@@ -350,6 +352,24 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 	((struct loop *)arg)->ticked = true;
 }
 
+static void
+on_soon(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	(void)arg;
+}
+
+/* A turn comes when due_ms have passed, if no tick comes before. */
+static void
+wake_within(struct loop *l, int64_t due_ms)
+{
+	struct timeval in = {0, (due_ms > 0 ? due_ms : 1) * 1000};
+
+	if (due_ms < TICK_US / 1000)
+		CHECK(event_add(l->soon, &in) == 0);
+}
+
 struct loop *
 loop_new(struct role *role)
 {
@@ -450,7 +470,7 @@ rest(struct loop *l, bool resting)
 void
 loop_run(struct loop *l, struct engine *e)
 {
-	struct timeval every = {0, 250000};
+	struct timeval every = {0, TICK_US};
 	bool resting = false;
 
 	l->engine = e;
@@ -462,12 +482,13 @@ loop_run(struct loop *l, struct engine *e)
 	l->term = evsignal_new(l->base, SIGTERM, on_term, l);
 	l->interrupt = evsignal_new(l->base, SIGINT, on_term, l);
 	l->tick = event_new(l->base, -1, EV_PERSIST, on_tick, l);
-	CHECK(l->control != NULL && l->term != NULL && l->interrupt != NULL && l->tick != NULL);
+	l->soon = evtimer_new(l->base, on_soon, NULL);
+	CHECK(l->control != NULL && l->term != NULL && l->interrupt != NULL && l->tick != NULL && l->soon != NULL);
 	CHECK(event_add(l->control, NULL) == 0 && event_add(l->term, NULL) == 0 &&
 	    event_add(l->interrupt, NULL) == 0 && event_add(l->tick, &every) == 0);
 	while (!l->stopping) {
 		turn(l, resting || engine_waits(e));
-		engine_tick(e);
+		wake_within(l, engine_tick(e));
 		sweep(l);
 		resting = rest(l, resting);
 	}
@@ -487,6 +508,7 @@ loop_free(struct loop *l)
 	event_free(l->term);
 	event_free(l->interrupt);
 	event_free(l->tick);
+	event_free(l->soon);
 	event_base_free(l->base);
 	free(l);
 }

@@ -5,7 +5,9 @@
 #include "broker/core/money.h"
 #include "broker/engine/answer.h"
 #include "broker/engine/api.h"
+#include "broker/engine/notify.h"
 #include "broker/engine/receipt.h"
+#include "broker/engine/risk.h"
 #include "broker/engine/spend_request.h"
 #include "broker/engine/texts.h"
 #include "broker/engine/things.h"
@@ -241,6 +243,39 @@ answer_spend(struct call *call, const struct spend *s, const struct account *a, 
 	call_end(call, &w);
 }
 
+/* That the money comes through: the session's, or the mandate's. */
+static const struct link *
+spend_link(const struct account *a, const struct spend *s)
+{
+	const struct session *session = account_session(a, &s->request.session);
+	const struct allowance *mandate = account_allowance(a, &s->request.allowance);
+
+	return account_link_by_no(a, session != NULL ? session->link_no : mandate != NULL ? mandate->link_no : 0);
+}
+
+/* A payment id that was answered is answered as before: nobody's opinion counts any more. */
+static bool
+spend_waits(const struct account *a, struct call *call, const struct spend *s, bool old, txn_fn *fn)
+{
+	const struct request *r = &s->request;
+	const struct link *l = spend_link(a, s);
+	const struct risk_question q = {.service = call->caller.service, .session = &r->session,
+	    .link_no = l == NULL ? 0 : l->no, .currency = r->currency, .amount_minor = r->amount_minor,
+	    .payee = s->payee_id, .ip = s->ip, .device = s->device};
+
+	return !old && account_payment(a, &r->payment) == NULL && risk_wait(a, call, OP_SPEND, &q, fn);
+}
+
+static void
+spend_notify(struct txn *t, const struct account *a, struct call *call, const struct spend *s, const struct decision *d)
+{
+	const struct link *l = spend_link(a, s);
+	const struct notice n = {.op = OP_SPEND, .provider = l == NULL ? 0 : l->provider, .currency = s->request.currency,
+	    .amount_minor = s->request.amount_minor, .payment = s->payment_id, .payee = s->payee_id};
+
+	notify_decision(t, a, call, &n, d);
+}
+
 static void
 spend_txn(struct txn *t, struct account *a, struct call *call)
 {
@@ -265,6 +300,8 @@ spend_txn(struct txn *t, struct account *a, struct call *call)
 		call_unavailable(call, "store");
 		return;
 	}
+	if (spend_waits(a, call, s, found, spend_txn))
+		return;
 	s->request.old = found ? &old : NULL;
 	call_asked(call, &asked);
 	if (s->explain) {
@@ -286,6 +323,7 @@ spend_txn(struct txn *t, struct account *a, struct call *call)
 			texts_to_cold(e->keys, a, &texts, &d.id, &extra);
 		}
 		txn_decision(t, a, &d, &extra);
+		spend_notify(t, a, call, s, &d);
 	}
 	answer_spend(call, s, a, &d, found ? &old : NULL, &asked);
 }

@@ -7,6 +7,7 @@
 #include "broker/base/check.h"
 #include "broker/base/log.h"
 #include "broker/core/apply.h"
+#include "broker/engine/notify.h"
 #include "broker/engine/txn_state.h"
 #include "broker/engine/watch.h"
 
@@ -221,6 +222,7 @@ after_success(struct engine *e, struct txn *t)
 
 	for (size_t i = 0; i < t->events_n; i++)
 		watches_event(e, &t->key, view_of(t->log.buf.data + t->event_at[i], t->extra_at[i] - t->event_at[i]));
+	notify_send(e, &t->notices);
 	t->expected = t->revision;
 	t->events_n = t->claims_n = t->payments_n = 0;
 	t->log.buf.len = 0;

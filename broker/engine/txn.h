@@ -12,6 +12,7 @@
 #include "broker/engine/cold.h"
 #include "broker/engine/engine.h"
 
+struct notice_queued;
 struct txn;
 
 /*
@@ -45,6 +46,8 @@ struct view txn_cold(const struct txn *t);
  * Its summary, or data NULL.
  */
 struct view txn_left(const struct txn *t, const struct id *id);
+/* Takes a notice, which goes to its plugin when the events so far are committed, and is dropped where they are not. */
+void txn_notice(struct txn *t, struct notice_queued *notice);
 /* A revision that takes power away, for the store's reserve. */
 void txn_narrows(struct txn *t);
 

@@ -4,6 +4,7 @@
 
 #include "broker/base/check.h"
 #include "broker/core/apply.h"
+#include "broker/engine/notify.h"
 #include "broker/engine/txn_state.h"
 
 static void
@@ -118,6 +119,12 @@ txn_left(const struct txn *t, const struct id *id)
 			return t->payments[i - 1].summary;
 	}
 	return view_of(NULL, 0);
+}
+
+void
+txn_notice(struct txn *t, struct notice_queued *notice)
+{
+	notify_append(&t->notices, notice);
 }
 
 void

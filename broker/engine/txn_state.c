@@ -6,6 +6,7 @@
 
 #include "broker/base/check.h"
 #include "broker/base/secret.h"
+#include "broker/engine/notify.h"
 
 struct txns *
 txns_new(void)
@@ -43,6 +44,7 @@ txn_free(struct txn *t)
 	bytes_clear(&t->hot);
 	bytes_clear(&t->cold);
 	bytes_clear(&t->log);
+	notify_drop(&t->notices);
 	free(t->summaries);
 	free(t);
 }
@@ -126,6 +128,7 @@ txn_drop(struct txns *x, struct txn *t)
 void
 txn_forget(struct txn *t)
 {
+	notify_drop(&t->notices);
 	t->loaded = t->load_failed = false;
 	t->expected = t->revision = 0;
 	t->hot.buf.len = t->cold.buf.len = t->log.buf.len = 0;

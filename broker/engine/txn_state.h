@@ -51,6 +51,7 @@ struct txn {
 	size_t payments_n;
 	bool loaded, load_failed;   /* neither: the load is on its way */
 	bool cold_changed, narrows, committing, listed;
+	struct notice_queued *notices; /* of its events */
 	struct attempt *running;    /* of the call that is being decided */
 	struct attempt *attempts, **attempts_end; /* of this batch, in order */
 	struct attempt *again;      /* of a batch that met a conflict: decided before anything else */

@@ -268,7 +268,7 @@ pump(struct engine *e, struct target *t)
 		struct ask *a = t->first;
 
 		if (a->deadline_ms <= e->now.boot_ms)
-			break; /* it is over; the next tick says so */
+			break; /* it is over; the tick of this turn says so */
 		if (v->ask != NULL || !server_connect(e, v))
 			continue;
 		t->first = a->next;
@@ -430,6 +430,9 @@ workers_gone(struct engine *e, struct stream *s)
 static void
 expire(struct engine *e, struct target *t)
 {
+	/* Queued calls may have different times: those that are over leave from where they stand. */
+	struct ask **at = &t->first, *late = NULL, **late_end = &late;
+
 	for (uint32_t i = 0; i < SERVERS_MAX; i++) {
 		struct ask *a = t->servers[i].ask;
 
@@ -439,28 +442,57 @@ expire(struct engine *e, struct target *t)
 		server_drop(e, &t->servers[i]);
 		fail(e, t, a, "too late");
 	}
-	while (t->first != NULL && t->first->deadline_ms <= e->now.boot_ms) {
-		struct ask *a = t->first;
+	while (*at != NULL) {
+		struct ask *a = *at;
 
-		t->first = a->next;
-		if (t->first == NULL)
-			t->last = &t->first;
+		if (a->deadline_ms > e->now.boot_ms) {
+			at = &a->next;
+			continue;
+		}
+		*at = a->next;
+		a->next = NULL;
+		*late_end = a;
+		late_end = &a->next;
 		t->queued--;
+	}
+	t->last = at;
+	/* Only now: whoever is told may ask again. */
+	while (late != NULL) {
+		struct ask *a = late;
+
+		late = a->next;
 		fail(e, t, a, "too late in the queue");
 	}
 }
 
-void
+/* The earliest time at which a call of this target is over. */
+static int64_t
+target_due(const struct target *t, int64_t due_ms)
+{
+	for (uint32_t i = 0; i < t->servers_n; i++)
+		if (t->servers[i].ask != NULL && t->servers[i].ask->deadline_ms < due_ms)
+			due_ms = t->servers[i].ask->deadline_ms;
+	for (const struct ask *a = t->first; a != NULL; a = a->next)
+		if (a->deadline_ms < due_ms)
+			due_ms = a->deadline_ms;
+	return due_ms;
+}
+
+int64_t
 workers_tick(struct engine *e)
 {
+	int64_t due_ms = INT64_MAX;
+
 	for (size_t i = 0; i < e->workers->n; i++) {
 		struct target *t = e->workers->targets[i];
 
 		expire(e, t);
 		if (t->first != NULL)
 			pump(e, t);
+		due_ms = target_due(t, due_ms);
 	}
 	retire(e);
+	return due_ms == INT64_MAX ? INT64_MAX : due_ms > e->now.boot_ms ? due_ms - e->now.boot_ms : 0;
 }
 
 bool

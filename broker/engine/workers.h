@@ -48,6 +48,7 @@ void workers_free(struct workers *w);
 void workers_configure(struct engine *e);
 void workers_read(struct engine *e, struct stream *s);
 void workers_gone(struct engine *e, struct stream *s);
-void workers_tick(struct engine *e);
+/* Milliseconds until the next call's time is over; INT64_MAX: none waits. */
+int64_t workers_tick(struct engine *e);
 
 #endif

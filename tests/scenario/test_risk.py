@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Risk plugins: what they are told, what follows from their scores, and that nothing good follows from their silence."""
+import time
+
+import pytest
+
+# The plugin misbehave: the score is the amount in whole units, and a payee "!hang" makes it hang.
+BROKER = {
+    "extra": '''risk "scores" { plugin "misbehave" servers 2 deadline 5s queue 8 }
+risk "calm" { plugin "misbehave" servers 1 }
+''',
+    "stack": """link    required    stepup      factors=1
+factor  required    stepup      factors=1
+thaw    required    stepup      factors=1
+limit   required    stepup      factors=1
+grant   requisite   risk        calm max=90
+grant   required    stepup      factors=1
+spend   requisite   risk        scores max=50 deadline=2s
+spend   sufficient  allowance
+spend   required    stepup      any=totp
+""",
+}
+
+
+def test_a_low_score_goes_on_and_permits_nothing_alone(broker, person):
+    answer = person.authorize(person.session(), person.payment("50.00"))
+    assert (answer["outcome"], answer["reason"]) == ("step_up", "countersignature_required")
+
+
+def test_a_high_score_is_denied(broker, person):
+    session = person.session()
+    assert person.authorize(session, person.payment("50.99"))["outcome"] == "step_up"
+    answer = person.authorize(session, person.payment("51.00"))
+    assert (answer["outcome"], answer["reason"]) == ("deny", "risk_high")
+
+
+def test_evaluate_asks_too(broker, person):
+    session = person.session()
+    call = broker.service.call
+    assert call("Payments.Evaluate", session=session, payment=person.payment("51.00"))["reason"] == "risk_high"
+    assert call("Payments.Evaluate", session=session, payment=person.payment("50.00"))["outcome"] == "step_up"
+
+
+def test_the_redeemed_payment_is_asked_about_anew_and_the_permitted_one_no_more(broker, person):
+    session, payment = person.session(), person.payment("20.00")
+    before = assessed(broker)
+    answer = person.authorize(session, payment)
+    person.confirm(answer["challenge"]["id"])
+    assert assessed(broker) == before + 1
+    answer = person.authorize(session, payment)
+    assert answer["outcome"] == "permit" and assessed(broker) == before + 2
+    assert person.authorize(session, payment)["replayed"] is True
+    broker.service.call("Payments.Capture", hold=answer["hold"]["id"], capture_id="c-1")
+    assert assessed(broker) == before + 2
+
+
+def assessed(broker):
+    """How many times risk was assessed."""
+    return broker.log().count('msg="risk was assessed"')
+
+
+@pytest.mark.parametrize("how", ["crash", "exit", "hang", "garbage", "overflow", "nonsense", "refuse", "fail",
+                                 "lie_request", "lie_score", "lie_low"])
+def test_no_answer_is_unavailable(broker, person, how):
+    session = person.session()
+    # Its processes have lived for a while: who dies again and again is started again later and later.
+    broker.clock.advance(11_000)
+    answer = person.authorize(session, person.payment("20.00", payee="!" + how))
+    assert (answer["outcome"], answer["reason"]) == ("deny", "risk_unavailable")
+    # Its server was replaced: the next payment is scored again.
+    assert person.authorize(session, person.payment("20.00"))["outcome"] == "step_up"
+
+
+def test_a_hanging_plugin_delays_its_own_payment_alone(broker, person):
+    session, other = person.session(), broker.connect()
+    broker.service.send("Payments.Authorize", session=session, payment=person.payment("20.00", payee="!hang"))
+    began = time.monotonic()
+    assert other.call("Whoami")["service"] == "checkout"
+    assert time.monotonic() - began < 1
+    assert broker.service.receive()["reason"] == "risk_unavailable"
+    # The line's deadline, not the plugin's.
+    assert 1.5 < time.monotonic() - began < 4
+
+
+def test_who_hung_up_meanwhile_leaves_nothing_behind(broker, person):
+    client = broker.connect()
+    client.send("Payments.Authorize", session=person.session(), payment=person.payment("20.00", payee="!hang"))
+    client.close()
+    assert person.authorize(person.session(), person.payment("20.00"))["outcome"] == "step_up"
+
+
+def test_another_operation(broker, person):
+    session = person.session()
+    grant = dict(session=session, kind="allowance", payee="*", currency="CNY", per_payment="10", per_day="50",
+                 expires_at=in_a_week(broker))
+    answer = broker.service.call("Allowances.Grant", total="90", **grant)
+    assert answer["outcome"] == "step_up", answer
+    answer = broker.service.call("Allowances.Grant", total="91", **grant)
+    assert (answer["outcome"], answer["reason"]) == ("deny", "risk_high")
+
+
+def in_a_week(broker):
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(broker.clock.now_ms() / 1000 + 7 * 86400))
+
+
+def test_status_and_explain_know_it(broker, person):
+    plugins = {p["name"]: p for p in broker.admin.call("Admin.Status")["plugins"]}
+    assert plugins["scores"]["kind"] == "risk" and plugins["scores"]["servers"] == 2
+    person.session()
+    explained = broker.admin.call("Admin.Explain", account=person.account, service="checkout",
+                                  payment=person.payment("51.00"))
+    assert explained["reason"] == "risk_high"
