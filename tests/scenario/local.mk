@@ -9,16 +9,19 @@ EXTRA_DIST += \
 	%reldir%/test_bad_plugin.py \
 	%reldir%/test_browser.py \
 	%reldir%/test_events.py \
+	%reldir%/test_explain.py \
 	%reldir%/test_factors.py \
 	%reldir%/test_forward.py \
 	%reldir%/test_https.py \
 	%reldir%/test_limits.py \
 	%reldir%/test_links.py \
+	%reldir%/test_notify.py \
 	%reldir%/test_payments.py \
 	%reldir%/test_processes.py \
 	%reldir%/test_quickstart.py \
 	%reldir%/test_reload.py \
 	%reldir%/test_replay.py \
+	%reldir%/test_risk.py \
 	%reldir%/test_sessions.py \
 	%reldir%/test_stepup.py \
 	%reldir%/test_story.py \
