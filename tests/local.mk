@@ -16,6 +16,7 @@ include tests/gateway/local.mk
 include tests/parent/local.mk
 include tests/sim/local.mk
 include tests/ctl/local.mk
+include tests/policy/local.mk
 include tests/idp/local.mk
 include tests/interop/local.mk
 include tests/scenario/local.mk

@@ -17,6 +17,7 @@ EXTRA_DIST += \
 	%reldir%/test_links.py \
 	%reldir%/test_notify.py \
 	%reldir%/test_payments.py \
+	%reldir%/test_policy_packs.py \
 	%reldir%/test_processes.py \
 	%reldir%/test_quickstart.py \
 	%reldir%/test_reload.py \
