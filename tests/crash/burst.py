@@ -140,6 +140,7 @@ class Crowd:
     """Threads with a connection each, on several spenders, until the engine is cut off or they are told to stop."""
 
     def __init__(self, broker, spenders):
+        self.broker = broker
         self.stop = threading.Event()
         self.failed = []
         self.threads = [threading.Thread(target=self._run, args=(s, broker.connect())) for s in spenders]
@@ -157,7 +158,7 @@ class Crowd:
         deadline = time.monotonic() + seconds
         while not heard():
             assert not self.failed, self.failed
-            assert any(thread.is_alive() for thread in self.threads), f"cut off before {what}"
+            assert any(thread.is_alive() for thread in self.threads), f"cut off before {what}:\n" + self.broker.log()
             assert time.monotonic() < deadline, f"no sign of {what} within {seconds} s"
             time.sleep(0.005)
 

@@ -34,7 +34,7 @@ def provider(start_worker):
 
 def test_describe_says_what_the_plugin_is(provider):
     said = provider.connect().call("Describe")
-    assert said == {"name": "misbehave", "kinds": ["provider", "factor"], "version": "1",
+    assert said == {"name": "misbehave", "kinds": ["provider", "factor", "risk", "notify"], "version": "1",
                     "factor_kind": "misbehave", "stable_subject": True, "honours_max_age": False,
                     "controls": []}
 
