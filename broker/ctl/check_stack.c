@@ -332,12 +332,16 @@ stack_currencies(const struct subject *s, uint16_t to[CURRENCIES_MAX])
 
 	for (uint16_t i = 0; i < s->stack->count[s->op]; i++) {
 		const struct stack_line *line = &s->stack->lines[s->stack->first[s->op] + i];
-		bool known = line->rule != RULE_LIMIT || line->currency == CURRENCY_NONE;
 
-		for (size_t k = 0; k < n; k++)
-			known = known || to[k] == line->currency;
-		if (!known)
-			to[n++] = line->currency;
+		for (uint8_t j = 0; line->rule == RULE_LIMIT && j < line->sums_n; j++) {
+			uint16_t currency = s->stack->sums[line->sums_at + j].currency;
+			bool known = n + 1 >= CURRENCIES_MAX;
+
+			for (size_t k = 0; k < n; k++)
+				known = known || to[k] == currency;
+			if (!known)
+				to[n++] = currency;
+		}
 	}
 	to[n++] = CURRENCY_OTHER;
 	return n;
