@@ -221,28 +221,84 @@ allowance_revoked(struct account *a, const struct event *e, struct apply_left *l
 	return true;
 }
 
+/* The place of a level's limit in force, or of its raise; limits_n where there is none. */
+static uint8_t
+limit_place(const struct account *a, const struct limit *of, bool raise)
+{
+	uint8_t i = 0;
+
+	while (i < a->limits_n && (a->limits[i].link_no != of->link_no || a->limits[i].currency != of->currency ||
+	    a->limits[i].author != of->author || (a->limits[i].effective_ms != 0) != raise))
+		i++;
+	return i;
+}
+
+static int64_t
+narrower(int64_t a, int64_t b)
+{
+	return a < 0 || (b >= 0 && b < a) ? b : a;
+}
+
+/* A raise whose time has come is the limit in force. */
+static void
+raise_settle(struct account *a, const struct limit *of, int64_t time_ms)
+{
+	uint8_t base = limit_place(a, of, false), raise = limit_place(a, of, true);
+
+	if (raise == a->limits_n || a->limits[raise].effective_ms > time_ms)
+		return;
+	a->limits[raise].effective_ms = 0;
+	if (base < a->limits_n) {
+		a->limits[base] = a->limits[raise];
+		ARRAY_DROP(a->limits, a->limits_n, raise);
+	}
+}
+
+static bool
+limit_put(struct account *a, const struct limit *to, bool raise)
+{
+	uint8_t place = limit_place(a, to, raise);
+
+	if (place == ACCOUNT_LIMITS_MAX)
+		return false;
+	if (place == a->limits_n)
+		a->limits_n++;
+	a->limits[place] = *to;
+	return true;
+}
+
+/* What is lowered is lowered at once, and takes back a raise that waits. */
 static bool
 limit_set(struct account *a, const struct event *e, struct apply_left *left)
 {
 	struct limit to = {.link_no = (uint32_t)e->link_no, .currency = (uint16_t)e->currency,
 	    .author = (uint8_t)e->author, .per_payment_minor = e->per_payment_minor - 1,
 	    .per_day_minor = e->per_day_minor - 1, .per_month_minor = e->per_month_minor - 1,
-	    .count_day = e->count_day - 1, .count_month = e->count_month - 1};
+	    .count_day = (int32_t)(e->count_day - 1), .count_month = (int32_t)(e->count_month - 1)};
+	struct limit base;
+	uint8_t at;
 
 	(void)left;
 	if (e->challenge_no != 0 && !challenge_use(a, e->challenge_no))
 		return false;
-	for (size_t i = 0; i < a->limits_n; i++) {
-		if (a->limits[i].link_no == to.link_no && a->limits[i].currency == to.currency &&
-		    a->limits[i].author == to.author) {
-			a->limits[i] = to;
-			return true;
-		}
+	raise_settle(a, &to, e->time_ms);
+	if (e->usable_ms <= e->time_ms) {
+		at = limit_place(a, &to, true);
+		if (at < a->limits_n)
+			ARRAY_DROP(a->limits, a->limits_n, at);
+		return limit_put(a, &to, false);
 	}
-	if (a->limits_n == ACCOUNT_LIMITS_MAX)
+	at = limit_place(a, &to, false);
+	if (at == a->limits_n)
 		return false;
-	a->limits[a->limits_n++] = to;
-	return true;
+	base = to;
+	base.per_payment_minor = narrower(to.per_payment_minor, a->limits[at].per_payment_minor);
+	base.per_day_minor = narrower(to.per_day_minor, a->limits[at].per_day_minor);
+	base.per_month_minor = narrower(to.per_month_minor, a->limits[at].per_month_minor);
+	base.count_day = (int32_t)narrower(to.count_day, a->limits[at].count_day);
+	base.count_month = (int32_t)narrower(to.count_month, a->limits[at].count_month);
+	to.effective_ms = e->usable_ms;
+	return limit_put(a, &base, false) && limit_put(a, &to, true);
 }
 
 static void

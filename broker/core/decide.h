@@ -167,7 +167,10 @@ void decide_refund(const struct asked *asked, const struct account *a, const str
 /* A hold, a proposal whose time is over: at most one a call; outcome permit while there is one, deny when there is none. */
 void decide_due(const struct asked *asked, const struct account *a, struct decision *d);
 
-/* Limits: lowering is instant; raising needs `challenge`, completed, of type limit and this content. Admins: neither. */
+/*
+ * Limits: lowering is instant; raising needs `challenge`, completed, of type limit and this content, and then waits for the
+ * policy's cooling-off, until when the smaller one binds. Lowering takes back a raise that waits. Admins: neither.
+ */
 void decide_limit(const struct asked *asked, const struct account *a, const struct limit *to, const struct id *challenge,
     const struct hash *content, struct decision *d);
 /* Freeze the account (link_no 0) or a link. */

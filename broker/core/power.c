@@ -330,12 +330,18 @@ wider(int64_t to, int64_t from)
 }
 
 static bool
-raises(const struct account *a, const struct limit *to)
+same_level(const struct limit *a, const struct limit *b)
+{
+	return a->link_no == b->link_no && a->currency == b->currency && a->author == b->author;
+}
+
+static bool
+raises(const struct account *a, const struct limit *to, int64_t now_ms)
 {
 	for (size_t i = 0; i < a->limits_n; i++) {
 		const struct limit *l = &a->limits[i];
 
-		if (l->link_no != to->link_no || l->currency != to->currency || l->author != to->author)
+		if (!same_level(l, to) || !account_limit_binds(a, l, now_ms))
 			continue;
 		return wider(to->per_payment_minor, l->per_payment_minor) ||
 		    wider(to->per_day_minor, l->per_day_minor) || wider(to->per_month_minor, l->per_month_minor) ||
@@ -344,16 +350,30 @@ raises(const struct account *a, const struct limit *to)
 	return false;
 }
 
+/* A raise that waits takes a place beside the limit that binds until then. */
 static bool
-limit_fits(const struct account *a, const struct limit *to)
+limit_fits(const struct account *a, const struct limit *to, bool waits)
+{
+	size_t there = 0;
+
+	for (size_t i = 0; i < a->limits_n; i++)
+		there += same_level(&a->limits[i], to);
+	return there >= (waits ? 2U : 1U) || a->limits_n < ACCOUNT_LIMITS_MAX;
+}
+
+/* The very same raise waits already: who asks again is told so, and it binds no later. */
+static bool
+raise_waits(const struct account *a, const struct limit *to, int64_t now_ms)
 {
 	for (size_t i = 0; i < a->limits_n; i++) {
 		const struct limit *l = &a->limits[i];
 
-		if (l->link_no == to->link_no && l->currency == to->currency && l->author == to->author)
+		if (l->effective_ms > now_ms && same_level(l, to) && l->per_payment_minor == to->per_payment_minor &&
+		    l->per_day_minor == to->per_day_minor && l->per_month_minor == to->per_month_minor &&
+		    l->count_day == to->count_day && l->count_month == to->count_month)
 			return true;
 	}
-	return a->limits_n < ACCOUNT_LIMITS_MAX;
+	return false;
 }
 
 static bool
@@ -369,7 +389,7 @@ limit_sane(const struct limit *l)
 	bool counts_only = l->per_payment_minor == -1 && l->per_day_minor == -1 && l->per_month_minor == -1;
 
 	return l->author < AUTHOR__COUNT && minor_sane(l->per_payment_minor) && minor_sane(l->per_day_minor) &&
-	    minor_sane(l->per_month_minor) && minor_sane(l->count_day) && minor_sane(l->count_month) &&
+	    minor_sane(l->per_month_minor) && l->count_day >= -1 && l->count_month >= -1 &&
 	    (l->currency == CURRENCY_NONE ? counts_only : currency_get(l->currency) != NULL);
 }
 
@@ -378,24 +398,34 @@ decide_limit(const struct asked *asked, const struct account *a, const struct li
     const struct hash *content, struct decision *d)
 {
 	struct request r = {.op = OP_LIMIT, .content = *content, .link_no = to->link_no, .challenge = *challenge};
-	bool countersign = to->author == AUTHOR_USER && raises(a, to);
+	int64_t wait_ms = asked->policy->limit_cooling_off_ms;
+	bool countersign;
 	struct inquiry q;
 	uint32_t challenge_no = 0;
 	struct event *e;
 
 	begin(&q, asked, a, d);
+	countersign = to->author == AUTHOR_USER && raises(a, to, q.now_ms);
 	decision_set(d, a->status == ACCOUNT_NONE ? REASON_ACCOUNT_UNKNOWN :
 	    to->link_no != 0 && account_link_by_no(a, to->link_no) == NULL ? REASON_LINK_UNKNOWN :
-	    !limit_sane(to) ? REASON_LIMIT_UNDEFINED : !limit_fits(a, to) ? REASON_FULL : REASON_NONE);
+	    !limit_sane(to) ? REASON_LIMIT_UNDEFINED : !limit_fits(a, to, countersign && wait_ms > 0) ? REASON_FULL :
+	    REASON_NONE);
 	if (d->reason != REASON_NONE)
 		return;
+	if (to->author == AUTHOR_USER && raise_waits(a, to, q.now_ms)) {
+		decision_set(d, REASON_ASKED);
+		d->replayed = true;
+		return;
+	}
 	if (countersign && !guarded(asked, a, &r, d, &challenge_no))
 		return;
 	if (!countersign)
 		decision_set(d, to->author == AUTHOR_ADMIN ? REASON_ASKED : REASON_NARROWS);
 	e = decision_event(d, &q, EVENT_LIMIT_SET, (enum reason)d->reason);
-	if (countersign)
+	if (countersign) {
 		signed_by(e, a, challenge_no);
+		e->usable_ms = wait_ms > 0 ? q.now_ms + wait_ms : 0;
+	}
 	e->link_no = to->link_no;
 	e->author = to->author;
 	e->currency = to->currency;

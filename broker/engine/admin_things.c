@@ -78,7 +78,8 @@ put_limits(struct showing *s, uint32_t link_no)
 	for (size_t i = 0; i < s->a->limits_n; i++) {
 		const struct limit *l = &s->a->limits[i];
 
-		if (l->link_no != link_no)
+		/* What a raise has taken the place of is over. */
+		if (l->link_no != link_no || (l->effective_ms == 0 && !account_limit_binds(s->a, l, s->e->now.wall_ms)))
 			continue;
 		json_object_begin(s->w);
 		answer_currency(s->w, "currency", l->currency);
@@ -90,6 +91,8 @@ put_limits(struct showing *s, uint32_t link_no)
 			json_member_int(s->w, "count_day", l->count_day);
 		if (l->count_month >= 0)
 			json_member_int(s->w, "count_month", l->count_month);
+		if (l->effective_ms > s->e->now.wall_ms)
+			answer_time(s->w, "effective_at", l->effective_ms);
 		json_object_end(s->w);
 	}
 	json_array_end(s->w);
@@ -107,7 +110,8 @@ put_spent(struct showing *s, const struct id *subject)
 	for (size_t i = 0; i < s->a->counters_n; i++) {
 		const struct counter *c = &s->a->counters[i];
 
-		if (!id_equal(&c->subject, subject == NULL ? &whole : subject) || c->month != month || !room(s))
+		if (!id_equal(&c->subject, subject == NULL ? &whole : subject) || c->month != month || c->kind != COUNTER_DAYS ||
+		    c->of != COUNTER_OF_SUBJECT || !room(s))
 			continue;
 		json_object_begin(s->w);
 		if (c->currency != CURRENCY_NONE) {

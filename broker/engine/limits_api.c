@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* org.countersign.Limits: what an account or a link may spend. Lowering is instant, raising takes a countersignature. */
+/*
+ * org.countersign.Limits: what an account or a link may spend. Lowering is instant, raising takes a countersignature
+ * and the cooling-off of the configuration.
+ */
 #include <stdio.h>
 
 #include "broker/base/check.h"
@@ -93,7 +96,8 @@ narrow(int64_t *to, int64_t with)
 
 /* The smallest of what the configuration, an admin and the user have set at this level. */
 static struct policy_limit
-in_force(const struct account *a, uint32_t link_no, const struct policy_limit *configured, uint16_t currency)
+in_force(const struct account *a, uint32_t link_no, const struct policy_limit *configured, uint16_t currency,
+    int64_t now_ms)
 {
 	struct policy_limit l = {.currency = currency, .per_payment_minor = -1, .per_day_minor = -1,
 	    .per_month_minor = -1, .count_day = -1, .count_month = -1};
@@ -103,7 +107,7 @@ in_force(const struct account *a, uint32_t link_no, const struct policy_limit *c
 	for (size_t i = 0; i < a->limits_n; i++) {
 		const struct limit *own = &a->limits[i];
 
-		if (own->link_no != link_no || own->currency != currency)
+		if (own->link_no != link_no || own->currency != currency || !account_limit_binds(a, own, now_ms))
 			continue;
 		narrow(&l.per_payment_minor, own->per_payment_minor);
 		narrow(&l.per_day_minor, own->per_day_minor);
@@ -114,8 +118,9 @@ in_force(const struct account *a, uint32_t link_no, const struct policy_limit *c
 	return l;
 }
 
+/* effective_ms 0: in force. */
 static void
-write_limits(struct json_writer *w, const struct policy_limit *l)
+write_limits(struct json_writer *w, const struct policy_limit *l, int64_t effective_ms)
 {
 	json_object_begin(w);
 	answer_currency(w, "currency", l->currency);
@@ -129,7 +134,23 @@ write_limits(struct json_writer *w, const struct policy_limit *l)
 		json_member_int(w, "count_day", l->count_day);
 	if (l->count_month >= 0)
 		json_member_int(w, "count_month", l->count_month);
+	if (effective_ms != 0)
+		answer_time(w, "effective_at", effective_ms);
 	json_object_end(w);
+}
+
+/* The user's raises that wait for their time, after what is in force. */
+static void
+write_raises(struct json_writer *w, const struct account *a, uint32_t link_no, int64_t now_ms)
+{
+	for (size_t i = 0; i < a->limits_n; i++) {
+		const struct limit *own = &a->limits[i];
+		struct policy_limit l = {own->currency, own->per_payment_minor, own->per_day_minor, own->per_month_minor,
+		    own->count_day, own->count_month};
+
+		if (own->link_no == link_no && own->effective_ms > now_ms)
+			write_limits(w, &l, own->effective_ms);
+	}
 }
 
 static void
@@ -138,6 +159,7 @@ get_txn(struct txn *t, struct account *a, struct call *call)
 	const struct limits_call *l = CALL_MEMORY_AS(struct limits_call, call);
 	const struct policy *p = call->engine->rules->policy;
 	const struct policy_provider *provider = NULL;
+	int64_t now_ms = call->engine->now.wall_ms > a->time_ms ? call->engine->now.wall_ms : a->time_ms;
 	struct json_writer w;
 	uint32_t link_no;
 
@@ -154,10 +176,11 @@ get_txn(struct txn *t, struct account *a, struct call *call)
 		uint16_t currency = p->limits[i].currency;
 		const struct policy_limit *configured = link_no == 0 ? &p->limits[i] :
 		    provider == NULL ? NULL : policy_limit(provider->limits, provider->limits_n, currency);
-		struct policy_limit limit = in_force(a, link_no, configured, currency);
+		struct policy_limit limit = in_force(a, link_no, configured, currency, now_ms);
 
-		write_limits(&w, &limit);
+		write_limits(&w, &limit, 0);
 	}
+	write_raises(&w, a, link_no, now_ms);
 	json_array_end(&w);
 	call_end(call, &w);
 }
@@ -194,21 +217,22 @@ read_money(struct call *call, struct limits_call *l)
 
 /* The user's own limit at this level, with what is asked for put over it. */
 static struct limit
-wanted(const struct account *a, const struct limits_call *l, uint32_t link_no)
+wanted(const struct account *a, const struct limits_call *l, uint32_t link_no, int64_t now_ms)
 {
 	struct limit to = {.link_no = link_no, .currency = l->currency_no, .author = AUTHOR_USER,
 	    .per_payment_minor = -1, .per_day_minor = -1, .per_month_minor = -1, .count_day = -1, .count_month = -1};
 
 	for (size_t i = 0; i < a->limits_n; i++) {
 		if (a->limits[i].link_no == link_no && a->limits[i].currency == l->currency_no &&
-		    a->limits[i].author == AUTHOR_USER)
+		    a->limits[i].author == AUTHOR_USER && account_limit_binds(a, &a->limits[i], now_ms))
 			to = a->limits[i];
 	}
+	to.effective_ms = 0;
 	to.per_payment_minor = l->minor[0] >= 0 ? l->minor[0] : to.per_payment_minor;
 	to.per_day_minor = l->minor[1] >= 0 ? l->minor[1] : to.per_day_minor;
 	to.per_month_minor = l->minor[2] >= 0 ? l->minor[2] : to.per_month_minor;
-	to.count_day = l->count_day >= 0 ? l->count_day : to.count_day;
-	to.count_month = l->count_month >= 0 ? l->count_month : to.count_month;
+	to.count_day = l->count_day >= 0 ? (int32_t)l->count_day : to.count_day;
+	to.count_month = l->count_month >= 0 ? (int32_t)l->count_month : to.count_month;
 	return to;
 }
 
@@ -279,9 +303,9 @@ set_txn(struct txn *t, struct account *a, struct call *call)
 		call_not_found(call, "challenge");
 		return;
 	}
-	to = wanted(a, l, link_no);
-	limit_content(call, l, &to, &content);
 	call_asked(call, &asked);
+	to = wanted(a, l, link_no, asked.now_ms > a->time_ms ? asked.now_ms : a->time_ms);
+	limit_content(call, l, &to, &content);
 	decide_limit(&asked, a, &to, &l->challenge, &content, &d);
 	/* Lowering waits for nobody. Anything else is asked now, and decided again with what is said. */
 	if (d.reason == REASON_NARROWS)

@@ -162,6 +162,7 @@ ruleset_new(struct config *c, struct ruleset **out, char why[256])
 	CHECK(r->stacks != NULL);
 	p->utc_offset_s = c->timezone_s;
 	p->link_cooling_off_ms = c->cooling_off.link_ms;
+	p->limit_cooling_off_ms = c->cooling_off.limit_ms;
 	p->session_idle_ms = SESSION_IDLE_MS;
 	p->session_max_ms = SESSION_MAX_MS;
 	p->challenge_ms = CHALLENGE_MS;

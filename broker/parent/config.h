@@ -209,7 +209,7 @@ struct config {
 	uint32_t admin_uids[CONFIG_ITEMS_MAX];  /* none: the broker's own uid and root */
 	int32_t timezone_s;        /* east of UTC is positive; day and month windows */
 	struct {
-		int64_t link_ms, factor_ms;
+		int64_t link_ms, factor_ms, limit_ms;
 	} cooling_off;
 	uint16_t policy_limits_count;
 	struct config_limits policy_limits[CONFIG_CURRENCIES_MAX];

@@ -136,6 +136,8 @@ static const struct option cooling_off_options[] = {
 	 .help = "How long a new link must wait before it can spend."},
 	{.name = "factor", .type = &type_duration, ONE(config, cooling_off.factor_ms), .max = 90 * DAY, .preset = "24h",
 	 .help = "How long a new factor must wait before it countersigns."},
+	{.name = "limit", .type = &type_duration, ONE(config, cooling_off.limit_ms), .max = 90 * DAY, .preset = "24h",
+	 .help = "How long the raise of a limit must wait; until then the smaller limit binds."},
 	{.name = NULL},
 };
 static const struct block cooling_off_block = {"cooling-off", cooling_off_options};

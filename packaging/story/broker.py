@@ -40,7 +40,7 @@ listen https 127.0.0.1 port {port} {{
 public-url "https://127.0.0.1:{port}"
 store sqlite {{ path "{dir}/state/countersign.db" }}
 keys {{ file "{dir}/state/master.key" }}
-cooling-off {{ link 0 factor 0 }}
+cooling-off {{ link 0 factor 0 limit 0 }}
 policy-limits CNY {{ per-payment 500 per-day 2000 per-month 20000 count-day 5000 count-month 50000 }}
 service "{service}" {{
     uid {uid}

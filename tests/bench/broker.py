@@ -25,7 +25,7 @@ listen https 127.0.0.1 port {port} {{ certificate "{tls}/server.pem" key "{tls}/
 public-url "https://127.0.0.1:{port}"
 store sqlite {{ path "{d}/state/countersign.db" }}
 keys {{ file "{d}/state/master.key" }}
-cooling-off {{ link 0 factor 0 }}
+cooling-off {{ link 0 factor 0 limit 0 }}
 policy-limits CNY {{ per-payment 1000 per-day 1000000 per-month 10000000 count-day 1000000 count-month 1000000 }}
 service "checkout" {{
     uid {uid}

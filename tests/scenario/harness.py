@@ -58,7 +58,7 @@ listen admin "{d}/admin.sock"
 {https}
 store sqlite {{ path "{d}/state/countersign.db" cache 1 MiB }}
 keys {{ file "{d}/state/master.key" }}
-cooling-off {{ link {link_cooling_off} factor {factor_cooling_off} }}
+cooling-off {{ link {link_cooling_off} factor {factor_cooling_off} limit {limit_cooling_off} }}
 policy-limits CNY {{ {policy_limits} }}
 {services}
 provider "sandbox" {{
@@ -497,13 +497,13 @@ def _children(pid):
 class Broker:
     """
     Keywords change the configuration: https=False (checkout alone, on its socket), link_cooling_off="24h",
-    factor_cooling_off, policy_limits, stack, provider_extra (lines of the provider), extra (lines of the file),
+    factor_cooling_off, limit_cooling_off, policy_limits, stack, provider_extra (lines of the provider), extra (lines of the file),
     rights={"market": "lookup"}, clients=["PROVIDER"] (where checkout has the client id "countersign-app", besides the sandbox).
     """
 
     SERVICES = {"checkout": "countersign-app", "market": "another-app"}
 
-    def __init__(self, https=True, link_cooling_off="0", factor_cooling_off="0", stack=STACK, provider_extra="",
+    def __init__(self, https=True, link_cooling_off="0", factor_cooling_off="0", limit_cooling_off="0", stack=STACK, provider_extra="",
                  extra="", rights=None, clients=(),
                  policy_limits="per-payment 1000 per-day 3000 per-month 20000 count-day 100 count-month 1000"):
         self.dir = tempfile.mkdtemp(prefix="cs.")
@@ -519,6 +519,7 @@ class Broker:
             self._certificates()
             self._files(https, stack, rights or {}, clients, dict(
                 d=self.dir, port=self.port, link_cooling_off=link_cooling_off, factor_cooling_off=factor_cooling_off,
+                limit_cooling_off=limit_cooling_off,
                 policy_limits=policy_limits, provider_extra=provider_extra, extra=extra,
                 issuer=self.provider.issuer, ca=self.provider.ca))
             self.start()

@@ -16,7 +16,7 @@ static const char config_text[] =
     "listen admin \"%s/a\"\n"
     "store mem { path \"%s/db\" }\n"
     "keys { file \"%s/key\" }\n"
-    "cooling-off { link 0 factor 0 }\n"
+    "cooling-off { link 0 factor 0 limit 0 }\n"
     "policy-limits CNY { per-payment 100 per-day 400 per-month 2000 count-day 60 count-month 400 }\n"
     "service \"shop\" { uid 1001 door unix client-id \"sandbox\" \"web\" stack \"shop\"\n    %s }\n"
     "provider \"sandbox\" { plugin \"oidc\" cooling-off 0 syncs-secrets no set issuer \"https://idp.test\"\n"

@@ -123,7 +123,8 @@ limits_hold(const struct walk *w, const struct event *e)
 	for (size_t i = 0; i < f->account.limits_n; i++) {
 		const struct limit *l = &f->account.limits[i];
 
-		if (l->currency != e->currency || (l->link_no != 0 && l->link_no != e->link_no))
+		if (l->currency != e->currency || (l->link_no != 0 && l->link_no != e->link_no) ||
+		    !account_limit_binds(&f->account, l, now_of(w)))
 			continue;
 		within(l->link_no == 0 ? &all : &subject, e->amount_minor, l->per_payment_minor,
 		    l->per_day_minor, l->per_month_minor, l->count_day, l->count_month);

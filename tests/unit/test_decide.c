@@ -1148,6 +1148,108 @@ CASE(counters_are_bounded)
 	do_request(f, &r);
 }
 
+/* A raise waits: until then the smaller one binds, then the larger. */
+CASE(raise_waits)
+{
+	struct limit l = limit_of(0, CNY);
+
+	f->policy.limit_cooling_off_ms = DAY_MS;
+	l.per_payment_minor = 1000;
+	assert_int_equal(do_limit(f, &l, 0), REASON_NARROWS);
+	l.per_payment_minor = 5000;
+	assert_int_equal(do_limit(f, &l, f->totp), REASON_COUNTERSIGNED);
+	assert_int_equal(f->account.limits_n, 2);
+	fixture_wait(f, DAY_MS - 1000);
+	link_spends(f, f->apple);
+	do_spend(f, 1, 1001);
+}
+
+CASE(raise_binds_in_time)
+{
+	struct limit l = limit_of(0, CNY);
+
+	f->policy.limit_cooling_off_ms = DAY_MS;
+	l.per_payment_minor = 1000;
+	assert_int_equal(do_limit(f, &l, 0), REASON_NARROWS);
+	l.per_payment_minor = 5000;
+	assert_int_equal(do_limit(f, &l, f->totp), REASON_COUNTERSIGNED);
+	/* The same again says so, and binds no later. */
+	assert_int_equal(do_limit(f, &l, 0), REASON_ASKED);
+	assert_true(f->d.replayed);
+	fixture_wait(f, DAY_MS);
+	link_spends(f, f->apple);
+	permitted(f, 1, 5000);
+	do_spend(f, 2, 5001);
+	/* What has come is one limit again. */
+	l.per_payment_minor = 4000;
+	assert_int_equal(do_limit(f, &l, 0), REASON_NARROWS);
+	assert_int_equal(f->account.limits_n, 1);
+	do_spend(f, 3, 4001);
+}
+
+CASE(second_raise_waits_anew)
+{
+	struct limit l = limit_of(0, CNY);
+
+	f->policy.limit_cooling_off_ms = DAY_MS;
+	l.per_payment_minor = 1000;
+	do_limit(f, &l, 0);
+	l.per_payment_minor = 5000;
+	assert_int_equal(do_limit(f, &l, f->totp), REASON_COUNTERSIGNED);
+	fixture_wait(f, DAY_MS / 2);
+	l.per_payment_minor = 3000;
+	assert_int_equal(do_limit(f, &l, f->totp), REASON_COUNTERSIGNED);
+	assert_int_equal(f->account.limits_n, 2);
+	fixture_wait(f, DAY_MS / 2);
+	link_spends(f, f->apple);
+	do_spend(f, 1, 1001);
+}
+
+CASE(lowering_takes_a_raise_back)
+{
+	struct limit l = limit_of(0, CNY);
+
+	f->policy.limit_cooling_off_ms = DAY_MS;
+	l.per_payment_minor = 1000;
+	do_limit(f, &l, 0);
+	l.per_payment_minor = 5000;
+	assert_int_equal(do_limit(f, &l, f->totp), REASON_COUNTERSIGNED);
+	l.per_payment_minor = 900;
+	assert_int_equal(do_limit(f, &l, 0), REASON_NARROWS);
+	assert_int_equal(f->account.limits_n, 1);
+	fixture_wait(f, 2 * DAY_MS);
+	link_spends(f, f->apple);
+	do_spend(f, 1, 901);
+}
+
+/* One number up, one down: down at once, up in time. */
+CASE(raise_that_lowers_something_lowers_it_at_once)
+{
+	struct limit l = limit_of(0, CNY);
+
+	f->policy.limit_cooling_off_ms = DAY_MS;
+	l.per_payment_minor = 1000;
+	l.per_day_minor = 4000;
+	do_limit(f, &l, 0);
+	l.per_payment_minor = 5000;
+	l.per_day_minor = 900;
+	assert_int_equal(do_limit(f, &l, f->totp), REASON_COUNTERSIGNED);
+	do_spend(f, 1, 901);
+}
+
+CASE(admins_raise_at_once)
+{
+	struct limit l = limit_of(0, CNY);
+
+	f->policy.limit_cooling_off_ms = DAY_MS;
+	l.author = AUTHOR_ADMIN;
+	l.per_payment_minor = 1000;
+	do_limit(f, &l, 0);
+	l.per_payment_minor = 5000;
+	assert_int_equal(do_limit(f, &l, 0), REASON_ASKED);
+	do_spend(f, 1, 5001);
+}
+
 /* The zone moves west over midnight: the day that was counted stays counted. */
 CASE(another_zone_empties_no_counter)
 {
@@ -3013,6 +3115,12 @@ static const struct row rows[] = {
     ROW("8", sums_do_not_wrap, LIMIT_DAY),
     ROW("8", holds_are_bounded, FULL),
     ROW("8", counters_are_bounded, FULL),
+    ROW("8", raise_waits, LIMIT_PAYMENT),
+    ROW("8", raise_binds_in_time, LIMIT_PAYMENT),
+    ROW("8", second_raise_waits_anew, LIMIT_PAYMENT),
+    ROW("8", lowering_takes_a_raise_back, LIMIT_PAYMENT),
+    ROW("8", raise_that_lowers_something_lowers_it_at_once, LIMIT_DAY),
+    ROW("8", admins_raise_at_once, LIMIT_PAYMENT),
     ROW("8", another_zone_empties_no_counter, LIMIT_DAY),
     ROW("8", clock_back, LIMIT_DAY),
     ROW("9", stack_missing, STACK),
