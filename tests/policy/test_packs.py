@@ -122,3 +122,17 @@ def test_two_packs_together(configure, play, stack):
         "sign webauthn,pam 31 EUR shop => permit countersigned",
         "pay 1 USD shop => deny stack",
     ]) == ""
+
+
+@pytest.mark.parametrize("pack, words, law", [
+    ("pboc-2015-43", "20 CNY m", "PBOC 2015 No. 43, Art. 24(3)"),
+    ("psd2-rts", "20 EUR m", "PSD2 RTS Art. 16(b)"),
+    ("rbi-emandate", "20 INR m", "RBI e-mandate framework 2026"),
+    ("mas-srf", "20 SGD m", "MAS SRF duty 5"),
+])
+def test_explain_shows_the_law_beside_the_line(configure, ctl, pack, words, law):
+    case = read_cases(pack)[0]
+    done = ctl("explain", "--config", configure(case.stack, case.fragment), "shop", *words.split(), "--allowance",
+               "100,200,300", "--factor", "webauthn", "--factor", "pam")
+    assert done.returncode in (0, 1), done.stderr
+    assert f"#: {law}" in done.stdout
