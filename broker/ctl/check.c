@@ -99,6 +99,8 @@ check_stacks(const struct ruleset *rules, struct findings *to, struct proved *su
 
 			check_stack(&s, sum);
 			check_lines(&s);
+			check_limits(&s);
+			check_stepups(&s);
 		}
 	}
 }
@@ -150,6 +152,7 @@ check_configuration(struct ctl *ctl)
 	if (rc != CTL_OK)
 		return rc;
 	check_config(rules, &findings);
+	check_policy_limits(rules, &findings);
 	check_stacks(rules, &findings, &sum);
 	good = findings_sort(&findings) == 0;
 	if (!ctl->json)
@@ -175,6 +178,7 @@ check_operations(const struct config *c, const struct stack *stack, enum op only
 			continue;
 		check_stack(&s, sum);
 		check_lines(&s);
+		check_limits(&s);
 	}
 }
 

@@ -32,6 +32,7 @@ struct subject {
 	const struct ruleset *rules; /* NULL: a file by itself, and nothing is known but the file */
 	enum op op;
 	struct findings *to;
+	uint64_t provider;           /* tag of the link's; 0: any */
 };
 
 /* Of a line of the program, by its index in stack.lines, the line as it was written. */
@@ -46,9 +47,22 @@ struct proved {
 /* check_stack.c: the proof, and lines that are never asked, never matter, or never jump; and yeses that are too cheap. */
 void check_stack(const struct subject *s, struct proved *sum);
 
-/* check_lines.c: what single lines say that can never come true. */
+/*
+ * The program of the operation for walk_run: what its lines may answer to a payment in this currency (CURRENCY_NONE: in
+ * any), without marks.
+ */
+void subject_program(const struct subject *s, uint16_t currency, struct walk *w);
+
+/* check_limits.c: limits that can never bind; of the stack, and of the configuration. */
+void check_limits(const struct subject *s);
+void check_policy_limits(const struct ruleset *rules, struct findings *to);
+
+/* check_stepup.c: lines `stepup` that no configured factor could satisfy for a provider. */
+void check_stepups(const struct subject *s);
+
+/* check_lines.c: currencies of single lines that cannot be paid in. */
 void check_lines(const struct subject *s);
-/* What a line of the program may answer to a payment in this currency (CURRENCY_NONE: in any), as a mask. */
+/* What a line of the program may answer to a payment in this currency, as a mask. */
 uint8_t line_results(const struct subject *s, uint16_t line, uint16_t currency);
 
 #endif

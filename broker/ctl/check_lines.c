@@ -42,6 +42,15 @@ limit_results(const struct subject *s, const struct stack_line *line, uint16_t c
 	return line->sums_n == 0 ? ONE(SUCCESS) | ONE(EXCEEDED) : line->other_ignored ? ONE(IGNORE) : ONE(DENIED);
 }
 
+static bool
+names_provider(const struct stack_line *line, uint64_t provider)
+{
+	for (uint8_t i = 0; i < line->providers_n; i++)
+		if (line->providers[i] == provider)
+			return true;
+	return false;
+}
+
 uint8_t
 line_results(const struct subject *s, uint16_t index, uint16_t currency)
 {
@@ -53,7 +62,18 @@ line_results(const struct subject *s, uint16_t index, uint16_t currency)
 		return (uint8_t)(1 << line->debug);
 	if (line->rule == RULE_LIMIT)
 		return limit_results(s, line, currency);
+	if (line->rule == RULE_PROVIDER && s->provider != 0)
+		return names_provider(line, s->provider) ? ONE(SUCCESS) : ONE(DENIED);
 	return answers[line->rule] == 0 ? WALK_ALL_RESULTS : answers[line->rule];
+}
+
+void
+subject_program(const struct subject *s, uint16_t currency, struct walk *w)
+{
+	walk_stack(w, s->stack, s->op);
+	for (uint16_t i = 0; i < w->lines_n; i++)
+		if (w->lines[i].results != 0)
+			w->lines[i].results = line_results(s, w->lines[i].line, currency);
 }
 
 /* --- currencies --- */

@@ -12,24 +12,17 @@ enum { PLACE_MAX = 96, RULE_MAX = 120 };
 /* At the end of an execution: */
 enum mark {
 	MARK_PROVED = 1 << 0,  /* a stepup or an allowance succeeded, or a line whose note names an exemption */
-	MARK_LIMITED = 1 << 1, /* a limit succeeded, or an allowance, which has limits of its own */
+	MARK_LIMITED = 1 << 1, /* a limit named the currency, or an allowance succeeded, which has limits of its own */
 	MARK_ALLOWED = 1 << 2, /* an allowance succeeded: it may cover the payment, whatever else the line does */
 };
 
 enum {
-	CURRENCIES_MAX = STACK_LINES_MAX + 1,
+	CURRENCIES_MAX = STACK_SUMS_MAX + 1,
 	CURRENCY_OTHER = UINT16_MAX, /* one that no line names */
 };
 
 static struct walk w;
 static struct proof proof;
-
-static enum note
-line_note(const struct stack_line *line)
-{
-	(void)line;
-	return NOTE_NONE;
-}
 
 const struct config_line *
 subject_line(const struct subject *s, uint16_t line)
@@ -224,7 +217,7 @@ report_idle(const struct subject *s, uint16_t i)
 	const struct stack_line *line = &s->stack->lines[w.lines[i].line];
 	struct finding *f;
 
-	if (!w.asked[i] || w.matters[i] || results_count(w.lines[i].results) < 2 || line_note(line) != NOTE_NONE ||
+	if (!w.asked[i] || w.matters[i] || results_count(w.lines[i].results) < 2 || line->note != NOTE_NONE ||
 	    jumps(i, w.lines[i].results, true))
 		return;
 	f = finding_add(s->to, subject_line(s, w.lines[i].line), "whatever this line answers, %s ends the same",
@@ -252,10 +245,11 @@ report_idle_lines(const struct subject *s)
 
 /* --- yeses that are too cheap --- */
 
-static uint8_t
-marks_of(const struct stack_line *line)
+/* A limit that was passed has spoken too: what follows was written for that. */
+static void
+put_marks(const struct stack_line *line, uint8_t wanted, struct walk_line *to)
 {
-	uint8_t marks = line_note(line) != NOTE_NONE ? MARK_PROVED : 0;
+	uint8_t marks = line->note != NOTE_NONE ? MARK_PROVED : 0;
 
 	if (line->rule == RULE_STEPUP)
 		marks |= MARK_PROVED;
@@ -263,7 +257,8 @@ marks_of(const struct stack_line *line)
 		marks |= MARK_PROVED | MARK_LIMITED | MARK_ALLOWED;
 	else if (line->rule == RULE_LIMIT)
 		marks |= MARK_LIMITED;
-	return marks;
+	to->marks = marks & wanted;
+	to->marking = line->rule == RULE_LIMIT ? 1 << RESULT_SUCCESS | 1 << RESULT_EXCEEDED : 1 << RESULT_SUCCESS;
 }
 
 /* Walks with what the lines can answer, and with these marks. */
@@ -271,13 +266,10 @@ static bool
 walk(const struct subject *s, uint8_t marks, uint16_t currency)
 {
 	walk_clear(&w);
-	walk_stack(&w, s->stack, s->op);
-	for (uint16_t i = 0; i < w.lines_n; i++) {
-		if (is_mark(i))
-			continue;
-		w.lines[i].results = line_results(s, w.lines[i].line, currency);
-		w.lines[i].marks = marks_of(&s->stack->lines[w.lines[i].line]) & marks;
-	}
+	subject_program(s, currency, &w);
+	for (uint16_t i = 0; i < w.lines_n; i++)
+		if (!is_mark(i))
+			put_marks(&s->stack->lines[w.lines[i].line], marks, &w.lines[i]);
 	return walk_run(&w);
 }
 
@@ -330,18 +322,13 @@ stack_currencies(const struct subject *s, uint16_t to[CURRENCIES_MAX])
 {
 	size_t n = 0;
 
-	for (uint16_t i = 0; i < s->stack->count[s->op]; i++) {
-		const struct stack_line *line = &s->stack->lines[s->stack->first[s->op] + i];
+	for (uint16_t i = 0; i < s->stack->sums_n; i++) {
+		bool known = false;
 
-		for (uint8_t j = 0; line->rule == RULE_LIMIT && j < line->sums_n; j++) {
-			uint16_t currency = s->stack->sums[line->sums_at + j].currency;
-			bool known = n + 1 >= CURRENCIES_MAX;
-
-			for (size_t k = 0; k < n; k++)
-				known = known || to[k] == currency;
-			if (!known)
-				to[n++] = currency;
-		}
+		for (size_t k = 0; k < n; k++)
+			known = known || to[k] == s->stack->sums[i].currency;
+		if (!known)
+			to[n++] = s->stack->sums[i].currency;
 	}
 	to[n++] = CURRENCY_OTHER;
 	return n;
@@ -362,8 +349,8 @@ report_unlimited(const struct subject *s, uint16_t currency)
 		f = finding_add(s->to, first_line(s), "the stack permits payments without any `limit` line");
 	else
 		f = finding_add(s->to, subject_line(s, w.lines[steps[n - 1].line].line),
-		    "the stack says yes to a payment in %s although no `limit` line succeeded",
-		    c == NULL ? "a currency that no line names" : c->code);
+		    "the stack says yes to a payment in %s that no `limit` line %s", c == NULL ? "a currency" : code,
+		    c == NULL ? "names" : "bounds");
 	finding_why(f, "only policy-limits, and limits of the provider, the account and the link, hold it back");
 	name_stack(s, f);
 	finding_mend(f, "write before it, for example: spend requisite limit per-payment=200%s per-day=800%s", code, code);

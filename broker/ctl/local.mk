@@ -7,8 +7,10 @@ countersignctl_SOURCES = \
 	%reldir%/call.c %reldir%/call.h \
 	%reldir%/check.c %reldir%/check.h \
 	%reldir%/check_config.c \
+	%reldir%/check_limits.c \
 	%reldir%/check_lines.c \
 	%reldir%/check_stack.c \
+	%reldir%/check_stepup.c \
 	%reldir%/ctl.h \
 	%reldir%/events.c \
 	%reldir%/explain.c %reldir%/explain.h \

@@ -157,7 +157,7 @@ step(const struct walk *w, struct where at, uint8_t result)
 	int action = line->actions[result];
 
 	at.line++;
-	if (result == RESULT_SUCCESS)
+	if ((line->marking & 1 << result) != 0)
 		at.marks |= line->marks;
 	switch (action) {
 	case ACTION_IGNORE:

@@ -28,7 +28,8 @@ struct walk_line {
 	int8_t actions[RESULT__COUNT]; /* enum action */
 	uint8_t results; /* mask: what the line may answer; 0: the head of a substack, whose lines follow one level deeper */
 	uint8_t level;   /* 0: of no substack */
-	uint8_t marks;   /* true at the end of an execution in which this line succeeded */
+	uint8_t marks;   /* true at the end of an execution in which this line answered */
+	uint8_t marking; /* one of these results: a mask */
 	uint16_t line;   /* the caller's number for it */
 };
 

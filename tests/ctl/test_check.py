@@ -25,6 +25,7 @@ def files(source, tmp_path):
             return str(tmp_path / "files/countersign.conf")
     made = Files()
     made("spend ", "spend        requisite   limit       per-payment=50CNY\nspend ", "services/kiosk")
+    made("any=totp", "any=totp,approve", "services/kiosk")
     return made
 
 
@@ -138,7 +139,7 @@ checkout:1: warning: the stack permits payments without any `limit` line
 def test_a_limit_that_is_skipped(report, files):
     files.stack("spend sufficient stepup", "spend required limit per-payment=20CNY", "@include common")
     assert report()[:5] == """\
-checkout:1: warning: the stack says yes to a payment in CNY although no `limit` line succeeded
+checkout:1: warning: the stack says yes to a payment in CNY that no `limit` line bounds
     why: only policy-limits, and limits of the provider, the account and the link, hold it back
     to mend it: write before it, for example: spend requisite limit per-payment=200CNY per-day=800CNY
     for example:
@@ -256,3 +257,54 @@ def test_usage(run, files, tmp_path):
     assert run("check", "--stack", "x", "--operation", "fly").returncode == 2
     done = run("check", "--config", str(files), "--operation", "spend")
     assert done.returncode == 2 and "--stack" in done.stderr
+
+
+# --- limits that never bind, factors that never satisfy ---
+
+def test_limits_that_never_bind(report, files):
+    files.stack("spend requisite limit per-payment=900CNY per-day=800CNY per-month=30000CNY",
+                "spend requisite limit for=link per-day=850CNY count-day=30",
+                "spend [success=ok exceeded=ignore default=die] limit per-24h=100000CNY", "spend required stepup", "@include common")
+    assert report()[:9] == """\
+checkout:1: warning: per-month=30000.00CNY can never bind
+    why: policy-limits: per-month=20000.00CNY is smaller, and always asked too
+    to mend it: write less, or leave it out
+checkout:1: warning: per-payment=900.00CNY can never bind
+    why: per-day=800.00CNY is smaller, and always asked too
+    to mend it: write less, or leave it out
+checkout:2: warning: per-day=850.00CNY can never bind
+    why: checkout:1: per-day=800.00CNY is smaller, and always asked too
+    to mend it: write less, or leave it out""".splitlines()
+
+
+def test_a_limit_that_is_not_always_asked_takes_nothing_from_others(run, files):
+    files.stack("spend sufficient limit per-payment=20CNY", "spend requisite limit per-payment=30CNY", "spend required stepup",
+                "@include common")
+    assert not any("never bind" in w for w in warnings(run, files))
+
+
+def test_limits_of_the_configuration(run, files):
+    files("limits CNY { per-payment 50 }", "limits CNY { per-payment 50 count-day 200 }")
+    assert warnings(run, files) == ['provider "cloud": count-day=200 can never bind']
+
+
+def test_a_stepup_that_no_factor_satisfies(run, report, files):
+    files.stack("spend requisite limit per-payment=20CNY", "spend required stepup any=webauthn,totp", "link required stepup all=totp,approve",
+                "factor required stepup categories=2", "limit required stepup factors=3", "@include common")
+    lines = report()
+    # The cloud may hold the totp secret; approve alone is left, and is asked for by neither.
+    assert lines[:3] == """\
+checkout:2: warning: no configured factor could ever satisfy this line for provider cloud
+    why: it asks for `stepup any=webauthn,totp`, and what is independent of the provider is: approve
+    to mend it: configure a factor that it asks for, or ask for less""".splitlines()
+    assert "checkout:3: warning: no configured factor could ever satisfy this line for provider cloud" in lines
+    # Both kinds are of one category.
+    assert "checkout:4: warning: no configured factor could ever satisfy this line for provider sandbox, cloud" in lines
+    # Three factors of one kind are three factors.
+    assert not any(line.startswith("checkout:5:") for line in lines)
+
+
+def test_a_stepup_is_not_asked_of_providers_that_do_not_get_there(run, files):
+    files.stack("spend requisite limit per-payment=20CNY", "spend requisite provider sandbox",
+                "spend required stepup any=totp", "@include common")
+    assert warnings(run, files) == []

@@ -167,11 +167,13 @@ def test_the_article_of_a_line(run, explain, files):
     done = run("explain", "--config", str(files), "checkout", "201", "CNY", "m-7")
     assert """
   checkout:4 limit per-payment=200CNY per-day=800CNY  exceeded  limit_payment
+      0.00 CNY of 200.00 CNY a payment
       Above the limit for one payment.
       #: PBOC 2015 No. 43, Art. 24
 """ in done.stdout
     line, = [step for step in explain("checkout 201 CNY m")["steps"] if step.get("line") == 4][:1]
     assert line["file"].endswith("services/checkout") and line["note"] == "PBOC 2015 No. 43, Art. 24"
+    assert (line["used"], line["limit"], line["window"]) == ("0.00 CNY", "200.00 CNY", "payment")
 
 
 @pytest.mark.parametrize("words, code, said", [

@@ -242,6 +242,7 @@ marks(void **state)
 	memset(&w, 0, sizeof(w));
 	walk_stack(&w, &s, OP_SPEND);
 	w.lines[1].marks = 1;
+	w.lines[1].marking = 1 << RESULT_SUCCESS;
 	assert_true(walk_run(&w));
 	for (uint32_t i = 0; i < w.states_n && n == 0; i++)
 		if (walk_end_permits(&w, i) && walk_end_marks(&w, i) == 0)
