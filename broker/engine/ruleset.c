@@ -131,14 +131,17 @@ drop_sockets(struct buf *text)
 
 /* The same for the daemon and for who reads the same files elsewhere. */
 static void
-digest_policy(const struct config *c, struct policy *p)
+digest_policy(struct config *c, struct policy *p)
 {
+	struct config *shadow = c->shadow;
 	struct bytes text;
 	struct hash h;
 	const char *body;
 
 	bytes_init(&text, CONFIG_CANONICAL_MAX);
+	c->shadow = NULL; /* decides nothing */
 	config_print(c, &text.buf);
+	c->shadow = shadow;
 	CHECK(!text.buf.full);
 	drop_sockets(&text.buf);
 	/* Without the first line, which is the generation. */

@@ -391,8 +391,27 @@ config_new(void)
 	return c;
 }
 
-enum cs_err
-config_load(const char *path, struct config **out, struct config_error *err)
+static enum cs_err load(const char *path, bool candidate, struct config **out, struct config_error *err);
+
+/* The candidate's own mistakes are told with its own places. What it names as its own candidate is not read. */
+static bool
+shadow_load(struct reader *r)
+{
+	struct config *c = r->c;
+
+	if (c->shadow_config == NULL)
+		return true;
+	if (load(c->shadow_config, true, &c->shadow, r->err) != CS_OK)
+		return false;
+	if (strcmp(c->shadow->realm, c->realm) == 0)
+		return true;
+	return config_fail(r->err, reader_place(r, &c->shadow_config), c->shadow_config,
+	    "give it the same realm: a candidate is a change of this configuration",
+	    "the candidate is of another realm, \"%.64s\"", c->shadow->realm);
+}
+
+static enum cs_err
+load(const char *path, bool candidate, struct config **out, struct config_error *err)
 {
 	struct config_place start = {path, 0, 0};
 	char directory[PATH_MAX];
@@ -407,7 +426,7 @@ config_load(const char *path, struct config **out, struct config_error *err)
 	start.line = start.column = 1;
 	ok = reader_include(&r, path, (struct config_place){path, 0, 0}) &&
 	    block_finish(&r, &block_top, r.c, r.top_seen, start) && config_resolve(&r) && stacks_load(&r) &&
-	    config_check(&r) && config_check_files(&r);
+	    config_check(&r) && config_check_files(&r) && (candidate || shadow_load(&r));
 	free(r.places);
 	if (!ok) {
 		config_free(r.c);
@@ -415,6 +434,33 @@ config_load(const char *path, struct config **out, struct config_error *err)
 	}
 	*out = r.c;
 	return CS_OK;
+}
+
+enum cs_err
+config_load(const char *path, struct config **out, struct config_error *err)
+{
+	return load(path, false, out, err);
+}
+
+/* In the canonical text the candidate stands whole, in braces. */
+bool
+config_read_shadow(struct reader *r)
+{
+	struct config *outer = r->c, *inner = config_new();
+	struct config_place place = r->option_place;
+	uint64_t seen = 0;
+	bool ok;
+
+	outer->shadow = inner;
+	if (r->words.type != WORD_OPEN)
+		return reader_fail(r, "write {", "the candidate needs a block in braces");
+	r->c = inner;
+	ok = reader_next(r) && block_read(r, &block_top, inner, &seen);
+	if (ok && r->words.type != WORD_CLOSE)
+		ok = reader_fail(r, "write }", "the candidate's block is not closed");
+	ok = ok && reader_next(r) && block_finish(r, &block_top, inner, seen, place) && config_resolve(r) && config_check(r);
+	r->c = outer;
+	return ok;
 }
 
 enum cs_err
@@ -439,6 +485,8 @@ config_parse(const char *text, size_t len, struct config **out, struct config_er
 void
 config_free(struct config *c)
 {
+	if (c != NULL)
+		config_free(c->shadow);
 	free(c);
 }
 

@@ -230,6 +230,8 @@ struct config {
 	struct config_stack stacks[CONFIG_STACKS_MAX];
 	uint32_t line_count;
 	struct config_line lines[CONFIG_LINES_MAX];
+	const char *shadow_config; /* the file of a candidate that is asked beside this one, or NULL */
+	struct config *shadow;     /* the candidate, owned; its services, providers and stacks are asked, no more of it */
 	size_t text_len;
 	char text[CONFIG_TEXT_MAX];
 };

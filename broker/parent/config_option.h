@@ -111,7 +111,7 @@ void print_number(struct buf *b, int64_t v);
 extern const struct option_type type_text, type_name, type_path, type_number, type_duration, type_size, type_bool,
     type_timezone, type_words, type_certificate, type_plugin, type_url, type_client, type_control, type_setting,
     type_amount, type_count, type_currency_amount, type_block, type_named, type_currency_block, type_listen,
-    type_store, type_user, type_generation, type_include, type_stack, type_line;
+    type_store, type_user, type_generation, type_include, type_stack, type_line, type_shadow;
 
 /* Reads a whole file into memory of its own; *text is NUL-terminated and to be freed. False with the error set. */
 bool file_read(struct config_error *err, struct config_place from, const char *path, char **text, size_t *len);
@@ -126,6 +126,9 @@ bool stack_file_note(struct reader *r, struct config_stack *stack, struct config
 bool stack_line_compile(struct reader *r, const struct config_line *line);
 /* Compiles every stack (core/stack.h) and throws the result away. */
 bool stacks_compile(struct reader *r);
+
+/* The words look at the brace behind the candidate's name. */
+bool config_read_shadow(struct reader *r);
 
 /* Everything that needs the whole (config_check.c). */
 bool config_resolve(struct reader *r);

@@ -215,8 +215,14 @@ static const struct option top_options[] = {
 	 .block = &service_block, .help = "A payment service."},
 	{.name = "stacks", .type = &type_path, ONE(config, stacks_directory), .preset = "\"services\"", .flags = OPTION_ADMIN,
 	 .help = "The directory of the stack files, one a service, and other."},
+	{.name = "shadow-config", .type = &type_path, ONE(config, shadow_config), .flags = OPTION_ADMIN,
+	 .help = "A candidate: another whole configuration that is asked beside this one about whatever is decided, and whose"
+	         " answers change nothing. Where it would have decided otherwise is counted in events of the type"
+	         " shadow_differs, at most one a second, and shown by countersignctl shadow. A mistake in it refuses this"
+	         " configuration, too."},
 	{.name = "include", .type = &type_include, .flags = OPTION_ADMIN | OPTION_REPEATS, .argument = "PATTERN",
 	 .help = "Reads other files as if they stood here, in the order of their names."},
+	{.name = "shadow", .type = &type_shadow, ONE(config, shadow), .flags = OPTION_CANONICAL, .help = "The candidate."},
 	{.name = "stack", .type = &type_stack, MANY(config, stacks, stack_count, CONFIG_STACKS_MAX), .block = &stack_block,
 	 .flags = OPTION_CANONICAL, .help = "A stack with its lines."},
 	{.name = NULL},
@@ -382,6 +388,35 @@ include_read(struct reader *r, const struct option *o, void *base, void *at)
 }
 
 const struct option_type type_include = {"PATTERN", include_read, nothing_print, NULL};
+
+/* shadow FILE { a whole configuration } */
+
+static bool
+shadow_read(struct reader *r, const struct option *o, void *base, void *at)
+{
+	struct config *c = base;
+
+	(void)o;
+	(void)at;
+	return reader_take_text(r, &c->shadow_config) && config_read_shadow(r);
+}
+
+static bool
+shadow_print(struct buf *b, const struct option *o, const void *base, const void *at)
+{
+	const struct config *c = base;
+
+	(void)o;
+	(void)at;
+	if (c->shadow == NULL)
+		return false;
+	print_quoted(b, c->shadow_config);
+	print_text(b, " ");
+	block_print(b, &block_top, c->shadow);
+	return true;
+}
+
+const struct option_type type_shadow = {"FILE { ... }", shadow_read, shadow_print, NULL};
 
 /* stack NAME { line FILE LEVEL NOTE OPERATION LINE COLUMN CONTROL LINE COLUMN RULE LINE COLUMN [ARGUMENT LINE COLUMN ...] } */
 
