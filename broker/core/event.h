@@ -48,7 +48,8 @@
 	X(PROVIDER_LIMIT, "provider_limit") \
 	X(BROKER_FROZEN, "broker_frozen") \
 	X(BROKER_THAWED, "broker_thawed") \
-	X(STRANGERS_DENIED, "strangers_denied")
+	X(STRANGERS_DENIED, "strangers_denied") \
+	X(SHADOW_DIFFERS, "shadow_differs") /* count decisions that a candidate would have made otherwise */
 
 enum event_type {
 #define X(id, name) EVENT_##id,
@@ -114,7 +115,8 @@ enum event_type {
 	X(risk, U64, "risk")                  /* risk instances that answered in time; of more than two, the first two */ \
 	X(risk_score, NUM, "risk_score")      /* plus one */ \
 	X(other_risk, U64, "other_risk") \
-	X(other_risk_score, NUM, "other_risk_score")
+	X(other_risk_score, NUM, "other_risk_score") \
+	X(candidate, NUM, "candidate")        /* enum reason: what a candidate would have answered */
 
 enum event_flag {
 	EVENT_FLAG_FIRST = 1 << 0,      /* first factor */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* status, reload: the daemon as a whole. */
+/* status, reload, shadow: the daemon as a whole. */
 #include <stdio.h>
 
 #include "broker/ctl/call.h"
@@ -58,8 +58,28 @@ reload(struct ctl *ctl, char **args, int count)
 	return call_and_print(ctl, "org.countersign.Admin.Reload", NULL, NULL, NULL);
 }
 
+/* What the candidate beside the live policy would have decided otherwise, since it was loaded. */
+static int
+shadow(struct ctl *ctl, char **args, int count)
+{
+	struct json_writer w = call_begin(ctl, "org.countersign.Admin.Status", false);
+	int rc = call_run(ctl, &w);
+	uint32_t shadow;
+
+	(void)args, (void)count;
+	if (rc != CTL_OK)
+		return rc;
+	shadow = reply_get(ctl, ctl->reply, "shadow", JSON_OBJECT);
+	if (shadow == 0)
+		return ctl_fail(ctl, CTL_NOT_FOUND, "no candidate runs beside the policy: name its file with shadow-config in the "
+		    "configuration, and `countersignctl reload`");
+	print_reply(ctl, shadow);
+	return CTL_OK;
+}
+
 const struct command status_commands[] = {
 	{"status", NULL, "", 0, 0, 0, "the daemon, its processes and providers", status},
 	{"reload", NULL, "", 0, 0, 0, "read the configuration again; a bad one changes nothing", reload},
+	{"shadow", NULL, "", 0, 0, 0, "what the candidate of shadow-config would have decided otherwise", shadow},
 	{.noun = NULL},
 };

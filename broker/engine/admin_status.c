@@ -6,6 +6,7 @@
 #include "broker/engine/answer.h"
 #include "broker/engine/api.h"
 #include "broker/engine/record.h"
+#include "broker/engine/shadow.h"
 #include "broker/engine/workers.h"
 
 enum { SENTENCE_MAX = 1024 };
@@ -223,6 +224,7 @@ admin_status(struct call *call)
 	if (record_frozen(e, 0, &since, &words))
 		json_member_str(&w, "frozen", words.len > 0 ? words : VIEW("frozen"));
 	write_counters(&w, e);
+	shadow_status(&w, e);
 	write_gateway(&w, c);
 	call_end(call, &w);
 }

@@ -15,6 +15,7 @@
 #include "broker/engine/page.h"
 #include "broker/engine/place.h"
 #include "broker/engine/record.h"
+#include "broker/engine/shadow.h"
 #include "broker/engine/signin.h"
 #include "broker/engine/strangers.h"
 #include "broker/engine/txn.h"
@@ -92,8 +93,15 @@ engine_new(struct config *config, struct keyring *keys, struct store *store, con
 		free(e);
 		return err;
 	}
+	if ((err = shadow_new(config, &e->shadow, why)) != CS_OK) {
+		e->rules->config = NULL;
+		ruleset_free(e->rules);
+		free(e);
+		return err;
+	}
 	e->keys = keys;
 	ruleset_payees(e->rules, keys);
+	shadow_payees(e->shadow, keys);
 	e->store = store;
 	e->io = *io;
 	e->now = *now;
@@ -125,6 +133,7 @@ engine_free(struct engine *e)
 {
 	if (e == NULL)
 		return;
+	shadow_free(e->shadow);
 	strangers_free(e->strangers);
 	workers_free(e->workers);
 	signins_free(e->signins);
@@ -279,6 +288,7 @@ engine_tick(struct engine *e)
 	enrolments_tick(e);
 	watches_tick(e);
 	strangers_tick(e);
+	shadow_tick(e);
 	return due_ms < TICK_MS ? due_ms : TICK_MS;
 }
 
@@ -327,13 +337,23 @@ enum cs_err
 engine_reload(struct engine *e, struct config *config, char why[256])
 {
 	struct ruleset *next;
+	struct shadow *shadow;
 	enum cs_err err = ruleset_new(config, &next, why);
 
 	if (err != CS_OK)
 		return err;
 	ruleset_payees(next, e->keys);
+	if ((err = shadow_new(config, &shadow, why)) != CS_OK) {
+		next->config = NULL;
+		ruleset_free(next);
+		return err;
+	}
+	shadow_payees(shadow, e->keys);
+	shadow_write_all(e);
 	ruleset_free(e->rules);
 	e->rules = next;
+	shadow_free(e->shadow);
+	e->shadow = shadow;
 	record_configure(e);
 	workers_configure(e);
 	return CS_OK;

@@ -24,6 +24,7 @@ struct pages;
 struct watches;
 struct workers;
 struct strangers;
+struct shadow;
 struct broker_record;
 
 /* Compiled configuration: one immutable value, swapped between two turns. */
@@ -50,6 +51,7 @@ struct engine {
 	struct watches *watches;
 	struct workers *workers;
 	struct strangers *strangers;
+	struct shadow *shadow;      /* a candidate policy that is asked beside, or NULL */
 	struct stream *ready;       /* streams with something to do in this turn */
 	struct stream **ready_end;
 	struct json_token tokens[JSON_TOKENS_MAX];

@@ -140,6 +140,8 @@ put_own_id(struct json_writer *w, const struct engine *e, const struct event_row
 		put_id(w, id_names[kind], kind, row, value);
 	else if (row->event.type == EVENT_PAYMENT_REFUNDED)
 		put_hex(w, "refund_digest", value, sizeof(struct id));
+	else if (row->event.type == EVENT_SHADOW_DIFFERS)
+		put_hex(w, "candidate_policy", value, sizeof(struct id));
 	else
 		put_hex(w, row->event.type == EVENT_PROVIDER_PINNED ? "pin" : "id", value, sizeof(struct id));
 }
@@ -434,6 +436,18 @@ put_score(struct json_writer *w, const struct engine *e, const struct event_row 
 	json_member_int(w, name, number(value) - 1);
 }
 
+/* The other answer, as the event's own is shown. */
+static void
+put_candidate(struct json_writer *w, const struct engine *e, const struct event_row *row, const char *name,
+    const void *value)
+{
+	(void)e, (void)row, (void)name;
+	if (number(value) <= 0 || number(value) >= REASON__COUNT)
+		return;
+	json_member_str(w, "candidate_outcome", view_str(outcome_name(reason_outcome((enum reason)number(value)))));
+	json_member_str(w, "candidate_reason", view_str(reason_name((enum reason)number(value))));
+}
+
 /* Fields that are more than a number or a digest. The service's name stands in the event itself. */
 static const struct {
 	const char *name;
@@ -448,7 +462,7 @@ static const struct {
 	{"expires_ms", put_time}, {"auth_ms", put_time}, {"per_payment", put_bound}, {"per_day", put_bound},
 	{"per_month", put_bound}, {"total", put_amount}, {"count_day", put_count_bound},
 	{"count_month", put_count_bound}, {"seen_day", put_amount}, {"seen_month", put_amount}, {"flags", put_flags},
-	{"extra", put_digest}, {"risk", put_risk}, {"other_risk", put_risk}, {"risk_score", put_score},
+	{"extra", put_digest}, {"candidate", put_candidate}, {"risk", put_risk}, {"other_risk", put_risk}, {"risk_score", put_score},
 	{"other_risk_score", put_score}, {"notes", put_notes},
 };
 

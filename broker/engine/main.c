@@ -7,6 +7,7 @@
 #include "broker/base/log.h"
 #include "broker/base/sandbox.h"
 #include "broker/engine/loop.h"
+#include "broker/engine/shadow.h"
 #include "broker/store/sqlite.h"
 
 enum { OPEN_FILES_MAX = 2048 };
@@ -53,6 +54,7 @@ main(int argc, char **argv)
 	role_ready(&role);
 	log_info("msg=ready realm=%s", engine->rules->config->realm);
 	loop_run(loop, engine);
+	shadow_write_all(engine);
 	loop_free(loop);
 	store_close(store);
 	engine_free(engine);

@@ -8,6 +8,7 @@
 #include "broker/base/check.h"
 #include "broker/base/log.h"
 #include "broker/engine/record_state.h"
+#include "broker/engine/shadow.h"
 #include "broker/engine/texts.h"
 #include "broker/engine/watch.h"
 
@@ -61,6 +62,13 @@ publish(struct engine *e)
 	struct broker_record *r = e->record;
 
 	record_state_publish(&r->now, r->revision, e->rules->policy, r->pins, &e->broker);
+	shadow_publish(e);
+}
+
+void
+record_view(const struct engine *e, const struct policy *p, const struct id *pins, struct broker_state *to)
+{
+	record_state_publish(&e->record->now, e->record->revision, p, pins, to);
 }
 
 static void

@@ -27,6 +27,9 @@ void record_commit(struct engine *e, struct event *ev, struct view words, struct
 /* The broker's own word on what it saw, durable when this returns; false where it cannot be written now. */
 bool record_note(struct engine *e, struct event *ev, struct view words);
 
+/* What decisions by another policy see. pins: record_pins() of its configuration. */
+void record_view(const struct engine *e, const struct policy *p, const struct id *pins, struct broker_state *to);
+
 /* Since when, and the admin's words; false where it is not frozen. tag 0: the broker itself. */
 bool record_frozen(const struct engine *e, uint64_t tag, int64_t *since_ms, struct view *words);
 

@@ -5,6 +5,7 @@
 #include "broker/base/check.h"
 #include "broker/core/apply.h"
 #include "broker/engine/notify.h"
+#include "broker/engine/shadow.h"
 #include "broker/engine/txn_state.h"
 
 static void
@@ -76,6 +77,8 @@ txn_event(struct txn *t, struct account *a, struct event *ev, struct extra *extr
 	CHECK(!t->log.buf.full);
 	t->types[n] = (uint8_t)ev->type;
 	t->events_n++;
+	if (t->engine->shadow != NULL)
+		shadow_look(t->engine, a, ev);
 	CHECK(apply(a, ev, &left) == CS_OK);
 	sha256(view_of(t->log.buf.data + t->event_at[n], t->extra_at[n] - t->event_at[n]), &a->chain);
 	take_left(t, &left);

@@ -407,7 +407,7 @@ shadow_load(struct reader *r)
 		return true;
 	return config_fail(r->err, reader_place(r, &c->shadow_config), c->shadow_config,
 	    "give it the same realm: a candidate is a change of this configuration",
-	    "the candidate is of another realm, \"%.64s\"", c->shadow->realm);
+	    "the candidate %.128s is of another realm, \"%.32s\"", c->shadow_config, c->shadow->realm);
 }
 
 static enum cs_err

@@ -24,6 +24,7 @@ EXTRA_DIST += \
 	%reldir%/test_replay.py \
 	%reldir%/test_risk.py \
 	%reldir%/test_sessions.py \
+	%reldir%/test_shadow.py \
 	%reldir%/test_stepup.py \
 	%reldir%/test_story.py \
 	%reldir%/test_wire.py
