@@ -15,6 +15,7 @@ enum {
 	BAR_WIDTH = 30,
 	BAR_EVERY_MS = 100,
 	BAR_EVERY_EVENTS = 1024,      /* between two looks at the clock */
+	PAYEES_EACH = 64,             /* as many as Admin.Payees takes */
 	ROW_HEAD_BYTES = 8 + 16 + 8,  /* of a row of Admin.Log, before the event */
 	ROW_BYTES_MAX = ROW_HEAD_BYTES + STORE_EVENT_MAX,
 };
@@ -205,6 +206,65 @@ name_account(struct ctl *ctl, struct replay_account *a)
 	(void)snprintf(a->name, sizeof(a->name), "%.*s", (int)name.len, name.data);
 }
 
+static bool
+read_digest(struct view text, struct id *to)
+{
+	bool good = text.len == 2 * sizeof(to->b);
+
+	for (size_t i = 0; good && i < text.len; i += 2) {
+		int high = digit(text.data[i]), low = digit(text.data[i + 1]);
+
+		good = high >= 0 && low >= 0;
+		to->b[i / 2] = (uint8_t)(high << 4 | low);
+	}
+	return good;
+}
+
+/* Payees that a stack names are compared by digests that only the daemon's key makes. */
+static int
+name_payees(struct ctl *ctl, struct stack *s, uint16_t from, uint16_t n)
+{
+	struct json_writer w = call_begin(ctl, "org.countersign.Admin.Payees", false);
+	uint32_t list, at;
+	int rc;
+
+	json_key(&w, VIEW("payees"));
+	json_array_begin(&w);
+	for (uint16_t i = 0; i < n; i++)
+		json_put_str(&w, s->id_texts[from + i]);
+	json_array_end(&w);
+	rc = call_run(ctl, &w);
+	if (rc != CTL_OK)
+		return rc;
+	list = reply_get(ctl, ctl->reply, "digests", JSON_ARRAY);
+	if (list == 0 || ctl->doc.tokens[list].count != n)
+		return ctl_fail(ctl, CTL_FAILED, "the daemon's answer has no digests of payees");
+	at = json_first(&ctl->doc, list);
+	for (uint16_t i = 0; i < n; i++, at = json_next(&ctl->doc, at))
+		if (json_type(&ctl->doc, at) != JSON_STRING || !read_digest(json_text(&ctl->doc, at), &s->ids[from + i]))
+			return ctl_fail(ctl, CTL_FAILED, "the daemon gave a digest that is none");
+	return CTL_OK;
+}
+
+static int
+name_all_payees(struct ctl *ctl, const struct ruleset *rules)
+{
+	int rc = CTL_OK;
+
+	for (uint16_t i = 0; rc == CTL_OK && i < rules->config->stack_count; i++) {
+		struct stack *s = &rules->stacks[i];
+
+		if (ctl->database != NULL && s->ids_n > 0) {
+			(void)fprintf(stderr, "countersignctl: without the daemon no payee is known by its id: `payee id=` matches "
+			    "none\n");
+			return CTL_OK;
+		}
+		for (uint16_t at = 0; rc == CTL_OK && at < s->ids_n; at += PAYEES_EACH)
+			rc = name_payees(ctl, s, at, s->ids_n - at < PAYEES_EACH ? (uint16_t)(s->ids_n - at) : PAYEES_EACH);
+	}
+	return rc;
+}
+
 /* --- the command --- */
 
 static int
@@ -235,6 +295,11 @@ replay(struct ctl *ctl, char **args, int count)
 	(void)args, (void)count;
 	if (rc != CTL_OK)
 		return rc;
+	rc = name_all_payees(ctl, rules);
+	if (rc != CTL_OK) {
+		ruleset_free(rules);
+		return rc;
+	}
 	replay_tally_init(&tally);
 	rc = run(ctl, &tally, rules);
 	report.rules = rules;

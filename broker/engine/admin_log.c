@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Admin.Log: the log as it is stored, without the sealed texts, for who decides it again. No account is looked up, so a
- * page costs its scan and nothing else; a caller that reads all of it lets the loop go on between pages.
+ * page costs its scan and nothing else; a caller that reads all of it lets the loop go on between pages. Admin.Payees
+ * gives what stands in it for a payee.
  */
 #include "broker/base/check.h"
 #include "broker/engine/api.h"
@@ -92,5 +93,43 @@ admin_log(struct call *call)
 	}
 	json_array_end(&w);
 	json_member_int(&w, "next", (int64_t)page.next);
+	call_end(call, &w);
+}
+
+enum { PAYEES_MAX = 64 };
+
+/* What the events say for a payee's own id: only this broker's key makes it. */
+void
+admin_payees(struct call *call)
+{
+	struct payees_asked {
+		uint32_t payees;
+	};
+	static const struct json_field fields[] = {
+		{"payees", JSON_F_ARRAY, true, offsetof(struct payees_asked, payees), 0, PAYEES_MAX},
+		{0},
+	};
+	static const char digits[] = "0123456789abcdef";
+	struct payees_asked *asked = CALL_MEMORY_AS(struct payees_asked, call);
+	struct json_writer w;
+	uint32_t at;
+
+	if (!call_bind(call, fields, asked, sizeof(*asked)))
+		return;
+	w = call_reply(call);
+	json_key(&w, VIEW("digests"));
+	json_array_begin(&w);
+	at = json_first(&call->doc, asked->payees);
+	for (unsigned n = json_token_at(&call->doc, asked->payees)->count; n > 0; n--) {
+		struct view text = json_type(&call->doc, at) == JSON_STRING ? json_text(&call->doc, at) : VIEW("");
+		struct id id = keyring_id(call->engine->keys, DIGEST_PAYEE, &text, 1);
+		char hex[2 * sizeof(id.b)];
+
+		for (size_t i = 0; i < sizeof(hex); i++)
+			hex[i] = digits[id.b[i / 2] >> (i % 2 == 0 ? 4 : 0) & 15];
+		json_put_str(&w, view_of(hex, sizeof(hex)));
+		at = json_next(&call->doc, at);
+	}
+	json_array_end(&w);
 	call_end(call, &w);
 }

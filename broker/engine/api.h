@@ -82,6 +82,7 @@ void accounts_report_not_me(struct call *call);
 void accounts_close(struct call *call);
 /* admin_log.c */
 void admin_log(struct call *call);
+void admin_payees(struct call *call);
 
 /* events.c */
 void events_watch(struct call *call);

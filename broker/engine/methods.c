@@ -13,6 +13,7 @@ static const struct method methods[] = {
 	{"org.countersign.Admin.Freeze", admin_freeze, FOR_ADMIN, 0, false},
 	{"org.countersign.Admin.Link", admin_link, FOR_ADMIN, 0, false},
 	{"org.countersign.Admin.Log", admin_log, FOR_ADMIN, 0, false},
+	{"org.countersign.Admin.Payees", admin_payees, FOR_ADMIN, 0, false},
 	{"org.countersign.Admin.Providers", admin_providers, FOR_ADMIN, 0, false},
 	{"org.countersign.Admin.Reload", admin_reload, FOR_ADMIN, 0, false},
 	{"org.countersign.Admin.SetLimit", admin_set_limit, FOR_ADMIN, 0, false},

@@ -401,8 +401,15 @@ shadow_load(struct reader *r)
 
 	if (c->shadow_config == NULL)
 		return true;
-	if (load(c->shadow_config, true, &c->shadow, r->err) != CS_OK)
+	switch (load(c->shadow_config, true, &c->shadow, r->err)) {
+	case CS_OK:
+		break;
+	case CS_ERR_SYSTEM:
+		return config_fail(r->err, reader_place(r, &c->shadow_config), c->shadow_config,
+		    "correct the path, or remove the line", "cannot open the candidate: %s", strerror(errno));
+	default:
 		return false;
+	}
 	if (strcmp(c->shadow->realm, c->realm) == 0)
 		return true;
 	return config_fail(r->err, reader_place(r, &c->shadow_config), c->shadow_config,

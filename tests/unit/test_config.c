@@ -445,6 +445,39 @@ test_includes(void **state)
 	assert_non_null(strstr(err.message, "nested more than 8 deep"));
 }
 
+/* A candidate is a whole configuration inside of another; what it names as its own is not read. */
+static void
+test_candidate(void **state)
+{
+	static const char next[] = "realm \"test\"\nlisten service \"/run/test/socket\"\nstore mem\n"
+	    "policy-limits CNY { per-payment 7 }\nprovider \"sandbox\" { plugin \"oidc\" }\nshadow-config \"none.conf\"\n";
+	struct config_error err;
+	struct config *c = NULL;
+
+	(void)state;
+	put("next.conf", next, 0600);
+	c = load_good("shadow-config \"next.conf\"\n");
+	assert_non_null(c->shadow);
+	assert_null(c->shadow->shadow);
+	assert_int_equal(c->shadow->policy_limits[0].per_payment_minor, 700);
+	assert_int_equal(c->policy_limits_count, 0);
+	check_identity(c);
+	config_free(c);
+	c = NULL;
+	put("next.conf", "realm \"test\"\nrelm \"x\"\n", 0600);
+	assert_int_equal(load("shadow-config \"next.conf\"\n", &c, &err), CS_ERR_SYNTAX);
+	assert_non_null(strstr(err.file, "next.conf"));
+	assert_int_equal(err.line, 2);
+	put("next.conf", "realm \"other\"\nlisten service \"/run/test/socket\"\nstore mem\n", 0600);
+	assert_int_equal(load("shadow-config \"next.conf\"\n", &c, &err), CS_ERR_SYNTAX);
+	assert_non_null(strstr(err.message, "next.conf is of another realm"));
+	assert_int_equal(err.line, BASE_LINES + 1);
+	assert_int_equal(load("shadow-config \"none.conf\"\n", &c, &err), CS_ERR_SYNTAX);
+	assert_non_null(strstr(err.message, "cannot open the candidate: No such file"));
+	assert_int_equal(err.line, BASE_LINES + 1);
+	assert_null(c);
+}
+
 static void
 test_canonical_text_reads_no_files(void **state)
 {
@@ -517,6 +550,7 @@ main(void)
 		cmocka_unit_test(test_print_parses_to_the_same),
 		cmocka_unit_test(test_examples_load),
 		cmocka_unit_test(test_includes),
+		cmocka_unit_test(test_candidate),
 		cmocka_unit_test(test_canonical_text_reads_no_files),
 		cmocka_unit_test(test_required),
 		cmocka_unit_test(test_manual),
