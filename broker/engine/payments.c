@@ -300,7 +300,7 @@ spend_txn(struct txn *t, struct account *a, struct call *call)
 		call_unavailable(call, "store");
 		return;
 	}
-	if (spend_waits(a, call, s, found, spend_txn))
+	if (risk_any(call, OP_SPEND) && spend_waits(a, call, s, found, spend_txn))
 		return;
 	s->request.old = found ? &old : NULL;
 	call_asked(call, &asked);

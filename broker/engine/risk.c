@@ -7,7 +7,6 @@
 #include "broker/base/check.h"
 #include "broker/base/log.h"
 #include "broker/core/money.h"
-#include "broker/engine/call.h"
 #include "broker/engine/pairwise.h"
 #include "broker/engine/workers.h"
 
@@ -194,12 +193,15 @@ bool
 risk_wait(const struct account *a, struct call *call, enum op op, const struct risk_question *q, txn_fn *fn)
 {
 	struct engine *e = call->engine;
-	const struct policy_service *service = policy_service(e->rules->policy, q->service);
+	const struct policy_service *service;
 	struct line lines[CALL_EVIDENCE_MAX];
 	struct gathering *g;
 	size_t n;
 
-	if (service == NULL || (service->stack->risk_ops & 1U << op) == 0 || call->evidence.op == op)
+	if (!risk_any(call, op) || call->evidence.op == op)
+		return false;
+	service = policy_service(e->rules->policy, q->service);
+	if (service == NULL || (service->stack->risk_ops & 1U << op) == 0)
 		return false;
 	n = lines_of(service->stack, op, lines);
 	g = calloc(1, sizeof(*g));

@@ -7,6 +7,7 @@
 #ifndef CS_ENGINE_RISK_H
 #define CS_ENGINE_RISK_H
 
+#include "broker/engine/call.h"
 #include "broker/engine/txn.h"
 
 /* What is asked for, as far as the account does not say it. */
@@ -20,6 +21,13 @@ struct risk_question {
 	struct view payee;        /* these three in the service's words; data NULL: none */
 	struct view ip, device;
 };
+
+/* Whether any service asks before this operation: all that others pay. */
+static inline bool
+risk_any(const struct call *call, enum op op)
+{
+	return (call->engine->rules->risk_ops & 1U << op) != 0;
+}
 
 /*
  * True: the call waits for answers, and fn runs again for it, with the account as it is then, when all have answered or

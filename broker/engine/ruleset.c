@@ -188,6 +188,7 @@ ruleset_new(struct config *c, struct ruleset **out, char why[256])
 		    .rights = s->rights, .doors = s->doors, .stack = &r->stacks[s->stack_index]};
 		/* An account is every service's of the realm: what one stack asks for is counted at all of them. */
 		p->needs |= r->stacks[s->stack_index].needs;
+		r->risk_ops |= r->stacks[s->stack_index].risk_ops;
 	}
 	add_providers(c, p);
 	if (err == CS_OK)

@@ -102,14 +102,17 @@ class Receiver:
 
 @pytest.fixture(scope="module")
 def hooked(tmp_path_factory):
-    """A broker with a webhook, and the receiver: (broker, receiver)."""
+    """
+    A broker with a webhook, and the receiver: (broker, receiver). Who confirms moves the clock by half a minute, which
+    must not make a notice late that is on its way.
+    """
     directory = str(tmp_path_factory.mktemp("hook"))
     receiver = Receiver(directory)
     secret = os.path.join(directory, "hook.secret")
     with open(os.open(secret, os.O_WRONLY | os.O_CREAT, 0o600), "w", encoding="ascii") as f:
         f.write("0123456789abcdef0123456789abcdef\n")
     broker = Broker(stack=STACK.format(name="hook"), extra=f'''notify "hook" {{
-    plugin "webhook" deadline 5s
+    plugin "webhook" deadline 60s
     set url "https://127.0.0.1:{receiver.port}/countersign?shop=1"
     set secret file "{secret}"
     set ca-file "{directory}/hook-ca.crt"
