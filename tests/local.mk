@@ -11,6 +11,7 @@ AM_TESTS_ENVIRONMENT = \
 
 include tests/unit/local.mk
 include tests/store/local.mk
+include tests/stack/local.mk
 include tests/fuzz/local.mk
 include tests/gateway/local.mk
 include tests/parent/local.mk

@@ -148,7 +148,7 @@ brackets_fail(struct brackets *b, struct view part, const char *message, const c
 static bool
 is_blank(char c)
 {
-	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+	return c == ' ' || c == '\t' || c == '\n';
 }
 
 /* A blank, or a backslash that joins the next line. */
@@ -157,7 +157,7 @@ brackets_at_blank(const struct brackets *b)
 {
 	const char *at = b->text.data + b->at;
 
-	return is_blank(at[0]) || (at[0] == '\\' && b->at + 1 < b->text.len && (at[1] == '\n' || at[1] == '\r'));
+	return is_blank(at[0]) || (at[0] == '\\' && b->at + 1 < b->text.len && at[1] == '\n');
 }
 
 static void

@@ -172,7 +172,7 @@ struct stack_text {
 
 /*
  * The actions of a control that is a keyword (in any case of letters) or stands in brackets (where case counts). In
- * brackets blanks are spaces, tabs, carriage returns and joined line ends. A result that is not mentioned is `bad`. False
+ * brackets blanks are spaces, tabs and joined line ends. A result that is not mentioned is `bad`. False
  * with *err (arg STACK_AT_CONTROL) for what Linux-PAM refuses, and for a result written twice and words after `default`,
  * which Linux-PAM takes in ways that nobody expects. `include` and `substack` are no such controls.
  */

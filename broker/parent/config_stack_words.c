@@ -28,20 +28,25 @@ skip(struct stack_words *w, size_t n)
 		place_step(&w->next, *w->at++);
 }
 
-/* A carriage return counts: files come from other systems. */
 static bool
 is_blank(char c)
 {
-	return c == ' ' || c == '\t' || c == '\r';
+	return c == ' ' || c == '\t';
 }
 
 /* Bytes of a backslash that joins the next line, or 0. */
 static size_t
 joint(const char *at)
 {
-	if (at[0] != '\\')
-		return 0;
-	return at[1] == '\n' ? 2 : at[1] == '\r' && at[2] == '\n' ? 3 : 0;
+	return at[0] == '\\' && at[1] == '\n' ? 2 : 0;
+}
+
+/* For Linux-PAM a carriage return belongs to the word before it. */
+static bool
+return_fail(struct stack_words *w, struct config_error *err)
+{
+	return config_fail(err, w->next, "", "save the file with the line ends of Unix",
+	    "a carriage return stands in the line");
 }
 
 /* Linux-PAM reads on past what is empty after a backslash, and would lose the line that comes next. */
@@ -67,13 +72,13 @@ backslash_check(struct stack_words *w, struct config_error *err)
 {
 	const char *at = w->at + 1;
 
-	while (is_blank(*at))
+	while (is_blank(*at) || *at == '\r')
 		at++;
 	if (*at == '\0')
 		return config_fail(err, w->next, "\\", "remove the backslash", "a backslash joins the end of the file");
 	if (*at == '\n')
 		return config_fail(err, w->next, "\\", "end the line with the backslash",
-		    "blanks stand between a backslash and the end of its line");
+		    "blanks or a carriage return stand between a backslash and the end of its line");
 	return true;
 }
 
@@ -91,7 +96,7 @@ blanks_skip(struct stack_words *w, struct config_error *err)
 		} else if (is_blank(*w->at)) {
 			skip(w, 1);
 		} else {
-			return true;
+			return *w->at != '\r' || return_fail(w, err);
 		}
 	}
 }
@@ -112,6 +117,8 @@ brackets_read(struct stack_words *w, struct config_error *err)
 		if (*w->at == '#')
 			return config_fail(err, w->next, "#", "put the comment at the end of the line",
 			    "a comment stands in brackets");
+		if (*w->at == '\r')
+			return return_fail(w, err);
 		if (*w->at == '\\' && joint(w->at) == 0 && !backslash_check(w, err))
 			return false;
 	} while (*w->at != ']');
@@ -125,6 +132,8 @@ static bool
 bare_read(struct stack_words *w, struct config_error *err)
 {
 	while (*w->at != '\0' && *w->at != '\n' && *w->at != '#' && !is_blank(*w->at) && joint(w->at) == 0) {
+		if (*w->at == '\r')
+			return return_fail(w, err);
 		if (*w->at == '\\' && !backslash_check(w, err))
 			return false;
 		skip(w, 1);
