@@ -211,11 +211,13 @@ action_parse(struct brackets *b, struct view word, int8_t *action)
 static bool
 pair_parse(struct brackets *b, struct view name, int *result, int8_t *action)
 {
-	const char *mend;
+	const char *mend, *other;
 	struct view word;
 
 	*result = word_find(name, result_words, RESULT__COUNT + 1,
 	    "the results are success, ignore, denied, exceeded, unverified, unavailable, error and default", &mend);
+	if (*result < 0 && control_find(name, &other) >= 0)
+		return brackets_fail(b, name, "a keyword stands in brackets", "write it without them");
 	if (*result < 0)
 		return brackets_fail(b, name, "unknown result", mend);
 	if (b->at == b->text.len || b->text.data[b->at] != '=')
@@ -265,6 +267,16 @@ brackets_parse(struct brackets *b, int8_t actions[RESULT__COUNT])
 }
 
 static bool
+has_pair(struct view control)
+{
+	for (size_t i = 0; i < control.len; i++) {
+		if (control.data[i] == '=')
+			return true;
+	}
+	return false;
+}
+
+static bool
 control_fail(struct stack_error *err, const char *message, const char *mend)
 {
 	*err = (struct stack_error){.arg = STACK_AT_CONTROL, .message = message, .mend = mend};
@@ -295,6 +307,8 @@ stack_control(struct view control, int8_t actions[RESULT__COUNT], struct stack_e
 		return true;
 	}
 	found = control_find(control, &mend);
+	if (found < 0 && has_pair(control))
+		return control_fail(err, "pairs stand without brackets", "write them in brackets, like [success=ok default=bad]");
 	if (found < 0)
 		return control_fail(err, "unknown control", mend);
 	if (found == CONTROL_INCLUDE || found == CONTROL_SUBSTACK)

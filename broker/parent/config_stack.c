@@ -251,6 +251,8 @@ operation_line(struct stack_file *f)
 	enum op op;
 
 	op = stack_operation(f->words.word, &lenient, &why);
+	if (f->words.word.data[0] == '@')
+		why.mend = "write: @include NAME, of a file in the same directory";
 	if (!word_keep(f, true, &line.operation))
 		return false;
 	if (op == OP_NONE)

@@ -18,6 +18,8 @@ EXTRA_DIST += \
 	%reldir%/test_manual_client.py \
 	%reldir%/test_manual_ctl.py \
 	%reldir%/test_rules.py \
+	%reldir%/stacks \
+	%reldir%/test_stack_golden.py \
 	%reldir%/test_stack_run.py
 dist_check_SCRIPTS += %reldir%/check_ctl.sh
 TESTS += %reldir%/check_ctl.sh
