@@ -39,6 +39,8 @@ def figures():
 def test_every_figure_is_held_by_a_vector(configure, play, pack, name, number, right, wrong):
     """Were a figure of the law written wrongly by the least there is, some case would find it."""
     for case in read_cases(pack):
+        if name not in re.split(r"[\s;]+", case.stack):
+            continue
         configuration = configure(case.stack, case.fragment)
         file = configuration.parent / "services" / name
         lines = file.read_text().splitlines()
