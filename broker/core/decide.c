@@ -296,6 +296,22 @@ find_cover(struct inquiry *q)
 }
 
 /* Of the newest step: which line it is, and what that compared. */
+/* What was compared, in the newest step. */
+static void
+trace_detail(struct inquiry *q, const struct detail *detail)
+{
+	struct decision_trace *t = q->asked->trace;
+	struct trace_step *step;
+
+	if (t == NULL || t->n == 0 || !detail->set || detail->until_ms != 0)
+		return;
+	step = &t->steps[t->n - 1];
+	step->limit = detail->limit;
+	step->used = detail->used;
+	step->currency = detail->currency;
+	step->bound = detail->bound;
+}
+
 static void
 trace_line(struct inquiry *q, const struct stack_line *line)
 {
@@ -306,11 +322,7 @@ trace_line(struct inquiry *q, const struct stack_line *line)
 	step->file = line->file;
 	step->index = line->index;
 	step->note = line->note;
-	if (!q->seen.set)
-		return;
-	step->limit = q->seen.limit;
-	step->used = q->seen.used;
-	step->currency = q->seen.currency;
+	trace_detail(q, &q->seen);
 }
 
 static enum result
@@ -587,6 +599,7 @@ rules_asked(struct inquiry *q, struct decision *d)
 		reason = rules[i](q);
 		trace(q, (uint8_t)(i + 1), reason == REASON_NONE ? RESULT_SUCCESS : RESULT_DENIED, reason);
 		if (reason != REASON_NONE) {
+			trace_detail(q, &q->detail);
 			decision_deny(d, q, reason);
 			return;
 		}

@@ -46,6 +46,7 @@ struct trace_step {
 	uint16_t reason;
 	uint16_t currency;        /* of a limit, 0: a count */
 	int64_t limit, used;      /* of a limit or of a risk score; limit -1: neither */
+	uint16_t bound;           /* of a limit: the reason that passing it gives, whether it was passed or not; or 0 */
 };
 
 struct decision_trace {
@@ -57,6 +58,7 @@ struct decision_trace {
 struct detail {
 	int64_t limit, used;
 	uint16_t currency;        /* 0: a count */
+	uint16_t bound;           /* which limit: the reason that passing it gives; or 0 */
 	uint32_t link_no;         /* whose limit; 0: the account's or the policy's */
 	bool set;
 	int64_t until_ms;         /* of a lock or a cooling-off, or 0 */

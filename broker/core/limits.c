@@ -76,7 +76,8 @@ used_by(const struct inquiry *q, const struct id *subject, uint16_t currency)
 static enum reason
 passed(struct inquiry *q, enum reason reason, int64_t limit, int64_t used, uint16_t currency, uint32_t link_no)
 {
-	q->detail = (struct detail){.limit = limit, .used = used, .currency = currency, .link_no = link_no, .set = true};
+	q->detail = (struct detail){.limit = limit, .used = used, .currency = currency, .bound = (uint16_t)reason,
+	    .link_no = link_no, .set = true};
 	return reason;
 }
 
@@ -183,9 +184,10 @@ bound_check(struct bound *b, enum reason reason, int64_t limit, int64_t used, in
 	if (money_add(used, more) > limit) {
 		b->passed = passed(b->q, reason, limit, used, b->currency, b->link_no);
 		*seen = b->q->detail;
-	} else if (!seen->set || limit - used < seen->limit - seen->used) {
-		*seen = (struct detail){.limit = limit, .used = used, .currency = b->currency, .link_no = b->link_no,
-		    .set = true};
+	} else if (!seen->set || (seen->currency == b->currency && limit - used < seen->limit - seen->used)) {
+		/* Amounts come before counts, and the two do not compare. */
+		*seen = (struct detail){.limit = limit, .used = used, .currency = b->currency, .bound = (uint16_t)reason,
+		    .link_no = b->link_no, .set = true};
 	}
 }
 

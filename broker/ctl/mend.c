@@ -212,7 +212,10 @@ mend_limit(const struct mend *m)
 {
 	static const char *const options[REASON__COUNT] = {[REASON_LIMIT_PAYMENT] = "per-payment",
 	    [REASON_LIMIT_DAY] = "per-day", [REASON_LIMIT_MONTH] = "per-month",
-	    [REASON_LIMIT_COUNT] = "count-day or count-month"};
+	    [REASON_LIMIT_COUNT] = "count-day or count-month", [REASON_LIMIT_YEAR] = "per-year",
+	    [REASON_LIMIT_TOTAL] = "in-all", [REASON_LIMIT_24H] = "per-24h or count-24h",
+	    [REASON_LIMIT_STEPUP] = "per-stepup or count-stepup", [REASON_LIMIT_FIRST_USE] = "first-use",
+	    [REASON_DRAIN_SUSPECTED] = "count or sum"};
 	const struct detail *detail = &m->d->detail;
 	int64_t most = room(m->s);
 	char place[PLACE_MAX], one[AMOUNT_MAX], two[AMOUNT_MAX];
@@ -221,11 +224,11 @@ mend_limit(const struct mend *m)
 	if (most > 0)
 		say(m, "ask for at most %s", amount_text(most, m->s->currency, one));
 	else
-		say(m, "no amount passes: wait for the next day or month");
+		say(m, "no amount passes: wait until the limit's time is over");
 	if (!detail->set || currency_get(detail->currency) == NULL)
 		say(m, "or raise %s in %s", options[m->d->reason], place);
-	else if (m->d->reason == REASON_LIMIT_PAYMENT)
-		say(m, "or raise per-payment in %s (%s)", place, amount_text(detail->limit, detail->currency, one));
+	else if (m->d->reason == REASON_LIMIT_PAYMENT || m->d->reason == REASON_LIMIT_FIRST_USE)
+		say(m, "or raise %s in %s (%s)", options[m->d->reason], place, amount_text(detail->limit, detail->currency, one));
 	else
 		say(m, "or raise %s in %s (%s, of which %s are spent)", options[m->d->reason], place,
 		    amount_text(detail->limit, detail->currency, one), amount_text(detail->used, detail->currency, two));
@@ -407,6 +410,28 @@ mend_no_link(const struct mend *m)
 	say(m, "no provider is configured, and so nothing can be linked: write a `provider` block");
 }
 
+/* What the admin wrote is not met: after the place of the line. */
+static void
+mend_line(const struct mend *m)
+{
+	static const char *const texts[REASON__COUNT] = {
+	    [REASON_PAYEE_NOT_LISTED] = " names whom to pay: add this payee's id, or pay it once where the line is not asked",
+	    [REASON_SERVICE_NOT_LISTED] = " names who may ask: add the service",
+	    [REASON_OUTSIDE_HOURS] = " says when: ask then, or widen its hours and days",
+	    [REASON_ACCOUNT_TOO_NEW] = " asks for an older account or link: wait, or ask for less age",
+	    [REASON_ACCOUNT_FACTORS] = " asks for factors that the account lacks: enrol them, or ask for fewer",
+	    [REASON_SESSION_EXPIRED] = " asks for a newer sign-in: sign in again, at a provider that says when",
+	    [REASON_RISK_HIGH] = " lets pass a score up to its max: raise that, if the plugin is too strict",
+	    [REASON_RISK_UNAVAILABLE] = " asks a risk plugin, and here nobody supposes its answer: ask the daemon",
+	};
+	const char *text = texts[m->d->reason];
+
+	if (text == NULL || m->line == NULL)
+		say(m, "%s", reason_text_en((enum reason)m->d->reason));
+	else
+		say(m, "%s%s", m->place, text);
+}
+
 static void
 mend_text(const struct mend *m)
 {
@@ -418,7 +443,12 @@ static const struct {
 	void (*write)(const struct mend *m);
 } mends[] = {
 	{REASON_LIMIT_PAYMENT, mend_limit}, {REASON_LIMIT_DAY, mend_limit}, {REASON_LIMIT_MONTH, mend_limit},
-	{REASON_LIMIT_COUNT, mend_limit}, {REASON_LIMIT_UNDEFINED, mend_undefined},
+	{REASON_LIMIT_COUNT, mend_limit}, {REASON_LIMIT_YEAR, mend_limit}, {REASON_LIMIT_TOTAL, mend_limit},
+	{REASON_LIMIT_24H, mend_limit}, {REASON_LIMIT_STEPUP, mend_limit}, {REASON_LIMIT_FIRST_USE, mend_limit},
+	{REASON_DRAIN_SUSPECTED, mend_limit}, {REASON_PAYEE_NOT_LISTED, mend_line}, {REASON_SERVICE_NOT_LISTED, mend_line},
+	{REASON_OUTSIDE_HOURS, mend_line}, {REASON_ACCOUNT_TOO_NEW, mend_line}, {REASON_ACCOUNT_FACTORS, mend_line},
+	{REASON_SESSION_EXPIRED, mend_line}, {REASON_RISK_HIGH, mend_line}, {REASON_RISK_UNAVAILABLE, mend_line},
+	{REASON_LIMIT_UNDEFINED, mend_undefined},
 	{REASON_NO_INDEPENDENT_FACTOR, mend_factor}, {REASON_STACK, mend_stack}, {REASON_SERVICE_RIGHT, mend_right},
 	{REASON_ACCOUNT_UNKNOWN, mend_unknown}, {REASON_LINK_UNKNOWN, mend_no_link}, {REASON_SESSION_INVALID, mend_no_link},
 };

@@ -95,8 +95,8 @@ put_standing(struct json_writer *w, const struct trace_step *s)
 		return;
 	put_amount(w, "used", s->used, s->currency);
 	put_amount(w, "limit", s->limit, s->currency);
-	if (s->reason < REASON__COUNT && windows[s->reason] != NULL)
-		json_member_str(w, "window", view_str(windows[s->reason]));
+	if (s->bound < REASON__COUNT && windows[s->bound] != NULL)
+		json_member_str(w, "window", view_str(windows[s->bound]));
 }
 
 static void
@@ -105,7 +105,6 @@ put_line(struct json_writer *w, const struct trace_step *s, const struct config_
 	const char *slash = line == NULL || !outside ? NULL : strrchr(line->file, '/');
 	char text[STEP_TEXT_MAX];
 
-	put_standing(w, s);
 	if (line != NULL) {
 		json_member_str(w, "file", view_str(slash == NULL ? line->file : slash + 1));
 		json_member_int(w, "line", line->operation.line);
@@ -131,6 +130,7 @@ put_step(struct json_writer *w, const struct trace_step *s, const struct config_
 	if (!silent)
 		json_member_str(w, "words", view_str(reason_text_en((enum reason)s->reason)));
 	json_member_int(w, "pass", s->pass);
+	put_standing(w, s);
 	if (s->rule == 0)
 		put_line(w, s, line, outside);
 	json_object_end(w);

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """explain --config and the warnings of check: the rules of files, without a daemon."""
 import json
+import re
 import shutil
 
 import pytest
@@ -199,3 +200,27 @@ def test_the_daemon_is_told_nothing_that_is_supposed(run):
 def test_a_bad_configuration_explains_nothing(run, files):
     files('realm "example"', 'realm 7 8')
     assert run("explain", "--config", str(files), "checkout", "20", "CNY", "m").returncode == 5
+
+
+@pytest.mark.parametrize("line, reason, said", [
+    ("payee id=shop", "payee_not_listed", "checkout:3 names whom to pay"),
+    ("service kiosk", "service_not_listed", "checkout:3 names who may ask"),
+    ("account age=365d", "account_too_new", "checkout:3 asks for an older account"),
+    ("account factors=4", "account_factors", "checkout:3 asks for factors"),
+    ("limit first-use=5CNY", "limit_first_use", "or raise first-use in checkout:3 (5.00 CNY)"),
+    ("limit per-24h=15CNY", "limit_24h", "ask for at most 15.00 CNY"),
+])
+def test_each_rule_says_what_would_make_it_pass(explain, files, line, reason, said):
+    files("limit       per-payment=200CNY per-day=800CNY", line, "services/checkout")
+    answer = explain("checkout 20 CNY m")
+    assert outcome(answer) == ("deny", reason) and said in answer["mend"]
+
+
+def test_where_the_counters_stand(run, files):
+    files("per-payment=200CNY per-day=800CNY", "per-payment=200CNY per-day=800CNY count-day=9", "services/checkout")
+    said = run("explain", "--config", str(files), "checkout", "20", "CNY", "m", "--spent-today", "790").stdout
+    assert "      790.00 CNY of 800.00 CNY a day\n" in said
+    said = run("explain", "--config", str(files), "checkout", "20", "CNY", "m", "--spent-today", "650").stdout
+    assert said.count("      650.00 CNY of 800.00 CNY a day\n") == 2        # with what is there, and with a countersignature
+    said = run("explain", "--config", str(files), "checkout", "2000", "CNY", "m").stdout
+    assert re.search(r"\n  rule 8 limits +denied +limit_payment\n      0.00 CNY of 1000.00 CNY a payment\n", said)
