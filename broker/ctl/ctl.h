@@ -37,6 +37,7 @@ enum ctl_option {
 	OPTION_RESULTS = 1 << 13,
 	OPTION_REPLAY = 1 << 14,
 	OPTION_STACK = 1 << 15,
+	OPTION_DATABASE = 1 << 16,
 };
 
 enum { CTL_LIMITS = 5, CTL_FACTORS_MAX = 6 /* as many kinds as there are */ };

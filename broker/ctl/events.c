@@ -9,6 +9,7 @@
 
 #include "broker/base/clock.h"
 #include "broker/ctl/call.h"
+#include "broker/ctl/events_verify.h"
 #include "broker/ctl/print.h"
 
 enum {
@@ -393,6 +394,8 @@ events(struct ctl *ctl, char **args, int count)
 }
 
 const struct command events_commands[] = {
+	{"events", "verify", "", 0, 0, OPTION_DATABASE, "check the chain of every account; name the first bad event",
+	    events_verify},
 	{"events", NULL, "", 0, 0, OPTION_FOLLOW | OPTION_ACCOUNT | OPTION_AFTER | OPTION_LIMIT,
 	    "the audit log, from the oldest event or after --after", events},
 	{.noun = NULL},

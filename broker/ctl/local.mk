@@ -13,12 +13,14 @@ countersignctl_SOURCES = \
 	%reldir%/check_stepup.c \
 	%reldir%/ctl.h \
 	%reldir%/events.c \
+	%reldir%/events_verify.c %reldir%/events_verify.h \
 	%reldir%/explain.c %reldir%/explain.h \
 	%reldir%/explain_files.c \
 	%reldir%/factor.c \
 	%reldir%/finding.c %reldir%/finding.h \
 	%reldir%/getent.c \
 	%reldir%/link.c \
+	%reldir%/log_read.c %reldir%/log_read.h \
 	%reldir%/main.c \
 	%reldir%/member.c %reldir%/member.h \
 	%reldir%/mend.c %reldir%/mend.h \

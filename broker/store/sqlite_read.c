@@ -168,6 +168,43 @@ store_reader_next(struct store_reader *r, struct store_row *row, char why[256])
 	return CS_OK;
 }
 
+enum cs_err
+store_reader_snapshots(struct store_reader *r, store_snapshot_fn *fn, void *ctx, char why[256])
+{
+	sqlite3_stmt *stmt = NULL;
+	struct record_snapshot s;
+	enum cs_err err = CS_OK;
+	int rc = sqlite3_prepare_v2(r->db, "SELECT row FROM record", -1, &stmt, NULL);
+
+	while (rc == SQLITE_OK && err == CS_OK && (rc = sqlite3_step(stmt)) == SQLITE_ROW) {
+		err = record_get_snapshot(
+		    view_of(sqlite3_column_blob(stmt, 0), (size_t)sqlite3_column_bytes(stmt, 0)), &s);
+		if (err == CS_OK)
+			fn(ctx, &s.key, s.revision, s.hot);
+		else
+			snprintf(why, WHY_MAX, "%s: the snapshot of an account is damaged: take another copy", r->path);
+		rc = SQLITE_OK;
+	}
+	if (rc != SQLITE_OK && rc != SQLITE_DONE)
+		err = fail(r, rc, why);
+	sqlite3_finalize(stmt);
+	return err;
+}
+
+uint64_t
+store_reader_folded(struct store_reader *r)
+{
+	sqlite3_stmt *stmt = NULL;
+	struct record_meta meta = {.folded = 0};
+
+	if (sqlite3_prepare_v2(r->db, "SELECT row FROM meta", -1, &stmt, NULL) == SQLITE_OK &&
+	    sqlite3_step(stmt) == SQLITE_ROW)
+		(void)record_get_meta(
+		    view_of(sqlite3_column_blob(stmt, 0), (size_t)sqlite3_column_bytes(stmt, 0)), &meta);
+	sqlite3_finalize(stmt);
+	return meta.folded;
+}
+
 void
 store_reader_close(struct store_reader *r)
 {

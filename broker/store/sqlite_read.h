@@ -19,6 +19,12 @@ uint64_t store_reader_last(const struct store_reader *r);
  * with *why.
  */
 enum cs_err store_reader_next(struct store_reader *r, struct store_row *row, char why[256]);
+/* Each record's snapshot, in no order: its revision and its encoded state, borrowed. */
+typedef void store_snapshot_fn(void *ctx, const struct store_key *key, uint64_t revision, struct view hot);
+/* CS_OK after the last; CS_ERR_CORRUPT, CS_ERR_SYSTEM with *why. */
+enum cs_err store_reader_snapshots(struct store_reader *r, store_snapshot_fn *fn, void *ctx, char why[256]);
+/* Every event up to this one stands in a snapshot; 0 where that is not known. */
+uint64_t store_reader_folded(struct store_reader *r);
 void store_reader_close(struct store_reader *r);
 
 #endif
