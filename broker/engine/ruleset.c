@@ -95,6 +95,16 @@ add_providers(const struct config *c, struct policy *p)
 	}
 }
 
+static void
+add_zone(const struct config_timezone *z, struct policy *p)
+{
+	_Static_assert((int)CONFIG_TRANSITIONS_MAX <= (int)POLICY_TRANSITIONS_MAX, "a zone's table fits the policy");
+	p->utc_offset_s = z->offset_s;
+	p->transitions_n = z->transition_count;
+	for (uint16_t i = 0; i < z->transition_count; i++)
+		p->transitions[i] = (struct zone_transition){z->transitions[i].at_s * 1000, z->transitions[i].offset_s};
+}
+
 /* Two names with one tag cannot be told apart: one chance in 2^64 for each pair, and checked all the same. */
 static enum cs_err
 check_tags(const struct policy *p, char why[256])
@@ -163,7 +173,7 @@ ruleset_new(struct config *c, struct ruleset **out, char why[256])
 	r->policy = p;
 	r->stacks = calloc(c->stack_count + 1u, sizeof(*r->stacks));
 	CHECK(r->stacks != NULL);
-	p->utc_offset_s = c->timezone_s;
+	add_zone(&c->timezone, p);
 	p->link_cooling_off_ms = c->cooling_off.link_ms;
 	p->limit_cooling_off_ms = c->cooling_off.limit_ms;
 	p->session_idle_ms = SESSION_IDLE_MS;

@@ -18,6 +18,7 @@ enum {
 	CONFIG_NOTIFIES_MAX = 8,
 	CONFIG_SERVICES_MAX = 256,
 	CONFIG_CURRENCIES_MAX = 16,        /* with a policy limit, of one realm */
+	CONFIG_TRANSITIONS_MAX = 96,       /* of a time zone: as POLICY_TRANSITIONS_MAX */
 	CONFIG_ITEMS_MAX = 16,             /* of any list: uids, certificates, client ids, return URLs */
 	CONFIG_VALUES_MAX = 8,             /* of one `set` */
 	CONFIG_SETTINGS_MAX = 32,          /* of one plugin */
@@ -123,6 +124,17 @@ struct config_factor {
 };
 
 /* A risk or a notify block: a plugin and no more. */
+/* Offsets from UTC, east positive; resolved when a zone is named. */
+struct config_timezone {
+	const char *name;          /* NULL: an offset that never changes */
+	int32_t offset_s;          /* before the first transition */
+	uint16_t transition_count;
+	struct {
+		int64_t at_s;
+		int32_t offset_s;
+	} transitions[CONFIG_TRANSITIONS_MAX]; /* ascending */
+};
+
 struct config_plugin {
 	const char *name;
 	const char *plugin;
@@ -207,7 +219,7 @@ struct config {
 	const char *users[CONFIG_ROLE_COUNT];
 	uint16_t admin_uid_count;
 	uint32_t admin_uids[CONFIG_ITEMS_MAX];  /* none: the broker's own uid and root */
-	int32_t timezone_s;        /* east of UTC is positive; day and month windows */
+	struct config_timezone timezone; /* of day, month and year windows, and of the rule `time` */
 	struct {
 		int64_t link_ms, factor_ms, limit_ms;
 	} cooling_off;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The types of single values: how each one is read, bounded and written. */
 #include "broker/parent/config_option.h"
+#include "broker/parent/config_zone.h"
 
 #include <ctype.h>
 #include <inttypes.h>
@@ -423,40 +424,101 @@ bool_print(struct buf *b, const struct option *o, const void *base, const void *
 
 const struct option_type type_bool = {"yes|no", bool_read, bool_print, NULL};
 
-/* "+08:00"; offsets run from -12:00 to +14:00 */
+/* "+08:00" */
+static bool
+offset_parse(const char *s, size_t len, int32_t *offset_s)
+{
+	int32_t minutes;
+
+	if (len != 6 || (s[0] != '+' && s[0] != '-') || s[3] != ':' || !isdigit((unsigned char)s[1]) ||
+	    !isdigit((unsigned char)s[2]) || s[4] < '0' || s[4] > '5' || !isdigit((unsigned char)s[5]))
+		return false;
+	minutes = ((s[1] - '0') * 10 + (s[2] - '0')) * 60 + (s[4] - '0') * 10 + (s[5] - '0');
+	*offset_s = (s[0] == '-' ? -minutes : minutes) * 60;
+	return true;
+}
+
+static bool
+zone_offset_sane(int64_t offset_s)
+{
+	return offset_s >= ZONE_OFFSET_MIN_S && offset_s <= ZONE_OFFSET_MAX_S;
+}
+
+/* After the zone's name in canonical text: the first offset, then "TIME=OFFSET" for each transition; all in seconds. */
+static bool
+zone_read_canonical(struct reader *r, struct config_timezone *z)
+{
+	long long offset_s, at_s;
+	int end = 0;
+
+	if (sscanf(r->words.text, "%lld%n", &offset_s, &end) != 1 || (size_t)end != r->words.len ||
+	    !zone_offset_sane(offset_s))
+		return reader_fail(r, "write what config_print writes", "no offset of a zone");
+	z->offset_s = (int32_t)offset_s;
+	while (reader_next(r) && words_at_value(&r->words) && r->words.text[0] != '\0' &&
+	    strchr("-0123456789", r->words.text[0]) != NULL) {
+		if (sscanf(r->words.text, "%lld=%lld%n", &at_s, &offset_s, &end) != 2 || (size_t)end != r->words.len ||
+		    !zone_offset_sane(offset_s) || z->transition_count == CONFIG_TRANSITIONS_MAX ||
+		    (z->transition_count > 0 && z->transitions[z->transition_count - 1].at_s >= at_s))
+			return reader_fail(r, "write what config_print writes", "no transition of a zone");
+		z->transitions[z->transition_count].at_s = at_s;
+		z->transitions[z->transition_count++].offset_s = (int32_t)offset_s;
+	}
+	return r->err->message[0] == '\0';
+}
+
+/* An offset, or the name of a zone. */
 static bool
 timezone_read(struct reader *r, const struct option *o, void *base, void *at)
 {
-	const char *s = r->words.text;
-	int32_t minutes;
+	struct config_timezone *z = at;
+	const char *why;
 
 	(void)base;
-	if (r->words.len != 6 || (s[0] != '+' && s[0] != '-') || s[3] != ':' || !isdigit((unsigned char)s[1]) ||
-	    !isdigit((unsigned char)s[2]) || s[4] < '0' || s[4] > '5' || !isdigit((unsigned char)s[5]))
-		return reader_fail(r, "write the offset from UTC like \"+08:00\"", "%s must be an offset from UTC", o->name);
-	minutes = ((s[1] - '0') * 10 + (s[2] - '0')) * 60 + (s[4] - '0') * 10 + (s[5] - '0');
-	if (s[0] == '-')
-		minutes = -minutes;
-	if (minutes < -12 * 60 || minutes > 14 * 60)
-		return reader_fail(r, "write an offset from -12:00 to +14:00", "no place on Earth has the offset %.64s", s);
-	*(int32_t *)at = minutes * 60;
-	return reader_next(r);
+	*z = (struct config_timezone){0};
+	if (offset_parse(r->words.text, r->words.len, &z->offset_s)) {
+		if (!zone_offset_sane(z->offset_s))
+			return reader_fail(r, "write an offset from -12:00 to +14:00", "no place on Earth has the offset %.64s",
+			    r->words.text);
+		return reader_next(r);
+	}
+	if (!isalpha((unsigned char)r->words.text[0]))
+		return reader_fail(r, "write a zone like \"Asia/Shanghai\", or an offset like \"+08:00\"",
+		    "%s must be an offset from UTC or the name of a zone", o->name);
+	if (!r->canonical && (why = zone_load(r->words.text, z)) != NULL)
+		return reader_fail(r, "write a zone like \"Asia/Shanghai\" (the package tzdata has them), or an offset like "
+		    "\"+08:00\"", "%s cannot be read: %s", o->name, why);
+	if ((z->name = reader_keep(r, r->words.text, r->words.len)) == NULL)
+		return false;
+	return reader_next(r) && (!r->canonical || zone_read_canonical(r, z));
 }
 
 static bool
 timezone_print(struct buf *b, const struct option *o, const void *base, const void *at)
 {
-	int32_t minutes = *(const int32_t *)at / 60;
-	char text[24];
+	const struct config_timezone *z = at;
+	int32_t minutes = z->offset_s / 60;
+	char text[64];
 
 	(void)o;
 	(void)base;
-	snprintf(text, sizeof(text), " \"%c%02d:%02d\"", minutes < 0 ? '-' : '+', abs(minutes) / 60, abs(minutes) % 60);
+	if (z->name == NULL) {
+		snprintf(text, sizeof(text), " \"%c%02d:%02d\"", minutes < 0 ? '-' : '+', abs(minutes) / 60,
+		    abs(minutes) % 60);
+		print_text(b, text);
+		return true;
+	}
+	print_quoted(b, z->name);
+	snprintf(text, sizeof(text), " \"%d\"", z->offset_s);
 	print_text(b, text);
+	for (uint16_t i = 0; i < z->transition_count; i++) {
+		snprintf(text, sizeof(text), " \"%lld=%d\"", (long long)z->transitions[i].at_s, z->transitions[i].offset_s);
+		print_text(b, text);
+	}
 	return true;
 }
 
-const struct option_type type_timezone = {"OFFSET", timezone_read, timezone_print, NULL};
+const struct option_type type_timezone = {"ZONE", timezone_read, timezone_print, NULL};
 
 /* One or more of a set of words, as bits. */
 static bool

@@ -10,6 +10,7 @@ libconfig_la_SOURCES = \
 	%reldir%/config_stack_words.c %reldir%/config_stack_words.h \
 	%reldir%/config_table.c \
 	%reldir%/config_types.c \
+	%reldir%/config_zone.c %reldir%/config_zone.h \
 	%reldir%/config_values.c \
 	%reldir%/config_words.c %reldir%/config_words.h
 

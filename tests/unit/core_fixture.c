@@ -12,11 +12,20 @@
 static uint64_t
 name_tag(void *ctx, enum stack_name kind, struct view name)
 {
+	static const struct {
+		uint8_t kind;
+		const char *name;
+		uint64_t tag;
+	} names[] = {{STACK_NAME_PROVIDER, "apple", APPLE}, {STACK_NAME_PROVIDER, "google", GOOGLE},
+	    {STACK_NAME_SERVICE, "checkout", CHECKOUT}, {STACK_NAME_SERVICE, "wallet", WALLET},
+	    {STACK_NAME_RISK, "scores", RISK_SCORES}, {STACK_NAME_NOTIFY, "hook", NOTIFY_HOOK}};
+
 	(void)ctx;
-	(void)kind;
-	return view_equal(name, VIEW("apple"))	  ? APPLE
-	       : view_equal(name, VIEW("google")) ? GOOGLE
-						  : 0;
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (names[i].kind == kind && view_equal(name, view_str(names[i].name)))
+			return names[i].tag;
+	}
+	return 0;
 }
 
 /* One line, cut at its blanks. */
@@ -31,7 +40,7 @@ line_add(struct stack *s, const char *op, const char *line)
 	size_t n = 0;
 
 	while (*line != '\0') {
-		size_t len = strcspn(line, " ");
+		size_t len = *line == '[' ? strcspn(line, "]") + 1 : strcspn(line, " ");
 
 		words[n++] = view_of(line, len);
 		line += len + (line[len] == ' ');
@@ -50,7 +59,6 @@ fixture_stack(
 	enum op which = op_find(view_str(op));
 	struct stack_line *from = &s->lines[s->first[which]];
 
-	(void)f;
 	memmove(from, from + s->count[which], sizeof(*from) * (s->lines_n - s->first[which] - s->count[which]));
 	s->lines_n -= s->count[which];
 	for (int later = (int)which + 1; later < OP__COUNT; later++)
@@ -58,6 +66,7 @@ fixture_stack(
 	s->count[which] = 0;
 	for (size_t i = 0; i < n; i++)
 		line_add(s, op, lines[i]);
+	f->policy.needs |= s->needs;
 }
 
 static void

@@ -102,6 +102,10 @@ unit_tests += %reldir%/test_rule_property
 	%reldir%/core_fixture.c %reldir%/core_fixture.h %reldir%/core_walk.c %reldir%/core_walk.h
 %canon_reldir%_test_rule_property_LDADD = libcore.la libbase.la $(CMOCKA_LIBS)
 
+unit_tests += %reldir%/test_rules
+%canon_reldir%_test_rules_SOURCES = %reldir%/test_rules.c %reldir%/unit.h %reldir%/core_fixture.c %reldir%/core_fixture.h
+%canon_reldir%_test_rules_LDADD = libcore.la libbase.la $(CMOCKA_LIBS)
+
 unit_tests += %reldir%/test_sandbox
 %canon_reldir%_test_sandbox_SOURCES = %reldir%/test_sandbox.c %reldir%/unit.h
 %canon_reldir%_test_sandbox_LDADD = libbase.la $(CMOCKA_LIBS)
@@ -127,6 +131,10 @@ unit_tests += %reldir%/test_totp
 unit_tests += %reldir%/test_varlink
 %canon_reldir%_test_varlink_SOURCES = %reldir%/test_varlink.c %reldir%/unit.h
 %canon_reldir%_test_varlink_LDADD = libbase.la $(CMOCKA_LIBS)
+
+unit_tests += %reldir%/test_zone
+%canon_reldir%_test_zone_SOURCES = %reldir%/test_zone.c %reldir%/unit.h
+%canon_reldir%_test_zone_LDADD = libconfig.la libcore.la libbase.la $(CMOCKA_LIBS)
 
 unit_tests += %reldir%/test_webhook
 %canon_reldir%_test_webhook_SOURCES = %reldir%/test_webhook.c %reldir%/unit.h %reldir%/plugin_host.h

@@ -113,7 +113,7 @@ test_values(void **state)
 	assert_string_equal(c->admin_socket, "/run/test/admin");
 	snprintf(path, sizeof(path), "%s/state/countersign.db", dir);
 	assert_string_equal(strrchr(c->store.path, '/'), "/countersign.db");
-	assert_int_equal(c->timezone_s, -(3 * 3600 + 1800));
+	assert_int_equal(c->timezone.offset_s, -(3 * 3600 + 1800));
 	assert_int_equal(c->cooling_off.link_ms, 0);
 	assert_int_equal(c->cooling_off.factor_ms, 36 * 3600 * 1000);
 	assert_int_equal(c->policy_limits_count, 2);
@@ -178,8 +178,10 @@ static const struct bad {
 	{"generation 3\n", 1, 1, "unknown option \"generation\"", ""},
 	{"stack \"x\" {}\n", 1, 1, "unknown option \"stack\"", "did you mean \"stacks\"?"},
 	/* values */
-	{"timezone\n", 1, 9, "timezone needs a value", "write: timezone OFFSET"},
+	{"timezone\n", 1, 9, "timezone needs a value", "write: timezone ZONE"},
 	{"timezone \"8\"\n", 1, 10, "must be an offset from UTC", "+08:00"},
+	{"timezone \"Asia/Nowhere\"\n", 1, 10, "the system does not know it", "Asia/Shanghai"},
+	{"timezone \"A/../../etc/passwd\"\n", 1, 10, "no name of a zone", "Asia/Shanghai"},
 	{"timezone \"+15:00\"\n", 1, 10, "no place on Earth", "-12:00 to +14:00"},
 	{"cooling-off { link 5 }\n", 1, 20, "link needs a unit", "write it like 500ms"},
 	{"cooling-off { link 5y }\n", 1, 20, "link needs a unit", "write it like 500ms"},
