@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Risk plugins: what they are told, what follows from their scores, and that nothing good follows from their silence."""
+import json
+import os
 import select
+import shutil
+import subprocess
 import time
 
 import pytest
 
-from harness import CALL_S
+from harness import BUILD, CALL_S
 
 # The plugin misbehave: the score is the amount in whole units, and a payee "!hang" makes it hang.
 BROKER = {
@@ -140,3 +144,31 @@ def test_the_event_keeps_the_score(broker, person):
     event = broker.admin.call("Admin.Events", account=person.account, limit=1000)["events"][-1]
     assert (event["type"], event["reason"]) == ("denied", "risk_high")
     assert (event["json"]["risk"], event["json"]["risk_score"]) == ("scores", 77)
+
+
+def test_a_replay_knows_the_scores_that_were_given(broker, person):
+    session = person.session()
+    for amount in ("20.00", "51.00", "70.00"):
+        person.authorize(session, person.payment(amount))
+
+    def replay(config):
+        done = subprocess.run([os.path.join(BUILD, "countersignctl"), "--socket", broker.path("admin.sock"), "--config",
+                               config, "--json", "replay"], capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    report = replay(broker.path("countersign.conf"))
+    assert report["decisions"] > 3 and (report["differ"], report["reasons"]) == (0, [])
+    # The same scores under a wider bound.
+    shutil.copytree(broker.path("services"), broker.path("services.wide"))
+    with open(broker.path("services/checkout"), encoding="utf-8") as f:
+        stack = f.read()
+    with open(broker.path("services.wide/checkout"), "w", encoding="utf-8") as f:
+        f.write(stack.replace("max=50", "max=100"))
+    with open(broker.path("countersign.conf"), encoding="utf-8") as f:
+        text = f.read()
+    with open(broker.path("wide.conf"), "w", encoding="utf-8") as f:
+        f.write(text.replace(f'"{broker.path("services")}"', f'"{broker.path("services.wide")}"'))
+    report = replay(broker.path("wide.conf"))
+    reasons = {(r["recorded_reason"], r["candidate"]): r["count"] for r in report["reasons"]}
+    assert reasons[("risk_high", "step_up")] >= 2 and all(then == "risk_high" for then, _ in reasons), reasons
