@@ -38,8 +38,9 @@ write_file(const char *dir, const char *name, const char *text)
 static struct config *
 read_config(const struct bare *b)
 {
-	static const char *const names[] = {"c.conf", "shop", "other"};
+	static const char *const names[] = {"c.conf", "next.conf", "shop", "other"};
 	char dir[] = "/tmp/cs-bare-XXXXXX", text[4096], path[256];
+	size_t len;
 	struct config *c;
 	struct config_error err;
 	int n;
@@ -47,7 +48,15 @@ read_config(const struct bare *b)
 	CHECK(mkdtemp(dir) != NULL);
 	n = snprintf(text, sizeof(text), config_text, b->realm, dir, dir, dir, dir, dir, dir, b->shop, b->sandbox, dir);
 	CHECK(n > 0 && (size_t)n < sizeof(text));
+	len = (size_t)n;
+	if (b->candidate != NULL)
+		len += (size_t)snprintf(text + len, sizeof(text) - len, "shadow-config \"next.conf\"\n");
+	CHECK(len < sizeof(text));
 	write_file(dir, "c.conf", text);
+	n = snprintf(text, sizeof(text), config_text, b->realm, dir, dir, dir, dir, dir, dir, b->shop,
+	    b->candidate == NULL ? "" : b->candidate, dir);
+	CHECK(n > 0 && (size_t)n < sizeof(text));
+	write_file(dir, "next.conf", text);
 	write_file(dir, "shop", "spend requisite session\nspend sufficient allowance\nspend required stepup any=totp\n");
 	write_file(dir, "other", "spend required deny\n");
 	snprintf(path, sizeof(path), "%s/c.conf", dir);

@@ -7,10 +7,11 @@
 
 /*
  * With one service "shop" (uid 1001), the provider "sandbox" and the factor "totp". shop and sandbox are further lines of
- * their blocks. Aborts where the configuration is refused.
+ * their blocks; candidate, where it is not NULL, makes a candidate with these lines of the provider and no others. Aborts
+ * where the configuration is refused.
  */
 struct bare {
-	const char *realm, *shop, *sandbox;
+	const char *realm, *shop, *sandbox, *candidate;
 };
 
 struct engine *bare_engine(const struct bare *b, struct keyring *keys, struct store *store, const struct clock_now *now);

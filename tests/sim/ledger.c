@@ -6,19 +6,46 @@
 #include <stdlib.h>
 
 #include "broker/base/check.h"
+#include "broker/core/again.h"
 #include "broker/core/money.h"
 
+uint64_t ledger_decided;
+
 struct replayed {
+	struct world *world;
 	struct bytes hot, cold;
 	uint64_t revision;
 	bool whole;
 };
+
+/* The policy that decided decides the same again; what made the account was never decided. */
+static void
+decide_row(struct replayed *r, const struct store_row *row)
+{
+	static struct broker_state broker;
+	static struct account before;
+	static struct again again;
+	struct event ev;
+	struct id key;
+
+	CHECK(event_decode(row->event, &ev) == CS_OK);
+	if (id_zero(&ev.policy) || r->hot.buf.len == 0)
+		return;
+	memcpy(key.b, row->key.b, sizeof(key.b));
+	CHECK(account_decode(buf_view(&r->hot.buf), &key, row->revision - 1, &before) == CS_OK);
+	broker = r->world->engine->broker;
+	if (!decide_again(r->world->engine->rules->policy, &broker, &before, &ev, &again))
+		return;
+	CHECK(!again_differs(&again));
+	ledger_decided++;
+}
 
 static bool
 replay_row(void *ctx, const struct store_row *row)
 {
 	struct replayed *r = ctx;
 
+	decide_row(r, row);
 	r->revision++;
 	CHECK(row->revision == r->revision);
 	CHECK(engine_replay(NULL, &row->key, row->revision, &r->hot.buf, &r->cold.buf, row->event, row->extra) == CS_OK);
@@ -124,7 +151,7 @@ void
 ledger_check(struct world *w, const struct ledger *l)
 {
 	static struct held h;
-	struct replayed r = {0};
+	struct replayed r = {.world = w};
 	struct store_key key;
 	struct store_scan scan = {.limit = 1000000, .key = &key};
 

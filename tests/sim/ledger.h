@@ -20,6 +20,9 @@ struct ledger {
 	struct told told[LEDGER_PAYMENTS];
 };
 
+/* Decisions of the log that were decided again. */
+extern uint64_t ledger_decided;
+
 /* Holds the state in the store against the ledger, the log and the limits. The store must be honest. */
 void ledger_check(struct world *w, const struct ledger *l);
 

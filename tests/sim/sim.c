@@ -267,7 +267,8 @@ main(int argc, char **argv)
 	finish(&s);
 	world_close(&s.world);
 	printf("%" PRIu64 " answers: %" PRIu64 " permits (%" PRIu64 " replayed), %" PRIu64 " denials, %" PRIu64
-	    " unavailable, %" PRIu64 " captures, %" PRIu64 " refunds; %" PRIu64 " crashes, %" PRIu64 " clients left\n", s.answers, s.permits, s.replays,
-	    s.denials, s.unavailable, s.captures, s.refunds, s.world.crashes, s.left);
-	return s.permits > 0 && s.unavailable > 0 && s.world.crashes > 0 ? 0 : 1;
+	    " unavailable, %" PRIu64 " captures, %" PRIu64 " refunds; %" PRIu64 " crashes, %" PRIu64 " clients left; %" PRIu64 " decisions taken again%s\n",
+	    s.answers, s.permits, s.replays, s.denials, s.unavailable, s.captures, s.refunds, s.world.crashes, s.left,
+	    ledger_decided, s.world.shadowed ? ", with a candidate" : "");
+	return ledger_decided > 0 && s.permits > 0 && s.unavailable > 0 && s.world.crashes > 0 ? 0 : 1;
 }

@@ -9,6 +9,8 @@
 
 static const struct bare bare = {
     .realm = "simulated", .shop = "rights spend refund lookup", .sandbox = "limits CNY { per-day 300 }"};
+static const struct bare shadowed = {.realm = "simulated", .shop = "rights spend refund lookup",
+    .sandbox = "limits CNY { per-day 300 }", .candidate = "limits CNY { per-day 100 }"};
 
 uint64_t
 world_random(struct world *w, uint64_t below)
@@ -41,7 +43,7 @@ client_new(void)
 static void
 start(struct world *w)
 {
-	w->engine = bare_engine(&bare, w->keys, w->store, &w->now);
+	w->engine = bare_engine(w->shadowed ? &shadowed : &bare, w->keys, w->store, &w->now);
 	for (int i = 0; i < WORLD_CLIENTS; i++)
 		w->clients[i] = client_new();
 }
@@ -70,7 +72,7 @@ world_open(struct world *w, uint64_t seed)
 {
 	static const uint8_t master[32] = {1, 2, 3};
 
-	*w = (struct world){.random = seed, .now = {.wall_ms = INT64_C(1790000000000), .boot_ms = 1000000}};
+	*w = (struct world){.random = seed, .shadowed = seed % 2 == 1, .now = {.wall_ms = INT64_C(1790000000000), .boot_ms = 1000000}};
 	w->faults = (struct store_mem_options){.seed = seed};
 	w->keys = keyring_from(master);
 	w->store = store_mem_open(&w->faults);

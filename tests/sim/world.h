@@ -10,6 +10,7 @@ enum { WORLD_CLIENTS = 6, WORLD_UID = 1001 };
 
 struct world {
 	uint64_t random;           /* state of the generator */
+	bool shadowed;             /* a candidate policy is asked beside: with odd seeds */
 	struct keyring *keys;
 	struct store *store;
 	struct store_mem_options faults;
