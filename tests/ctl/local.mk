@@ -17,6 +17,7 @@ EXTRA_DIST += \
 	%reldir%/test_files.py \
 	%reldir%/test_manual_client.py \
 	%reldir%/test_manual_ctl.py \
+	%reldir%/test_replay.py \
 	%reldir%/test_rules.py \
 	%reldir%/stacks \
 	%reldir%/test_stack_golden.py \
