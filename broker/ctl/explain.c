@@ -223,9 +223,12 @@ explain(struct ctl *ctl, char **args, int count)
 	if ((ctl->given & OPTION_SUPPOSE) != 0)
 		return ctl_fail(ctl, CTL_USAGE, "only explain --config FILE supposes a provider, factors, an allowance or what "
 		                                "was spent; the daemon knows");
+	if (count == 2 && ctl->payment != NULL && (ctl->given & (OPTION_SESSION | OPTION_LINK | OPTION_OPERATION)) == 0)
+		return explain_payment(ctl, args);
 	if (count != 5)
-		return ctl_fail(ctl, CTL_USAGE, "usage: countersignctl explain ACCOUNT SERVICE AMOUNT CURRENCY PAYEE, or "
-		                                "explain --config FILE SERVICE AMOUNT CURRENCY PAYEE");
+		return ctl_fail(ctl, CTL_USAGE, "usage: countersignctl explain ACCOUNT SERVICE AMOUNT CURRENCY PAYEE, "
+		                                "explain --payment ID ACCOUNT SERVICE, or explain --config FILE SERVICE AMOUNT CURRENCY "
+		                                "PAYEE");
 	return explain_daemon(ctl, args);
 }
 
@@ -238,5 +241,6 @@ const struct command explain_commands[] = {
 	    explain},
 	/* For the help: the noun finds the line above. */
 	{"explain", NULL, "SERVICE AMOUNT CURRENCY PAYEE", 1, 4, ASKED, "the same with --config, without a daemon", explain},
+	{"explain", NULL, "ACCOUNT SERVICE", 2, 2, ASKED, "with --payment: what was decided, and would be now", explain},
 	{.noun = NULL},
 };

@@ -16,6 +16,7 @@ countersignctl_SOURCES = \
 	%reldir%/events_verify.c %reldir%/events_verify.h \
 	%reldir%/explain.c %reldir%/explain.h \
 	%reldir%/explain_files.c \
+	%reldir%/explain_payment.c \
 	%reldir%/factor.c \
 	%reldir%/finding.c %reldir%/finding.h \
 	%reldir%/getent.c \

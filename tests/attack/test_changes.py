@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Attacks through the configuration, and with freezes: another provider under an old name, a thaw by less."""
+import json
+import os
 import re
 import shutil
+import subprocess
 
 import pytest
 
-from harness import VarlinkError
+from harness import BUILD, VarlinkError
 
 
 def restart(broker, *changes):
@@ -95,7 +98,10 @@ STACKS = ["spend required permit", "spend sufficient permit\nspend required step
           "spend sufficient session\nspend required deny", "spend optional permit\nspend optional stepup any=totp",
           "spend [success=done default=ignore] permit\nspend required stepup any=totp",
           "spend [success=1 default=ignore] permit\nspend required stepup any=totp\nspend required permit",
-          "spend [default=ok] deny"]
+          "spend [default=ok] deny",
+          "spend required permit\nspend [success=ok unverified=ignore default=bad] stepup any=totp",
+          "spend substack trick\nspend [default=1] permit\nspend required stepup any=totp\nspend optional permit"]
+TRICK = "spend [success=done default=reset] permit\nspend requisite deny\n"
 
 
 @pytest.mark.parametrize("spend", STACKS)
@@ -104,6 +110,7 @@ def test_S19_no_stack_spends_without_a_countersignature(broker, person, log, spe
         kept = f.read()
     rest = "".join(line + "\n" for line in kept.splitlines() if not line.startswith("spend"))
     try:
+        write(broker.path("services/trick"), TRICK)
         write(broker.path("services/checkout"), rest + spend + "\n")
         try:
             broker.admin.call("Admin.Reload")
@@ -118,6 +125,20 @@ def test_S19_no_stack_spends_without_a_countersignature(broker, person, log, spe
     finally:
         write(broker.path("services/checkout"), kept)
         broker.admin.call("Admin.Reload")
+
+
+@pytest.mark.parametrize("spend", STACKS)
+def test_S19_each_trick_is_proved_harmless_and_told(tmp_path, spend):
+    """The admin is told before it is loaded: no results permit, and where a stack asks for less than its stepup lines do."""
+    write(tmp_path / "trick", TRICK)
+    write(tmp_path / "checkout", spend + "\n")
+    done = subprocess.run([os.path.join(BUILD, "countersignctl"), "check", "--stack", tmp_path / "checkout", "--json"],
+                          capture_output=True, text=True, timeout=20)
+    answer = json.loads(done.stdout)
+    assert done.returncode == 0 and answer["good"], done.stdout
+    assert answer["proved"]["operations"] == 1 and answer["proved"]["combinations"] > 0
+    told = [w["message"] for w in answer["warnings"]]
+    assert "stepup" not in spend or any(m.startswith("the stack says yes to spend although no `stepup`") for m in told), told
 
 
 # --- X6 ---

@@ -139,6 +139,28 @@ def test_explain(ask):
     assert done.returncode == 0 and json.loads(done.stdout)["outcome"] == "permit"
 
 
+def test_explain_a_payment_that_was_asked(ask):
+    def event(seq, payment, **more):
+        return {"seq": seq, "time": "2026-11-22T02:03:04.567Z", "type": "payment_denied", "outcome": "deny",
+                "reason": "limit_day", "service": "checkout",
+                "json": {"account": "alice", "payment": payment, "amount": "20.00", "currency": "CNY", "payee": "m-7",
+                         "link": "link_1", "policy": "e78cf15d", **more}}
+    pages = {0: {"events": [event(1, "other")], "next": 1}, 1: {"events": [event(2, "p-1", seen_day="790.00")], "next": 2},
+             2: {"events": [], "next": 2}}
+    answers = {ADMIN + "Events": lambda parameters: pages[parameters["after"]], ADMIN + "Explain": EXPLAINED}
+    done = ask(answers, "explain", "--payment", "p-1", "alice", "checkout")
+    assert done.returncode == 1 and done.stdout.splitlines()[:6] == [
+        "recorded:", "  2026-11-22 10:03:04.567+0800  payment_denied  deny  limit_day", "      seen_day=790.00 policy=e78cf15d", "",
+        "the same asked now, as another payment beside it:", "deny (link_suspended)"]
+    assert done.calls[-1][1] == {"account": "alice", "service": "checkout", "link": "link_1", "payment": {
+        "id": "explain", "amount": "20.00", "currency": "CNY", "payee": {"id": "m-7"}}}
+    answer = json.loads(ask(answers, "explain", "--payment", "p-1", "alice", "checkout", "--json").stdout)
+    assert [one["seq"] for one in answer["recorded"]] == [2] and answer["now"]["reason"] == "link_suspended"
+    done = ask(answers, "explain", "--payment", "p-2", "alice", "checkout")
+    assert done.returncode == 3 and "p-2" in done.stderr and done.stdout == ""
+    assert ask(answers, "explain", "alice", "checkout").returncode == 2
+
+
 def test_getent(ask):
     entry = {"link": "link_1", "account": "alice", "provider": "apple", "state": "active", "since": "x"}
     done = ask({"org.countersign.Lookup.BySubject": {"entry": entry}}, "getent", "link", "apple:00:12", "--json")

@@ -2,10 +2,11 @@
 """Why: a service with the right `explain` is told each step of its decision and what would make it pass."""
 import json
 import os
+import subprocess
 
 import pytest
 
-from harness import RIGHTS
+from harness import BUILD, RIGHTS
 
 STACK = """#: PSD2 RTS, Article 16
 spend   required    limit       per-day=100CNY
@@ -115,3 +116,24 @@ def test_the_admin_is_told_the_same(broker, person, session):
     told = [dict(s, file=os.path.basename(s["file"])) if "file" in s else s for s in admin["steps"] if "pass" in s]
     assert told == [s for s in service["explain"] if "pass" in s]
     assert {os.path.dirname(s["file"]) for s in admin["steps"] if "file" in s} == {broker.path("services")}
+
+
+# --- explain --payment ---
+
+def test_a_payment_that_was_asked_is_explained_from_the_log(broker, person, session):
+    def explain(payment, *more):
+        return subprocess.run([os.path.join(BUILD, "countersignctl"), "--socket", broker.path("admin.sock"), "explain",
+                               "--payment", payment, person.account, "checkout", *more], capture_output=True, text=True,
+                              timeout=20)
+    refused = person.payment("120.00")
+    assert person.authorize(session, refused)["reason"] == "limit_day"
+    asked = person.payment("20.00")
+    person.confirm(person.authorize(session, asked)["challenge"]["id"])
+    assert person.authorize(session, asked)["outcome"] == "permit"
+    done = explain(asked["id"])
+    recorded, now = done.stdout.split("\nthe same asked now, as another payment beside it:\n")
+    assert "payment_permitted  permit  countersigned" in recorded and "basis=countersignature" in recorded
+    assert "seen_day=0.00" in recorded and now.startswith("step_up (") and "20.00 CNY of 100.00 CNY a day" in now
+    answer = json.loads(explain(refused["id"], "--json").stdout)
+    assert answer["recorded"][-1]["reason"] == "limit_day" and answer["now"]["reason"] == "limit_day"
+    assert explain("never-asked").returncode == 3
