@@ -25,6 +25,20 @@ def verify(connection, answer):
                            answer=answer, last_step=4, now_ms=now_ms())
 
 
+def assess(connection, payee="m-7", deadline_ms=5000, **changes):
+    parameters = {"deadline_ms": deadline_ms, "request": "r1", "service": "checkout", "operation": "spend",
+                  "account": "0" * 32, "provider": "sandbox", "amount": 4200, "currency": "CNY", "digits": 2,
+                  "payee": payee, "factors": 1, "account_age_ms": 0, "link_age_ms": -1, "session_age_ms": 5,
+                  "now_ms": now_ms(), **changes}
+    return connection.call("Assess", **{k: v for k, v in parameters.items() if v is not None})
+
+
+def deliver(connection, document, **changes):
+    parameters = {"deadline_ms": 5000, "request": "r1", "id": "n1", "document": json.dumps(document),
+                  "now_ms": now_ms(), **changes}
+    return connection.call("Deliver", **{k: v for k, v in parameters.items() if v is not None})
+
+
 @pytest.fixture
 def provider(start_worker):
     worker = start_worker("misbehave", "provider")
@@ -241,3 +255,51 @@ def test_check_refuses_a_file_that_others_may_write(tmp_path):
     assert done.returncode == 1 and "chmod go-w" in done.stderr
     copy.chmod(0o644)
     assert check(str(copy)).returncode == 0
+
+
+def test_a_score_and_its_reason(provider):
+    connection = provider.connect()
+    assert assess(connection) == {"request": "r1", "score": 42, "reason": "amount"}
+    # Of an operation without an amount, and of one above all scores.
+    assert assess(connection, payee=None, amount=None, currency=None, digits=None, provider=None)["score"] == 0
+    assert assess(connection, amount=10 ** 15)["score"] == 100
+
+
+@pytest.mark.parametrize("how", ["lie_score", "lie_low", "garbage", "overflow", "nonsense"])
+def test_a_score_out_of_bounds_is_garbage_and_ends_its_server(provider, how):
+    connection = provider.connect()
+    with pytest.raises(Refused) as refused:
+        assess(connection, payee="!" + how)
+    assert "garbage" in str(refused.value)
+    with pytest.raises(Gone):
+        assess(connection)
+    assert assess(provider.connect())["score"] == 42
+
+
+@pytest.mark.parametrize("how", ["refuse", "fail"])
+def test_a_plugin_without_an_opinion(provider, how):
+    connection = provider.connect()
+    with pytest.raises(Refused):
+        assess(connection, payee="!" + how)
+    assert assess(connection)["score"] == 42
+
+
+@pytest.mark.parametrize("changes", [{"service": None}, {"account": None}, {"amount": -1}, {"link_age_ms": -2},
+                                     {"factors": None}, {"payee": "x" * 129}, {"payee": "a\nb"}, {"subject": "alice"}])
+def test_what_is_no_question_about_risk(provider, changes):
+    with pytest.raises(Refused):
+        assess(provider.connect(), **changes)
+
+
+def test_a_notice_is_taken_or_not(provider):
+    connection = provider.connect()
+    assert deliver(connection, {"outcome": "permit"}) == {"request": "r1"}
+    for document in ({"payee": "!refuse"}, {"payee": "!fail"}):
+        with pytest.raises(Refused):
+            deliver(connection, document)
+    with pytest.raises(Refused):
+        deliver(connection, "x" * 8200)
+    assert deliver(connection, {"outcome": "deny"}) == {"request": "r1"}
+    with pytest.raises(Gone):
+        deliver(connection, {"payee": "!crash"})
+    assert deliver(provider.connect(), {}) == {"request": "r1"}
