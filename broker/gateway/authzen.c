@@ -348,7 +348,7 @@ evaluate_one(struct exchange *x, const struct json *doc, const struct question *
 		reply_end(x, mark);
 		return;
 	}
-	if (!exchange_forward_begin(x, ENGINE_FAST, method, &w)) {
+	if (!exchange_forward_begin(x, x->gateway->decisions, method, &w)) {
 		error_reply(x, 503, VIEW("Unavailable: the broker is not there now; ask again"));
 		return;
 	}
@@ -463,7 +463,8 @@ item_ask(struct item *it)
 		w = json_to(&it->text.buf);
 		not_applicable_write(&w);
 		it->answered = true;
-	} else if (!exchange_forward_begin(b->exchange, ENGINE_FAST, method, &w)) {
+	} else if (!exchange_forward_begin(
+		       b->exchange, b->exchange->gateway->decisions, method, &w)) {
 		item_error(it, 503, VIEW("Unavailable"));
 	} else {
 		question_write(&w, &b->doc, &it->question);

@@ -24,6 +24,7 @@ enum {
 /* What all exchanges share. */
 struct gateway {
 	struct engine *engine;
+	enum engine_lane decisions; /* of payments: slow where they may wait for a risk plugin */
 	struct view public_url; /* without a slash at its end */
 	struct view origin;	/* the public URL's: the only one that pages accept */
 	/* Of the body at hand, and decoded forms: neither is kept across calls to the engine. */

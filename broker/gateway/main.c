@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "broker/base/check.h"
@@ -148,6 +149,16 @@ loop_run(struct main *m, int control_fd)
 		event_free(events[i]);
 }
 
+/* One that waits must not hold up those behind it on the same connection. */
+static enum engine_lane
+decisions_lane(const struct config *c)
+{
+	for (uint32_t i = 0; i < c->line_count; i++)
+		if (strcasecmp(c->lines[i].rule.text, "risk") == 0)
+			return ENGINE_SLOW;
+	return ENGINE_FAST;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -179,6 +190,7 @@ main(int argc, char **argv)
 	origin = origin_of(public_url);
 	m.gateway.public_url = view_str(public_url);
 	m.gateway.origin = view_str(origin);
+	m.gateway.decisions = decisions_lane(role.config);
 	config_free(role.config);
 	role.config = NULL;
 

@@ -5,6 +5,7 @@ import os
 import select
 import shutil
 import subprocess
+import threading
 import time
 
 import pytest
@@ -96,6 +97,34 @@ def test_a_hanging_plugin_delays_its_own_payment_alone(broker, person):
     assert broker.service.receive()["reason"] == "risk_unavailable"
     # The line's deadline, not the plugin's.
     assert 1.5 < time.monotonic() - began < 4
+
+
+def test_over_https_others_do_not_wait_behind_it(broker, person):
+    """The gateway has few connections for quick calls: what waits for a plugin takes none of them."""
+    session = person.session()
+    answered(lambda: person.authorize(session, person.payment("20.00")))
+
+    def ask():
+        payment = person.payment("20.00", payee="!hang")
+        broker.web("POST", "/access/v1/evaluation", {
+            "subject": {"type": "account", "id": person.account, "properties": {"session": session}},
+            "action": {"name": "can_spend"},
+            "resource": {"type": "payment", "id": payment.pop("id"), "properties": payment}})
+    waiting = [threading.Thread(target=ask) for _ in range(4)]
+    for thread in waiting:
+        thread.start()
+    scores, = [p for p in broker.admin.call("Admin.Status")["plugins"] if p["name"] == "scores"]
+    end = time.monotonic() + CALL_S
+    while scores["busy"] == 0:
+        assert time.monotonic() < end
+        scores, = [p for p in broker.admin.call("Admin.Status")["plugins"] if p["name"] == "scores"]
+    began = time.monotonic()
+    for _ in range(4):
+        assert broker.web("GET", "/healthz", certificate=None)[0] == 200
+    assert time.monotonic() - began < 1
+    assert all(thread.is_alive() for thread in waiting)
+    for thread in waiting:
+        thread.join()
 
 
 def test_who_hung_up_meanwhile_leaves_nothing_behind(broker, person):
