@@ -23,6 +23,7 @@ EXTRA_DIST += \
 	%reldir%/test_reload.py \
 	%reldir%/test_replay.py \
 	%reldir%/test_risk.py \
+	%reldir%/test_rules.py \
 	%reldir%/test_sessions.py \
 	%reldir%/test_shadow.py \
 	%reldir%/test_stepup.py \
