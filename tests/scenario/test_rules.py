@@ -136,7 +136,7 @@ def test_payees_are_known_once_they_were_paid(person, stack):
     assert pay(person, session, "1.00", payee="m-2") == "payee_not_listed"
 
 
-def test_M4_a_drain_is_stopped_at_the_third_payment(broker, person, stack):
+def test_a_drain_is_stopped_at_the_third_payment(broker, person, stack):
     stack("requisite drain", "sufficient allowance", "required stepup")
     session = person.session()
     allow(person, session)
@@ -166,7 +166,7 @@ def test_hours_are_those_of_the_zone(broker, person, stack):
     assert pay(person, person.session(), "1.00") == "countersigned"
 
 
-def test_a_day_begins_at_midnight_of_the_zone(broker, person, stack):
+def test_M5_a_day_begins_at_midnight_of_the_zone(broker, person, stack):
     stack("requisite limit per-day=100CNY", "required stepup")
     now = local(broker)
     before = now.replace(hour=23, minute=58, second=0) + datetime.timedelta(days=1)
@@ -260,7 +260,7 @@ def raised(person, amount):
     assert answer["reason"] == "countersigned", answer
 
 
-def test_M5_a_raise_waits_and_the_smaller_limit_binds(broker, person, stack):
+def test_a_raise_waits_and_the_smaller_limit_binds(broker, person, stack):
     stack("required stepup")
     limits(person, per_payment="50")
     raised(person, "500")
@@ -275,7 +275,7 @@ def test_M5_a_raise_waits_and_the_smaller_limit_binds(broker, person, stack):
     assert pay(person, person.session(), "500.01") == "limit_payment"
 
 
-def test_M5_lowering_takes_a_waiting_raise_back(broker, person, stack):
+def test_lowering_takes_a_waiting_raise_back(broker, person, stack):
     stack("required stepup")
     limits(person, per_payment="50")
     raised(person, "500")
@@ -285,7 +285,7 @@ def test_M5_lowering_takes_a_waiting_raise_back(broker, person, stack):
     assert pay(person, person.session(), "40.01") == "limit_payment"
 
 
-def test_M5_another_raise_waits_anew(broker, person, stack):
+def test_another_raise_waits_anew(broker, person, stack):
     stack("required stepup")
     limits(person, per_payment="50")
     raised(person, "500")

@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "broker/base/check.h"
+#include "broker/core/counters.h"
 
 #define LENGTH_MS (28 * DAY_MS) /* of one account's life: what was unlinked counts on for longer   \
 				 */
@@ -36,6 +37,11 @@ walk_begin(struct walk *w, struct walk_source *source)
 	w->f.policy.link_cooling_off_ms = 10 * MINUTE_MS;
 	w->f.policy.providers[1].limits[0] = (struct policy_limit){CNY, 30000, 60000, -1, -1, -1};
 	w->f.policy.providers[1].limits_n = 1;
+	/* As if a stack asked for them: they are kept, and what they stand at is compared with the oracle. */
+	w->f.policy.needs = NEED(NEED_OF_ACCOUNT, COUNTER_YEAR) | NEED(NEED_OF_ACCOUNT, COUNTER_TOTAL) |
+			    NEED(NEED_OF_ACCOUNT, COUNTER_HOURS) | NEED(NEED_OF_ACCOUNT, COUNTER_STEPUP) |
+			    NEED(NEED_OF_LINK, COUNTER_TOTAL) | NEED_KNOWN;
+	w->f.policy.limit_cooling_off_ms = 6 * HOUR_MS;
 	w->f.account.sessions_n = 0;
 	w->began_ms = w->f.asked.now_ms;
 }
@@ -229,6 +235,31 @@ permit_seen(struct walk *w, const struct request *r, uint64_t n)
 	w->permitted++;
 }
 
+/* In all exactly; in 24 hours never too little, and too much by an hour at most. */
+static void
+wider_windows_hold(const struct walk *w, uint16_t currency)
+{
+	static const struct id whole;
+	const struct account *a = &w->f.account;
+	int64_t now_ms = now_of(w), all = 0, day = 0, day_and_hour = 0;
+	int32_t month = window_month(&w->f.policy, now_ms);
+	struct standing s;
+
+	for (size_t i = 0; i < w->permits_n; i++) {
+		const struct walk_permit *p = &w->permits[i];
+
+		if (p->currency != currency)
+			continue;
+		all += p->counted;
+		day += now_ms - p->ms < DAY_MS ? p->counted : 0;
+		day_and_hour += now_ms - p->ms < DAY_MS + HOUR_MS ? p->counted : 0;
+	}
+	s = counters_standing(a, COUNTER_TOTAL, COUNTER_OF_SUBJECT, &whole, currency, month, now_ms);
+	CHECK(s.minor == all);
+	s = counters_standing(a, COUNTER_HOURS, COUNTER_OF_SUBJECT, &whole, currency, month, now_ms);
+	CHECK(s.minor >= day && s.minor <= day_and_hour);
+}
+
 /* After any step: what the books say is what the oracle says. */
 static void
 state_holds(struct walk *w)
@@ -241,6 +272,7 @@ state_holds(struct walk *w)
 		struct sums s = sums_of(w, NULL, currency[i]);
 
 		CHECK(spent_day(f, currency[i]) == s.day);
+		wider_windows_hold(w, currency[i]);
 	}
 	for (size_t i = 0; i < f->account.links_n; i++) {
 		const struct link *l = &f->account.links[i];
