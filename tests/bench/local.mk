@@ -3,7 +3,7 @@
 bench_client = %reldir%/driver.c %reldir%/driver.h %reldir%/hist.c %reldir%/hist.h
 bench_forms = %reldir%/form.c %reldir%/form.h %reldir%/people.c %reldir%/people.h
 bench_programs = %reldir%/load %reldir%/pingpong %reldir%/bare_sqlite %reldir%/redis_load %reldir%/https_load \
-	%reldir%/populate
+	%reldir%/populate %reldir%/bench_stack
 EXTRA_PROGRAMS += $(bench_programs)
 CLEANFILES += $(bench_programs) bench.json bench-profile.txt
 EXTRA_DIST += %reldir%/README.md %reldir%/run %reldir%/process.py %reldir%/peers.py %reldir%/broker.py %reldir%/report.py \
@@ -11,6 +11,7 @@ EXTRA_DIST += %reldir%/README.md %reldir%/run %reldir%/process.py %reldir%/peers
 
 BENCH_FLAGS =
 bench: all $(bench_programs)
+	$(AM_V_at)%reldir%/bench_stack
 	$(AM_V_at)PYTHONDONTWRITEBYTECODE=1 $(srcdir)/%reldir%/run --build . $(BENCH_FLAGS)
 .PHONY: bench
 
@@ -41,6 +42,10 @@ EXTRA_PROGRAMS += %reldir%/bench_json
 %canon_reldir%_bench_json_SOURCES = %reldir%/bench_json.c
 %canon_reldir%_bench_json_LDADD = libbase.la
 CLEANFILES += %reldir%/bench_json
+
+# What a stack of 20 lines adds to a decision; part of `make bench`.
+%canon_reldir%_bench_stack_SOURCES = %reldir%/bench_stack.c tests/unit/core_fixture.c tests/unit/core_fixture.h
+%canon_reldir%_bench_stack_LDADD = libcore.la libbase.la
 
 # What the gateway costs by itself: https_load against it, with this behind it.
 EXTRA_PROGRAMS += %reldir%/fake_engine

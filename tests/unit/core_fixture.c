@@ -28,7 +28,7 @@ name_tag(void *ctx, enum stack_name kind, struct view name)
 	return 0;
 }
 
-/* One line, cut at its blanks. */
+/* One line, cut at its blanks; brackets are one word. */
 static void
 line_add(struct stack *s, const char *op, const char *line)
 {
