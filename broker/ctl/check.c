@@ -90,12 +90,15 @@ static void
 check_stacks(const struct ruleset *rules, struct findings *to, struct proved *sum)
 {
 	const struct config *c = rules->config;
+	uint8_t kinds[POLICY_PROVIDERS_MAX];
 
+	for (uint16_t i = 0; i < rules->policy->providers_n; i++)
+		kinds[i] = check_kinds(rules, &rules->policy->providers[i]);
 	for (uint16_t i = 0; i < c->stack_count; i++) {
 		sum->stacks++;
 		for (int op = OP_NONE + 1; op < OP__COUNT; op++) {
 			const struct subject s = {.config = c, .from = &c->stacks[i], .stack = &rules->stacks[i], .rules = rules,
-			    .op = (enum op)op, .to = to};
+			    .op = (enum op)op, .to = to, .kinds = kinds};
 
 			check_stack(&s, sum);
 			check_lines(&s);

@@ -33,6 +33,7 @@ struct subject {
 	enum op op;
 	struct findings *to;
 	uint64_t provider;           /* tag of the link's; 0: any */
+	const uint8_t *kinds;        /* check_kinds() of each provider; NULL without rules */
 };
 
 /* Of a line of the program, by its index in stack.lines, the line as it was written. */

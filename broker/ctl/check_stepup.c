@@ -61,21 +61,19 @@ take_kinds(struct suppose *to, uint8_t kinds)
 }
 
 static bool
-satisfiable(const struct subject *s, uint16_t line, uint16_t provider, uint8_t kinds)
+satisfiable(struct world *w, enum op op, uint16_t provider, uint8_t kinds)
 {
 	static struct suppose supposed;
 	static struct decision d;
-	struct world *w = world_new(s, line);
 
 	w->policy.providers[provider].limits_n = 0;
 	supposed = (struct suppose){.rules = &w->rules, .now_ms = SUPPOSED_NOW_MS, .service = &w->service,
-	    .provider = &w->policy.providers[provider], .op = s->op, .countersigned = true,
+	    .provider = &w->policy.providers[provider], .op = op, .countersigned = true,
 	    .currency = w->policy.limits[0].currency, .amount_minor = 1, .per_payment_minor = 1, .per_day_minor = 1,
 	    .total_minor = 1};
 	take_kinds(&supposed, kinds);
 	suppose_account(&supposed);
 	suppose_decide(&supposed, true, NULL, &d);
-	free(w);
 	return d.outcome != OUTCOME_DENY;
 }
 
@@ -110,18 +108,18 @@ check_stepup(const struct subject *s, uint16_t line)
 {
 	const struct policy *p = s->rules->policy;
 	char names[NAMES_MAX] = "", kinds_text[NAMES_MAX] = "", rule[RULE_MAX];
+	struct world *w = world_new(s, line);
 	uint8_t all_kinds = 0;
 	struct finding *f;
 
 	for (uint16_t i = 0; i < p->providers_n; i++) {
-		uint8_t kinds = check_kinds(s->rules, &p->providers[i]);
-
 		/* Where nothing countersigns at all, that is said of the provider. */
-		if (kinds == 0 || !reached(s, line, p->providers[i].tag) || satisfiable(s, line, i, kinds))
+		if (s->kinds[i] == 0 || satisfiable(w, s->op, i, s->kinds[i]) || !reached(s, line, p->providers[i].tag))
 			continue;
 		list_add(names, s->rules->config->providers[i].name);
-		all_kinds |= kinds;
+		all_kinds |= s->kinds[i];
 	}
+	free(w);
 	if (names[0] == '\0')
 		return;
 	for (int k = 0; k < FACTOR__COUNT; k++)
