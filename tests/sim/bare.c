@@ -57,7 +57,7 @@ read_config(const struct bare *b)
 	    b->candidate == NULL ? "" : b->candidate, dir);
 	CHECK(n > 0 && (size_t)n < sizeof(text));
 	write_file(dir, "next.conf", text);
-	write_file(dir, "shop", "spend requisite session\nspend sufficient allowance\nspend required stepup any=totp\n");
+	write_file(dir, "shop", "spend requisite session\nspend requisite limit in-all=100000CNY per-24h=100000CNY\nspend sufficient allowance\nspend required stepup any=totp\n");
 	write_file(dir, "other", "spend required deny\n");
 	snprintf(path, sizeof(path), "%s/c.conf", dir);
 	if (config_load(path, &c, &err) != CS_OK) {

@@ -7,6 +7,7 @@
 
 #include "broker/base/check.h"
 #include "broker/core/again.h"
+#include "broker/core/counters.h"
 #include "broker/core/money.h"
 
 uint64_t ledger_decided;
@@ -144,6 +145,11 @@ check_sums(const struct account *a)
 	}
 	/* per-day 400 of the policy, 300 of the provider; the allowance is narrower still */
 	CHECK(all->day_minor <= 40000 && link->day_minor <= 30000 && all->day_minor == link->day_minor);
+	/* What the stack's line counts beyond days is the same sum, or a part of it. */
+	CHECK(counters_standing(a, COUNTER_TOTAL, COUNTER_OF_SUBJECT, &whole, cny, all->month, a->time_ms).minor ==
+	    w->spent_minor);
+	CHECK(counters_standing(a, COUNTER_HOURS, COUNTER_OF_SUBJECT, &whole, cny, all->month, a->time_ms).minor <=
+	    w->spent_minor);
 	CHECK(all->month_minor == w->spent_minor && (a->overflowed || all->month_minor == in_ring));
 }
 

@@ -384,7 +384,7 @@ static void
 test_print_parses_to_the_same(void **state)
 {
 	struct config *c = load_good(
-	    "timezone \"-00:30\"\n"
+	    "timezone \"Europe/Berlin\"\n"
 	    "listen https \"::1\" port 8443 { certificate \"tls.crt\" key \"closed.secret\" }\n"
 	    "public-url \"https://[::1]:8443\"\n"
 	    "policy-limits CNY { per-payment 1.05 }\n"
