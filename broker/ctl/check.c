@@ -157,7 +157,8 @@ check_configuration(struct ctl *ctl)
 	check_config(rules, &findings);
 	check_policy_limits(rules, &findings);
 	check_stacks(rules, &findings, &sum);
-	good = findings_sort(&findings) == 0;
+	findings_sort(&findings);
+	good = findings.unsafe == 0;
 	if (!ctl->json)
 		(void)printf("%s: %s: services %u, providers %u, factors %u, stacks %u\n", ctl->config,
 		    good ? "good" : "not safe to load", (unsigned)rules->config->service_count,
@@ -209,7 +210,8 @@ check_file(struct ctl *ctl)
 		return CTL_BAD_CONFIG;
 	}
 	check_operations(config, &stack, op, &findings, &sum);
-	good = findings_sort(&findings) == 0;
+	findings_sort(&findings);
+	good = findings.unsafe == 0;
 	if (!ctl->json)
 		(void)printf("%s: %s: lines %u\n", ctl->stack, good ? "good" : "not safe to load", (unsigned)stack.lines_n);
 	print_report(ctl, &findings, &sum, good, now_us() - began_us);

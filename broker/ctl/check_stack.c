@@ -89,7 +89,7 @@ report_proof(const struct subject *s)
 		    "proved%s%s", op, proof.account == NULL ? "" : "; denied was ", proof.account == NULL ? "" : proof.account);
 		finding_mend(f, "report it with this example");
 	}
-	f->unsafe = true;
+	finding_fail(s->to, f);
 	name_stack(s, f);
 	example(s, f, proof.steps, proof.steps_n, 0);
 }

@@ -20,12 +20,21 @@ finding_add(struct findings *f, const struct config_line *at, const char *format
 
 	if (f->n < FINDINGS_MAX)
 		f->n++;
+	else
+		f->lost++;
 	memset(to, 0, sizeof(*to));
 	to->at = at;
 	va_start(ap, format);
 	(void)vsnprintf(to->what, sizeof(to->what), format, ap);
 	va_end(ap);
 	return to;
+}
+
+void
+finding_fail(struct findings *to, struct finding *f)
+{
+	f->unsafe = true;
+	to->unsafe++;
 }
 
 static void __attribute__((format(printf, 2, 0)))
@@ -72,10 +81,10 @@ compare(const void *a, const void *b)
 	return order != 0 ? order : strcmp(x->what, y->what);
 }
 
-size_t
+void
 findings_sort(struct findings *f)
 {
-	size_t n = 0, unsafe = 0;
+	size_t n = 0;
 
 	qsort(f->all, f->n, sizeof(f->all[0]), compare);
 	for (size_t i = 0; i < f->n; i++) {
@@ -83,10 +92,9 @@ findings_sort(struct findings *f)
 			continue;
 		if (n != i)
 			f->all[n] = f->all[i];
-		unsafe += f->all[n++].unsafe;
+		n++;
 	}
 	f->n = n;
-	return unsafe;
 }
 
 /* --- texts of lines --- */
@@ -171,6 +179,8 @@ findings_print(struct ctl *ctl, const struct findings *f)
 			put_escaped(ctl, "    to mend it: ", one->mend, "\n");
 		print_rows(ctl, one);
 	}
+	if (f->lost > 0)
+		(void)printf("\nand %zu more: mend these first\n", f->lost);
 }
 
 void

@@ -26,18 +26,22 @@ struct finding {
 
 struct findings {
 	size_t n;
+	size_t unsafe;  /* how many failed the check, kept or not */
+	size_t lost;    /* had no room */
 	struct finding all[FINDINGS_MAX + 1]; /* the last one takes what has no room */
 };
 
 /* A new one, to be completed. */
 struct finding *finding_add(struct findings *f, const struct config_line *at, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+/* It fails the check. */
+void finding_fail(struct findings *to, struct finding *f);
 /* Append to the texts of one. */
 void finding_why(struct finding *f, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void finding_mend(struct finding *f, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* By place; those that say the same of the same place are one. Returns how many are unsafe. */
-size_t findings_sort(struct findings *f);
+/* By place; those that say the same of the same place are one. */
+void findings_sort(struct findings *f);
 
 /* "checkout:5": without the directory. */
 const char *finding_place(const struct config_line *line, char *to, size_t size);

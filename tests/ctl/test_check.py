@@ -204,6 +204,23 @@ def test_a_stack_that_is_too_large(run, files, tmp_path):
     assert not answer["good"] and "too large" in answer["problems"][0]["message"]
 
 
+def test_no_number_of_warnings_hides_that_it_is_not_safe(run, tmp_path):
+    file, control = tmp_path / "long", "[success=ok denied=bad unavailable=ok error=reset default=ignore]"
+    for depth in range(15):
+        below = [f"thaw substack deep{depth + 1}"] if depth < 14 else [f"thaw {control} permit"] * 100
+        (tmp_path / (f"deep{depth}" if depth > 0 else "long")).write_text(
+            f"thaw {control} permit\n" + "".join(line + "\n" for line in below))
+    # Each amount of each line is above that of the first: more than there is room for.
+    def amounts(n):
+        return ",".join(f"{n}{c}" for c in "CNY EUR USD GBP HKD SGD INR AUD".split())
+    with open(file, "a", encoding="utf-8") as f:
+        f.write(f"spend requisite limit per-day={amounts(1)}\n")
+        f.write(f"spend requisite limit per-payment={amounts(5)} per-day={amounts(900)}\n" * 20 + "spend required stepup\n")
+    done = run("check", "--stack", file)
+    assert done.returncode == 5 and ": not safe to load: " in done.stdout
+    assert re.search(r"\nand \d+ more: mend these first\n", done.stdout)
+
+
 def test_a_long_stack_is_not_too_large(report, files):
     files.stack("spend requisite limit per-payment=20CNY", *["spend required session max-age=1h"] * 200,
                 "spend required stepup", "@include common")
