@@ -245,14 +245,12 @@ brackets_parse(struct brackets *b, int8_t actions[RESULT__COUNT])
 		if (name.len == 0)
 			return brackets_fail(b, view_of(b->text.data + b->at, 1), "an action without a result",
 			    "write RESULT=ACTION, like success=ok");
-		if (set[RESULT__COUNT])
-			return brackets_fail(b, name, "a pair after default", "write default last: it is for all that is not "
-			    "written");
 		if (!pair_parse(b, name, &result, &action))
 			return false;
 		if (set[result])
 			return brackets_fail(b, name, "the result is written twice", "write it once");
 		set[result] = true;
+		/* `default` is for what no pair names, wherever it stands. */
 		for (int r = 0; r < RESULT__COUNT; r++) {
 			if (r == result || (result == RESULT__COUNT && !set[r]))
 				actions[r] = action;
