@@ -164,12 +164,10 @@ def test_a_name_cannot_drive_the_terminal(run, tmp_path):
     assert "\x1b" not in run("stack", "run", file).stdout
 
 
-def test_a_thousand_files_take_under_a_second(answers, write):
+def test_a_thousand_files_are_one_run(answers, write):
+    """How long it takes is the benchmark's to say: bench_stack."""
     write("common", "spend required permit\nlink required stepup\n" * 10)
     files = [write(f"f{i}", "spend required permit\nspend substack common\n") for i in range(1000)]
-    began = os.times()
     code, all_ = answers(*files)
-    ended = os.times()
-    took = ended.children_user + ended.children_system - began.children_user - began.children_system
-    assert code == 0 and len(all_) == 1000
-    assert took < 1, f"{took:.2f} s of CPU"
+    assert code == 0 and [one["file"] for one in all_] == [str(file) for file in files]
+    assert all(one["permit"] and len(one["executed"]) == 11 for one in all_)
