@@ -57,7 +57,7 @@ struct ctl {
 	const char *database, *html;
 	const char *factors[CTL_FACTORS_MAX];
 	size_t factors_n;
-	bool not_countersigned;
+	bool not_countersigned, payee_known;
 	int64_t after, limit;
 	const char *limits[CTL_LIMITS]; /* in the order of limit_names */
 

@@ -9,7 +9,10 @@
 #include "broker/ctl/mend.h"
 #include "broker/engine/steps.h"
 
-enum { AMOUNT_WORD_MAX = 64, SUPPOSED_MAX = 160 };
+enum {
+	AMOUNT_WORD_MAX = 64,
+	SUPPOSED_MAX = 160,
+};
 
 static int
 read_amount(struct ctl *ctl, const char *what, const char *text, size_t len, uint16_t currency, int64_t *to)
@@ -148,6 +151,27 @@ read_factors(struct ctl *ctl, struct suppose *s)
 	return CTL_OK;
 }
 
+/*
+ * There is no key to make digests of payees with. Those that the stack names are told apart by where they stand there;
+ * whoever is paid and is not named is none of them.
+ */
+static void
+read_payee(struct suppose *s, const char *payee)
+{
+	struct stack *stack = &s->rules->stacks[s->service->stack_index];
+
+	for (uint16_t i = 0; i < stack->ids_n; i++) {
+		uint16_t first = 0;
+
+		while (!view_equal(stack->id_texts[first], stack->id_texts[i]))
+			first++;
+		first++;
+		stack->ids[i] = (struct id){{SUPPOSE_PAYEE_MARK, (uint8_t)first, (uint8_t)(first >> 8)}};
+		if (payee != NULL && view_equal(stack->id_texts[i], view_str(payee)))
+			s->payee = stack->ids[i];
+	}
+}
+
 static int
 read_supposition(struct ctl *ctl, struct suppose *s, char **args, int count)
 {
@@ -161,7 +185,10 @@ read_supposition(struct ctl *ctl, struct suppose *s, char **args, int count)
 		rc = read_spent(ctl, s);
 	if (rc == CTL_OK)
 		rc = read_factors(ctl, s);
+	if (rc == CTL_OK)
+		read_payee(s, count < 4 ? NULL : args[3]);
 	s->countersigned = !ctl->not_countersigned;
+	s->payee_known = ctl->payee_known;
 	return rc;
 }
 
@@ -185,6 +212,8 @@ put_supposed(struct json_writer *w, const struct suppose *s)
 	step_write(w, VIEW("link"), "supposed", text);
 	if (s->op == OP_SPEND || s->op == OP_GRANT)
 		step_write(w, VIEW("session"), "supposed", s->countersigned ? "countersigned once" : "not countersigned yet");
+	if (s->op == OP_SPEND && s->payee_known)
+		step_write(w, VIEW("payee"), "supposed", "paid before");
 }
 
 static void

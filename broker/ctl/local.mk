@@ -36,7 +36,8 @@ countersignctl_SOURCES = \
 	%reldir%/scope.c %reldir%/scope.h \
 	%reldir%/stack.c \
 	%reldir%/status.c \
-	%reldir%/table.c
+	%reldir%/table.c \
+	%reldir%/trial.c %reldir%/trial.h
 countersignctl_CPPFLAGS = $(AM_CPPFLAGS) \
 	-DCTL_CONFIG_DEFAULT='"$(sysconfdir)/countersign/countersign.conf"' \
 	-DCTL_PLUGINS_DEFAULT='"$(plugindir)"' \

@@ -42,6 +42,7 @@ enum {
 	KEY_NO_COUNTERSIGNED,
 	KEY_ALLOWANCE,
 	KEY_SPENT_TODAY,
+	KEY_PAYEE_KNOWN,
 	KEY_RESULTS,
 	KEY_DATABASE,
 	KEY_HTML,
@@ -77,6 +78,7 @@ static const struct {
 	{"no-countersigned", NULL, KEY_NO_COUNTERSIGNED, OPTION_SUPPOSE, "--config: in a session that is new"},
 	{"allowance", "LIMITS", KEY_ALLOWANCE, OPTION_SUPPOSE, "--config: with an allowance, EACH,DAY,TOTAL"},
 	{"spent-today", "AMOUNT", KEY_SPENT_TODAY, OPTION_SUPPOSE, "--config: after this was spent"},
+	{"payee-known", NULL, KEY_PAYEE_KNOWN, OPTION_SUPPOSE, "--config: the payee was paid before"},
 	{"stack", "FILE", KEY_STACK, OPTION_STACK, "this stack by itself; no configuration is read"},
 	{"results", "LIST", KEY_RESULTS, OPTION_RESULTS, "what the lines answer, in order, with commas"},
 	{"database", "FILE", KEY_DATABASE, OPTION_DATABASE,
@@ -220,6 +222,8 @@ take_option(struct ctl *ctl, int key, const char *value)
 		ctl->follow = true;
 	else if (key == KEY_NO_COUNTERSIGNED)
 		ctl->not_countersigned = true;
+	else if (key == KEY_PAYEE_KNOWN)
+		ctl->payee_known = true;
 	else if (key == KEY_FACTOR)
 		return take_factor(ctl, value);
 	else if (key == KEY_AFTER)

@@ -11,9 +11,15 @@
 #include "broker/base/check.h"
 #include "broker/core/apply.h"
 #include "broker/core/money.h"
+#include "broker/ctl/trial.h"
 #include "broker/engine/steps.h"
 
-enum { SENTENCE_MAX = 512, PLACE_MAX = 160, AMOUNT_MAX = MONEY_TEXT_MAX + 8 };
+enum {
+	SENTENCE_MAX = 1024,
+	PLACE_MAX = 160,
+	AMOUNT_MAX = MONEY_TEXT_MAX + 8,
+	RAISES_MAX = 8, /* who must change more than that at once is not helped by a sentence */
+};
 
 struct mend {
 	struct json_writer *w;
@@ -22,7 +28,9 @@ struct mend {
 	/* the line of the stack that said no, where one did */
 	const struct config_line *line;
 	const struct stack_line *compiled;
+	uint16_t index;
 	char place[PLACE_MAX]; /* "checkout:5" */
+	struct trial *trial;   /* scratch */
 };
 
 static void __attribute__((format(printf, 2, 3)))
@@ -54,46 +62,58 @@ provider_name(const struct mend *m)
 	return ruleset_provider_name(m->s->rules, m->s->provider->tag);
 }
 
-/* The outcome with something changed in the supposition. */
-static enum outcome
-outcome_of(struct suppose *s)
+/* A change that was tried. Where more is in the way, this says what. */
+static void
+say_with_rest(const struct mend *m, const char *or, const char *text)
 {
-	static struct decision d;
-
-	suppose_account(s);
-	suppose_decide(s, true, NULL, &d);
-	return (enum outcome)d.outcome;
+	if (m->trial->d.outcome != OUTCOME_DENY)
+		say(m, "%s%s", or, text);
+	else
+		say(m, "%s%s. By itself that is not enough: %s", or, text, reason_text_en((enum reason)m->trial->d.reason));
 }
 
-static const struct stack_line *
-compiled_line(const struct stack *stack, uint16_t index)
+/* A sentence about one change, which was made in the trial. */
+static void __attribute__((format(printf, 2, 3)))
+say_tried(const struct mend *m, const char *format, ...)
 {
-	for (size_t i = 0; i < stack->lines_n; i++)
-		if (stack->lines[i].index == index)
-			return &stack->lines[i];
-	return NULL;
+	char text[SENTENCE_MAX / 2];
+	va_list ap;
+
+	va_start(ap, format);
+	(void)vsnprintf(text, sizeof(text), format, ap);
+	va_end(ap);
+	(void)trial_ask(m->trial);
+	say_with_rest(m, "", text);
 }
 
-/* The last line that said no decided: a stack ends at its first requisite failure, and runs on past others. */
+/* A new trial of what is supposed, and in it the line that said no. */
+static struct stack_line *
+try_line(const struct mend *m)
+{
+	trial_begin(m->trial, m->s);
+	return m->line == NULL ? NULL : trial_compiled(m->trial, m->index);
+}
+
+static void
+place_text(const struct config_line *line, char to[PLACE_MAX])
+{
+	(void)steps_line_text(line, to, PLACE_MAX);
+	to[strcspn(to, " ")] = '\0';
+}
+
 static void
 find_line(struct mend *m, const struct decision_trace *t)
 {
-	const struct config *c = m->s->rules->config;
-	const struct config_stack *from = &c->stacks[m->s->service->stack_index];
-	const struct steps_stack stack = {c, from, m->s->op, false};
-	const struct config_line *lines[TRACE_STEPS_MAX];
+	const struct stack *stack = &m->s->rules->stacks[m->s->service->stack_index];
 
-	steps_lines(t, &stack, lines);
-	for (size_t i = 0; i < t->n; i++) {
-		if (lines[i] == NULL || t->steps[i].reason != m->d->reason)
-			continue;
-		m->line = lines[i];
-		m->compiled = compiled_line(&m->s->rules->stacks[m->s->service->stack_index], t->steps[i].index);
-	}
+	m->line = trial_line(m->s, t, (enum reason)m->d->reason, &m->index);
 	if (m->line == NULL)
 		return;
-	(void)steps_line_text(m->line, m->place, sizeof(m->place));
-	m->place[strcspn(m->place, " ")] = '\0';
+	for (size_t i = 0; i < stack->lines_n; i++) {
+		if (stack->lines[i].index == m->index)
+			m->compiled = &stack->lines[i];
+	}
+	place_text(m->line, m->place);
 }
 
 /* --- step_up --- */
@@ -158,10 +178,43 @@ kinds_answering(const struct suppose *s, int64_t *need)
 	return kinds;
 }
 
+/* Whether an allowance just wide enough permits it. */
+static bool
+allowance_permits(const struct mend *m, bool payee_known)
+{
+	struct suppose *s = &m->trial->s;
+	int64_t sum = money_add(m->s->spent_minor, m->s->amount_minor);
+
+	trial_begin(m->trial, m->s);
+	s->payee_known = payee_known;
+	s->allowance = true;
+	s->per_payment_minor = s->amount_minor;
+	s->per_day_minor = s->total_minor = sum;
+	return trial_ask(m->trial) == OUTCOME_PERMIT;
+}
+
+static void
+mend_allowance(const struct mend *m)
+{
+	char amount[AMOUNT_MAX];
+
+	(void)amount_text(m->s->amount_minor, m->s->currency, amount);
+	if (m->s->allowance && !m->s->countersigned) {
+		trial_begin(m->trial, m->s);
+		m->trial->s.countersigned = true;
+		if (trial_ask(m->trial) == OUTCOME_PERMIT)
+			say(m, "once this session is countersigned, the allowance covers it");
+	} else if (allowance_permits(m, m->s->payee_known)) {
+		say(m, "or %s allowance covers %s: see --allowance", m->s->allowance ? "a wider" : "an", amount);
+	} else if (!m->s->payee_known && allowance_permits(m, true)) {
+		say(m, "or an allowance covers %s to a payee that was paid before: see --payee-known and --allowance", amount);
+	}
+}
+
 static void
 mend_step_up(const struct mend *m)
 {
-	char kinds[PLACE_MAX], amount[AMOUNT_MAX];
+	char kinds[PLACE_MAX];
 	int64_t need;
 
 	kinds_text(kinds_answering(m->s, &need), kinds, sizeof(kinds));
@@ -169,46 +222,43 @@ mend_step_up(const struct mend *m)
 		say(m, "the owner countersigns with %lld different factors: %s", (long long)need, kinds);
 	else
 		say(m, "the owner countersigns with %s", kinds);
-	if (m->d->reason == REASON_NEW_SESSION)
-		say(m, "once this session is countersigned, the allowance covers it");
-	else if (m->s->op == OP_SPEND && stack_asks(m->s, RULE_ALLOWANCE))
-		say(m, "or %s allowance covers %s: see --allowance", m->s->allowance ? "a wider" : "an",
-		    amount_text(m->s->amount_minor, m->s->currency, amount));
+	if (m->s->op == OP_SPEND)
+		mend_allowance(m);
 }
 
 /* --- limits --- */
 
 /* The largest amount that is not denied; 0: none. Limits only bite from above, so halving finds it. */
 static int64_t
-room(const struct suppose *from)
+room(const struct mend *m)
 {
-	static struct suppose s;
-	int64_t low = 0, high = from->amount_minor;
+	int64_t low = 0, high = m->s->amount_minor;
 
-	s = *from;
+	trial_begin(m->trial, m->s);
 	while (high - low > 1) {
-		s.amount_minor = low + (high - low) / 2;
-		if (outcome_of(&s) == OUTCOME_DENY)
-			high = s.amount_minor;
+		m->trial->s.amount_minor = low + (high - low) / 2;
+		if (trial_passes(m->trial))
+			low = m->trial->s.amount_minor;
 		else
-			low = s.amount_minor;
+			high = m->trial->s.amount_minor;
 	}
 	return low;
 }
 
 static void
-limit_place(const struct mend *m, char *to, size_t size)
+limit_place(const struct mend *m, const struct config_line *line, const struct detail *detail, char to[PLACE_MAX])
 {
-	if (m->line != NULL)
-		(void)snprintf(to, size, "%s", m->place);
-	else if (m->d->detail.link_no != 0)
-		(void)snprintf(to, size, "limits of provider \"%s\"", provider_name(m));
+	if (line != NULL)
+		place_text(line, to);
+	else if (detail->link_no != 0)
+		(void)snprintf(to, PLACE_MAX, "limits of provider \"%s\"", provider_name(m));
 	else
-		(void)snprintf(to, size, "policy-limits");
+		(void)snprintf(to, PLACE_MAX, "policy-limits");
 }
 
-static void
-mend_limit(const struct mend *m)
+/* "per-day in checkout:5 (800.00 CNY, of which 750.00 CNY are spent)": what a denial asks to raise. */
+static size_t
+raise_text(const struct mend *m, const struct decision *d, const struct config_line *line, char *to, size_t size)
 {
 	static const char *const options[REASON__COUNT] = {[REASON_LIMIT_PAYMENT] = "per-payment",
 	    [REASON_LIMIT_DAY] = "per-day", [REASON_LIMIT_MONTH] = "per-month",
@@ -216,83 +266,201 @@ mend_limit(const struct mend *m)
 	    [REASON_LIMIT_TOTAL] = "in-all", [REASON_LIMIT_24H] = "per-24h or count-24h",
 	    [REASON_LIMIT_STEPUP] = "per-stepup or count-stepup", [REASON_LIMIT_FIRST_USE] = "first-use",
 	    [REASON_DRAIN_SUSPECTED] = "count or sum"};
-	const struct detail *detail = &m->d->detail;
-	int64_t most = room(m->s);
+	const struct currency *c = currency_get(m->s->currency);
+	const struct detail *detail = &d->detail;
 	char place[PLACE_MAX], one[AMOUNT_MAX], two[AMOUNT_MAX];
 
-	limit_place(m, place, sizeof(place));
-	if (most > 0)
-		say(m, "ask for at most %s", amount_text(most, m->s->currency, one));
-	else
-		say(m, "no amount passes: wait until the limit's time is over");
+	limit_place(m, line, detail, place);
+	if (d->reason == REASON_LIMIT_UNDEFINED && line != NULL)
+		return (size_t)snprintf(to, size, "name an amount of %s in %s", c->code, place);
+	if (d->reason == REASON_LIMIT_UNDEFINED)
+		return (size_t)snprintf(to, size, "write in the configuration: policy-limits %s { per-payment ... per-day ... "
+		    "per-month ... count-day ... count-month ... }", c->code);
 	if (!detail->set || currency_get(detail->currency) == NULL)
-		say(m, "or raise %s in %s", options[m->d->reason], place);
-	else if (m->d->reason == REASON_LIMIT_PAYMENT || m->d->reason == REASON_LIMIT_FIRST_USE)
-		say(m, "or raise %s in %s (%s)", options[m->d->reason], place, amount_text(detail->limit, detail->currency, one));
-	else
-		say(m, "or raise %s in %s (%s, of which %s are spent)", options[m->d->reason], place,
-		    amount_text(detail->limit, detail->currency, one), amount_text(detail->used, detail->currency, two));
+		return (size_t)snprintf(to, size, "raise %s in %s", options[d->reason], place);
+	if (d->reason == REASON_LIMIT_PAYMENT || d->reason == REASON_LIMIT_FIRST_USE)
+		return (size_t)snprintf(to, size, "raise %s in %s (%s)", options[d->reason], place,
+		    amount_text(detail->limit, detail->currency, one));
+	return (size_t)snprintf(to, size, "raise %s in %s (%s, of which %s are spent)", options[d->reason], place,
+	    amount_text(detail->limit, detail->currency, one), amount_text(detail->used, detail->currency, two));
+}
+
+/*
+ * One limit after the other is lifted until none is in the way: all of them must be raised. The trial's decision says
+ * whether something else is. False where there is nothing to raise.
+ */
+static bool
+raises_text(const struct mend *m, char text[SENTENCE_MAX])
+{
+	struct trial *t = m->trial;
+	size_t len = 0;
+
+	trial_begin(t, m->s);
+	for (int i = 0; i < RAISES_MAX; i++) {
+		const struct config_line *line;
+		uint16_t index = 0;
+
+		if (trial_passes(t))
+			return i > 0;
+		line = trial_line(m->s, &t->trace, (enum reason)t->d.reason, &index);
+		if (!trial_lift(t, &t->d, line == NULL ? NULL : trial_compiled(t, index)))
+			return i > 0;
+		if (i > 0)
+			len += (size_t)snprintf(text + len, SENTENCE_MAX - len, " and ");
+		if (len < SENTENCE_MAX)
+			len += raise_text(m, &t->d, line, text + len, SENTENCE_MAX - len);
+		if (len >= SENTENCE_MAX)
+			return false;
+	}
+	(void)trial_ask(t);
+	return true;
+}
+
+static void
+mend_known_payee(const struct mend *m)
+{
+	trial_begin(m->trial, m->s);
+	m->trial->s.payee_known = true;
+	if (!m->s->payee_known && trial_passes(m->trial))
+		say(m, "or to a payee that was paid before: see --payee-known");
+}
+
+static void
+mend_limit(const struct mend *m)
+{
+	int64_t most = room(m);
+	char one[AMOUNT_MAX], raises[SENTENCE_MAX];
+
+	if (most > 0) {
+		say(m, "ask for at most %s", amount_text(most, m->s->currency, one));
+	} else {
+		trial_begin(m->trial, m->s);
+		m->trial->s.spent_minor = 0;
+		say(m, "no amount passes%s", trial_passes(m->trial) ? ": wait until the limit's time is over" : "");
+	}
+	if (m->d->reason == REASON_LIMIT_FIRST_USE)
+		mend_known_payee(m);
+	if (raises_text(m, raises))
+		say_with_rest(m, "or ", raises);
 }
 
 static void
 mend_undefined(const struct mend *m)
 {
-	const struct currency *c = currency_get(m->s->currency);
+	char raises[SENTENCE_MAX];
 
-	say(m, "write in the configuration: policy-limits %s { per-payment ... per-day ... per-month ... count-day ... "
-	    "count-month ... }", c == NULL ? "" : c->code);
+	if (raises_text(m, raises))
+		say_with_rest(m, "", raises);
+	else
+		say(m, "%s", reason_text_en(REASON_LIMIT_UNDEFINED));
 }
 
 /* --- factors --- */
 
-/* Why this factor of the account does not count against the provider. */
-static void
-mend_dependent(const struct mend *m, const struct factor *f)
+/* "; and " between the parts of one mend. */
+static void __attribute__((format(printf, 2, 3)))
+add(char text[SENTENCE_MAX], const char *format, ...)
 {
-	const struct policy *p = m->s->rules->policy;
+	size_t len = strlen(text);
+	va_list ap;
+
+	if (len > 0)
+		len += (size_t)snprintf(text + len, SENTENCE_MAX - len, "; and ");
+	va_start(ap, format);
+	if (len < SENTENCE_MAX)
+		(void)vsnprintf(text + len, SENTENCE_MAX - len, format, ap);
+	va_end(ap);
+}
+
+/* The factor is enrolled before the others, so that it rests on none. */
+static void
+enrol_first(struct suppose *s, uint8_t kind)
+{
+	size_t at = 0;
+
+	while (at < s->kinds_n && s->kinds[at] != kind)
+		at++;
+	memmove(s->kinds + 1, s->kinds, at);
+	s->kinds[0] = kind;
+}
+
+/* What would make this factor of the account count against the provider; changed in the trial, too. */
+static void
+try_independent(const struct mend *m, const struct factor *f, char text[SENTENCE_MAX])
+{
+	struct trial *t = m->trial;
 	const char *kind = factor_kind_name((enum factor_kind)f->kind), *provider = provider_name(m);
 	const struct factor *support = account_factor_by_no(&m->s->account, f->rests_on[0]);
+	struct asked asked;
+	bool assumed = false;
 
-	if (p->factors[f->kind].plugin == m->s->provider->plugin)
-		say(m, "%s and provider \"%s\" use the same plugin: give one of them another", kind, provider);
-	else if (m->s->provider->syncs_secrets && (m->s->provider->assume_kinds & 1 << f->kind) == 0)
-		say(m, "provider \"%s\" may hold copies of a user's %s; if you know better, write in its block: "
+	if (t->policy.factors[f->kind].plugin == t->provider->plugin) {
+		t->policy.factors[f->kind].plugin = ~t->provider->plugin;
+		add(text, "%s and provider \"%s\" use the same plugin: give one of them another", kind, provider);
+	}
+	if (t->provider->syncs_secrets && (t->provider->assume_kinds & 1 << f->kind) == 0) {
+		t->provider->assume_kinds |= (uint8_t)(1 << f->kind);
+		add(text, "provider \"%s\" may hold copies of a user's %s; if you know better, write in its block: "
 		    "assume-independent %s", provider, kind, kind);
-	else if (support != NULL)
-		say(m, "%s was enrolled with %s and rests on it: enrol %s first", kind,
+	}
+	suppose_account(&t->s);
+	asked = suppose_asked(&t->s);
+	f = account_factor_by_no(&t->s.account, f->no);
+	if (support != NULL && f != NULL && !factor_independent(&asked, &t->s.account, f, t->provider->tag, &assumed)) {
+		enrol_first(&t->s, f->kind);
+		add(text, "%s was enrolled with %s and rests on it: enrol %s first", kind,
 		    factor_kind_name((enum factor_kind)support->kind), kind);
-	else
-		say(m, "%s is not known to be independent of provider \"%s\"", kind, provider);
+	}
 }
 
 static void
-mend_untrusted(const struct mend *m, const struct factor *f)
+try_trusted(const struct mend *m, const struct factor *f, char text[SENTENCE_MAX])
 {
 	const char *kind = factor_kind_name((enum factor_kind)f->kind);
-	const struct policy *p = m->s->rules->policy;
+	struct policy *p = &m->trial->policy;
 	const struct policy_limit *trusted = policy_limit(p->trusted, p->trusted_n, m->s->currency);
 	char amount[AMOUNT_MAX];
 
-	if (m->s->op == OP_SPEND && !p->factors[f->kind].reverified && f->kind != FACTOR_RECOVERY &&
-	    (trusted == NULL || m->s->amount_minor > trusted->per_payment_minor))
-		say(m, "the broker cannot verify %s by itself: raise trusted-factor-limit to %s", kind,
-		    amount_text(m->s->amount_minor, m->s->currency, amount));
+	if (m->s->op != OP_SPEND || p->factors[f->kind].reverified || f->kind == FACTOR_RECOVERY ||
+	    (trusted != NULL && m->s->amount_minor <= trusted->per_payment_minor))
+		return;
+	p->trusted_n = 1;
+	p->trusted[0] = (struct policy_limit){.currency = m->s->currency, .per_payment_minor = m->s->amount_minor};
+	add(text, "the broker cannot verify %s by itself: raise trusted-factor-limit to %s", kind,
+	    amount_text(m->s->amount_minor, m->s->currency, amount));
+}
+
+/* A factor of the account that does not count as it is, and would do with this changed. */
+static bool
+mend_held(const struct mend *m, const struct factor *f)
+{
+	const struct asked asked = suppose_asked(m->s);
+	char text[SENTENCE_MAX] = "";
+	bool assumed = false;
+
+	trial_begin(m->trial, m->s);
+	if (!factor_independent(&asked, &m->s->account, f, m->s->provider->tag, &assumed))
+		try_independent(m, f, text);
+	try_trusted(m, f, text);
+	if (text[0] == '\0' || !trial_passes(m->trial))
+		return false;
+	say(m, "%s", text);
+	return true;
 }
 
 /* Each configured kind that the account lacks, and that would do alone. */
 static bool
 mend_other_factor(const struct mend *m)
 {
-	static struct suppose s;
 	bool any = false;
 
+	trial_begin(m->trial, m->s);
 	for (uint8_t k = 0; k < FACTOR__COUNT; k++) {
 		if (!m->s->rules->policy->factors[k].enabled || (kinds_held(m->s) & 1 << k) != 0)
 			continue;
-		s = *m->s;
-		s.kinds[0] = k;
-		s.kinds_n = 1;
-		if (outcome_of(&s) == OUTCOME_DENY)
+		m->trial->s.kinds[0] = k;
+		m->trial->s.kinds_n = 1;
+		if (!trial_passes(m->trial))
 			continue;
 		say(m, "an account with the factor %s passes: --factor %s", factor_kind_name((enum factor_kind)k),
 		    factor_kind_name((enum factor_kind)k));
@@ -315,31 +483,25 @@ kinds_configured(const struct suppose *s)
 static void
 mend_factor(const struct mend *m)
 {
-	const struct asked asked = suppose_asked(m->s);
 	uint8_t wanted = m->compiled == NULL || m->compiled->rule != RULE_STEPUP || m->compiled->kinds == 0 ?
 	    FACTOR_KINDS_ALL : m->compiled->kinds;
 	char kinds[PLACE_MAX];
+	bool any = false;
 
-	for (size_t i = 0; m->s->provider != NULL && i < m->s->account.factors_n; i++) {
-		const struct factor *f = &m->s->account.factors[i];
-		bool assumed = false;
-
-		if ((wanted & 1 << f->kind) == 0)
-			continue;
-		if (!factor_independent(&asked, &m->s->account, f, m->s->provider->tag, &assumed))
-			mend_dependent(m, f);
-		else
-			mend_untrusted(m, f);
-	}
+	for (size_t i = 0; m->s->provider != NULL && i < m->s->account.factors_n; i++)
+		if ((wanted & 1 << m->s->account.factors[i].kind) != 0)
+			any |= mend_held(m, &m->s->account.factors[i]);
 	kinds_text(wanted, kinds, sizeof(kinds));
 	if (mend_other_factor(m))
 		return;
-	if ((wanted & kinds_configured(m->s)) == 0)
+	if (m->line != NULL && (wanted & kinds_configured(m->s)) == 0)
 		say(m, "%s asks for %s, and no such factor is configured: add a `factor` block", m->place, kinds);
-	else if (m->compiled != NULL && m->compiled->need > 1)
+	else if (m->compiled != NULL && m->compiled->rule == RULE_STEPUP && m->compiled->need > 1)
 		say(m, "%s asks for %d different factors", m->place, m->compiled->need);
-	else if ((wanted & kinds_held(m->s)) == 0)
+	else if (m->line != NULL && (wanted & kinds_held(m->s)) == 0)
 		say(m, "%s asks for %s", m->place, kinds);
+	else if (!any)
+		say(m, "%s", reason_text_en((enum reason)m->d->reason));
 }
 
 /* --- the rest --- */
@@ -356,12 +518,30 @@ names_provider(const struct mend *m)
 static void
 mend_provider_line(const struct mend *m)
 {
+	struct stack_line *line = try_line(m);
+
+	if (m->s->provider != NULL)
+		(names_provider(m) ? trial_line_away : trial_line_yes)(line);
 	if (m->s->provider == NULL)
 		say(m, "%s asks for a provider, and none is configured: write a `provider` block", m->place);
 	else if (names_provider(m))
-		say(m, "%s asks for a link, and %s goes through none: take the line away", m->place, op_name(m->s->op));
+		say_tried(m, "%s asks for a link, and %s goes through none: take the line away", m->place, op_name(m->s->op));
 	else
-		say(m, "name %s in %s", provider_name(m), m->place);
+		say_tried(m, "name %s in %s", provider_name(m), m->place);
+}
+
+/* Where the operation has no line, the one that asks for a countersignature. */
+static void
+mend_no_line(const struct mend *m)
+{
+	const char *op = op_name(m->s->op);
+	const struct stack_text text = {.operation = view_str(op), .control = VIEW("required"), .rule = VIEW("stepup")};
+	struct stack_error error;
+
+	trial_begin(m->trial, m->s);
+	memset(&m->trial->stack, 0, sizeof(m->trial->stack));
+	CHECK(stack_add(&m->trial->stack, &text, &error) == CS_OK);
+	say_tried(m, "the stack \"%s\" needs a line for %s, such as: %s required stepup", m->s->service->stack, op, op);
 }
 
 static void
@@ -372,19 +552,21 @@ mend_stack(const struct mend *m)
 
 	for (int rule = 0; rule < RULE__COUNT; rule++)
 		any = any || stack_asks(m->s, (enum rule)rule);
-	if (!any)
-		say(m, "the stack \"%s\" needs a line for %s, such as: %s required stepup", m->s->service->stack, op, op);
-	else if (m->compiled == NULL && stack_asks(m->s, RULE_ALLOWANCE))
+	if (!any) {
+		mend_no_line(m);
+	} else if (m->compiled == NULL && m->s->op == OP_SPEND && allowance_permits(m, m->s->payee_known)) {
 		say(m, "the stack \"%s\" permits what an allowance covers and nothing else: see --allowance",
 		    m->s->service->stack);
-	else if (m->compiled == NULL)
+	} else if (m->compiled == NULL) {
 		say(m, "none of the lines for %s in the stack \"%s\" says yes", op, m->s->service->stack);
-	else if (m->compiled->rule == RULE_PROVIDER)
+	} else if (m->compiled->rule == RULE_PROVIDER) {
 		mend_provider_line(m);
-	else if (m->compiled->rule == RULE_DENY)
-		say(m, "%s denies whatever comes: take it away", m->place);
-	else
+	} else if (m->compiled->rule == RULE_DENY) {
+		trial_line_away(try_line(m));
+		say_tried(m, "%s denies whatever comes: take it away", m->place);
+	} else {
 		say(m, "%s says no", m->place);
+	}
 }
 
 static void
@@ -393,7 +575,10 @@ mend_right(const struct mend *m)
 	static const char *const rights[OP__COUNT] = {[OP_SPEND] = "spend", [OP_LINK] = "link", [OP_FACTOR] = "enrol",
 	    [OP_GRANT] = "spend", [OP_LIMIT] = "spend", [OP_THAW] = "link", [OP_RECOVER] = "enrol"};
 
-	say(m, "write `%s` into the rights of service \"%s\"", rights[m->s->op], m->s->service->name);
+	trial_begin(m->trial, m->s);
+	m->trial->service->rights = UINT32_MAX;
+	m->trial->service->doors = UINT32_MAX;
+	say_tried(m, "write `%s` into the rights of service \"%s\"", rights[m->s->op], m->s->service->name);
 	if (m->s->service->doors == 0)
 		say(m, "open a door for it: door unix");
 }
@@ -426,10 +611,14 @@ mend_line(const struct mend *m)
 	};
 	const char *text = texts[m->d->reason];
 
-	if (text == NULL || m->line == NULL)
+	if (text == NULL || m->line == NULL) {
 		say(m, "%s", reason_text_en((enum reason)m->d->reason));
-	else
-		say(m, "%s%s", m->place, text);
+		return;
+	}
+	trial_line_yes(try_line(m));
+	say_tried(m, "%s%s", m->place, text);
+	if (m->d->reason == REASON_PAYEE_NOT_LISTED)
+		mend_known_payee(m);
 }
 
 static void
@@ -456,7 +645,8 @@ static const struct {
 void
 mend_write(struct json_writer *w, const struct suppose *s, const struct decision *d, const struct decision_trace *t)
 {
-	struct mend m = {.w = w, .s = s, .d = d};
+	static struct trial trial;
+	struct mend m = {.w = w, .s = s, .d = d, .trial = &trial};
 
 	if (d->outcome == OUTCOME_PERMIT)
 		return;

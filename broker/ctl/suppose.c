@@ -5,12 +5,23 @@
 #include "broker/base/check.h"
 #include "broker/core/apply.h"
 
-enum { OPENED_BEFORE_MS = 1000 }; /* the session: after the link, before now */
+enum {
+	OPENED_BEFORE_MS = 1000, /* the session: after the link, before now */
+	MONTH_DAYS_MAX = 31,
+};
 
 static struct id
 fresh_id(struct suppose *s)
 {
 	return (struct id){{++s->ids}};
+}
+
+static struct id
+payee_of(const struct suppose *s)
+{
+	static const struct id unnamed = {{SUPPOSE_PAYEE_MARK}};
+
+	return id_zero(&s->payee) ? unnamed : s->payee;
 }
 
 static struct event *
@@ -174,11 +185,37 @@ spend(struct suppose *s, uint32_t link_no, uint32_t allowance_no, uint32_t chall
 	e->currency = s->currency;
 	e->amount_minor = s->spent_minor;
 	e->flags = EVENT_FLAG_CAPTURE;
+	e->needs = s->rules->policy->needs;
 	e->basis = covered ? BASIS_ALLOWANCE : BASIS_COUNTERSIGNATURE;
 	if (covered)
 		e->allowance_no = allowance_no;
 	else
 		e->challenge_no = challenge_no;
+	happen(s);
+}
+
+/* The least that makes the payee one that was paid: counted nowhere else, since every window of it is over. */
+static void
+pay_once(struct suppose *s, uint32_t link_no, int64_t time_ms)
+{
+	static const struct id nowhere;
+	uint32_t challenge_no = countersign(s, time_ms, OP_SPEND, link_no, 0, &nowhere);
+	struct event *e = begin(s, EVENT_PAYMENT_PERMITTED, REASON_COUNTERSIGNED, time_ms);
+
+	e->op = OP_SPEND;
+	e->day -= MONTH_DAYS_MAX;
+	e->month--;
+	e->link_no = link_no;
+	e->subject = account_link_by_no(&s->account, link_no)->subject;
+	e->payment = fresh_id(s);
+	e->payee = payee_of(s);
+	e->content.b[0] = s->ids;
+	e->currency = s->currency;
+	e->amount_minor = 1;
+	e->flags = EVENT_FLAG_CAPTURE;
+	e->needs = NEED_KNOWN;
+	e->basis = BASIS_COUNTERSIGNATURE;
+	e->challenge_no = challenge_no;
 	happen(s);
 }
 
@@ -212,7 +249,7 @@ ask(struct suppose *s, uint32_t link_no, const struct id *session)
 	if (s->op == OP_SPEND) {
 		r->session = *session;
 		r->payment = fresh_id(s);
-		r->payee = fresh_id(s);
+		r->payee = payee_of(s);
 		r->currency = s->currency;
 		r->amount_minor = s->amount_minor;
 	} else if (s->op == OP_GRANT) {
@@ -258,6 +295,8 @@ suppose_account(struct suppose *s)
 		enrol(s, (enum factor_kind)s->kinds[i], before_ms);
 	if (s->provider != NULL && s->kinds_n > 0)
 		link_no = propose_link(s, before_ms);
+	if (link_no != 0 && s->op == OP_SPEND && s->payee_known)
+		pay_once(s, link_no, before_ms);
 	if (link_no != 0 && s->op != OP_LINK) {
 		session = open_session(s, link_no, s->now_ms - OPENED_BEFORE_MS);
 		live(s, link_no, &session);

@@ -9,6 +9,8 @@
 #include "broker/core/decide.h"
 #include "broker/engine/engine.h"
 
+enum { SUPPOSE_PAYEE_MARK = 255 }; /* what the ids of payees begin with, and no other id that is given out here */
+
 struct suppose {
 	/* what is supposed; all cooling-off is over */
 	const struct ruleset *rules;
@@ -21,6 +23,8 @@ struct suppose {
 	bool countersigned;                     /* the session was, once */
 	bool allowance;                         /* of the session, open */
 	int64_t per_payment_minor, per_day_minor, total_minor;
+	struct id payee;                        /* as the stack's ids have it; zero: one that is not named there */
+	bool payee_known;                       /* it was paid before, in windows that are over */
 	int64_t spent_minor;                    /* today; by the allowance where it covers that */
 	uint16_t currency;
 	int64_t amount_minor;                   /* of the payment that is asked for */

@@ -14,6 +14,8 @@
 
 enum { SENTENCE_MAX = 256 };
 
+#define MONTH_MS (INT64_C(32) * DAY_MS) /* longer than any */
+
 static void __attribute__((format(printf, 2, 3)))
 say(struct json_writer *w, const char *format, ...)
 {
@@ -60,6 +62,37 @@ kinds_answering(const struct asked *asked, const struct account *now, const stru
 	return kinds;
 }
 
+/*
+ * The outcome in a session that was countersigned; later, too, where later_ms is set: then in one that was opened then, since
+ * who waits signs in again.
+ */
+static enum outcome
+outcome_at(const struct asked *asked, const struct account *now, const struct request *r, int64_t later_ms)
+{
+	static struct account a;
+	static struct decision d;
+	struct asked quiet = *asked;
+	struct request dry = *r;
+
+	a = *now;
+	quiet.trace = NULL;
+	dry.dry = true;
+	for (size_t i = 0; i < a.sessions_n; i++) {
+		struct session *s = &a.sessions[i];
+
+		if (!id_equal(&s->id, &r->session))
+			continue;
+		if (later_ms == 0)
+			s->countersigned = true;
+		else
+			s->opened_ms = s->used_ms = s->auth_ms = later_ms;
+	}
+	if (later_ms != 0)
+		quiet.now_ms = later_ms;
+	decide(&quiet, &a, &dry, &d);
+	return (enum outcome)d.outcome;
+}
+
 static void
 mend_step_up(struct json_writer *w, const struct asked *asked, const struct account *a, const struct request *r,
     const struct decision *d)
@@ -79,7 +112,7 @@ mend_step_up(struct json_writer *w, const struct asked *asked, const struct acco
 		say(w, "the owner countersigns with %d different factors: %s", need, text);
 	else
 		say(w, "the owner countersigns with %s", text);
-	if (d->reason == REASON_NEW_SESSION)
+	if (d->reason == REASON_NEW_SESSION && outcome_at(asked, a, r, 0) == OUTCOME_PERMIT)
 		say(w, "once this session is countersigned, the allowance covers it");
 }
 
@@ -121,8 +154,10 @@ mend_limit(struct json_writer *w, const struct asked *asked, const struct accoun
 	if (most > 0) {
 		text[money_format(most, r->currency, text)] = '\0';
 		say(w, "ask for at most %s %s", text, c == NULL ? "" : c->code);
+	} else if (outcome_at(asked, a, r, asked->now_ms + MONTH_MS) != OUTCOME_DENY) {
+		say(w, "no amount passes now: wait until the limit's window is over");
 	} else {
-		say(w, "no amount passes now: wait until the limit's window is over, or raise the limit");
+		say(w, "no amount passes now");
 	}
 }
 
@@ -137,7 +172,8 @@ steps_mend(struct json_writer *w, const struct asked *asked, const struct accoun
 	if (d->outcome == OUTCOME_STEP_UP)
 		mend_step_up(w, asked, a, r, d);
 	else if (d->detail.until_ms != 0)
-		say(w, "wait until %.*s", (int)clock_text(d->detail.until_ms, text), text);
+		say(w, "wait until %.*s%s", (int)clock_text(d->detail.until_ms, text), text,
+		    outcome_at(asked, a, r, d->detail.until_ms) == OUTCOME_DENY ? "; by itself that is not enough" : "");
 	else if (r->op == OP_SPEND && r->amount_minor > 0 && is_limit((enum reason)d->reason))
 		mend_limit(w, asked, a, r);
 	else

@@ -224,3 +224,62 @@ def test_where_the_counters_stand(run, files):
     assert said.count("      650.00 CNY of 800.00 CNY a day\n") == 2        # with what is there, and with a countersignature
     said = run("explain", "--config", str(files), "checkout", "2000", "CNY", "m").stdout
     assert re.search(r"\n  rule 8 limits +denied +limit_payment\n      0.00 CNY of 1000.00 CNY a payment\n", said)
+
+
+JUMPS = "spend [success=ignore exceeded=1 default=die] limit first-use=100CNY\nspend        sufficient  allowance"
+
+
+def test_no_allowance_is_offered_that_is_jumped_over(explain, files):
+    files("spend        sufficient  allowance", JUMPS, "services/checkout")
+    answer = explain("checkout 120 CNY m")
+    assert answer["outcome"] == "step_up" and "an allowance covers 120.00 CNY to a payee that was paid before" in answer["mend"]
+    assert explain("checkout 120 CNY m --allowance 120,120,120")["outcome"] == "step_up"
+    # What is offered does pass.
+    assert explain("checkout 120 CNY m --payee-known --allowance 120,120,120")["outcome"] == "permit"
+    answer = explain("checkout 120 CNY m --payee-known")
+    assert answer["outcome"] == "step_up" and "or an allowance covers 120.00 CNY: see --allowance" in answer["mend"]
+    files("exceeded=1 default=die] limit first-use=100CNY", "exceeded=1 default=die] limit per-payment=100CNY",
+          "services/checkout")
+    assert explain("checkout 120 CNY m")["mend"] == "the owner countersigns with totp"
+
+
+def test_a_payee_that_was_paid_before(explain, files):
+    files("limit       per-payment=200CNY per-day=800CNY", "payee known", "services/checkout")
+    assert "a payee that was paid before: see --payee-known" in explain("checkout 20 CNY m")["mend"]
+    answer = explain("checkout 20 CNY m --payee-known")
+    assert answer["outcome"] == "step_up" and answer["by"]["payee"] == ("supposed", "paid before")
+    # It is counted in no window.
+    files("payee known", "limit per-day=800CNY per-month=800CNY count-day=1 count-month=1", "services/checkout")
+    assert explain("checkout 800 CNY m --payee-known")["outcome"] == "step_up"
+
+
+def test_every_limit_that_is_in_the_way_is_named(explain, files):
+    answer = explain("checkout 1001 CNY m")
+    assert "raise per-payment in policy-limits (1000.00 CNY) and raise per-payment in checkout:3" in answer["mend"]
+    assert "of 800.00" not in answer["mend"] and "raise per-day in checkout:3 (800.00 CNY" in answer["mend"]
+    assert "not enough" not in answer["mend"]
+    answer = explain("checkout 60 CNY m --provider cloud --factor totp")
+    assert "limits of provider" in answer["mend"] and "By itself that is not enough" in answer["mend"]
+    answer = explain("checkout 1 EUR m")
+    assert "policy-limits EUR" in answer["mend"] and "and name an amount of EUR in checkout:3" in answer["mend"]
+
+
+def test_what_was_spent_stands_in_every_counter(explain, files):
+    files("per-payment=200CNY per-day=800CNY", "per-24h=100CNY", "services/checkout")
+    answer = explain("checkout 20 CNY m --spent-today 90")
+    assert outcome(answer) == ("deny", "limit_24h") and "at most 10.00 CNY" in answer["mend"]
+
+
+def test_a_line_taken_away_is_not_all(explain, files):
+    files("spend        requisite   limit       per-payment=200CNY", "spend requisite service kiosk\n"
+          "spend        requisite   payee       id=shop\nspend requisite limit per-payment=200CNY", "services/checkout")
+    answer = explain("checkout 20 CNY m")
+    assert outcome(answer) == ("deny", "service_not_listed") and "By itself that is not enough" in answer["mend"]
+    files("spend        requisite   payee       id=shop\n", "", "services/checkout")
+    assert "not enough" not in explain("checkout 20 CNY m")["mend"]
+
+
+def test_the_payees_that_a_line_names(explain, files):
+    files("limit       per-payment=200CNY per-day=800CNY", "payee id=shop,metro", "services/checkout")
+    assert explain("checkout 20 CNY metro")["outcome"] == explain("checkout 20 CNY shop")["outcome"] == "step_up"
+    assert outcome(explain("checkout 20 CNY m-7")) == ("deny", "payee_not_listed")
