@@ -10,6 +10,7 @@
 #include "broker/engine/enrolment.h"
 #include "broker/engine/links.h"
 #include "broker/engine/proof.h"
+#include "broker/engine/risk.h"
 #include "broker/engine/things.h"
 #include "broker/engine/watch.h"
 
@@ -350,6 +351,22 @@ right_again(struct call *call, struct txn *t, const struct account *a, const str
 	return right;
 }
 
+static void decide_txn(struct txn *t, struct account *a, struct call *call);
+
+/*
+ * The last answer about a link or an allowance carries it out by its service's stack: that is asked with scores of now,
+ * not with those of when the user was prompted. True: the call waits for them.
+ */
+static bool
+scores_wait(const struct account *a, struct call *call, const struct challenge *c)
+{
+	const struct allowance *w = c->op == OP_GRANT ? account_allowance_by_no(a, c->target_no) : NULL;
+	const struct risk_question q = {.service = c->service, .session = &c->session, .link_no = c->link_no,
+	    .currency = w == NULL ? 0 : w->currency, .amount_minor = w == NULL ? 0 : w->total_minor};
+
+	return (c->op == OP_LINK || c->op == OP_GRANT) && risk_wait(a, call, (enum op)c->op, &q, decide_txn);
+}
+
 static void
 decide_txn(struct txn *t, struct account *a, struct call *call)
 {
@@ -370,13 +387,15 @@ decide_txn(struct txn *t, struct account *a, struct call *call)
 	}
 	answer.factor_no = f->no;
 	answer.right = right_again(call, t, a, f);
-	asked_for(call, c, &asked);
 	l = account_link_by_no(a, c->target_no);
 	if (answer.right && c->op == OP_LINK && l != NULL && txn_taken(t, &l->subject)) {
 		link_deny_taken(t, a, call->engine, c->service, l->provider);
 		reply_state(call, t, a, REASON_LINK_TAKEN, 0);
 		return;
 	}
+	if (answer.right && scores_wait(a, call, c))
+		return;
+	asked_for(call, c, &asked);
 	decide_answer(&asked, a, &answer, &d);
 	txn_decision(t, a, &d, NULL);
 	c = account_challenge(a, &s->id);

@@ -17,7 +17,8 @@ BROKER = {
     "extra": '''risk "scores" { plugin "misbehave" servers 2 deadline 60s queue 8 }
 risk "calm" { plugin "misbehave" servers 1 }
 ''',
-    "stack": """link    required    stepup      factors=1
+    "stack": """link    requisite   risk        calm max=90
+link    required    stepup      factors=1
 factor  required    stepup      factors=1
 thaw    required    stepup      factors=1
 limit   required    stepup      factors=1
@@ -139,6 +140,18 @@ def test_another_operation(broker, person):
     assert answer["outcome"] == "step_up", answer
     answer = broker.service.call("Allowances.Grant", total="91", **grant)
     assert (answer["outcome"], answer["reason"]) == ("deny", "risk_high")
+
+
+def test_what_an_answer_carries_out_is_asked_about_again(broker, person):
+    """The last answer opens the allowance by the same stack: without a score of its own it never could."""
+    grant = dict(session=person.session(), kind="allowance", payee="*", currency="CNY", per_payment="10", per_day="50",
+                 total="90", expires_at=in_a_week(broker))
+    before = assessed(broker)
+    answer = broker.service.call("Allowances.Grant", **grant)
+    person.confirm(answer["challenge"]["id"])
+    assert assessed(broker) == before + 2
+    allowances = broker.service.call("Allowances.List", account=person.account)["allowances"]
+    assert [a["state"] for a in allowances if a["id"] == answer["allowance"]] == ["open"]
 
 
 def in_a_week(broker):
