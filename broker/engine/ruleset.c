@@ -10,12 +10,10 @@
 enum {
 	CHALLENGE_MS = 5 * 60 * 1000,      /* a prompt lives five minutes */
 	REDEEM_MS = 5 * 60 * 1000,         /* rule 10 */
-	SESSION_IDLE_MS = 15 * 60 * 1000,
 	PROMPTS_PER_LINK_DAY = 100,
 	OPEN_PER_LINK = 5,                 /* of eight: three stay for the other links */
 };
 
-#define SESSION_MAX_MS DAY_MS
 #define HOLD_MS (7 * DAY_MS)
 #define ALLOWANCE_MAX_MS (90 * DAY_MS)
 
@@ -176,8 +174,8 @@ ruleset_new(struct config *c, struct ruleset **out, char why[256])
 	add_zone(&c->timezone, p);
 	p->link_cooling_off_ms = c->cooling_off.link_ms;
 	p->limit_cooling_off_ms = c->cooling_off.limit_ms;
-	p->session_idle_ms = SESSION_IDLE_MS;
-	p->session_max_ms = SESSION_MAX_MS;
+	p->session_idle_ms = c->session.idle_ms;
+	p->session_max_ms = c->session.max_ms;
 	p->challenge_ms = CHALLENGE_MS;
 	p->redeem_ms = REDEEM_MS;
 	p->hold_ms = HOLD_MS;

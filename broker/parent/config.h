@@ -223,6 +223,9 @@ struct config {
 	struct {
 		int64_t link_ms, factor_ms, limit_ms;
 	} cooling_off;
+	struct {
+		int64_t idle_ms, max_ms;
+	} session;
 	uint16_t policy_limits_count;
 	struct config_limits policy_limits[CONFIG_CURRENCIES_MAX];
 	uint16_t trusted_factor_limit_count;

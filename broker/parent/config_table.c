@@ -15,7 +15,7 @@ static const char *const door_words[] = {"unix", "https", NULL};
 static const char *const right_words[] = {
 	"spend", "refund", "link", "enrol", "respond", "lookup", "enumerate", "explain", NULL};
 
-enum { SECOND = 1000, HOUR = 3600 * SECOND };
+enum { SECOND = 1000, MINUTE = 60 * SECOND, HOUR = 60 * MINUTE };
 #define DAY (INT64_C(24) * HOUR)
 #define YEAR (366 * DAY)
 
@@ -142,6 +142,16 @@ static const struct option cooling_off_options[] = {
 };
 static const struct block cooling_off_block = {"cooling-off", cooling_off_options};
 
+/* Both may be made shorter than what a session is said to be, and never longer. */
+static const struct option session_options[] = {
+	{.name = "idle", .type = &type_duration, ONE(config, session.idle_ms), .min = MINUTE, .max = 15 * MINUTE, .preset = "15m",
+	 .help = "How long a session may be left unused before the user must sign in again."},
+	{.name = "max", .type = &type_duration, ONE(config, session.max_ms), .min = MINUTE, .max = DAY, .preset = "24h",
+	 .help = "How long a session may last, however much it is used."},
+	{.name = NULL},
+};
+static const struct block session_block = {"session", session_options};
+
 static const struct option https_options[] = {
 	{.name = "certificate", .type = &type_path, ONE(config_https, certificate), .flags = OPTION_REQUIRED,
 	 .help = "The server's certificate with its chain, PEM."},
@@ -195,6 +205,8 @@ static const struct option top_options[] = {
 	 .help = "Where days, months and years begin: an offset from UTC like \"+08:00\", or a zone like \"Asia/Shanghai\", whose changes of the clocks until 2050 are read from the system's files (package tzdata) with the configuration."},
 	{.name = "cooling-off", .type = &type_block, .block = &cooling_off_block, .preset = "{ }",
 	 .help = "What is new cannot spend at once. Zero must be written."},
+	{.name = "session", .type = &type_block, .block = &session_block, .preset = "{ }",
+	 .help = "How long an ID that was signed in with once speaks for its user."},
 	{.name = "policy-limits", .type = &type_currency_block,
 	 MANY(config, policy_limits, policy_limits_count, CONFIG_CURRENCIES_MAX), .block = &limits_block,
 	 .help = "Limits for every account. A currency without them is denied."},

@@ -55,7 +55,7 @@ def test_every_figure_is_held_by_a_vector(configure, play, pack, name, number, r
 # Each article of the tables in the packs' README.md that the pack decides by itself has a case.
 ARTICLES = {
     "pboc-2015-43": ["24(3)", "24(2)", "24(1)", "22", "11(1)", "11(2)", "11(3)", "2017 No. 296"],
-    "psd2-rts": ["4(1)", "4(2)", "4(3)(b)", "5(1)", "11(a)", "11(b)", "11(c)", "13", "14", "16(a)", "16(b)", "16(c)"],
+    "psd2-rts": ["4(1)", "4(2)", "4(3)(b)", "4(3)(d)", "5(1)", "11(a)", "11(b)", "11(c)", "13", "14", "16(a)", "16(b)", "16(c)"],
     "rbi-emandate": ["First transaction", "Later transactions", "Maximum value", "100,000"],
     "mas-srf": ["Duty 1", "Duty 5"],
 }

@@ -90,6 +90,7 @@ test_values(void **state)
 	    "run-directory \"/run/test\" state-directory \"state\"\n"
 	    "timezone \"-03:30\"\n"
 	    "cooling-off { link 0 factor 36h }\n"
+	    "session { idle 5m }\n"
 	    "policy-limits CNY { per-payment 0.5 per-day 3000 count-day 7 }\n"
 	    "policy-limits JPY { per-payment 1000 }\n"
 	    "trusted-factor-limit CNY 20\n"
@@ -116,6 +117,8 @@ test_values(void **state)
 	assert_int_equal(c->timezone.offset_s, -(3 * 3600 + 1800));
 	assert_int_equal(c->cooling_off.link_ms, 0);
 	assert_int_equal(c->cooling_off.factor_ms, 36 * 3600 * 1000);
+	assert_int_equal(c->session.idle_ms, 5 * 60 * 1000);
+	assert_int_equal(c->session.max_ms, 24 * 3600 * 1000);
 	assert_int_equal(c->policy_limits_count, 2);
 	assert_int_equal(c->policy_limits[0].per_payment_minor, 50);
 	assert_int_equal(c->policy_limits[0].per_month_minor, -1);
@@ -183,6 +186,10 @@ static const struct bad {
 	{"timezone \"Asia/Nowhere\"\n", 1, 10, "the system does not know it", "Asia/Shanghai"},
 	{"timezone \"A/../../etc/passwd\"\n", 1, 10, "no name of a zone", "Asia/Shanghai"},
 	{"timezone \"+15:00\"\n", 1, 10, "no place on Earth", "-12:00 to +14:00"},
+	{"session { idle 59s }\n", 1, 16, "idle must be from 1m to 15m", "within the bounds"},
+	{"session { idle 16m }\n", 1, 16, "idle must be from 1m to 15m", "within the bounds"},
+	{"session { max 25h }\n", 1, 15, "max must be from 1m to", "within the bounds"},
+	{"session { max 0 }\n", 1, 15, "max must be from 1m to", "within the bounds"},
 	{"cooling-off { link 5 }\n", 1, 20, "link needs a unit", "write it like 500ms"},
 	{"cooling-off { link 5y }\n", 1, 20, "link needs a unit", "write it like 500ms"},
 	{"cooling-off { link 91d }\n", 1, 20, "link must be from 0 to 90d", "within the bounds"},
