@@ -239,6 +239,16 @@ narrower(int64_t a, int64_t b)
 	return a < 0 || (b >= 0 && b < a) ? b : a;
 }
 
+void
+limit_narrow(struct limit *l, const struct limit *by)
+{
+	l->per_payment_minor = narrower(l->per_payment_minor, by->per_payment_minor);
+	l->per_day_minor = narrower(l->per_day_minor, by->per_day_minor);
+	l->per_month_minor = narrower(l->per_month_minor, by->per_month_minor);
+	l->count_day = (int32_t)narrower(l->count_day, by->count_day);
+	l->count_month = (int32_t)narrower(l->count_month, by->count_month);
+}
+
 /* A raise whose time has come is the limit in force. */
 static void
 raise_settle(struct account *a, const struct limit *of, int64_t time_ms)
@@ -292,11 +302,7 @@ limit_set(struct account *a, const struct event *e, struct apply_left *left)
 	if (at == a->limits_n)
 		return false;
 	base = to;
-	base.per_payment_minor = narrower(to.per_payment_minor, a->limits[at].per_payment_minor);
-	base.per_day_minor = narrower(to.per_day_minor, a->limits[at].per_day_minor);
-	base.per_month_minor = narrower(to.per_month_minor, a->limits[at].per_month_minor);
-	base.count_day = (int32_t)narrower(to.count_day, a->limits[at].count_day);
-	base.count_month = (int32_t)narrower(to.count_month, a->limits[at].count_month);
+	limit_narrow(&base, &a->limits[at]);
 	to.effective_ms = e->usable_ms;
 	return limit_put(a, &base, false) && limit_put(a, &to, true);
 }

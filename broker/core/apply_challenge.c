@@ -104,16 +104,40 @@ apply_challenge_opened(struct account *a, const struct event *e, struct apply_le
 	return true;
 }
 
+/* A limit that was set for the link while it was only proposed takes the older one's numbers where they are smaller. */
+static bool
+limit_joined(struct account *a, uint32_t link_no, const struct limit *old)
+{
+	for (size_t i = 0; i < a->limits_n; i++) {
+		struct limit *l = &a->limits[i];
+
+		if (l->link_no != link_no || l->currency != old->currency || l->author != old->author)
+			continue;
+		/* No raise was ever put beside it: the older link's falls, as it does when a limit is set anew. */
+		if (old->effective_ms != 0)
+			return true;
+		limit_narrow(l, old);
+		return true;
+	}
+	return false;
+}
+
 /* Limits that were set for the subject's older link bind the new one: unlinking and linking again raises nothing. */
 static void
 own_follows(struct account *a, const struct link *l)
 {
 	for (size_t i = 0; i < a->links_n; i++) {
 		const struct link *old = &a->links[i];
+		uint8_t kept = 0;
 
 		if (old == l || !id_equal(&old->subject, &l->subject))
 			continue;
-		for (size_t k = 0; k < a->limits_n; k++) {
+		for (uint8_t k = 0; k < a->limits_n; k++) {
+			if (a->limits[k].link_no != old->no || !limit_joined(a, l->no, &a->limits[k]))
+				a->limits[kept++] = a->limits[k];
+		}
+		a->limits_n = kept;
+		for (uint8_t k = 0; k < a->limits_n; k++) {
 			if (a->limits[k].link_no == old->no)
 				a->limits[k].link_no = l->no;
 		}

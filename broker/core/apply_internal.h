@@ -22,6 +22,8 @@ bool challenge_use(struct account *a, int64_t no);
 void challenges_void(struct account *a, uint32_t link_no, uint32_t but);
 void allowances_void(struct account *a, uint32_t link_no);
 void sessions_drop(struct account *a, uint32_t link_no);
+/* Each number becomes the smaller of both. */
+void limit_narrow(struct limit *l, const struct limit *by);
 /* Holds of a link (0: of all) are given up; what they counted stays counted. */
 void holds_void(struct account *a, uint32_t link_no);
 

@@ -354,11 +354,11 @@ raises(const struct account *a, const struct limit *to, int64_t now_ms)
 static bool
 limit_fits(const struct account *a, const struct limit *to, bool waits)
 {
-	size_t there = 0;
+	bool there = false;
 
 	for (size_t i = 0; i < a->limits_n; i++)
-		there += same_level(&a->limits[i], to);
-	return there >= (waits ? 2U : 1U) || a->limits_n < ACCOUNT_LIMITS_MAX;
+		there |= same_level(&a->limits[i], to) && (!waits || a->limits[i].effective_ms != 0);
+	return there || a->limits_n < ACCOUNT_LIMITS_MAX;
 }
 
 /* The very same raise waits already: who asks again is told so, and it binds no later. */

@@ -1250,6 +1250,43 @@ CASE(admins_raise_at_once)
 	do_spend(f, 1, 5001);
 }
 
+/* L14: a limit was set for an ID that was only proposed, and its older link had one: they become one, the smaller. */
+CASE(relink_joins_limits)
+{
+	struct limit l = limit_of(f->apple, CNY), filler = limit_of(0, CURRENCY_NONE);
+	struct request r;
+	uint32_t no;
+	struct id challenge;
+
+	f->policy.limit_cooling_off_ms = DAY_MS;
+	f->policy.link_cooling_off_ms = 0;
+	l.per_payment_minor = 1000;
+	assert_int_equal(do_limit(f, &l, 0), REASON_NARROWS);
+	do_narrow(f, f->apple, LINK_REVOKED);
+	assert_int_equal(do_propose(f, APPLE, 1, &no), REASON_ASKED);
+	l.link_no = no;
+	l.per_payment_minor = 90000;
+	l.count_day = 7;
+	assert_int_equal(do_limit(f, &l, 0), REASON_NARROWS);
+	r = link_of(no);
+	do_request(f, &r);
+	challenge = f->d.id;
+	assert_int_equal(do_answer(f, &challenge, f->totp, true), REASON_COUNTERSIGNED);
+	fixture_wait(f, 1);
+	link_spends(f, no);
+	do_spend(f, 1, 1001);
+	assert_int_equal(f->d.reason, REASON_LIMIT_PAYMENT);
+	/* There is no room for its raise: that is said, and breaks nothing. */
+	for (size_t i = 0; f->account.limits_n < ACCOUNT_LIMITS_MAX; i++) {
+		filler.currency = currencies[i].number;
+		filler.per_day_minor = 100000;
+		do_limit(f, &filler, 0);
+	}
+	l.per_payment_minor = 5000;
+	assert_int_equal(do_limit(f, &l, f->totp), REASON_FULL);
+	do_spend(f, 3, 1001);
+}
+
 /* The zone moves west over midnight: the day that was counted stays counted. */
 CASE(another_zone_empties_no_counter)
 {
@@ -3121,6 +3158,7 @@ static const struct row rows[] = {
     ROW("8", lowering_takes_a_raise_back, LIMIT_PAYMENT),
     ROW("8", raise_that_lowers_something_lowers_it_at_once, LIMIT_DAY),
     ROW("8", admins_raise_at_once, LIMIT_PAYMENT),
+    ROW("8", relink_joins_limits, LIMIT_PAYMENT),
     ROW("8", another_zone_empties_no_counter, LIMIT_DAY),
     ROW("8", clock_back, LIMIT_DAY),
     ROW("9", stack_missing, STACK),
