@@ -50,7 +50,7 @@ struct checkpointer {
  * loop's next commit would wait behind them all. So the thread's own file has methods of its own: SQLite's, with a write
  * that syncs every now and then.
  */
-enum { TRICKLE_BYTES = 64 * PAGE_BYTES };
+enum { TRICKLE_BYTES = 16 * PAGE_BYTES }; /* fewer, and the thread falls behind the writer */
 
 static sqlite3_io_methods trickle_methods;
 static int (*plain_write)(sqlite3_file *file, const void *from, int n, sqlite3_int64 offset);
