@@ -23,18 +23,24 @@ give_back(struct account *a, const struct payment *p, const struct event *e, int
 		w->day_spent_minor = less(w->day_spent_minor, amount);
 }
 
-/* The oldest of more than `keep` finished payments leaves for the store's table. */
+/*
+ * Of more than `keep` finished payments the one that was permitted first leaves for the store's table; the one that was
+ * finished last stays, for its answer is still to be written. So whatever has left was permitted before all that stay but
+ * this one: the rule `drain` rests on it.
+ */
 static void
 ring_trim(struct account *a, size_t keep, struct apply_left *left)
 {
-	size_t finished = 0, oldest = 0;
+	size_t finished = 0, oldest = 0, last = a->payments_n;
 
 	if (left->payments_n > 0)
 		return;
-	for (size_t i = 0; i < a->payments_n; i++) {
+	while (last > 0 && a->payments[last - 1].state == PAYMENT_HELD)
+		last--;
+	for (size_t i = 0; i < last; i++) {
 		if (a->payments[i].state == PAYMENT_HELD)
 			continue;
-		if (finished++ == 0)
+		if (finished++ == 0 || (i + 1 < last && a->payments[i].permitted_ms < a->payments[oldest].permitted_ms))
 			oldest = i;
 	}
 	if (finished <= keep)
@@ -95,7 +101,7 @@ apply_permitted(struct account *a, const struct event *e, struct apply_left *lef
 	return true;
 }
 
-/* The newest finished payment stands last, so that the ring drops the one that was finished first. */
+/* The newest finished payment stands last, so that the ring keeps it. */
 static struct payment *
 to_end(struct account *a, struct payment *p)
 {

@@ -302,21 +302,26 @@ drain_counts(const struct inquiry *q, const struct stack_line *line, const struc
 }
 
 /*
- * The ring holds every hold and the newest of the finished payments. Should all of those lie within the time, older ones
- * that do may have left: then the whole account's payments count, so that never too few do.
+ * The ring holds every hold and, of the finished payments, those that were permitted last; beside them the one that was
+ * finished last, of any age. Should all of those lie within the time, older ones that do may have left: then the whole
+ * account's payments count, so that never too few do.
  */
 static bool
 drain_overflowed(const struct inquiry *q, const struct stack_line *line)
 {
 	const struct account *a = q->account;
+	bool last = true;
 
-	if (!a->overflowed)
-		return false;
-	for (size_t i = 0; i < a->payments_n; i++) {
-		if (a->payments[i].state != PAYMENT_HELD && !drain_counts(q, line, &a->payments[i]))
+	for (size_t i = a->payments_n; a->overflowed && i > 0; i--) {
+		const struct payment *p = &a->payments[i - 1];
+
+		if (p->state == PAYMENT_HELD)
+			continue;
+		if (!last && !drain_counts(q, line, p))
 			return false;
+		last = false;
 	}
-	return true;
+	return a->overflowed;
 }
 
 enum result

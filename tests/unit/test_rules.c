@@ -425,6 +425,34 @@ a_drain_is_not_hidden_behind_another_link(void **state)
 	assert_int_equal(do_spend(f, 50, 100), REASON_DRAIN_SUSPECTED);
 }
 
+/* M1: old holds that are captured now push nothing out of sight that was permitted now. */
+static void
+a_drain_is_not_hidden_behind_late_captures(void **state)
+{
+	struct fixture *f = fresh();
+
+	(void)state;
+	SPEND(f, "required stepup");
+	f->policy.prompts_per_link_day = 1000;
+	for (uint64_t n = 1; n <= 20; n++)
+		paid(f, n, 100);
+	fixture_wait(f, 60 * MINUTE_MS);
+	assert_int_equal(do_session(f, f->apple, &f->session), REASON_ASKED);
+	SPEND(f, "requisite drain", "required stepup");
+	for (uint64_t n = 31; n <= 32; n++) {
+		struct request r = spend_of(f, n, 100);
+
+		r.capture = true;
+		assert_int_equal(do_countersigned(f, &r, f->totp), REASON_COUNTERSIGNED);
+	}
+	for (uint64_t n = 1; n <= 20; n++) {
+		assert_int_equal(do_capture(f, n, n, 100), REASON_ASKED);
+		/* What was finished last is there, whatever its age. */
+		assert_non_null(account_payment(&f->account, &f->d.id));
+	}
+	assert_int_equal(do_spend(f, 40, 100), REASON_DRAIN_SUSPECTED);
+}
+
 /* --- payee, service, time, account --- */
 
 static void
@@ -762,6 +790,7 @@ main(void)
 	    cmocka_unit_test(a_drain_is_of_one_link),
 	    cmocka_unit_test(a_drain_has_a_sum),
 	    cmocka_unit_test(a_drain_is_not_hidden_behind_another_link),
+	    cmocka_unit_test(a_drain_is_not_hidden_behind_late_captures),
 	    cmocka_unit_test(payees_are_listed_or_known),
 	    cmocka_unit_test(services_are_named),
 	    cmocka_unit_test(hours_and_days_are_the_zones),
