@@ -13,7 +13,11 @@ enum {
 	REQUEST_MAX = 64,	 /* the engine's name of a call */
 	TEXT_MAX = 255,		 /* issuer, subject, audience, nonce, display: as the core has it */
 	URL_MAX_BYTES = 4096,	 /* an authorization URL; the plugin's own bounds are tighter */
-	PLUGIN_SECRET_MAX = 256, /* bytes that a factor asks the engine to keep */
+	STEP_VALUE_MAX = 2048,	 /* a step's URI, or the options of a passkey */
+	PLUGIN_SECRET_MAX = 1664, /* bytes that a factor asks the engine to keep: a passkey with the longest id */
+	SECRET_TEXT_MAX = (PLUGIN_SECRET_MAX + 2) / 3 * 4,
+	ANSWER_MAX = 12 * 1024,	 /* a new passkey with the certificates of its maker */
+	CHALLENGE_MAX = 128,	 /* bytes that a factor is given to sign */
 	TOKEN_MAX = 32 * 1024,	 /* an ID token */
 	OUTSIDE_MAX = 128,	 /* ids in a service's words, as the engine has it */
 	DOCUMENT_MAX = 8 * 1024, /* a notice */
@@ -62,7 +66,7 @@ struct run {
 	struct json_writer reply;
 	struct buf *out;
 	char memory[8][TEXT_MAX];  /* for what the plugin writes */
-	char big[URL_MAX_BYTES];
+	char big[COUNTERSIGN_STEPS_MAX * STEP_VALUE_MAX]; /* of all steps together, or a URL */
 };
 
 static struct countersign_view
@@ -80,7 +84,7 @@ text_buffer(struct run *r, size_t index)
 static struct countersign_buffer
 big_buffer(struct run *r)
 {
-	return (struct countersign_buffer){r->big, sizeof(r->big), 0};
+	return (struct countersign_buffer){r->big, URL_MAX_BYTES, 0};
 }
 
 /* Between min bytes and what was given, printable: terminals, pages and logs may show it. */
@@ -191,7 +195,7 @@ run_authorize(struct run *r)
 
 	if (rc != COUNTERSIGN_OK)
 		return rc;
-	if (!is_text(&out.request, 0, TEXT_MAX) || !is_text(&out.url, 1, sizeof(r->big)))
+	if (!is_text(&out.request, 0, TEXT_MAX) || !is_text(&out.url, 1, URL_MAX_BYTES))
 		return GARBAGE;
 	r->reply = varlink_reply_begin(r->out, false);
 	member(r, "request", &out.request);
@@ -373,11 +377,11 @@ steps_are_good(const struct countersign_enrol_answer *out)
 	for (size_t i = 0; i < out->steps_count; i++) {
 		const struct countersign_step *s = &out->steps[i];
 
-		if (s->kind == COUNTERSIGN_STEP_SHOW && !is_text(&s->value, 1, s->value.cap))
+		if (s->kind != COUNTERSIGN_STEP_CODE && !is_text(&s->value, 1, STEP_VALUE_MAX))
 			return false;
 		if (s->kind == COUNTERSIGN_STEP_CODE && (s->digits == 0 || s->digits > 12))
 			return false;
-		if (s->kind != COUNTERSIGN_STEP_SHOW && s->kind != COUNTERSIGN_STEP_CODE)
+		if (s->kind < COUNTERSIGN_STEP_SHOW || s->kind > COUNTERSIGN_STEP_PASSKEY)
 			return false;
 	}
 	return true;
@@ -395,6 +399,9 @@ put_steps(struct json_writer *w, const struct countersign_enrol_answer *out)
 		if (s->kind == COUNTERSIGN_STEP_SHOW) {
 			json_member_str(w, "type", VIEW("show"));
 			json_member_str(w, "uri", view_of(s->value.data, s->value.len));
+		} else if (s->kind == COUNTERSIGN_STEP_PASSKEY) {
+			json_member_str(w, "type", VIEW("passkey"));
+			json_member_str(w, "options", view_of(s->value.data, s->value.len));
 		} else {
 			json_member_str(w, "type", VIEW("code"));
 			json_member_int(w, "digits", s->digits);
@@ -416,13 +423,12 @@ run_enrol(struct run *r)
 	};
 	struct countersign_enrol_answer out = {.size = sizeof(out), .request = text_buffer(r, 0)};
 	uint8_t secret[PLUGIN_SECRET_MAX];
-	char text[(PLUGIN_SECRET_MAX + 2) / 3 * 4];
-	const size_t share = sizeof(r->big) / COUNTERSIGN_STEPS_MAX;
+	char text[SECRET_TEXT_MAX];
 	int rc;
 
 	out.secret = (struct countersign_buffer){(char *)secret, sizeof(secret), 0};
 	for (size_t i = 0; i < COUNTERSIGN_STEPS_MAX; i++)
-		out.steps[i].value = (struct countersign_buffer){r->big + i * share, share, 0};
+		out.steps[i].value = (struct countersign_buffer){r->big + i * STEP_VALUE_MAX, STEP_VALUE_MAX, 0};
 	rc = r->calls->plugin->factor->enrol(r->calls->instance, &in, &out);
 	if (rc == COUNTERSIGN_OK && (out.secret.len == 0 || out.secret.len > sizeof(secret) ||
 	    !is_text(&out.request, 0, TEXT_MAX) || !steps_are_good(&out)))
@@ -444,52 +450,72 @@ run_enrol(struct run *r)
 
 struct verify_parameters {
 	struct head head;
-	struct view secret, answer;
+	struct view secret, answer, challenge, operation;
 	int64_t last_step;
 };
 
 static const struct json_field verify_fields[] = {
     HEAD(verify_parameters),
     NOW(verify_parameters),
-    {"secret", JSON_F_STRING, true, offsetof(struct verify_parameters, secret), 1,
-	2 * PLUGIN_SECRET_MAX},
-    {"answer", JSON_F_STRING, true, offsetof(struct verify_parameters, answer), 0, 1024},
+    {"secret", JSON_F_STRING, true, offsetof(struct verify_parameters, secret), 1, SECRET_TEXT_MAX},
+    {"answer", JSON_F_STRING, true, offsetof(struct verify_parameters, answer), 0, ANSWER_MAX},
     {"last_step", JSON_F_INT, true, offsetof(struct verify_parameters, last_step), -1, NOW_MAX_MS},
+    {"challenge", JSON_F_STRING, false, offsetof(struct verify_parameters, challenge), 1,
+	2 * CHALLENGE_MAX},
+    TEXT(verify_parameters, operation, false, OUTSIDE_MAX),
     {.name = NULL},
 };
+
+static int
+put_verdict(struct run *r, const struct countersign_verify_answer *out)
+{
+	char text[SECRET_TEXT_MAX];
+
+	if (!is_text(&out->request, 0, TEXT_MAX) || (out->verdict != 0 && out->verdict != 1) ||
+	    out->secret.len > PLUGIN_SECRET_MAX)
+		return GARBAGE;
+	r->reply = varlink_reply_begin(r->out, false);
+	member(r, "request", &out->request);
+	json_member_bool(&r->reply, "verdict", out->verdict == 1);
+	json_member_int(&r->reply, "step", out->step);
+	if (out->secret.len > 0)
+		json_member_str(&r->reply, "secret", view_of(text,
+		    base64url_encode((const uint8_t *)out->secret.data, out->secret.len, text)));
+	varlink_end(&r->reply);
+	secret_wipe(text, sizeof(text));
+	return COUNTERSIGN_OK;
+}
 
 static int
 run_verify(struct run *r)
 {
 	const struct verify_parameters *p = r->parameters;
-	uint8_t secret[PLUGIN_SECRET_MAX];
+	uint8_t secret[PLUGIN_SECRET_MAX], kept[PLUGIN_SECRET_MAX], challenge[CHALLENGE_MAX];
 	struct countersign_verify in = {
 		.size = sizeof(in),
 		.call = r->call,
 		.answer = to_plugin(p->answer),
 		.last_step = p->last_step,
+		.operation = to_plugin(p->operation),
 	};
 	struct countersign_verify_answer out = {
 		.size = sizeof(out),
 		.request = text_buffer(r, 0),
 		.step = -1,
+		.secret = {(char *)kept, sizeof(kept), 0},
 	};
 	int rc = COUNTERSIGN_INVALID;
 
 	in.secret.data = (char *)secret;
-	if (base64url_decode(p->secret, secret, sizeof(secret), &in.secret.len))
+	in.challenge.data = (char *)challenge;
+	if (base64url_decode(p->secret, secret, sizeof(secret), &in.secret.len) &&
+	    base64url_decode(p->challenge, challenge, sizeof(challenge), &in.challenge.len))
 		rc = r->calls->plugin->factor->verify(r->calls->instance, &in, &out);
+	if (rc == COUNTERSIGN_OK)
+		rc = put_verdict(r, &out);
 	secret_wipe(secret, sizeof(secret));
-	if (rc != COUNTERSIGN_OK)
-		return rc;
-	if (!is_text(&out.request, 0, TEXT_MAX) || (out.verdict != 0 && out.verdict != 1))
-		return GARBAGE;
-	r->reply = varlink_reply_begin(r->out, false);
-	member(r, "request", &out.request);
-	json_member_bool(&r->reply, "verdict", out.verdict == 1);
-	json_member_int(&r->reply, "step", out.step);
-	varlink_end(&r->reply);
-	return COUNTERSIGN_OK;
+	secret_wipe(kept, sizeof(kept));
+	return rc;
 }
 
 /* ---- Assess ---------------------------------------------------------------------------------- */

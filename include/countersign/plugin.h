@@ -298,6 +298,11 @@ struct countersign_provider_v1 {
 enum countersign_step_kind {
 	COUNTERSIGN_STEP_SHOW = 1, /* value: a URI to show, also as a QR code */
 	COUNTERSIGN_STEP_CODE = 2, /* ask for a code of `digits` digits */
+	/*
+	 * Make a passkey. value: PublicKeyCredentialCreationOptionsJSON for the browser; the answer
+	 * is what its PublicKeyCredential.toJSON() gives.
+	 */
+	COUNTERSIGN_STEP_PASSKEY = 3,
 };
 
 struct countersign_step {
@@ -329,6 +334,12 @@ struct countersign_verify {
 	struct countersign_view secret;       /* what enrol() gave */
 	struct countersign_view answer;       /* what the user typed: anything */
 	int64_t last_step;                    /* the newest step used; -1: none */
+	/*
+	 * What the answer must be for, for factors that sign: names this very challenge and holds the
+	 * digest of all that its card shows; up to 128 bytes. Absent while an enrolment is finished.
+	 */
+	struct countersign_view challenge;
+	struct countersign_view operation;    /* "spend", ..., as stacks have it; absent likewise */
 };
 
 struct countersign_verify_answer {
@@ -336,7 +347,16 @@ struct countersign_verify_answer {
 	struct countersign_buffer request;
 	int32_t verdict;                      /* 1: right; 0: wrong, whatever the reason */
 	int32_t reserved;
-	int64_t step;                         /* with verdict 1: greater than last_step; else -1 */
+	/*
+	 * With verdict 1: greater than last_step, or what a factor without steps counts (0: nothing);
+	 * else -1.
+	 */
+	int64_t step;
+	/*
+	 * While an enrolment is finished, with verdict 1: takes the place of what enrol() gave; left
+	 * empty: that stays. In any other call what is written here is an error.
+	 */
+	struct countersign_buffer secret;
 };
 
 /* Must all be there. A wrong answer is COUNTERSIGN_OK with verdict 0. */

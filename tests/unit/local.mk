@@ -136,6 +136,11 @@ unit_tests += %reldir%/test_zone
 %canon_reldir%_test_zone_SOURCES = %reldir%/test_zone.c %reldir%/unit.h
 %canon_reldir%_test_zone_LDADD = libconfig.la libcore.la libbase.la $(CMOCKA_LIBS)
 
+unit_tests += %reldir%/test_webauthn
+%canon_reldir%_test_webauthn_SOURCES = %reldir%/test_webauthn.c %reldir%/unit.h %reldir%/plugin_host.h
+%canon_reldir%_test_webauthn_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)
+%canon_reldir%_test_webauthn_LDADD = libwebauthn.la $(JANSSON_LIBS) $(CMOCKA_LIBS)
+
 unit_tests += %reldir%/test_webhook
 %canon_reldir%_test_webhook_SOURCES = %reldir%/test_webhook.c %reldir%/unit.h %reldir%/plugin_host.h
 %canon_reldir%_test_webhook_LDADD = libwebhook.la $(CMOCKA_LIBS)

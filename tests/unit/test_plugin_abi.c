@@ -133,12 +133,15 @@ PIN(countersign_verify, call, 8);
 PIN(countersign_verify, secret, 40);
 PIN(countersign_verify, answer, 56);
 PIN(countersign_verify, last_step, 72);
+PIN(countersign_verify, challenge, 80);
+PIN(countersign_verify, operation, 96);
 
 PIN(countersign_verify_answer, size, 0);
 PIN(countersign_verify_answer, request, 8);
 PIN(countersign_verify_answer, verdict, 32);
 PIN(countersign_verify_answer, reserved, 36);
 PIN(countersign_verify_answer, step, 40);
+PIN(countersign_verify_answer, secret, 48);
 
 PIN(countersign_factor_v1, size, 0);
 PIN(countersign_factor_v1, kind, 8);
@@ -245,6 +248,7 @@ PIN_VALUE(COUNTERSIGN_LOG_INFO, 2);
 PIN_VALUE(COUNTERSIGN_LOG_DEBUG, 3);
 PIN_VALUE(COUNTERSIGN_STEP_SHOW, 1);
 PIN_VALUE(COUNTERSIGN_STEP_CODE, 2);
+PIN_VALUE(COUNTERSIGN_STEP_PASSKEY, 3);
 PIN_VALUE(COUNTERSIGN_STABLE_SUBJECT, 1);
 PIN_VALUE(COUNTERSIGN_HONOURS_MAX_AGE, 2);
 PIN_VALUE(COUNTERSIGN_VERIFIED_EMAIL, 4);
