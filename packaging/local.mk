@@ -84,14 +84,13 @@ check-asan:
 	 UBSAN_OPTIONS="$${UBSAN_OPTIONS:-print_stacktrace=1}" \
 		$(MAKE) $(AM_MAKEFLAGS) -C asan-build check
 
-# What has threads, with ThreadSanitizer, in tsan-build/: the store's helper thread and the client library. Warnings are
-# no errors here: instrumented, gcc takes some variables for uninitialized that are not.
+# What has threads, with ThreadSanitizer, in tsan-build/: the store's helper thread and the client library.
 TSAN_TESTS = tests/store/test_cache tests/store/test_contract tests/store/test_crash tests/store/test_mem \
 	tests/store/test_sqlite tests/unit/test_client
 check-tsan:
 	@$(MKDIR_P) tsan-build
 	@test -f tsan-build/Makefile || { cd tsan-build && \
-		$(abs_top_srcdir)/configure -q --enable-sanitize=thread CFLAGS="-g -O1"; }
+		$(abs_top_srcdir)/configure -q --enable-werror --enable-sanitize=thread CFLAGS="-g -O1"; }
 	@TSAN_OPTIONS="$${TSAN_OPTIONS:-second_deadlock_stack=1}" \
 		$(MAKE) $(AM_MAKEFLAGS) -C tsan-build check check_PROGRAMS="$(TSAN_TESTS)" TESTS="$(TSAN_TESTS)"
 

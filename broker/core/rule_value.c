@@ -224,8 +224,8 @@ static bool
 sum_one(struct rule_parse *p, struct view part, void *to, int64_t bound)
 {
 	struct stack_sums *sums;
-	uint16_t currency;
-	int64_t minor;
+	uint16_t currency = CURRENCY_NONE;
+	int64_t minor = 0;
 
 	(void)to;
 	if (!amount_parse(p, part, &currency, &minor))

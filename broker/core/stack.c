@@ -239,7 +239,7 @@ brackets_parse(struct brackets *b, int8_t actions[RESULT__COUNT])
 		actions[r] = ACTION_BAD;
 	for (brackets_skip(b); b->at < b->text.len;) {
 		struct view name = brackets_word(b);
-		int8_t action;
+		int8_t action = ACTION_BAD;
 		int result;
 
 		if (name.len == 0)
