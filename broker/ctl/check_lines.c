@@ -90,9 +90,33 @@ check_limit_currency(const struct subject *s, uint16_t index)
 		    "`limit`", s->to);
 }
 
+/* --- risk --- */
+
+/* Who can silence the plugin goes past such a line. A leading "-" says that this is meant. */
+static void
+check_risk_open(const struct subject *s, uint16_t index)
+{
+	const struct stack_line *line = &s->stack->lines[index];
+	int8_t action = line->actions[RESULT_UNAVAILABLE];
+	struct finding *f;
+
+	if (line->substack || line->rule != RULE_RISK || line->lenient ||
+	    (action != ACTION_IGNORE && action != ACTION_OK && action != ACTION_DONE))
+		return;
+	f = finding_add(s->to, subject_line(s, index), "without an answer of the plugin this line does not stop %s",
+	    op_name(s->op));
+	finding_why(f, "it fails open: unavailable=%s, whatever the score would have been; rules 10 to 12 are asked all the same",
+	    action == ACTION_IGNORE ? "ignore" : action == ACTION_OK ? "ok" : "done");
+	finding_mend(f, "write unavailable=die, or a jump to `stepup`; where it is meant, begin the line with -");
+}
+
 void
 check_lines(const struct subject *s)
 {
-	for (uint16_t i = 0; i < s->stack->count[s->op]; i++)
-		check_limit_currency(s, (uint16_t)(s->stack->first[s->op] + i));
+	for (uint16_t i = 0; i < s->stack->count[s->op]; i++) {
+		uint16_t index = (uint16_t)(s->stack->first[s->op] + i);
+
+		check_limit_currency(s, index);
+		check_risk_open(s, index);
+	}
 }

@@ -186,6 +186,24 @@ def test_an_included_line_names_the_stack(report, files):
     assert any(line.endswith('; in the stack "checkout"') for line in lines)
 
 
+@pytest.mark.parametrize("line, opens", [
+    ("spend [success=ok unavailable=ignore default=die] risk scores", "ignore"),
+    ("spend [success=ok unavailable=done default=die] risk scores", "done"),
+    ("spend optional risk scores", "ignore"),
+    ("spend requisite risk scores", None), ("spend required risk scores", None),
+    ("spend [success=ok unavailable=1 default=die] risk scores", None),
+    ("-spend [success=ok unavailable=ignore default=die] risk scores", None),
+])
+def test_a_risk_line_that_fails_open(report, files, line, opens):
+    files('provider "sandbox"', 'risk "scores" { plugin "misbehave" }\nprovider "sandbox"')
+    files.stack(line, "spend requisite limit per-payment=20CNY", "spend required stepup", "@include common")
+    said = "\n".join(report())
+    assert ("fails open" in said) == (opens is not None), said
+    if opens is not None:
+        assert "checkout:1: warning: without an answer of the plugin this line does not stop spend" in said
+        assert f"unavailable={opens}" in said
+
+
 # --- what is too large ---
 
 def test_a_stack_that_is_too_large(run, files, tmp_path):

@@ -283,3 +283,14 @@ def test_the_payees_that_a_line_names(explain, files):
     files("limit       per-payment=200CNY per-day=800CNY", "payee id=shop,metro", "services/checkout")
     assert explain("checkout 20 CNY metro")["outcome"] == explain("checkout 20 CNY shop")["outcome"] == "step_up"
     assert outcome(explain("checkout 20 CNY m-7")) == ("deny", "payee_not_listed")
+
+
+def test_a_risk_line_without_an_answer_gives_no_impression(explain, files):
+    """Here nobody supposes the plugin's answer. Ignored, it leaves the yes to other lines."""
+    line = "spend [success=ok unavailable=ignore default=die] risk scores"
+    files('provider "sandbox"', 'risk "scores" { plugin "velocity" }\nprovider "sandbox"')
+    files("spend        requisite   limit       per-payment=200CNY per-day=800CNY", line, "services/checkout")
+    answer = explain("checkout 20 CNY m")
+    assert answer["outcome"] == "step_up" and answer["by"]["checkout:3 risk scores"] == ("unavailable", "risk_unavailable")
+    files("spend        required    stepup      any=totp", line, "services/kiosk")
+    assert outcome(explain("kiosk 20 CNY m")) == ("deny", "stack")

@@ -23,7 +23,9 @@ EXTRA_DIST += \
 	%reldir%/test_reload.py \
 	%reldir%/test_replay.py \
 	%reldir%/test_risk.py \
+	%reldir%/test_risk_open.py \
 	%reldir%/test_rules.py \
+	%reldir%/test_session_times.py \
 	%reldir%/test_sessions.py \
 	%reldir%/test_shadow.py \
 	%reldir%/test_stepup.py \
