@@ -250,8 +250,13 @@ explain_txn(struct txn *t, struct account *now, struct call *call)
 	risk.link_no = l == NULL ? 0 : l->no;
 	if (risk_wait(&a, call, x->op, &risk, explain_txn))
 		return;
-	call_asked(call, &asked);
 	service = ruleset_service(call->engine->rules, x->tag);
+	if (service == NULL) {
+		/* Removed from the configuration while this waited. */
+		call_not_found(call, "service");
+		return;
+	}
+	call_asked(call, &asked);
 	asked.service = x->tag;
 	asked.door = service->doors;
 	asked.trace = &trace;

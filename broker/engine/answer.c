@@ -156,8 +156,12 @@ answer_explain(struct json_writer *w, const struct call *call, const struct aske
 {
 	const struct config *c = call->engine->rules->config;
 	const struct config_service *service = ruleset_service(call->engine->rules, call->caller.service);
-	const struct steps_stack stack = {c, &c->stacks[service->stack_index], r->op, true};
+	struct steps_stack stack = {c, NULL, r->op, true};
 
+	/* It was removed from the configuration while it waited: there is no stack to tell of. */
+	if (service == NULL)
+		return;
+	stack.stack = &c->stacks[service->stack_index];
 	json_key(w, VIEW("explain"));
 	json_array_begin(w);
 	steps_write(w, asked->trace, &stack);

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from harness import BUILD, CALL_S
+from harness import BUILD, CALL_S, VarlinkError
 
 # The plugin misbehave: the score is the amount in whole units, and a payee "!hang" makes it hang.
 BROKER = {
@@ -210,3 +210,33 @@ def test_a_replay_knows_the_scores_that_were_given(broker, person):
     report = replay(broker.path("wide.conf"))
     reasons = {(r["recorded_reason"], r["candidate"]): r["count"] for r in report["reasons"]}
     assert reasons[("risk_high", "step_up")] >= 2 and all(then == "risk_high" for then, _ in reasons), reasons
+
+
+def test_a_service_that_is_removed_meanwhile_is_denied(broker, person):
+    """
+    The configuration is read anew while a payment, and an admin's question about it, wait for the plugin. The last test:
+    what it leaves in the log, no other policy would decide alike.
+    """
+    asking, admin = broker.connect(), broker.connect("admin.sock")
+    asking.send("Payments.Authorize", session=person.session(), payment=person.payment("20.00", payee="!hang"),
+                explain=True)
+    admin.send("Admin.Explain", account=person.account, service="checkout",
+               payment=person.payment("20.00", payee="!hang"))
+    with open(broker.path("countersign.conf"), encoding="utf-8") as f:
+        text = f.read()
+    try:
+        write(broker, text.replace('service "checkout"', 'service "till"'))
+        answer = asking.receive()
+        assert (answer["outcome"], answer["reason"]) == ("deny", "service_right")
+        with pytest.raises(VarlinkError) as refused:
+            admin.receive()
+        assert refused.value.name == "NotFound"
+    finally:
+        write(broker, text)
+    assert answered(lambda: person.authorize(person.session(), person.payment("20.00")))["outcome"] == "step_up"
+
+
+def write(broker, text):
+    with open(broker.path("countersign.conf"), "w", encoding="utf-8") as f:
+        f.write(text)
+    broker.admin.call("Admin.Reload")
