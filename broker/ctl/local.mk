@@ -29,7 +29,11 @@ countersignctl_SOURCES = \
 	%reldir%/print.c %reldir%/print_json.c %reldir%/print.h \
 	%reldir%/provider.c \
 	%reldir%/replay.c %reldir%/replay.h \
-	%reldir%/replay_html.c \
+	%reldir%/replay_html.c %reldir%/replay_html.h \
+	%reldir%/replay_html_days.c \
+	%reldir%/replay_html_flow.c \
+	%reldir%/replay_html_sums.c \
+	%reldir%/replay_html_text.c \
 	%reldir%/replay_past.c \
 	%reldir%/replay_print.c \
 	%reldir%/replay_tally.c \

@@ -241,6 +241,10 @@ def test_the_report_is_whole_and_says_what_json_says(broker, person):
         label = drawing.attrib["aria-labelledby"]
         assert drawing.attrib["role"] == "img"
         assert any(t.attrib.get("id") == label and t.text for t in drawing.iter(space + "title"))
+    # All differences go one way: the other half of the days takes no room.
+    assert "less is permitted" in text and "more is permitted" not in text
+    days, = [d for d in root.iter(space + "svg") if d.attrib["aria-labelledby"] == "day-t"]
+    assert int(days.attrib["viewBox"].split()[3]) < 200
     assert len(list(root.iter(space + "table"))) >= 6
     rows = [["".join(cell.itertext()) for cell in row] for row in root.iter(space + "tr")]
     matrix = matrix_of(report)
