@@ -8,7 +8,11 @@
 #include "broker/base/secret.h"
 #include "broker/engine/ids.h"
 
-enum { SIGNIN_BUCKETS = 4096 };
+enum {
+	SIGNIN_BUCKETS = 4096,
+	SWEEP_MS = 10000,          /* boot clock; those that are over take no harm meanwhile: nobody finds them */
+	CHECKING_SWEEPS_MAX = 60,  /* ten minutes of ticks: no worker may owe an answer for as long as this */
+};
 
 struct signins {
 	struct signin *buckets[SIGNIN_BUCKETS];
@@ -73,15 +77,25 @@ signins_free(struct signins *all)
 	free(all);
 }
 
+/*
+ * One that is being checked is ended by the answer, and until then somebody looks into it. Should the answer never come,
+ * for the account cannot be loaded, it goes all the same; but after many ticks and not by any clock, which may jump over
+ * what is under way.
+ */
+static bool
+over(struct signin *s, int64_t now_ms, bool tick)
+{
+	if (s->expires_ms > now_ms)
+		return false;
+	return s->state != SIGNIN_CHECKING || (tick && ++s->swept > CHECKING_SWEEPS_MAX);
+}
+
 static void
-sweep(struct signins *all, int64_t now_ms)
+sweep(struct signins *all, int64_t now_ms, bool tick)
 {
 	for (size_t i = 0; i < SIGNIN_BUCKETS; i++) {
 		for (struct signin **at = &all->buckets[i]; *at != NULL;) {
-			/* One that is being checked is ended by the answer, which no worker may owe for as long as this. */
-			int64_t over_ms = (*at)->expires_ms + ((*at)->state == SIGNIN_CHECKING ? SIGNIN_MS : 0);
-
-			if (over_ms <= now_ms)
+			if (over(*at, now_ms, tick))
 				free_one(all, at);
 			else
 				at = &(*at)->next;
@@ -94,10 +108,10 @@ signins_tick(struct engine *e)
 {
 	struct signins *all = e->signins;
 
-	if (all->n == 0 || e->now.boot_ms - all->swept_ms < 10000)
+	if (all->n == 0 || e->now.boot_ms - all->swept_ms < SWEEP_MS)
 		return;
 	all->swept_ms = e->now.boot_ms;
-	sweep(all, e->now.wall_ms);
+	sweep(all, e->now.wall_ms, true);
 }
 
 /* 256 random bits as text: more than the 128 that RFC 9700 asks for, and a valid PKCE verifier (RFC 7636, 4.1). */
@@ -118,7 +132,7 @@ signin_begin(struct engine *e)
 	struct signin *s, **at;
 
 	if (all->n >= SIGNINS_MAX)
-		sweep(all, e->now.wall_ms);
+		sweep(all, e->now.wall_ms, false);
 	if (all->n >= SIGNINS_MAX)
 		return NULL;
 	s = calloc(1, sizeof(*s));

@@ -25,6 +25,7 @@ struct signin {
 	uint8_t start_token[16], cookie[16];
 	char return_url[SIGNIN_RETURN_URL_MAX + 1];
 	int64_t expires_ms;
+	uint8_t swept;                  /* ticks that found it over while it was being checked */
 	/* SIGNIN_HOME of a session: what Sessions.Take gives once */
 	struct id session_account, session;
 	/* SIGNIN_FAILED: a denial, or what the provider's plugin found wrong; neither: nobody has linked this ID */

@@ -1,23 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
 """Risk plugins: what they are told, what follows from their scores, and that nothing good follows from their silence."""
+import contextlib
 import json
 import os
 import select
 import shutil
+import signal
 import subprocess
 import threading
 import time
 
 import pytest
 
-from harness import BUILD, CALL_S, VarlinkError
+from harness import BUILD, CALL_S, VarlinkError, _children
 
 # The plugin misbehave: the score is the amount in whole units, and a payee "!hang" makes it hang.
 BROKER = {
     "extra": '''risk "scores" { plugin "misbehave" servers 2 deadline 60s queue 8 }
 risk "calm" { plugin "misbehave" servers 1 }
 ''',
-    "stack": """link    requisite   risk        calm max=90
+    "stack": """link    requisite   risk        calm max=90 deadline=5s
 link    required    stepup      factors=1
 factor  required    stepup      factors=1
 thaw    required    stepup      factors=1
@@ -210,6 +212,31 @@ def test_a_replay_knows_the_scores_that_were_given(broker, person):
     report = replay(broker.path("wide.conf"))
     reasons = {(r["recorded_reason"], r["candidate"]): r["count"] for r in report["reasons"]}
     assert reasons[("risk_high", "step_up")] >= 2 and all(then == "risk_high" for then, _ in reasons), reasons
+
+
+def test_the_clock_jumps_while_a_plugin_is_asked_about_a_link(broker, person):
+    """The sign-in would be over by then; who looks into it still finds it, and the link is denied."""
+    begun = person.service.call("Links.Begin", account=person.account, provider="sandbox", native=True)
+    token = broker.provider.token("someone-else", begun["nonce"])
+    worker, = [p["pid"] for p in broker.admin.call("Admin.Status")["processes"] if p["role"] == "worker:calm"]
+    client, pids = broker.connect(), [worker, *_children(worker)]
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        client.send("Links.Complete", sign_in=begun["sign_in"], id_token=token)
+        end = time.monotonic() + CALL_S
+        while [p["busy"] for p in broker.admin.call("Admin.Status")["plugins"] if p["name"] == "calm"] != [1]:
+            assert time.monotonic() < end
+        broker.clock.advance(3 * 3600 * 1000)
+        # A connection that was silent for so long may be closed.
+        with contextlib.suppress(EOFError):
+            client.receive()
+    finally:
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
+    event = broker.connect("admin.sock").call("Admin.Events", account=person.account, limit=1000)["events"][-1]
+    assert (event["type"], event["reason"]) == ("denied", "risk_unavailable")
 
 
 def test_a_service_that_is_removed_meanwhile_is_denied(broker, person):
