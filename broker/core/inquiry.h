@@ -75,6 +75,13 @@ bool requires_met(const struct requirement requires[REQUIREMENTS_MAX], const uin
 /* Distinct categories among them: possession, knowledge, inherence (PSD2, Article 4(30)). */
 unsigned categories_of(const uint8_t given[FACTOR__COUNT]);
 
+/*
+ * cover.c: looks for what covers the request, into q->signature and q->allowance: a countersignature before an allowance, since
+ * one was asked for on purpose. And rule 11 for a countersignature: each factor that gave it still counts.
+ */
+void find_cover(struct inquiry *q);
+enum reason signature_factors(struct inquiry *q, const struct challenge *c);
+
 /* decide.c: what the last answer to a challenge asks again. */
 bool grant_pending(const struct inquiry *q, uint64_t service, uint32_t no);
 enum reason signature_stands(struct inquiry *q, const struct challenge *c);

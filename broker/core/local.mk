@@ -6,7 +6,7 @@ libcore_la_SOURCES = \
 	%reldir%/account_code.c %reldir%/codec.h \
 	%reldir%/apply.c %reldir%/apply_challenge.c %reldir%/apply_payment.c %reldir%/apply.h %reldir%/apply_internal.h \
 	%reldir%/counters.c %reldir%/counters.h \
-	%reldir%/books.c %reldir%/challenge.c %reldir%/decide.c %reldir%/decide.h %reldir%/guard.c \
+	%reldir%/books.c %reldir%/challenge.c %reldir%/cover.c %reldir%/decide.c %reldir%/decide.h %reldir%/guard.c \
 	%reldir%/independence.c %reldir%/inquiry.h %reldir%/limits.c %reldir%/power.c \
 	%reldir%/currency.c %reldir%/money.c %reldir%/money.h \
 	%reldir%/event.h %reldir%/event_code.c \

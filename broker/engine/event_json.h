@@ -26,4 +26,12 @@ void event_row_admin(struct json_writer *w, const struct engine *e, const struct
 /* For services: one Event of org.countersign.Events. */
 void event_row_service(struct json_writer *w, const struct engine *e, const struct event_row *row);
 
+/* event_fields.c: one field as a member of the object that is open; bytes as hex; and what `id` is the id of. */
+void event_put_field(struct json_writer *w, const struct engine *e, const struct event_row *row, const struct event_field *f);
+void event_put_hex(struct json_writer *w, const char *name, const uint8_t *bytes, size_t n);
+void event_put_id(struct json_writer *w, const char *name, enum id_kind kind, const struct event_row *row, const struct id *id);
+/* ID__COUNT: of nothing that is given out. */
+enum id_kind event_id_kind(enum event_type type);
+extern const char *const event_id_names[ID__COUNT];
+
 #endif

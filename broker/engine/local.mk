@@ -15,7 +15,7 @@ libengine_la_SOURCES = \
 	%reldir%/cold.c %reldir%/cold.h \
 	%reldir%/engine.c %reldir%/engine.h \
 	%reldir%/enrolment.c %reldir%/enrolment.h \
-	%reldir%/event_json.c %reldir%/event_json.h \
+	%reldir%/event_fields.c %reldir%/event_json.c %reldir%/event_json.h \
 	%reldir%/events.c \
 	%reldir%/factors.c \
 	%reldir%/identify.c %reldir%/identify.h \

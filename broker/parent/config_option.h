@@ -2,7 +2,7 @@
 /*
  * The table of options: one entry an option gives its type, default, bounds and help, and from it come the parser,
  * the canonical print, the manual and the hints. Types are in config_types.c, the table in config_table.c, the
- * reading of blocks in config.c.
+ * reading of blocks in config.c, the printing in config_print.c.
  */
 #ifndef CS_PARENT_CONFIG_OPTION_H
 #define CS_PARENT_CONFIG_OPTION_H
