@@ -24,7 +24,9 @@ countersignctl_SOURCES = \
 	%reldir%/log_read.c %reldir%/log_read.h \
 	%reldir%/main.c \
 	%reldir%/member.c %reldir%/member.h \
-	%reldir%/mend.c %reldir%/mend.h \
+	%reldir%/mend.c %reldir%/mend.h %reldir%/mend_internal.h \
+	%reldir%/mend_factor.c \
+	%reldir%/mend_limit.c \
 	%reldir%/plugin.c \
 	%reldir%/print.c %reldir%/print_json.c %reldir%/print.h \
 	%reldir%/provider.c \

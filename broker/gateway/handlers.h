@@ -12,7 +12,7 @@ void api_health(struct exchange *x);
 /* The receipts' public keys, a few seconds old at most. */
 void api_keys(struct exchange *x);
 
-/* authzen.c: OpenID AuthZEN Authorization API 1.0. */
+/* authzen.c, authzen_batch.c: OpenID AuthZEN Authorization API 1.0. */
 void authzen_evaluation(struct exchange *x);
 void authzen_evaluations(struct exchange *x);
 void authzen_configuration(struct exchange *x);

@@ -2,7 +2,8 @@
 noinst_LTLIBRARIES += libgateway.la
 libgateway_la_SOURCES = \
 	%reldir%/api.c \
-	%reldir%/authzen.c \
+	%reldir%/authzen.c %reldir%/authzen.h \
+	%reldir%/authzen_batch.c \
 	%reldir%/card.c %reldir%/card.h \
 	%reldir%/engine.c %reldir%/engine.h \
 	%reldir%/exchange.c %reldir%/exchange.h \
