@@ -354,6 +354,21 @@ an_account_that_needs_nothing_is_written_as_before(void **state)
 	assert_int_equal(mem[0], 1);
 }
 
+/* What the last answer carries out is countersigned in the session that it was asked for in, as the prompt supposed. */
+static void
+the_answer_itself_countersigns_the_session(void **state)
+{
+	struct fixture *f = fresh();
+	struct grant g = grant_of(f);
+	uint32_t no;
+	struct id id;
+
+	(void)state;
+	STACK(f, &f->checkout, "grant", "required session countersigned", "required stepup");
+	assert_int_equal(do_grant(f, &g, f->totp, &id, &no), REASON_COUNTERSIGNED);
+	assert_int_equal(account_allowance_by_no(&f->account, no)->state, ALLOWANCE_OPEN);
+}
+
 /* --- drain --- */
 
 static void
@@ -786,6 +801,7 @@ main(void)
 	    cmocka_unit_test(what_was_not_counted_is_not_given_back),
 	    cmocka_unit_test(a_full_table_denies),
 	    cmocka_unit_test(an_account_that_needs_nothing_is_written_as_before),
+	    cmocka_unit_test(the_answer_itself_countersigns_the_session),
 	    cmocka_unit_test(a_drain_is_stopped),
 	    cmocka_unit_test(a_drain_is_of_one_link),
 	    cmocka_unit_test(a_drain_has_a_sum),
