@@ -149,11 +149,14 @@ right(struct inquiry *q, const struct challenge *c, const struct factor *f, int6
 	enum reason reason = complete ? completes(q, c, f) : REASON_NONE;
 	struct event *e;
 
+	/* Of the stack, where it was asked. */
+	d->notify = q->notify;
 	if (reason != REASON_NONE) {
 		deny_answer(q, c, f, d, reason);
 		return;
 	}
 	e = answer_event(d, q, c, f, EVENT_CHALLENGE_ANSWERED, complete ? REASON_COUNTERSIGNED : REASON_ASKED);
+	e->notes = d->notes = q->notes;
 	e->step = step;
 	e->content = c->content;
 	if (complete) {

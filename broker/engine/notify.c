@@ -91,11 +91,12 @@ notify_decision(struct txn *t, const struct account *a, struct call *call, const
 {
 	const struct engine *e = call->engine;
 	const struct config *c = e->rules->config;
+	uint64_t tag = n->service != 0 ? n->service : call->caller.service;
 	const struct policy_service *service;
 
 	if (d->notify == 0 || d->events_n == 0)
 		return;
-	service = policy_service(e->rules->policy, call->caller.service);
+	service = policy_service(e->rules->policy, tag);
 	for (size_t i = 0; service != NULL && i < service->stack->plugins_n; i++) {
 		for (uint16_t k = 0; (d->notify >> i & 1) != 0 && k < c->notify_count; k++) {
 			struct notice_queued *q;
@@ -103,7 +104,7 @@ notify_decision(struct txn *t, const struct account *a, struct call *call, const
 			if (name_tag(view_str(c->notifies[k].name)) != service->stack->plugins[i])
 				continue;
 			q = queued_new(c->notifies[k].name);
-			write_document(q, e, a, call->caller.service, n, d);
+			write_document(q, e, a, tag, n, d);
 			txn_notice(t, q);
 		}
 	}

@@ -12,6 +12,7 @@
 /* What a notice tells beside the decision; views are copied. */
 struct notice {
 	enum op op;
+	uint64_t service;         /* tag: whose stack decided; 0: the caller's */
 	uint64_t provider;        /* tag; 0: none */
 	uint16_t currency;        /* 0: no payment */
 	int64_t amount_minor;

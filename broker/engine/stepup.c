@@ -9,6 +9,7 @@
 #include "broker/engine/api.h"
 #include "broker/engine/enrolment.h"
 #include "broker/engine/links.h"
+#include "broker/engine/notify.h"
 #include "broker/engine/proof.h"
 #include "broker/engine/risk.h"
 #include "broker/engine/things.h"
@@ -399,6 +400,7 @@ decide_txn(struct txn *t, struct account *a, struct call *call)
 	decide_answer(&asked, a, &answer, &d);
 	txn_decision(t, a, &d, NULL);
 	c = account_challenge(a, &s->id);
+	notify_decision(t, a, call, &(struct notice){.op = (enum op)c->op, .service = c->service}, &d);
 	l = account_link_by_no(a, c->target_no);
 	/* The link is active from this commit on, or, where another account holds the subject, not at all. */
 	if (d.reason == REASON_COUNTERSIGNED && c->op == OP_LINK && l != NULL && l->state == LINK_ACTIVE)

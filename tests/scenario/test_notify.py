@@ -18,6 +18,8 @@ from harness import CALL_S, Broker, _free_port, make_certificate
 
 STACK = """link    required    stepup      factors=1
 factor  required    stepup      factors=1
+grant   optional    notify      {name}
+grant   required    stepup      factors=1 note=liability-contract
 spend   optional    notify      {name}
 spend   sufficient  allowance
 spend   required    stepup      any=totp
@@ -164,6 +166,21 @@ def test_a_payment_is_told_in_steps(hooked):
     text = json.dumps([first, second])
     for secret in (person.account, person.subject, permit["hold"]["id"], asked["challenge"]["id"], session):
         assert secret not in text
+
+
+def test_what_an_answer_opens_is_told(hooked):
+    """An allowance is asked for, and open with the answer: both are outcomes."""
+    broker, receiver = hooked
+    person, had = broker.person(), len(receiver.got)
+    expires = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(broker.clock.now_ms() / 1000 + 86400))
+    answer = broker.service.call("Allowances.Grant", session=person.session(), kind="allowance", payee="*", currency="CNY",
+                                 per_payment="10", per_day="50", total="90", expires_at=expires)
+    person.confirm(answer["challenge"]["id"])
+    receiver.wait(had + 2)
+    notices = [json.loads(body) for _, _, body in receiver.got[had:]]
+    assert [(n["operation"], n["outcome"], n["service"]) for n in notices] == [
+        ("grant", "step_up", "checkout"), ("grant", "permit", "checkout")]
+    assert all("liability-contract" in json.dumps(n["notes"]) for n in notices)
 
 
 def test_a_receiver_that_is_broken_is_asked_once(hooked):
