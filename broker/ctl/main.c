@@ -116,11 +116,11 @@ ctl_fail(struct ctl *ctl, int code, const char *format, ...)
 static void
 print_command(const struct command *c)
 {
-	char line[80];
+	char line[96];
 
 	(void)snprintf(line, sizeof(line), "%s%s%s %s", c->noun, c->verb == NULL ? "" : " ",
 	    c->verb == NULL ? "" : c->verb, c->arguments);
-	(void)printf("  %-44s %s\n", line, c->help);
+	(void)printf("  %-46s %s\n", line, c->help);
 }
 
 static void
@@ -155,8 +155,8 @@ print_help(const char *noun)
 		}
 	}
 	if (noun == NULL) {
-		(void)printf("  %-44s %s\n", "help [COMMAND]", "this text, or a command's");
-		(void)printf("  %-44s %s\n", "version", "the version of countersignctl");
+		(void)printf("  %-46s %s\n", "help [COMMAND]", "this text, or a command's");
+		(void)printf("  %-46s %s\n", "version", "the version of countersignctl");
 	}
 	if (mask != 0) {
 		(void)printf("\noptions of %s:\n", noun == NULL ? "some of them" : "these");
