@@ -1,7 +1,8 @@
 # worker: the process that holds one plugin. libworker.la is what the unit tests link too.
 noinst_LTLIBRARIES += libworker.la
 libworker_la_SOURCES = \
-	%reldir%/calls.c %reldir%/calls.h \
+	%reldir%/calls.c %reldir%/calls.h %reldir%/calls_run.h \
+	%reldir%/calls_evidence.c %reldir%/calls_factor.c %reldir%/calls_provider.c \
 	%reldir%/describe.c %reldir%/describe.h \
 	%reldir%/host.c %reldir%/host.h \
 	%reldir%/http.c %reldir%/http.h \

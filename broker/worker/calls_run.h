@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the operations of org.countersign.Worker share; private to calls*.c. */
+#ifndef CS_WORKER_CALLS_RUN_H
+#define CS_WORKER_CALLS_RUN_H
+
+#include "broker/worker/calls.h"
+
+enum {
+	REQUEST_MAX = 64,	 /* the engine's name of a call */
+	TEXT_MAX = 255,		 /* issuer, subject, audience, nonce, display: as the core has it */
+	URL_MAX_BYTES = 4096,	 /* an authorization URL; the plugin's own bounds are tighter */
+	STEP_VALUE_MAX = 2048,	 /* a step's URI, or the options of a passkey */
+	PLUGIN_SECRET_MAX = 1664, /* bytes that a factor asks the engine to keep: a passkey with the longest id */
+	SECRET_TEXT_MAX = (PLUGIN_SECRET_MAX + 2) / 3 * 4,
+	ANSWER_MAX = 12 * 1024,	 /* a new passkey with the certificates of its maker */
+	CHALLENGE_MAX = 128,	 /* bytes that a factor is given to sign */
+	TOKEN_MAX = 32 * 1024,	 /* an ID token */
+	OUTSIDE_MAX = 128,	 /* ids in a service's words, as the engine has it */
+	DOCUMENT_MAX = 8 * 1024, /* a notice */
+	NOW_MAX_MS = INT64_MAX / 2,
+	DEADLINE_MAX_MS = 60 * 1000,
+	GARBAGE = 255, /* beside enum countersign_result: the answer is none */
+};
+
+/* First member of every method's parameters but Describe's. */
+struct head {
+	int64_t deadline_ms, now_ms;
+	struct view request;
+};
+
+/* What an operation runs on: the parameters, the message they came in, and where the reply goes. */
+struct run {
+	struct calls *calls;
+	const struct json *doc;
+	const void *parameters;
+	struct countersign_call call;
+	struct json_writer reply;
+	struct buf *out;
+	char memory[8][TEXT_MAX];  /* for what the plugin writes */
+	char big[COUNTERSIGN_STEPS_MAX * STEP_VALUE_MAX]; /* of all steps together, or a URL */
+};
+
+/* --- parameters --- */
+
+struct authorize_parameters {
+	struct head head;
+	struct view state, nonce, code_challenge, redirect_uri, client_id;
+};
+
+struct identify_parameters {
+	struct head head;
+	struct view nonce, id_token, code, code_verifier, redirect_uri, iss;
+	uint32_t client_ids;
+};
+
+struct enrol_parameters {
+	struct head head;
+	struct view account_hint, issuer;
+};
+
+struct verify_parameters {
+	struct head head;
+	struct view secret, answer, challenge, operation;
+	int64_t last_step;
+};
+
+struct assess_parameters {
+	struct head head;
+	struct view service, operation, provider, account, currency, payee, ip, device;
+	int64_t amount, digits, factors, account_age_ms, link_age_ms, session_age_ms;
+};
+
+struct deliver_parameters {
+	struct head head;
+	struct view id, document;
+};
+
+#define HEAD(type)                                                                                 \
+	{"deadline_ms", JSON_F_INT, true, offsetof(struct type, head.deadline_ms), 1,              \
+	    DEADLINE_MAX_MS},                                                                      \
+	{"request", JSON_F_ID, true, offsetof(struct type, head.request), 1, REQUEST_MAX}
+#define NOW(type) {"now_ms", JSON_F_INT, true, offsetof(struct type, head.now_ms), 1, NOW_MAX_MS}
+#define TEXT(type, member, required, max)                                                          \
+	{#member, JSON_F_ID, required, offsetof(struct type, member), 1, max}
+
+/* --- what operations use --- */
+
+struct countersign_view run_view(struct view v);
+struct countersign_buffer run_text(struct run *r, size_t index);
+struct countersign_buffer run_big(struct run *r);
+/* Between min bytes and what was given, printable: terminals, pages and logs may show it. */
+bool run_is_text(const struct countersign_buffer *b, size_t min, size_t cap);
+void run_member(struct run *r, const char *name, const struct countersign_buffer *b);
+
+/* --- the operations: their fields, and an enum countersign_result or GARBAGE --- */
+
+/* calls_provider.c */
+extern const struct json_field authorize_fields[];
+int run_authorize(struct run *r);
+extern const struct json_field identify_fields[];
+int run_identify(struct run *r);
+/* calls_factor.c */
+extern const struct json_field enrol_fields[];
+int run_enrol(struct run *r);
+extern const struct json_field verify_fields[];
+int run_verify(struct run *r);
+/* calls_evidence.c */
+extern const struct json_field assess_fields[];
+int run_assess(struct run *r);
+extern const struct json_field deliver_fields[];
+int run_deliver(struct run *r);
+
+#endif
