@@ -132,7 +132,7 @@ read_origins(struct webauthn *w)
 	if (p->origins_count == 0 || p->origins_count > ORIGINS_MAX ||
 	    p->top_origins_count > ORIGINS_MAX) {
 		say(w, COUNTERSIGN_LOG_ERROR,
-		    "set `origin` 1 to 16 times, and `top-origin` at most 16 times",
+		    "give `origin` 1 to 16 values, and `top-origin` at most 16",
 		    countersign_view_of(NULL));
 		return false;
 	}
