@@ -9,11 +9,11 @@
 #include "broker/engine/answer.h"
 
 enum {
-	ENROLMENTS_MAX = 8192,          /* about a kilobyte each */
+	ENROLMENTS_MAX = 8192,          /* about three kilobytes each */
 	ENROLMENTS_PER_ACCOUNT_MAX = 4, /* so that one account cannot take all the places */
 	ENROLMENT_MS = 10 * 60 * 1000,
 	ENROLMENT_TRIES_MAX = 5,
-	ENROLMENT_SECRET_MAX = 256,
+	ENROLMENT_SECRET_MAX = 1664,    /* as a worker has it: a passkey with the longest id and key */
 	FACTOR_LABEL_MAX = 64,
 };
 
@@ -29,7 +29,7 @@ struct enrolling {
 	struct hash content;                    /* that it must have been for */
 	uint8_t secret[ENROLMENT_SECRET_MAX];
 	size_t secret_len;
-	uint8_t answer_step;                    /* number of the step that takes the code */
+	uint8_t answer_step;                    /* number of the step that takes the code or the passkey */
 	uint8_t tries;
 	bool checking;                          /* a worker is looking at an answer */
 	int64_t expires_ms;

@@ -89,14 +89,20 @@ number_step(const struct json *doc, uint32_t step, struct view type)
 	return at != 0 && json_type(doc, at) == JSON_STRING && view_equal(json_text(doc, at), type);
 }
 
+static bool
+takes_answer(const struct json *doc, uint32_t step)
+{
+	return number_step(doc, step, VIEW("code")) || number_step(doc, step, VIEW("passkey"));
+}
+
 /* The plugin's steps, numbered; false where there is none that takes an answer. */
 static bool
-find_code_step(const struct json *doc, uint32_t steps, uint8_t *number)
+find_answer_step(const struct json *doc, uint32_t steps, uint8_t *number)
 {
 	uint32_t at = json_first(doc, steps);
 
 	for (uint32_t i = 0; i < json_token_at(doc, steps)->count && i < 9; i++, at = json_next(doc, at)) {
-		if (number_step(doc, at, VIEW("code"))) {
+		if (takes_answer(doc, at)) {
 			*number = (uint8_t)(i + 1);
 			return true;
 		}
@@ -114,14 +120,18 @@ write_steps(struct json_writer *w, const struct json *doc, uint32_t steps)
 	for (uint32_t i = 0; i < json_token_at(doc, steps)->count && i < 9; i++, at = json_next(doc, at)) {
 		char id[2] = {(char)('1' + i), '\0'};
 		uint32_t uri = json_get(doc, at, VIEW("uri")), digits = json_get(doc, at, VIEW("digits"));
+		uint32_t options = json_get(doc, at, VIEW("options"));
 		int64_t n;
 
 		json_object_begin(w);
 		json_member_str(w, "id", view_str(id));
-		json_member_str(w, "type", number_step(doc, at, VIEW("code")) ? VIEW("code") : VIEW("show"));
+		json_member_str(w, "type", number_step(doc, at, VIEW("code")) ? VIEW("code") :
+		    takes_answer(doc, at) ? VIEW("passkey") : VIEW("show"));
 		json_member_str(w, "label", VIEW(""));
 		if (uri != 0 && json_type(doc, uri) == JSON_STRING)
 			json_member_str(w, "uri", json_text(doc, uri));
+		if (options != 0 && json_type(doc, options) == JSON_STRING)
+			json_member_str(w, "options", json_text(doc, options));
 		if (digits != 0 && json_int(doc, digits, &n) == CS_OK)
 			json_member_int(w, "digits", n);
 		json_object_end(w);
@@ -147,7 +157,7 @@ enrol_begun(struct call *call, const struct json *doc, const struct enrol_reply 
 		return;
 	}
 	if (base64url_decode(r->secret, en->secret, sizeof(en->secret), &en->secret_len) != CS_OK ||
-	    en->secret_len == 0 || !find_code_step(doc, r->steps, &en->answer_step)) {
+	    en->secret_len == 0 || !find_answer_step(doc, r->steps, &en->answer_step)) {
 		enrolment_end(call->engine, en);
 		call_unavailable(call, "factor");
 		return;
@@ -412,6 +422,24 @@ finish_txn(struct txn *t, struct account *a, struct call *call)
 	call_after(call, enrolment_over, NULL);
 }
 
+/* What the plugin made of the answer takes the place of what it began with; false where it cannot be kept. */
+static bool
+keep_secret(struct enrolling *en, struct view text)
+{
+	uint8_t bytes[ENROLMENT_SECRET_MAX];
+	size_t len = 0;
+	bool good = text.data == NULL ||
+	    (base64url_decode(text, bytes, sizeof(bytes), &len) == CS_OK && len > 0);
+
+	if (good && text.data != NULL) {
+		secret_wipe(en->secret, sizeof(en->secret));
+		memcpy(en->secret, bytes, len);
+		en->secret_len = len;
+	}
+	secret_wipe(bytes, sizeof(bytes));
+	return good;
+}
+
 /* False: the answer was not right, and the call is answered. */
 static bool
 finish_verified(struct call *call, struct enrolling *en, const struct worker_result *result)
@@ -425,8 +453,12 @@ finish_verified(struct call *call, struct enrolling *en, const struct worker_res
 	}
 	f->step = v.step < 0 ? 0 : v.step;
 	if (proof_again(call->engine, (enum factor_kind)en->kind, view_of(en->secret, en->secret_len),
-	    f->given.answers[0].value, &v, f->asked_ms))
-		return true;
+	    f->given.answers[0].value, &v, f->asked_ms)) {
+		if (keep_secret(en, v.secret))
+			return true;
+		call_unavailable(call, "factor");
+		return false;
+	}
 	if (++en->tries >= ENROLMENT_TRIES_MAX)
 		enrolment_end(call->engine, en);
 	answer_denied(call, REASON_FACTOR_REJECTED);
@@ -466,7 +498,7 @@ own_enrolment(struct call *call, const struct finish *f)
 	else if (en->checking)
 		call_conflict(call, "an answer to this enrolment is being checked");
 	else if (f->given.answers_n != 1 || step.len != 1 || step.data[0] != '0' + en->answer_step)
-		call_invalid(call, "answers", "must be one answer, to the step of type code");
+		call_invalid(call, "answers", "must be one answer, to the step of type code or passkey");
 	else
 		return en;
 	return NULL;
@@ -493,7 +525,7 @@ factors_finish(struct call *call)
 	call = call_hold(call);
 	f = CALL_MEMORY_AS(struct finish, call);
 	proof_ask(call->engine, (enum factor_kind)en->kind, view_of(en->secret, en->secret_len),
-	    f->given.answers[0].value, 0, finish_checked, call);
+	    f->given.answers[0].value, 0, NULL, finish_checked, call);
 }
 
 struct named {

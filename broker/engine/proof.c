@@ -10,8 +10,9 @@
 #include "broker/engine/ids.h"
 
 enum {
-	REQUEST_BYTES = 2048,       /* secret, answer, two numbers */
-	SECRET_TEXT_MAX = 1024,
+	SECRET_TEXT_MAX = 2240,     /* of ENROLMENT_SECRET_MAX bytes */
+	/* secret, an answer whose every byte is escaped, challenge, operation, two numbers */
+	REQUEST_BYTES = SECRET_TEXT_MAX + 2 * PROOF_ANSWER_MAX + 512,
 	TOTP_SECRET_MIN = 16,       /* bytes: RFC 4226, 4, R6 */
 	TOTP_DIGITS_MIN = 6,
 	TOTP_DIGITS_MAX = 8,
@@ -31,10 +32,22 @@ proof_setting(const struct engine *e, enum factor_kind kind, const char *name, c
 }
 
 void
-proof_ask(struct engine *e, enum factor_kind kind, struct view secret, struct view answer, int64_t last_step,
-    worker_done_fn *done, void *ctx)
+proof_challenge(const struct challenge *c, char to[PROOF_CHALLENGE_TEXT])
 {
-	char bytes[REQUEST_BYTES], text[SECRET_TEXT_MAX];
+	uint8_t bytes[PROOF_CHALLENGE_BYTES];
+
+	_Static_assert(sizeof(c->id.b) + sizeof(c->content.b) == sizeof(bytes), "id and content");
+	memcpy(bytes, c->id.b, sizeof(c->id.b));
+	memcpy(bytes + sizeof(c->id.b), c->content.b, sizeof(c->content.b));
+	CHECK(base64url_encode(bytes, sizeof(bytes), to) == PROOF_CHALLENGE_TEXT);
+}
+
+void
+proof_ask(struct engine *e, enum factor_kind kind, struct view secret, struct view answer, int64_t last_step,
+    const struct challenge *c, worker_done_fn *done, void *ctx)
+{
+	static char bytes[REQUEST_BYTES];
+	char text[SECRET_TEXT_MAX], challenge[PROOF_CHALLENGE_TEXT];
 	struct buf b = buf_over(bytes, sizeof(bytes));
 	struct json_writer w = json_to(&b);
 
@@ -44,6 +57,11 @@ proof_ask(struct engine *e, enum factor_kind kind, struct view secret, struct vi
 	json_member_str(&w, "answer", answer);
 	json_member_int(&w, "last_step", last_step);
 	json_member_int(&w, "now_ms", e->now.wall_ms);
+	if (c != NULL) {
+		proof_challenge(c, challenge);
+		json_member_str(&w, "challenge", view_of(challenge, sizeof(challenge)));
+		json_member_str(&w, "operation", view_str(op_name((enum op)c->op)));
+	}
 	json_object_end(&w);
 	CHECK(!b.full && b.len > 2);
 	workers_ask(e, view_str(factor_kind_name(kind)), "Verify", view_of(bytes + 1, b.len - 2), done, ctx);
@@ -57,6 +75,7 @@ proof_verdict(const struct worker_result *result, struct verdict *v)
 	static const struct json_field fields[] = {
 		{"verdict", JSON_F_BOOL, true, offsetof(struct verdict, yes), 0, 0},
 		{"step", JSON_F_INT, true, offsetof(struct verdict, step), -1, INT64_MAX},
+		{"secret", JSON_F_STRING, false, offsetof(struct verdict, secret), 0, 0},
 		{0},
 	};
 	struct verdict got = {0};

@@ -147,13 +147,14 @@ write_card(struct json_writer *w, const struct engine *e, struct txn *t, const s
 	secret_wipe(&own, sizeof(own));
 }
 
-/* Every kind that the engine knows is answered by a code so far. */
+/* A passkey signs what the step names; every other kind is answered by a code so far. */
 static void
 write_steps(struct json_writer *w, struct call *call, struct txn *t, const struct account *a,
     const struct challenge *c)
 {
 	static struct texts texts;
 	const struct engine *e = call->engine;
+	char challenge[PROOF_CHALLENGE_TEXT];
 	struct asked asked;
 	int64_t until_ms;
 
@@ -169,7 +170,12 @@ write_steps(struct json_writer *w, struct call *call, struct txn *t, const struc
 		answer_id(w, "id", ID_FACTOR, a, &f->id);
 		answer_id(w, "factor", ID_FACTOR, a, &f->id);
 		json_member_str(w, "kind", view_str(factor_kind_name((enum factor_kind)f->kind)));
-		json_member_str(w, "type", VIEW("code"));
+		json_member_str(w, "type", f->kind == FACTOR_WEBAUTHN ? VIEW("passkey") : VIEW("code"));
+		if (f->kind == FACTOR_WEBAUTHN) {
+			proof_challenge(c, challenge);
+			json_member_str(w, "challenge", view_of(challenge, sizeof(challenge)));
+			json_member_str(w, "rp_id", view_str(proof_setting(e, FACTOR_WEBAUTHN, "rp-id", "")));
+		}
 		(void)texts_from_cold(e->keys, a, txn_cold(t), &f->id, &texts);
 		json_member_str(w, "label", texts.of[TEXT_LABEL].data != NULL ? texts.of[TEXT_LABEL] : VIEW(""));
 		json_object_end(w);
@@ -238,7 +244,7 @@ stepup_read_answers(struct call *call, uint32_t array, struct stepup *s)
 		given = (struct given){0};
 		if (json_type(&call->doc, at) != JSON_OBJECT ||
 		    json_bind(&call->doc, at, fields, false, &given, &problem) != CS_OK) {
-			call_invalid(call, "answers", "each is {step, value}, the value at most 64 bytes");
+			call_invalid(call, "answers", "each is {step, value}, the value at most 12 KiB");
 			return false;
 		}
 		s->answers[s->answers_n].step = given.step;
@@ -329,7 +335,7 @@ ask_txn(struct txn *t, struct account *a, struct call *call)
 	} else {
 		s->asked_ms = e->now.wall_ms;
 		s->asking = true;
-		proof_ask(e, (enum factor_kind)f->kind, buf_view(&secret), s->answers[s->at].value, f->last_step,
+		proof_ask(e, (enum factor_kind)f->kind, buf_view(&secret), s->answers[s->at].value, f->last_step, c,
 		    answer_checked, call);
 		s->asking = false;
 	}
@@ -341,7 +347,7 @@ static bool
 right_again(struct call *call, struct txn *t, const struct account *a, const struct factor *f)
 {
 	struct stepup *s = CALL_MEMORY_AS(struct stepup, call);
-	struct verdict v = {s->yes, s->step};
+	struct verdict v = {.yes = s->yes, .step = s->step};
 	uint8_t bytes[ENROLMENT_SECRET_MAX];
 	struct buf secret = buf_over(bytes, sizeof(bytes));
 	bool right = things_secret_open(call->engine->keys, a, txn_cold(t), &f->id, &secret) == CS_OK && !secret.full &&
@@ -429,7 +435,10 @@ answer_checked(struct engine *e, void *ctx, const struct worker_result *result)
 			call_release(call);
 		return;
 	}
-	s->yes = v.yes;
+	/* Only an enrolment may change what is kept: a plugin that tries now is given up, and its word with it. */
+	if (v.secret.data != NULL)
+		*result->lied = true;
+	s->yes = v.yes && v.secret.data == NULL;
 	s->step = v.step;
 	txn_run_held(e, &s->key, call, decide_txn);
 }

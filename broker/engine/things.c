@@ -4,7 +4,7 @@
 
 #include "broker/base/check.h"
 
-enum { SECRET_BYTES_MAX = 512 };
+enum { SECRET_BYTES_MAX = 2048 };  /* a passkey with the longest id, or a seed */
 
 struct id
 things_secret(const struct id *factor)

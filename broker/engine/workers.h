@@ -9,7 +9,7 @@
 
 #include "broker/engine/call.h"
 
-enum { WORKER_REQUEST_MAX = 24 * 1024 };
+enum { WORKER_REQUEST_MAX = 28 * 1024 };  /* a factor's longest answer, with every byte of it escaped, and its secret */
 
 struct worker_result {
 	enum cs_err err;        /* CS_OK; CS_ERR_DENIED: the plugin's no; CS_ERR_UNAVAILABLE: no usable answer in time */

@@ -30,6 +30,7 @@ EXTRA_DIST += \
 	%reldir%/test_shadow.py \
 	%reldir%/test_stepup.py \
 	%reldir%/test_story.py \
+	%reldir%/test_webauthn.py \
 	%reldir%/test_wire.py
 dist_check_SCRIPTS += %reldir%/check_scenario.sh
 TESTS += %reldir%/check_scenario.sh
