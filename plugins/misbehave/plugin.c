@@ -26,6 +26,7 @@
 	X(lie_nonce)   /* made for another sign-in */                                              \
 	X(lie_time)    /* expired a day ago, and says so */                                        \
 	X(lie_verdict) /* a factor: every answer is right, at a step that was used */              \
+	X(lie_secret)  /* a factor: right, and exchanges what is kept of it */                     \
 	X(lie_score)   /* a risk plugin: 101 of 100 */                                             \
 	X(lie_low)     /* a risk plugin: -1 */                                                     \
 	X(garbage)     /* control characters and bytes that are no UTF-8 */                        \
@@ -270,10 +271,12 @@ verify(void *instance, const struct countersign_verify *in, struct countersign_v
 
 	if (rc == COUNTERSIGN_OK)
 		rc = put_request(as, &in->call, &out->request);
-	out->verdict = as == garbage_behaviour ? 7 : as == lie_verdict_behaviour ? 1 : right;
+	out->verdict = as == garbage_behaviour ? 7 : as == lie_verdict_behaviour || as == lie_secret_behaviour ? 1 : right;
 	out->step = as == lie_verdict_behaviour ? in->last_step : right ? in->last_step + 1 : -1;
 	if (as == overflow_behaviour)
 		out->request.len = out->request.cap + 1;
+	if (as == lie_secret_behaviour && rc == COUNTERSIGN_OK)
+		rc = put(&out->secret, "another secret that everybody knows");
 	return rc;
 }
 

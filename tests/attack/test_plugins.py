@@ -192,6 +192,16 @@ def test_S18_a_lying_factor_is_believed_up_to_its_limit(broker, trusting, log):
     assert len(log.events(person.account, "payment_permitted")) == 1
 
 
+def test_S18_a_factor_changes_what_is_kept_of_it_at_its_enrolment_alone(broker, trusting, log):
+    person, factor = trusting
+    session, payment, challenge = asked(person, "20.00")
+    answer = broker.service.call("StepUp.Respond", challenge=challenge,
+                                 answers=[{"step": factor, "value": "!lie_secret"}])
+    assert (answer["state"], answer["reason"]) == ("open", "factor_rejected")
+    assert person.authorize(session, payment)["outcome"] == "step_up"
+    assert log.events(person.account, "payment_permitted") == []
+
+
 def test_S18_a_factor_of_the_providers_own_plugin_is_dependent(broker, victim, log):
     """Provider and factor are one file: whoever has the one has the other."""
     factor = believed(broker, victim)
