@@ -60,6 +60,17 @@ log_nowhere(oauth2_log_sink_t *sink, const char *file, unsigned long line, const
 	(void)sink, (void)file, (void)line, (void)function, (void)level, (void)message;
 }
 
+/*
+ * liboauth2 keeps a cache whether it is asked for or not, of a thousand places of 8 KiB that each server fills with zeros
+ * at its first token. Nothing is put into it here (expiry=0), so it may be as small as it can be.
+ */
+static void
+cache_shrink(struct signature *s)
+{
+	/* Refused: the large one is made later, and only costs memory. */
+	oauth2_mem_free(oauth2_cfg_set_cache(s->log, NULL, "shm", "max_entries=1&max_val_size=64"));
+}
+
 struct signature *
 signature_open(void)
 {
@@ -72,6 +83,7 @@ signature_open(void)
 		free(s);
 		return NULL;
 	}
+	cache_shrink(s);
 	return s;
 }
 
