@@ -519,6 +519,10 @@ factors_finish(struct call *call)
 	    !call_id(call, ID_ENROLMENT, f->enrolment, "enrolment", NULL, &f->id) ||
 	    (en = own_enrolment(call, f)) == NULL)
 		return;
+	if (!proof_answer_fits((enum factor_kind)en->kind, f->given.answers[0].value)) {
+		call_invalid(call, "answers", "the value is longer than an answer of this factor");
+		return;
+	}
 	/* One at a time, so that guesses in parallel are counted one by one. */
 	en->checking = true;
 	f->asked_ms = call->engine->now.wall_ms;

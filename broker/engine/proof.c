@@ -42,6 +42,12 @@ proof_challenge(const struct challenge *c, char to[PROOF_CHALLENGE_TEXT])
 	CHECK(base64url_encode(bytes, sizeof(bytes), to) == PROOF_CHALLENGE_TEXT);
 }
 
+bool
+proof_answer_fits(enum factor_kind kind, struct view answer)
+{
+	return answer.len <= (kind == FACTOR_WEBAUTHN ? PROOF_ANSWER_MAX : PROOF_CODE_MAX);
+}
+
 void
 proof_ask(struct engine *e, enum factor_kind kind, struct view secret, struct view answer, int64_t last_step,
     const struct challenge *c, worker_done_fn *done, void *ctx)

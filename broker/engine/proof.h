@@ -10,6 +10,7 @@
 
 enum {
 	PROOF_ANSWER_MAX = 12 * 1024,      /* a new passkey with the certificates of its maker */
+	PROOF_CODE_MAX = 64,               /* what people type */
 	PROOF_CHALLENGE_BYTES = 48,
 	PROOF_CHALLENGE_TEXT = PROOF_CHALLENGE_BYTES / 3 * 4,
 };
@@ -26,6 +27,9 @@ struct verdict {
  * digest of what its card shows and of what it is for. base64url, PROOF_CHALLENGE_TEXT characters.
  */
 void proof_challenge(const struct challenge *c, char to[PROOF_CHALLENGE_TEXT]);
+
+/* What is longer is no answer of this kind: the caller says so, and nothing is counted. */
+bool proof_answer_fits(enum factor_kind kind, struct view answer);
 
 /* A setting of the factor, or `otherwise`. */
 const char *proof_setting(const struct engine *e, enum factor_kind kind, const char *name, const char *otherwise);

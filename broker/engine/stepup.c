@@ -304,6 +304,10 @@ answering(struct call *call, struct txn *t, struct account *a, const struct chal
 		call_not_found(call, "step");
 		return NULL;
 	}
+	if (!proof_answer_fits((enum factor_kind)f->kind, s->answers[s->at].value)) {
+		call_invalid(call, "answers", "the value is longer than an answer of this factor");
+		return NULL;
+	}
 	asked_for(call, c, &asked);
 	reason = decide_may_answer(&asked, a, c, f, &until_ms);
 	if (reason == REASON_NONE)
