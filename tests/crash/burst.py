@@ -46,8 +46,9 @@ class Spender:
     def call_for(self, payment, capture):
         return dict(session=self.session, payment=self.person.payment("1.00", id=payment), capture=capture)
 
-    def burst(self, client, stop):
-        """Asks ahead until told to stop or cut off; every third hold is captured, every fifth refunded."""
+    def burst(self, client, stop, heard):
+        """Asks ahead until told to stop or cut off, and tells of each answer; every third hold is captured, every fifth
+        refunded."""
         asked = collections.deque()
         try:
             while not stop.is_set() or asked:
@@ -58,6 +59,7 @@ class Spender:
                     client.send("Payments.Authorize", **self.call_for(payment, capture=n % 3 != 0))
                 what, payment, *rest = asked.popleft()
                 self._answered(client, asked, what, payment, *rest)
+                heard()
         except CUT:
             pass
 
@@ -143,24 +145,34 @@ class Crowd:
         self.broker = broker
         self.stop = threading.Event()
         self.failed = []
+        self.answers, self.said = 0, threading.Condition()
         self.threads = [threading.Thread(target=self._run, args=(s, broker.connect())) for s in spenders]
         for thread in self.threads:
             thread.start()
 
     def _run(self, spender, client):
         try:
-            spender.burst(client, self.stop)
+            spender.burst(client, self.stop, self._heard)
         except BaseException as error:  # told by the test, not by a thread that nobody hears
             self.failed.append(error)
+        finally:
+            self._heard(0)
+
+    def _heard(self, answers=1):
+        with self.said:
+            self.answers += answers
+            self.said.notify_all()
 
     def until(self, heard, what, seconds=60):
         """Goes on until the clients have heard this; it is a failure that they do not, however slow the machine."""
         deadline = time.monotonic() + seconds
-        while not heard():
-            assert not self.failed, self.failed
-            assert any(thread.is_alive() for thread in self.threads), f"cut off before {what}:\n" + self.broker.log()
-            assert time.monotonic() < deadline, f"no sign of {what} within {seconds} s"
-            time.sleep(0.005)
+        with self.said:
+            while not heard():
+                assert not self.failed, self.failed
+                assert any(thread.is_alive() for thread in self.threads), f"cut off before {what}:\n" + self.broker.log()
+                # A thread tells that it ends a moment before it has ended.
+                self.said.wait(min(1, max(0, deadline - time.monotonic())))
+                assert time.monotonic() < deadline, f"no sign of {what} within {seconds} s"
 
     def end(self):
         self.stop.set()

@@ -119,7 +119,8 @@ def one_round(broker, loose, rng):
     crowd = Crowd(broker, [loose, loose, loose, tight])
     thread = threading.Thread(target=owner.run, args=(owners,))
     thread.start()
-    time.sleep(rng.uniform(0.005, 0.25))           # the moment: nothing is waited for
+    told = rng.randrange(600)                      # the moment: after so many answers
+    crowd.until(lambda: crowd.answers >= told, f"{told} answers")
     kill()
     crowd.end()
     thread.join(30)
