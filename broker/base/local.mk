@@ -6,6 +6,7 @@ noinst_LTLIBRARIES += libbase.la libbase_testclock.la libbase_common.la
 
 libbase_common_la_SOURCES = \
 	%reldir%/ascii.h \
+	%reldir%/base64url.c %reldir%/base64url.h \
 	%reldir%/buf.h \
 	%reldir%/bytes.c %reldir%/bytes.h \
 	%reldir%/check.c %reldir%/check.h \

@@ -3,6 +3,7 @@
  * org.countersign.Internal, sign-ins in a browser: off to the provider, and back. A sign-in is bound to the browser that
  * began it, to its provider and to its service; whatever does not fit ends it.
  */
+#include "broker/base/base64url.h"
 #include "broker/base/check.h"
 #include "broker/base/log.h"
 #include "broker/base/secret.h"

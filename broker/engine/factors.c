@@ -2,6 +2,7 @@
 /* org.countersign.Factors: the means of step-up that an account owns. */
 #include <stdio.h>
 
+#include "broker/base/base64url.h"
 #include "broker/base/check.h"
 #include "broker/base/secret.h"
 #include "broker/engine/api.h"

@@ -29,9 +29,5 @@ enum cs_err id_parse(enum id_kind kind, struct view text, struct id *account, st
 size_t base32_encode(const uint8_t *bytes, size_t n, char *to);
 /* Exactly n bytes; false where the text is not their encoding. */
 bool base32_decode(struct view text, uint8_t *to, size_t n);
-/* base64url without padding (RFC 7515, 2). */
-size_t base64url_encode(const uint8_t *bytes, size_t n, char *to);
-/* At most cap bytes; CS_ERR_SYNTAX where it is not canonical base64url. */
-enum cs_err base64url_decode(struct view text, uint8_t *to, size_t cap, size_t *len);
 
 #endif

@@ -18,9 +18,9 @@
 #include <openssl/obj_mac.h>
 #include <openssl/param_build.h>
 
+#include "broker/base/base64url.h"
 #include "broker/base/check.h"
 #include "broker/base/secret.h"
-#include "broker/engine/ids.h"
 
 enum { SEAL_VERSION = 1, NONCE_BYTES = 12, TAG_BYTES = 16, KEY_BYTES = 32 };
 

@@ -4,10 +4,10 @@
 
 #include <stdlib.h>
 
+#include "broker/base/base64url.h"
 #include "broker/base/check.h"
 #include "broker/base/json.h"
 #include "broker/base/secret.h"
-#include "broker/engine/ids.h"
 
 enum {
 	SECRET_TEXT_MAX = 2240,     /* of ENROLMENT_SECRET_MAX bytes */

@@ -2,6 +2,7 @@
 /* Making receipts. */
 #include "broker/engine/receipt.h"
 
+#include "broker/base/base64url.h"
 #include "broker/base/check.h"
 #include "broker/core/money.h"
 #include "broker/engine/answer.h"

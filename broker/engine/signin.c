@@ -4,9 +4,9 @@
 
 #include <stdlib.h>
 
+#include "broker/base/base64url.h"
 #include "broker/base/check.h"
 #include "broker/base/secret.h"
-#include "broker/engine/ids.h"
 
 enum {
 	SIGNIN_BUCKETS = 4096,

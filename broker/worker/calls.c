@@ -6,7 +6,6 @@
 #include "broker/base/clock.h"
 #include "broker/base/log.h"
 #include "broker/worker/calls_run.h"
-#include "broker/worker/load.h"
 
 static const struct {
 	int result;
@@ -79,6 +78,15 @@ put_kinds(struct json_writer *w, uint32_t kinds)
 	json_array_end(w);
 }
 
+static void
+put_factor(struct json_writer *w, const struct countersign_plugin_v1 *p)
+{
+	json_member_str(w, "factor_kind", view_str(p->factor->kind));
+	json_member_bool(w, "begins", load_factor_begins(p->factor));
+	json_member_bool(w, "sends", load_factor_begins(p->factor) && (p->flags & COUNTERSIGN_SENDS) != 0);
+	json_member_bool(w, "tells", load_factor_tells(p->factor));
+}
+
 static int
 run_describe(struct run *r)
 {
@@ -95,7 +103,7 @@ run_describe(struct run *r)
 	put_kinds(w, p->kinds);
 	json_member_str(w, "version", view_str(p->version));
 	if ((p->kinds & COUNTERSIGN_KIND_FACTOR) != 0)
-		json_member_str(w, "factor_kind", view_str(p->factor->kind));
+		put_factor(w, p);
 	if ((p->kinds & COUNTERSIGN_KIND_PROVIDER) != 0) {
 		json_member_bool(w, "stable_subject",
 		    (profile.assurance & COUNTERSIGN_STABLE_SUBJECT) != 0);
@@ -124,6 +132,8 @@ static const struct method {
 	{"Identify", COUNTERSIGN_KIND_PROVIDER, identify_fields, run_identify},
 	{"Enrol", COUNTERSIGN_KIND_FACTOR, enrol_fields, run_enrol},
 	{"Verify", COUNTERSIGN_KIND_FACTOR, verify_fields, run_verify},
+	{"Begin", COUNTERSIGN_KIND_FACTOR, begin_fields, run_begin},
+	{"Tell", COUNTERSIGN_KIND_FACTOR, tell_fields, run_tell},
 	{"Assess", COUNTERSIGN_KIND_RISK, assess_fields, run_assess},
 	{"Deliver", COUNTERSIGN_KIND_NOTIFY, deliver_fields, run_deliver},
 };
@@ -134,6 +144,8 @@ union parameters {
 	struct identify_parameters identify;
 	struct enrol_parameters enrol;
 	struct verify_parameters verify;
+	struct begin_parameters begin;
+	struct tell_parameters tell;
 	struct assess_parameters assess;
 	struct deliver_parameters deliver;
 };

@@ -9,98 +9,10 @@ const struct json_field enrol_fields[] = {
 	NOW(enrol_parameters),
 	TEXT(enrol_parameters, account_hint, true, TEXT_MAX),
 	TEXT(enrol_parameters, issuer, true, TEXT_MAX),
+	TEXT(enrol_parameters, address, false, TEXT_MAX),
+	TEXT(enrol_parameters, language, false, LANGUAGE_MAX),
 	{.name = NULL},
 };
-
-static const char base64url_letters[] =
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-
-/* Without padding; the secret is wiped from here by its caller. */
-static size_t
-base64url_encode(const uint8_t *data, size_t len, char *to)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < len; i += 3) {
-		size_t have = len - i < 3 ? len - i : 3;
-		uint32_t bits = (uint32_t)data[i] << 16 |
-				(have > 1 ? (uint32_t)data[i + 1] << 8 : 0) |
-				(have > 2 ? data[i + 2] : 0);
-
-		for (size_t k = 0; k <= have; k++)
-			to[n++] = base64url_letters[bits >> (18 - 6 * k) & 63];
-	}
-	return n;
-}
-
-static bool
-base64url_decode(struct view text, uint8_t *to, size_t cap, size_t *len)
-{
-	uint32_t bits = 0;
-	unsigned have = 0;
-	size_t n = 0;
-
-	for (size_t i = 0; i < text.len; i++) {
-		const char *at =
-		    text.data[i] == '\0' ? NULL : strchr(base64url_letters, text.data[i]);
-
-		if (at == NULL)
-			return false;
-		bits = bits << 6 | (uint32_t)(at - base64url_letters);
-		have += 6;
-		if (have < 8)
-			continue;
-		have -= 8;
-		if (n == cap)
-			return false;
-		to[n++] = (uint8_t)(bits >> have);
-		bits &= (1U << have) - 1;
-	}
-	*len = n;
-	return bits == 0 && text.len % 4 != 1;
-}
-
-static bool
-steps_are_good(const struct countersign_enrol_answer *out)
-{
-	if (out->steps_count == 0 || out->steps_count > COUNTERSIGN_STEPS_MAX)
-		return false;
-	for (size_t i = 0; i < out->steps_count; i++) {
-		const struct countersign_step *s = &out->steps[i];
-
-		if (s->kind != COUNTERSIGN_STEP_CODE && !run_is_text(&s->value, 1, STEP_VALUE_MAX))
-			return false;
-		if (s->kind == COUNTERSIGN_STEP_CODE && (s->digits == 0 || s->digits > 12))
-			return false;
-		if (s->kind < COUNTERSIGN_STEP_SHOW || s->kind > COUNTERSIGN_STEP_PASSKEY)
-			return false;
-	}
-	return true;
-}
-
-static void
-put_steps(struct json_writer *w, const struct countersign_enrol_answer *out)
-{
-	json_key(w, VIEW("steps"));
-	json_array_begin(w);
-	for (size_t i = 0; i < out->steps_count; i++) {
-		const struct countersign_step *s = &out->steps[i];
-
-		json_object_begin(w);
-		if (s->kind == COUNTERSIGN_STEP_SHOW) {
-			json_member_str(w, "type", VIEW("show"));
-			json_member_str(w, "uri", view_of(s->value.data, s->value.len));
-		} else if (s->kind == COUNTERSIGN_STEP_PASSKEY) {
-			json_member_str(w, "type", VIEW("passkey"));
-			json_member_str(w, "options", view_of(s->value.data, s->value.len));
-		} else {
-			json_member_str(w, "type", VIEW("code"));
-			json_member_int(w, "digits", s->digits);
-		}
-		json_object_end(w);
-	}
-	json_array_end(w);
-}
 
 int
 run_enrol(struct run *r)
@@ -111,29 +23,27 @@ run_enrol(struct run *r)
 		.call = r->call,
 		.account_hint = run_view(p->account_hint),
 		.issuer = run_view(p->issuer),
+		.address = run_view(p->address),
+		.language = run_view(p->language),
 	};
 	struct countersign_enrol_answer out = {.size = sizeof(out), .request = run_text(r, 0)};
 	uint8_t secret[PLUGIN_SECRET_MAX];
-	char text[SECRET_TEXT_MAX];
 	int rc;
 
 	out.secret = (struct countersign_buffer){(char *)secret, sizeof(secret), 0};
-	for (size_t i = 0; i < COUNTERSIGN_STEPS_MAX; i++)
-		out.steps[i].value = (struct countersign_buffer){r->big + i * STEP_VALUE_MAX, STEP_VALUE_MAX, 0};
+	run_steps(r, out.steps);
 	rc = r->calls->plugin->factor->enrol(r->calls->instance, &in, &out);
 	if (rc == COUNTERSIGN_OK && (out.secret.len == 0 || out.secret.len > sizeof(secret) ||
-	    !run_is_text(&out.request, 0, TEXT_MAX) || !steps_are_good(&out)))
+	    !run_is_text(&out.request, 0, TEXT_MAX) || !run_steps_good(out.steps, out.steps_count, true)))
 		rc = GARBAGE;
 	if (rc == COUNTERSIGN_OK) {
 		r->reply = varlink_reply_begin(r->out, false);
 		run_member(r, "request", &out.request);
-		json_member_str(&r->reply, "secret",
-		    view_of(text, base64url_encode(secret, out.secret.len, text)));
-		put_steps(&r->reply, &out);
+		run_put_bytes(&r->reply, "secret", &out.secret);
+		run_put_steps(&r->reply, out.steps, out.steps_count);
 		varlink_end(&r->reply);
 	}
 	secret_wipe(secret, sizeof(secret));
-	secret_wipe(text, sizeof(text));
 	return rc;
 }
 
@@ -148,57 +58,124 @@ const struct json_field verify_fields[] = {
     {"challenge", JSON_F_STRING, false, offsetof(struct verify_parameters, challenge), 1,
 	2 * CHALLENGE_MAX},
     TEXT(verify_parameters, operation, false, OUTSIDE_MAX),
+    {"state", JSON_F_STRING, false, offsetof(struct verify_parameters, state), 1, STATE_TEXT_MAX},
+    TEXT(verify_parameters, card, false, CARD_MAX),
     {.name = NULL},
 };
 
-static int
+/* What rests_on may say; each takes a value, or none where it ends in one. */
+static const char *const rests_on_words[] = {"mail-domain:", "phone:", "aaguid:", "copies:none", "copies:possible",
+    "attested:yes", "device:yes"};
+
+static bool
+rests_on_line(const char *line, size_t len)
+{
+	for (size_t i = 0; i < sizeof(rests_on_words) / sizeof(rests_on_words[0]); i++) {
+		const char *word = rests_on_words[i];
+		size_t n = strlen(word);
+
+		if (len >= n && memcmp(line, word, n) == 0 && (word[n - 1] == ':') == (len > n))
+			return true;
+	}
+	return false;
+}
+
+/* A word that this version does not know is garbage: what it means for rule 11 cannot be left out. */
+static bool
+rests_on_good(const struct countersign_buffer *b)
+{
+	size_t begin = 0;
+
+	if (b->len == 0)
+		return true;
+	if (!run_is_lines(b, 1, COUNTERSIGN_RESTS_ON_LINES, COUNTERSIGN_RESTS_ON_MAX))
+		return false;
+	for (size_t i = 0; i <= b->len; i++) {
+		if (i < b->len && b->data[i] != '\n')
+			continue;
+		if (!rests_on_line(b->data + begin, i - begin))
+			return false;
+		begin = i + 1;
+	}
+	return true;
+}
+
+/* Form alone; that nothing is exchanged outside an enrolment is the engine's to see. */
+static bool
+verdict_good(const struct countersign_verify_answer *out)
+{
+	bool more = out->verdict == COUNTERSIGN_MORE;
+
+	if (!run_is_text(&out->request, 0, TEXT_MAX) || out->verdict < COUNTERSIGN_WRONG ||
+	    out->verdict > COUNTERSIGN_MORE || out->secret.len > PLUGIN_SECRET_MAX || !rests_on_good(&out->rests_on))
+		return false;
+	if (more)
+		return out->state.len > 0 && out->state.len <= COUNTERSIGN_STATE_MAX &&
+		    run_steps_good(out->steps, out->steps_count, false) && out->secret.len == 0 &&
+		    out->rests_on.len == 0;
+	return out->state.len == 0 && out->steps_count == 0;
+}
+
+static void
 put_verdict(struct run *r, const struct countersign_verify_answer *out)
 {
-	char text[SECRET_TEXT_MAX];
+	struct json_writer *w;
 
-	if (!run_is_text(&out->request, 0, TEXT_MAX) || (out->verdict != 0 && out->verdict != 1) ||
-	    out->secret.len > PLUGIN_SECRET_MAX)
-		return GARBAGE;
 	r->reply = varlink_reply_begin(r->out, false);
+	w = &r->reply;
 	run_member(r, "request", &out->request);
-	json_member_bool(&r->reply, "verdict", out->verdict == 1);
-	json_member_int(&r->reply, "step", out->step);
-	if (out->secret.len > 0)
-		json_member_str(&r->reply, "secret", view_of(text,
-		    base64url_encode((const uint8_t *)out->secret.data, out->secret.len, text)));
-	varlink_end(&r->reply);
-	secret_wipe(text, sizeof(text));
-	return COUNTERSIGN_OK;
+	json_member_bool(w, "verdict", out->verdict == COUNTERSIGN_RIGHT);
+	json_member_int(w, "step", out->verdict == COUNTERSIGN_MORE ? -1 : out->step);
+	run_put_bytes(w, "secret", &out->secret);
+	if (out->rests_on.len > 0)
+		run_put_lines(w, "rests_on", &out->rests_on, 0);
+	if (out->verdict == COUNTERSIGN_MORE) {
+		json_member_bool(w, "more", true);
+		run_put_bytes(w, "state", &out->state);
+		run_put_steps(w, out->steps, out->steps_count);
+	}
+	varlink_end(w);
 }
+
+/* What the plugin is given beside the parameters as they are, and what it may write. */
+struct verify_memory {
+	uint8_t secret[PLUGIN_SECRET_MAX], kept[PLUGIN_SECRET_MAX], challenge[CHALLENGE_MAX];
+	uint8_t state[COUNTERSIGN_STATE_MAX], left[COUNTERSIGN_STATE_MAX];
+	char rests_on[COUNTERSIGN_RESTS_ON_MAX];
+};
 
 int
 run_verify(struct run *r)
 {
 	const struct verify_parameters *p = r->parameters;
-	uint8_t secret[PLUGIN_SECRET_MAX], kept[PLUGIN_SECRET_MAX], challenge[CHALLENGE_MAX];
+	struct verify_memory m;
 	struct countersign_verify in = {
 		.size = sizeof(in),
 		.call = r->call,
 		.answer = run_view(p->answer),
 		.last_step = p->last_step,
 		.operation = run_view(p->operation),
+		.card = run_view(p->card),
 	};
 	struct countersign_verify_answer out = {
 		.size = sizeof(out),
 		.request = run_text(r, 0),
 		.step = -1,
-		.secret = {(char *)kept, sizeof(kept), 0},
+		.secret = {(char *)m.kept, sizeof(m.kept), 0},
+		.rests_on = {m.rests_on, sizeof(m.rests_on), 0},
+		.state = {(char *)m.left, sizeof(m.left), 0},
 	};
 	int rc = COUNTERSIGN_INVALID;
 
-	in.secret.data = (char *)secret;
-	in.challenge.data = (char *)challenge;
-	if (base64url_decode(p->secret, secret, sizeof(secret), &in.secret.len) &&
-	    base64url_decode(p->challenge, challenge, sizeof(challenge), &in.challenge.len))
+	run_steps(r, out.steps);
+	if (run_bytes(p->secret, m.secret, sizeof(m.secret), &in.secret) &&
+	    run_bytes(p->challenge, m.challenge, sizeof(m.challenge), &in.challenge) &&
+	    run_bytes(p->state, m.state, sizeof(m.state), &in.state))
 		rc = r->calls->plugin->factor->verify(r->calls->instance, &in, &out);
+	if (rc == COUNTERSIGN_OK && !verdict_good(&out))
+		rc = GARBAGE;
 	if (rc == COUNTERSIGN_OK)
-		rc = put_verdict(r, &out);
-	secret_wipe(secret, sizeof(secret));
-	secret_wipe(kept, sizeof(kept));
+		put_verdict(r, &out);
+	secret_wipe(&m, sizeof(m));
 	return rc;
 }

@@ -4,14 +4,19 @@
 #define CS_WORKER_CALLS_RUN_H
 
 #include "broker/worker/calls.h"
+#include "broker/worker/load.h"
 
 enum {
 	REQUEST_MAX = 64,	 /* the engine's name of a call */
 	TEXT_MAX = 255,		 /* issuer, subject, audience, nonce, display: as the core has it */
 	URL_MAX_BYTES = 4096,	 /* an authorization URL; the plugin's own bounds are tighter */
-	STEP_VALUE_MAX = 2048,	 /* a step's URI, or the options of a passkey */
 	PLUGIN_SECRET_MAX = 1664, /* bytes that a factor asks the engine to keep: a passkey with the longest id */
 	SECRET_TEXT_MAX = (PLUGIN_SECRET_MAX + 2) / 3 * 4,
+	STATE_TEXT_MAX = (COUNTERSIGN_STATE_MAX + 2) / 3 * 4,
+	CARD_MAX = 4096,	 /* what a user is shown, as JSON */
+	MESSAGE_MAX = 1024,	 /* what an owner is told, as JSON */
+	LANGUAGE_MAX = 8,
+	BEGIN_NUMBER_MAX = 99,	 /* the engine stops long before */
 	ANSWER_MAX = 12 * 1024,	 /* a new passkey with the certificates of its maker */
 	CHALLENGE_MAX = 128,	 /* bytes that a factor is given to sign */
 	TOKEN_MAX = 32 * 1024,	 /* an ID token */
@@ -37,7 +42,7 @@ struct run {
 	struct json_writer reply;
 	struct buf *out;
 	char memory[8][TEXT_MAX];  /* for what the plugin writes */
-	char big[COUNTERSIGN_STEPS_MAX * STEP_VALUE_MAX]; /* of all steps together, or a URL */
+	char big[COUNTERSIGN_STEPS_MAX * COUNTERSIGN_STEP_VALUE_MAX]; /* of all steps together, or a URL */
 };
 
 /* --- parameters --- */
@@ -55,13 +60,24 @@ struct identify_parameters {
 
 struct enrol_parameters {
 	struct head head;
-	struct view account_hint, issuer;
+	struct view account_hint, issuer, address, language;
 };
 
 struct verify_parameters {
 	struct head head;
-	struct view secret, answer, challenge, operation;
+	struct view secret, answer, challenge, operation, state, card;
 	int64_t last_step;
+};
+
+struct begin_parameters {
+	struct head head;
+	struct view secret, challenge, operation, card, language, state;
+	int64_t number;
+};
+
+struct tell_parameters {
+	struct head head;
+	struct view secret, message, language;
 };
 
 struct assess_parameters {
@@ -92,6 +108,22 @@ struct countersign_buffer run_big(struct run *r);
 bool run_is_text(const struct countersign_buffer *b, size_t min, size_t cap);
 void run_member(struct run *r, const char *name, const struct countersign_buffer *b);
 
+/* calls_step.c */
+/* Gives each step its room. */
+void run_steps(struct run *r, struct countersign_step steps[COUNTERSIGN_STEPS_MAX]);
+/* At least one that asks, each of them as plugin.h has it; passkey: whether one may be made here. */
+bool run_steps_good(const struct countersign_step *steps, size_t n, bool passkey);
+/* "steps": [...]. */
+void run_put_steps(struct json_writer *w, const struct countersign_step *steps, size_t n);
+/* min to max printable lines in at most cap bytes. */
+bool run_is_lines(const struct countersign_buffer *b, size_t min, size_t max, size_t cap);
+/* The lines from number `from` on, as an array. */
+void run_put_lines(struct json_writer *w, const char *name, const struct countersign_buffer *b, size_t from);
+/* A base64url parameter as bytes in `to`; absent where text is. False: it is none, or too long. */
+bool run_bytes(struct view text, uint8_t *to, size_t cap, struct countersign_view *view);
+/* At most PLUGIN_SECRET_MAX bytes as base64url; nothing where there are none. */
+void run_put_bytes(struct json_writer *w, const char *name, const struct countersign_buffer *b);
+
 /* --- the operations: their fields, and an enum countersign_result or GARBAGE --- */
 
 /* calls_provider.c */
@@ -104,6 +136,11 @@ extern const struct json_field enrol_fields[];
 int run_enrol(struct run *r);
 extern const struct json_field verify_fields[];
 int run_verify(struct run *r);
+/* calls_prompt.c */
+extern const struct json_field begin_fields[];
+int run_begin(struct run *r);
+extern const struct json_field tell_fields[];
+int run_tell(struct run *r);
 /* calls_evidence.c */
 extern const struct json_field assess_fields[];
 int run_assess(struct run *r);

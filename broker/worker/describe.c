@@ -73,8 +73,12 @@ put_kinds(struct json_writer *w, const struct countersign_plugin_v1 *p)
 	for (size_t i = 0; (name = load_kind_name(p->kinds, i)) != NULL; i++)
 		json_put_str(w, view_str(name));
 	json_array_end(w);
-	if ((p->kinds & COUNTERSIGN_KIND_FACTOR) != 0)
+	if ((p->kinds & COUNTERSIGN_KIND_FACTOR) != 0) {
 		json_member_str(w, "factor_kind", view_str(p->factor->kind));
+		json_member_bool(w, "begins", load_factor_begins(p->factor));
+		json_member_bool(w, "sends", load_factor_begins(p->factor) && (p->flags & COUNTERSIGN_SENDS) != 0);
+		json_member_bool(w, "tells", load_factor_tells(p->factor));
+	}
 }
 
 static void

@@ -15,6 +15,7 @@ enum {
 	CONFIG_KEYS_MAX = 64,  /* far more than anybody would configure */
 	/* The struct as version 1 began; what was appended since may be absent. */
 	PLUGIN_SIZE_MIN = offsetof(struct countersign_plugin_v1, risk),
+	FACTOR_SIZE_MIN = offsetof(struct countersign_factor_v1, begin),
 };
 
 #define PLUGIN_HAS(p, member) COUNTERSIGN_HAS(p, struct countersign_plugin_v1, member)
@@ -58,6 +59,18 @@ load_kind_name(uint32_t kinds, size_t i)
 	return NULL;
 }
 
+bool
+load_factor_begins(const struct countersign_factor_v1 *factor)
+{
+	return COUNTERSIGN_HAS(factor, struct countersign_factor_v1, begin) && factor->begin != NULL;
+}
+
+bool
+load_factor_tells(const struct countersign_factor_v1 *factor)
+{
+	return COUNTERSIGN_HAS(factor, struct countersign_factor_v1, tell) && factor->tell != NULL;
+}
+
 static enum cs_err
 check_operations(const struct countersign_plugin_v1 *p, char *problem)
 {
@@ -78,7 +91,7 @@ check_operations(const struct countersign_plugin_v1 *p, char *problem)
 		return say(problem, CS_ERR_CORRUPT,
 		    "it says that it is a provider and lacks authorization_url or identify");
 	if ((p->kinds & COUNTERSIGN_KIND_FACTOR) != 0 &&
-	    (factor == NULL || factor->size < sizeof(*factor) || !is_name(factor->kind) ||
+	    (factor == NULL || factor->size < FACTOR_SIZE_MIN || !is_name(factor->kind) ||
 	        factor->enrol == NULL || factor->verify == NULL))
 		return say(problem, CS_ERR_CORRUPT,
 		    "it says that it is a factor and lacks a kind, enrol or verify");

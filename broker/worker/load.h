@@ -7,6 +7,8 @@
 #ifndef CS_WORKER_LOAD_H
 #define CS_WORKER_LOAD_H
 
+#include <stdbool.h>
+
 #include "broker/base/err.h"
 #include "countersign/plugin.h"
 
@@ -22,6 +24,10 @@ enum cs_err load_plugin(int fd, const struct countersign_plugin_v1 **plugin,
 
 /* Names of the kinds that are set, one a call: the i-th, or NULL beyond. */
 const char *load_kind_name(uint32_t kinds, size_t i);
+
+/* Whether the factor has these operations: a plugin may be older than they are. */
+bool load_factor_begins(const struct countersign_factor_v1 *factor);
+bool load_factor_tells(const struct countersign_factor_v1 *factor);
 
 /* The checks of the struct alone, for tests. */
 enum cs_err load_check(const struct countersign_plugin_v1 *plugin, char *problem);

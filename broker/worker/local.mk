@@ -2,7 +2,8 @@
 noinst_LTLIBRARIES += libworker.la
 libworker_la_SOURCES = \
 	%reldir%/calls.c %reldir%/calls.h %reldir%/calls_run.h \
-	%reldir%/calls_evidence.c %reldir%/calls_factor.c %reldir%/calls_provider.c \
+	%reldir%/calls_evidence.c %reldir%/calls_factor.c %reldir%/calls_prompt.c \
+	%reldir%/calls_provider.c %reldir%/calls_step.c \
 	%reldir%/describe.c %reldir%/describe.h \
 	%reldir%/host.c %reldir%/host.h \
 	%reldir%/http.c %reldir%/http.h \

@@ -48,6 +48,7 @@ enum countersign_kind {
 
 enum countersign_flag {
 	COUNTERSIGN_USES_HTTP = 1, /* calls host->http(); adds the keys `ca-file` and `allow-url` */
+	COUNTERSIGN_SENDS = 2,     /* a factor: begin() sends its owner something, which may cost money */
 };
 
 /*
@@ -296,30 +297,62 @@ struct countersign_provider_v1 {
 };
 
 enum countersign_step_kind {
-	COUNTERSIGN_STEP_SHOW = 1, /* value: a URI to show, also as a QR code */
-	COUNTERSIGN_STEP_CODE = 2, /* ask for a code of `digits` digits */
+	/*
+	 * Show. value: a URI (otpauth:// or https://), which is shown as a QR code too; anything else is
+	 * plain text, its lines parted by "\n".
+	 */
+	COUNTERSIGN_STEP_SHOW = 1,
+	/* Ask for a code of `digits` digits, 0: of unknown length. value: what to ask with; may be empty. */
+	COUNTERSIGN_STEP_CODE = 2,
 	/*
 	 * Make a passkey. value: PublicKeyCredentialCreationOptionsJSON for the browser; the answer
 	 * is what its PublicKeyCredential.toJSON() gives.
 	 */
 	COUNTERSIGN_STEP_PASSKEY = 3,
+	COUNTERSIGN_STEP_TEXT = 4,   /* Ask for a line of text. value: what to ask with. */
+	COUNTERSIGN_STEP_SECRET = 5, /* The same, not shown while it is typed: a password. */
+	/*
+	 * Let the user choose. value: what to ask with, then the choices (1 to COUNTERSIGN_CHOICES_MAX),
+	 * a line each; the answer is the choice's text, and the plugin looks whether it is one.
+	 */
+	COUNTERSIGN_STEP_CHOICE = 6,
+	COUNTERSIGN_STEP_APPROVE = 7, /* Have the user look at a device of theirs. The broker shows how. */
 };
 
 struct countersign_step {
 	uint32_t kind;
-	uint32_t digits;
+	uint32_t digits;                      /* of a CODE: 0 to 12; else 0 */
 	struct countersign_buffer value;
 };
 
-enum { COUNTERSIGN_STEPS_MAX = 4 };
+enum {
+	COUNTERSIGN_STEPS_MAX = 4,
+	COUNTERSIGN_STEP_VALUE_MAX = 2048,    /* bytes of a step's value */
+	COUNTERSIGN_CHOICES_MAX = 16,
+	COUNTERSIGN_STATE_MAX = 1024,         /* bytes that begin() or verify() may leave for the next verify() */
+	COUNTERSIGN_DESTINATION_MAX = 128,
+	COUNTERSIGN_RESTS_ON_MAX = 512,
+	COUNTERSIGN_RESTS_ON_LINES = 8,
+};
 
 struct countersign_enrol {
 	size_t size;
 	struct countersign_call call;
 	struct countersign_view account_hint; /* shown in the user's own app */
 	struct countersign_view issuer;       /* what the user knows the operator by */
+	/*
+	 * Where, or as whom, the factor reaches its owner: an e-mail address, a phone number with "+" and
+	 * its country's code, a login name. As the service says it, not proved; up to 254 bytes. Absent:
+	 * none was given, which a factor that needs one answers with COUNTERSIGN_INVALID.
+	 */
+	struct countersign_view address;
+	struct countersign_view language;     /* to speak to the owner in: "en" or "zh"; absent: "en" */
 };
 
+/*
+ * A factor that must send a code while it is enrolled does so in enrol() and keeps what it needs in
+ * the secret, which verify() may exchange when the enrolment ends.
+ */
 struct countersign_enrol_answer {
 	size_t size;
 	struct countersign_buffer request;
@@ -332,7 +365,8 @@ struct countersign_verify {
 	size_t size;
 	struct countersign_call call;
 	struct countersign_view secret;       /* what enrol() gave */
-	struct countersign_view answer;       /* what the user typed: anything */
+	/* What the user typed: anything. Of several prompts at once: a line each, in their order. */
+	struct countersign_view answer;
 	int64_t last_step;                    /* the newest step used; -1: none */
 	/*
 	 * What the answer must be for, for factors that sign: names this very challenge and holds the
@@ -340,26 +374,110 @@ struct countersign_verify {
 	 */
 	struct countersign_view challenge;
 	struct countersign_view operation;    /* "spend", ..., as stacks have it; absent likewise */
+	/*
+	 * What begin() or the last verify() of this challenge left. Absent: it was not begun, or the
+	 * broker was started again since; a factor with begin() cannot find out then (INVALID).
+	 */
+	struct countersign_view state;
+	/* What the user was shown: a JSON object, always written the same way. Absent in an enrolment. */
+	struct countersign_view card;
+};
+
+enum countersign_verdict {
+	COUNTERSIGN_WRONG = 0, /* whatever the reason */
+	COUNTERSIGN_RIGHT = 1,
+	COUNTERSIGN_MORE = 2,  /* right so far, and there is more to ask: `state` and `steps` say what */
 };
 
 struct countersign_verify_answer {
 	size_t size;
 	struct countersign_buffer request;
-	int32_t verdict;                      /* 1: right; 0: wrong, whatever the reason */
+	int32_t verdict;                      /* enum countersign_verdict */
 	int32_t reserved;
 	/*
-	 * With verdict 1: greater than last_step, or what a factor without steps counts (0: nothing);
-	 * else -1.
+	 * With RIGHT: greater than last_step, or what a factor without steps counts (0: nothing); else
+	 * -1.
 	 */
 	int64_t step;
 	/*
-	 * While an enrolment is finished, with verdict 1: takes the place of what enrol() gave; left
-	 * empty: that stays. In any other call what is written here is an error.
+	 * While an enrolment is finished, with RIGHT: takes the place of what enrol() gave; left empty:
+	 * that stays. In any other call what is written here is an error.
 	 */
 	struct countersign_buffer secret;
+	/*
+	 * While an enrolment is finished, with RIGHT: what the factor rests on, so that the broker can
+	 * tell whether it would fall together with a provider. At most COUNTERSIGN_RESTS_ON_LINES lines
+	 * parted by "\n":
+	 *	mail-domain:example.com
+	 *	phone:+8613812345678
+	 *	aaguid:fbfc3007-154e-4ecc-8c0b-6e020557d7bd
+	 *	copies:none         no copy of it can be anywhere else
+	 *	copies:possible     whoever syncs it has one
+	 *	attested:yes        its maker signed what it is
+	 *	device:yes          it is a device that its owner registered
+	 * In any other call what is written here is an error.
+	 */
+	struct countersign_buffer rests_on;
+	/*
+	 * With MORE: what the next verify() is given, and at least one step that asks. Not the passkey's
+	 * step. Else empty.
+	 */
+	struct countersign_buffer state;
+	struct countersign_step steps[COUNTERSIGN_STEPS_MAX];
+	size_t steps_count;
 };
 
-/* Must all be there. A wrong answer is COUNTERSIGN_OK with verdict 0. */
+/*
+ * Makes a factor ready to answer a challenge: sends a code, opens a conversation. Asked by the user,
+ * and again when they say that nothing came.
+ */
+struct countersign_begin {
+	size_t size;
+	struct countersign_call call;
+	struct countersign_view secret;
+	struct countersign_view challenge;    /* as for verify() */
+	struct countersign_view operation;
+	struct countersign_view card;         /* what the user is shown; may be put into what is sent */
+	struct countersign_view language;     /* "en" or "zh"; absent: "en" */
+	struct countersign_view state;        /* of an earlier begin() of this challenge, or absent */
+	int32_t number;                       /* 1: the first of this challenge; 2...: again */
+	int32_t reserved;
+};
+
+struct countersign_begin_answer {
+	size_t size;
+	struct countersign_buffer request;
+	/* At least one byte: what verify() is given. In the broker's memory only, until the challenge ends. */
+	struct countersign_buffer state;
+	struct countersign_buffer destination; /* for people: "+86 138****5678"; may be empty */
+	struct countersign_step steps[COUNTERSIGN_STEPS_MAX]; /* at least one that asks; no passkey */
+	size_t steps_count;
+	int64_t expires_ms;                   /* of what was sent, since 1970; 0: with the challenge */
+};
+
+/*
+ * Tells the factor's owner what happened to their account, where the factor reaches them. Told at
+ * most once: what cannot be told is lost here, and still in the broker's own log.
+ */
+struct countersign_tell {
+	size_t size;
+	struct countersign_call call;
+	struct countersign_view secret;
+	/*
+	 * A JSON object: "what" (factor_enrolled, factor_removed, factor_unlocked, recovery_begun,
+	 * recovery_code_used), "at" (RFC 3339), "account_hint", and "detail" where there is more to say,
+	 * such as the kind of the factor. New words may come: an unknown one is told as it is.
+	 */
+	struct countersign_view message;
+	struct countersign_view language;     /* "en" or "zh"; absent: not known */
+};
+
+struct countersign_tell_answer {
+	size_t size;
+	struct countersign_buffer request;
+};
+
+/* Must be there unless it says may. A wrong answer is COUNTERSIGN_OK with verdict 0. */
 struct countersign_factor_v1 {
 	size_t size;
 	const char *kind;                     /* "totp": the word that stacks use */
@@ -367,6 +485,12 @@ struct countersign_factor_v1 {
 	    struct countersign_enrol_answer *out);
 	int (*verify)(void *instance, const struct countersign_verify *in,
 	    struct countersign_verify_answer *out);
+	/* May. Where it is there, no answer is taken before it. */
+	int (*begin)(void *instance, const struct countersign_begin *in,
+	    struct countersign_begin_answer *out);
+	/* May. */
+	int (*tell)(void *instance, const struct countersign_tell *in,
+	    struct countersign_tell_answer *out);
 };
 
 /*

@@ -7,6 +7,7 @@
  * it is to deliver it writes to the log.
  */
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -27,6 +28,12 @@
 	X(lie_time)    /* expired a day ago, and says so */                                        \
 	X(lie_verdict) /* a factor: every answer is right, at a step that was used */              \
 	X(lie_secret)  /* a factor: right, and exchanges what is kept of it */                     \
+	X(lie_rests)   /* a factor: right, and rests on nothing that anybody else has */           \
+	X(lie_word)    /* a factor: right, and rests on what plugin.h does not know */             \
+	X(lie_more)    /* a factor: asks for more, and does not say what */                        \
+	X(lie_state)   /* a factor: right, and leaves a state all the same */                      \
+	X(lie_passkey) /* a factor: asks for a passkey in the middle of a conversation */          \
+	X(more)        /* a factor: right so far, one more question: honest */                     \
 	X(lie_score)   /* a risk plugin: 101 of 100 */                                             \
 	X(lie_low)     /* a risk plugin: -1 */                                                     \
 	X(garbage)     /* control characters and bytes that are no UTF-8 */                        \
@@ -53,6 +60,7 @@ struct misbehave {
 	const struct countersign_host_v1 *host;
 	enum behaviour always;
 	struct countersign_view issuer;
+	bool prompts;
 };
 
 static const struct countersign_config_key config[] = {
@@ -62,6 +70,8 @@ static const struct countersign_config_key config[] = {
 	    .default_value = "https://misbehave.test", .help = "The issuer of its identities."},
 	{.name = "start", .type = COUNTERSIGN_CONFIG_WORD, .words = "well crash hang fail",
 	    .default_value = "well", .help = "What init() does."},
+	{.name = "prompts", .type = COUNTERSIGN_CONFIG_BOOL, .default_value = "no",
+	    .help = "Whether the factor has begin() and tell()."},
 };
 
 static enum behaviour
@@ -155,6 +165,23 @@ self_test(const struct countersign_host_v1 *host)
 	return COUNTERSIGN_OK;
 }
 
+static int begin(
+    void *instance, const struct countersign_begin *in, struct countersign_begin_answer *out);
+static int tell(
+    void *instance, const struct countersign_tell *in, struct countersign_tell_answer *out);
+static int enrol(
+    void *instance, const struct countersign_enrol *in, struct countersign_enrol_answer *out);
+static int verify(
+    void *instance, const struct countersign_verify *in, struct countersign_verify_answer *out);
+
+/* begin() and tell() come with `prompts`, so that one file is a factor of either sort. */
+static struct countersign_factor_v1 factor = {
+	.size = sizeof(factor),
+	.kind = "misbehave",
+	.enrol = enrol,
+	.verify = verify,
+};
+
 static int
 init(const struct countersign_host_v1 *host, void **instance)
 {
@@ -164,6 +191,11 @@ init(const struct countersign_host_v1 *host, void **instance)
 	m.host = host;
 	m.always = behaviour_of(host->config_text(host->context, "behaviour", 0));
 	m.issuer = host->config_text(host->context, "issuer", 0);
+	m.prompts = host->config_int(host->context, "prompts", 0) == 1;
+	if (m.prompts) {
+		factor.begin = begin;
+		factor.tell = tell;
+	}
 	if (start.data != NULL && strcmp(start.data, "crash") == 0)
 		abort();
 	if (start.data != NULL && strcmp(start.data, "hang") == 0)
@@ -263,20 +295,48 @@ enrol(void *instance, const struct countersign_enrol *in, struct countersign_enr
 }
 
 static int
+ask_more(enum behaviour as, struct countersign_verify_answer *out)
+{
+	int rc = put(&out->state, "more");
+
+	out->verdict = COUNTERSIGN_MORE;
+	if (as == lie_more_behaviour)
+		return rc;
+	out->steps[0].kind =
+	    as == lie_passkey_behaviour ? COUNTERSIGN_STEP_PASSKEY : COUNTERSIGN_STEP_SECRET;
+	out->steps_count = 1;
+	return rc != COUNTERSIGN_OK ? rc : put(&out->steps[0].value, "And now?");
+}
+
+static int
 verify(void *instance, const struct countersign_verify *in, struct countersign_verify_answer *out)
 {
+	const struct misbehave *m = instance;
 	enum behaviour as;
 	int rc = behave(instance, in->answer, &in->call, &as);
 	int right = in->answer.len == 5 && memcmp(in->answer.data, "right", 5) == 0;
 
+	/* What was not begun cannot be answered. */
+	if (rc == COUNTERSIGN_OK && m->prompts && in->challenge.len > 0 && in->state.len == 0)
+		return COUNTERSIGN_INVALID;
 	if (rc == COUNTERSIGN_OK)
 		rc = put_request(as, &in->call, &out->request);
-	out->verdict = as == garbage_behaviour ? 7 : as == lie_verdict_behaviour || as == lie_secret_behaviour ? 1 : right;
+	out->verdict = as == garbage_behaviour ? 7 :
+	    as == lie_verdict_behaviour || (as >= lie_secret_behaviour && as <= lie_word_behaviour) ||
+	    as == lie_state_behaviour ? COUNTERSIGN_RIGHT : right;
+	if (as == more_behaviour || as == lie_more_behaviour || as == lie_passkey_behaviour)
+		return ask_more(as, out);
 	out->step = as == lie_verdict_behaviour ? in->last_step : right ? in->last_step + 1 : -1;
 	if (as == overflow_behaviour)
 		out->request.len = out->request.cap + 1;
 	if (as == lie_secret_behaviour && rc == COUNTERSIGN_OK)
 		rc = put(&out->secret, "another secret that everybody knows");
+	if (as == lie_rests_behaviour && rc == COUNTERSIGN_OK)
+		rc = put(&out->rests_on, "copies:none");
+	if (as == lie_word_behaviour && rc == COUNTERSIGN_OK)
+		rc = put(&out->rests_on, "copies:none\nnothing:at-all");
+	if (as == lie_state_behaviour && rc == COUNTERSIGN_OK)
+		rc = put(&out->state, "left");
 	return rc;
 }
 
@@ -317,6 +377,48 @@ told_by(struct countersign_view document)
 	return (struct countersign_view){at, end == NULL ? 0 : (size_t)(end - at)};
 }
 
+/* Sends its code to nobody; told how by the card. */
+static int
+begin(void *instance, const struct countersign_begin *in, struct countersign_begin_answer *out)
+{
+	struct misbehave *m = instance;
+	enum behaviour as;
+	int rc;
+
+	m->host->log(m->host->context, COUNTERSIGN_LOG_INFO, in->card);
+	rc = behave(m, told_by(in->card), &in->call, &as);
+	if (rc == COUNTERSIGN_OK)
+		rc = put_request(as, &in->call, &out->request);
+	if (rc == COUNTERSIGN_OK)
+		rc = put(&out->destination, as == garbage_behaviour ? "\033[2J\xff" : "+86 138****5678");
+	if (rc == COUNTERSIGN_OK && as != lie_state_behaviour)
+		rc = put(&out->state, "begun");
+	if (rc == COUNTERSIGN_OK)
+		rc = put(&out->steps[0].value, "The code that nobody sent");
+	out->steps[0].kind =
+	    as == lie_passkey_behaviour ? COUNTERSIGN_STEP_PASSKEY : COUNTERSIGN_STEP_CODE;
+	out->steps_count = as == lie_more_behaviour ? 0 : 1;
+	if (as == overflow_behaviour)
+		out->state.len = out->state.cap + 1;
+	return rc;
+}
+
+static int
+tell(void *instance, const struct countersign_tell *in, struct countersign_tell_answer *out)
+{
+	struct misbehave *m = instance;
+	enum behaviour as;
+	int rc;
+
+	m->host->log(m->host->context, COUNTERSIGN_LOG_INFO, in->message);
+	rc = behave(m, told_by(in->message), &in->call, &as);
+	if (rc == COUNTERSIGN_OK)
+		rc = put_request(as, &in->call, &out->request);
+	if (as == overflow_behaviour)
+		out->request.len = out->request.cap + 1;
+	return rc;
+}
+
 static int
 deliver(void *instance, const struct countersign_deliver *in, struct countersign_delivery *out)
 {
@@ -342,12 +444,6 @@ countersign_plugin_v1(void)
 		.size = sizeof(provider),
 		.authorization_url = authorization_url,
 		.identify = identify,
-	};
-	static const struct countersign_factor_v1 factor = {
-		.size = sizeof(factor),
-		.kind = "misbehave",
-		.enrol = enrol,
-		.verify = verify,
 	};
 	static const struct countersign_risk_v1 risk = {
 		.size = sizeof(risk),

@@ -20,9 +20,23 @@ def identify(connection, token, deadline_ms=5000, **changes):
     return connection.call("Identify", **{k: v for k, v in parameters.items() if v is not None})
 
 
-def verify(connection, answer):
-    return connection.call("Verify", deadline_ms=DEADLINE_MS, request="r1", secret="YWFhYWFhYWFhYWFhYWFhYQ",
-                           answer=answer, last_step=4, now_ms=now_ms())
+SECRET = "YWFhYWFhYWFhYWFhYWFhYQ"
+
+
+def verify(connection, answer, **more):
+    return connection.call("Verify", deadline_ms=DEADLINE_MS, request="r1", secret=SECRET,
+                           answer=answer, last_step=4, now_ms=now_ms(), **more)
+
+
+def begin(connection, card="honest", **more):
+    return connection.call("Begin", **{"deadline_ms": DEADLINE_MS, "request": "r1", "secret": SECRET, "number": 1,
+                                       "challenge": SECRET, "operation": "spend", "now_ms": now_ms(),
+                                       "card": json.dumps({"payee": card}), **more})
+
+
+def tell(connection, what="factor_enrolled"):
+    return connection.call("Tell", deadline_ms=DEADLINE_MS, request="r1", secret=SECRET, now_ms=now_ms(),
+                           message=json.dumps({"what": what}), language="zh")
 
 
 def assess(connection, payee="m-7", deadline_ms=5000, **changes):
@@ -49,7 +63,7 @@ def provider(start_worker):
 def test_describe_says_what_the_plugin_is(provider):
     said = provider.connect().call("Describe")
     assert said == {"name": "misbehave", "kinds": ["provider", "factor", "risk", "notify"], "version": "1",
-                    "factor_kind": "misbehave", "stable_subject": True, "honours_max_age": False,
+                    "factor_kind": "misbehave", "begins": False, "sends": False, "tells": False, "stable_subject": True, "honours_max_age": False,
                     "controls": []}
 
 
@@ -143,6 +157,68 @@ def test_factor(start_worker, answer, verdict, step):
     worker = start_worker("misbehave", "factor")
     got = verify(worker.connect(), answer)
     assert (got["verdict"], got["step"]) == (verdict, step)
+
+
+@pytest.fixture
+def prompting(start_worker):
+    worker = start_worker("misbehave", "factor", "set prompts yes")
+    assert worker.ready
+    return worker
+
+
+def test_a_conversation_goes_on_with_what_was_left(prompting):
+    connection = prompting.connect()
+    said = connection.call("Describe")
+    assert (said["begins"], said["sends"], said["tells"]) == (True, False, True)
+    begun = begin(connection)
+    assert begun == {"request": "r1", "state": "YmVndW4", "destination": "+86 138****5678",
+                     "steps": [{"type": "code", "label": "The code that nobody sent"}]}
+    more = verify(connection, "!more", challenge=SECRET, operation="spend", state=begun["state"], card="{}")
+    assert more == {"request": "r1", "verdict": False, "step": -1, "more": True, "state": "bW9yZQ",
+                    "steps": [{"type": "secret", "label": "And now?"}]}
+    done = verify(connection, "right", challenge=SECRET, operation="spend", state=more["state"], card="{}")
+    assert (done["verdict"], "more" in done, "state" in done) == (True, False, False)
+
+
+def test_what_was_not_begun_is_not_answered(prompting):
+    with pytest.raises(Refused) as refused:
+        verify(prompting.connect(), "right", challenge=SECRET, operation="spend")
+    assert (refused.value.error, refused.value.reason) == ("Failed", "invalid")
+
+
+def test_a_factor_without_begin_and_tell_says_so(start_worker):
+    connection = start_worker("misbehave", "factor").connect()
+    for ask in begin, tell:
+        with pytest.raises(Refused) as refused:
+            ask(connection)
+        assert (refused.value.error, refused.value.reason) == ("Failed", "invalid")
+
+
+def test_an_owner_is_told(prompting):
+    assert tell(prompting.connect()) == {"request": "r1"}
+    prompting.wait_for_log("factor_enrolled")
+
+
+@pytest.mark.parametrize("how", ["lie_more", "lie_state", "lie_passkey", "lie_word"])
+def test_a_malformed_verdict_is_garbage(prompting, how):
+    connection = prompting.connect()
+    with pytest.raises(Refused) as refused:
+        verify(connection, "!" + how, challenge=SECRET, operation="spend", state=SECRET, card="{}")
+    assert (refused.value.error, refused.value.reason) == ("Failed", "garbage")
+    with pytest.raises(Gone):
+        verify(connection, "right")
+
+
+@pytest.mark.parametrize("how", ["lie_more", "lie_state", "lie_passkey", "garbage", "overflow", "nonsense"])
+def test_a_malformed_beginning_is_garbage(prompting, how):
+    with pytest.raises(Refused) as refused:
+        begin(prompting.connect(), "!" + how)
+    assert (refused.value.error, refused.value.reason) == ("Failed", "garbage")
+
+
+def test_what_a_factor_rests_on_is_passed_on(start_worker):
+    """For the engine to judge: it knows whether an enrolment was asked about."""
+    assert verify(start_worker("misbehave", "factor").connect(), "!lie_rests")["rests_on"] == ["copies:none"]
 
 
 @pytest.mark.parametrize("parameters, field", [

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Ids that the broker gives out: one text for one id, and nothing else is taken for it. */
+#include "broker/base/base64url.h"
 #include "broker/engine/ids.h"
 
 #include "tests/unit/unit.h"

@@ -13,7 +13,7 @@
 #include <openssl/evp.h>
 #include <openssl/param_build.h>
 
-#include "broker/engine/ids.h"
+#include "broker/base/base64url.h"
 #include "tests/unit/unit.h"
 
 static struct keyring *

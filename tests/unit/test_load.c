@@ -44,6 +44,13 @@ verify(void *instance, const struct countersign_verify *in, struct countersign_v
 	return 0;
 }
 
+static int
+begin(void *instance, const struct countersign_begin *in, struct countersign_begin_answer *out)
+{
+	(void)instance, (void)in, (void)out;
+	return 0;
+}
+
 /* A plugin with all that it needs, for each test to take something away. */
 struct made {
 	struct countersign_plugin_v1 plugin;
@@ -57,7 +64,8 @@ make(void)
 	static struct made m;
 
 	memset(&m, 0, sizeof(m));
-	m.factor = (struct countersign_factor_v1){sizeof(m.factor), "code", enrol, verify};
+	m.factor = (struct countersign_factor_v1){
+	    .size = sizeof(m.factor), .kind = "code", .enrol = enrol, .verify = verify};
 	m.keys[0] = (struct countersign_config_key){
 	    "period", COUNTERSIGN_CONFIG_INT, 0, 1, 60, NULL, "30", "Seconds."};
 	m.keys[1] = (struct countersign_config_key){"mode", COUNTERSIGN_CONFIG_WORD, 0, 0, 0,
@@ -112,6 +120,13 @@ test_whole_plugin_is_accepted(void **state)
 	m = make();
 	m->plugin.size = offsetof(struct countersign_plugin_v1, risk);
 	assert_int_equal(load_check(&m->plugin, problem), CS_OK);
+	/* And a factor before begin and tell were: what stands behind it is not looked at. */
+	m->factor.begin = begin;
+	assert_true(load_factor_begins(&m->factor));
+	assert_false(load_factor_tells(&m->factor));
+	m->factor.size = offsetof(struct countersign_factor_v1, begin);
+	assert_int_equal(load_check(&m->plugin, problem), CS_OK);
+	assert_false(load_factor_begins(&m->factor));
 }
 
 static int
