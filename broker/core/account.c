@@ -126,11 +126,25 @@ account_limit_binds(const struct account *a, const struct limit *l, int64_t now_
 	return r == NULL || r->effective_ms > now_ms;
 }
 
-bool
-account_wide(const struct account *a)
+static bool
+factor_rests(const struct factor *f)
+{
+	uint64_t any = f->copies | f->attested | f->replaces_no;
+
+	for (size_t i = 0; i < FACTOR_RESTS_MAX; i++)
+		any |= f->rests[i];
+	return any != 0;
+}
+
+enum account_version
+account_version(const struct account *a)
 {
 	uint32_t wide = 0;
 
+	for (size_t i = 0; i < a->factors_n; i++) {
+		if (factor_rests(&a->factors[i]))
+			return ACCOUNT_VERSION_RESTS;
+	}
 	for (size_t i = 0; i < a->counters_n; i++)
 		wide |= a->counters[i].kind | a->counters[i].of;
 	for (size_t i = 0; i < a->payments_n; i++)
@@ -139,7 +153,7 @@ account_wide(const struct account *a)
 		wide |= a->limits[i].effective_ms != 0;
 	for (size_t i = 0; i < a->challenges_n; i++)
 		wide |= a->challenges[i].requires[0].any;
-	return wide != 0;
+	return wide != 0 ? ACCOUNT_VERSION_WIDE : ACCOUNT_VERSION_NARROW;
 }
 
 size_t
@@ -232,7 +246,8 @@ factors_valid(const struct account *a)
 
 		if (!no_given(a, f->no) || account_factor_by_no(a, f->no) != f ||
 		    !ID_IS_NEW(a->factors, i) || f->kind >= FACTOR__COUNT || f->removed > 1 ||
-		    f->first > 1 || f->since_ms < 0 || f->usable_ms < 0 || f->locked_until_ms < 0)
+		    f->first > 1 || f->since_ms < 0 || f->usable_ms < 0 || f->locked_until_ms < 0 ||
+		    f->copies >= COPIES__COUNT || f->attested > 1 || f->replaces_no >= f->no)
 			return false;
 		/*
 		 * Enrolment is authorised by what was there before: so the graph of rule 11 has no

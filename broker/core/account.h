@@ -26,6 +26,7 @@ enum {
 	CHALLENGE_FACTORS_MAX = 4, /* factors behind one countersignature */
 	CHALLENGE_WRONG_MAX = 5,   /* wrong answers that end a challenge */
 	FACTOR_FAILURES_MAX = 5,   /* wrong answers in a row that lock a factor (PSD2 RTS, Article 4(3)(b)) */
+	FACTOR_RESTS_MAX = 8,      /* things that a factor rests on: a mail domain and its parents, prefixes of a number */
 };
 
 enum account_status { ACCOUNT_NONE, ACCOUNT_OPEN, ACCOUNT_CLOSED };
@@ -46,6 +47,9 @@ struct link {
 	uint32_t prompts;          /* challenges opened through this link on that day */
 };
 
+/* Whether a factor's secret may have copies elsewhere, such as in the cloud of a provider. */
+enum copies { COPIES_UNKNOWN, COPIES_NONE, COPIES_POSSIBLE, COPIES__COUNT };
+
 struct factor {
 	struct id id;
 	uint64_t plugin;           /* tag */
@@ -58,8 +62,12 @@ struct factor {
 	int64_t since_ms;
 	int64_t usable_ms;
 	int64_t locked_until_ms;
-	int64_t last_step;         /* newest TOTP step used */
+	int64_t last_step;         /* newest TOTP step used; of recovery codes a mask of those used */
 	uint32_t rests_on[CHALLENGE_FACTORS_MAX]; /* factors that authorised its enrolment, 0 for none */
+	uint64_t rests[FACTOR_RESTS_MAX]; /* tags of the things that it rests on, as policy_provider.controls; 0 for none */
+	uint8_t copies;            /* enum copies */
+	uint8_t attested;          /* its maker vouches for what it says of itself */
+	uint32_t replaces_no;      /* the factor that goes when this one is usable, or 0 */
 };
 
 struct session {
@@ -236,7 +244,7 @@ struct account {
 	struct freeze freezes[ACCOUNT_FREEZES_MAX];
 };
 
-_Static_assert(sizeof(struct account) <= 24 * 1024, "the hot state stays small enough to copy");
+_Static_assert(sizeof(struct account) <= 26 * 1024, "the hot state stays small enough to copy");
 
 void account_init(struct account *a, const struct id *key);
 
@@ -271,13 +279,20 @@ bool account_bounded(const struct account *a);
 bool payment_valid(const struct payment *p);
 
 /* No encoding is longer; see the proof in account_code.c. */
-enum { ACCOUNT_BYTES_MAX = 36 * 1024, PAYMENT_BYTES_MAX = 256 };
+enum { ACCOUNT_BYTES_MAX = 40 * 1024, PAYMENT_BYTES_MAX = 256 };
 
 /*
- * Whether it holds anything that the first version of the encoding has no place for. Accounts that do not are written in
- * that version, and so stay as small.
+ * The oldest version of the encoding that has a place for all that it holds: it is written in that one, and so stays as
+ * small as it was.
  */
-bool account_wide(const struct account *a);
+enum account_version {
+	ACCOUNT_VERSION_NARROW = 1,
+	ACCOUNT_VERSION_WIDE,      /* kinds of counters, where payments were counted, requirements, raises that wait */
+	ACCOUNT_VERSION_RESTS,     /* what factors rest on, and replace */
+	ACCOUNT_VERSION__END
+};
+
+enum account_version account_version(const struct account *a);
 
 /* One encoding, versioned; see account_code.c. The revision and the checksum are the store's. */
 void account_encode(const struct account *a, struct buf *out);

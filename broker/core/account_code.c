@@ -21,11 +21,10 @@
 
 /*
  * Version 2 has what stacks with wider limits need: the kinds of counters, where a payment was counted, what a challenge
- * requires, and raises that wait. What holds none of it is written as version 1, and version 2 is refused for it.
+ * requires, and raises that wait. Version 3 has that and what factors rest on. An account is written in the oldest version
+ * that has room for it, and refused in any other.
  */
 enum {
-	ACCOUNT_VERSION_NARROW = 1,
-	ACCOUNT_VERSION_WIDE = 2,
 	PAYMENT_VERSION = 1,
 	TAGS_SEEN_MAX = 16,
 	SUBJECT_RAW = ACCOUNT_LINKS_MAX + 1
@@ -47,7 +46,7 @@ struct walk {
 	uint8_t links_n;
 	uint64_t tags[TAGS_SEEN_MAX];
 	const struct link *links;
-	bool wide;             /* version 2; a constant where it counts */
+	uint8_t version;       /* enum account_version; a constant where it counts */
 };
 
 /* A time of an entry, near to the one before it. */
@@ -232,7 +231,7 @@ code_requires(struct walk *w, enum codec_mode mode, struct requirement r[REQUIRE
 {
 	uint8_t n = 0;
 
-	if (!w->wide) {
+	if (w->version < ACCOUNT_VERSION_WIDE) {
 		if (mode == CODEC_READ)
 			memset(r, 0, REQUIREMENTS_MAX * sizeof(*r));
 		return;
@@ -252,6 +251,35 @@ code_requires(struct walk *w, enum codec_mode mode, struct requirement r[REQUIRE
 	}
 	if (mode == CODEC_READ)
 		memset(r + n, 0, (size_t)(REQUIREMENTS_MAX - n) * sizeof(*r));
+}
+
+/* What a factor rests on: a mask of the places used, then their tags. */
+CODEC_INLINE void
+code_rests(struct walk *w, enum codec_mode mode, struct factor *f)
+{
+	uint8_t used = 0;
+
+	if (w->version < ACCOUNT_VERSION_RESTS) {
+		if (mode == CODEC_READ) {
+			memset(f->rests, 0, sizeof(f->rests));
+			f->copies = f->attested = 0;
+			f->replaces_no = 0;
+		}
+		return;
+	}
+	code_pair(w, mode, &f->copies, &f->attested);
+	code_u32(&w->c, mode, &f->replaces_no);
+	for (uint8_t i = 0; mode == CODEC_WRITE && i < FACTOR_RESTS_MAX; i++)
+		used |= f->rests[i] != 0 ? (uint8_t)(1 << i) : 0;
+	code_u8(&w->c, mode, &used);
+	for (uint8_t i = 0; i < FACTOR_RESTS_MAX; i++) {
+		if (mode == CODEC_READ)
+			f->rests[i] = 0;
+		if ((used & 1 << i) == 0)
+			continue;
+		code_u64(&w->c, mode, &f->rests[i]);
+		w->c.bad |= f->rests[i] == 0;
+	}
 }
 
 /* --- the entries, each member once --- */
@@ -286,6 +314,7 @@ code_factor(struct walk *w, enum codec_mode mode, struct factor *f)
 	code_time(w, mode, &f->locked_until_ms);
 	code_num(&w->c, mode, &f->last_step);
 	code_nos(w, mode, f->rests_on);
+	code_rests(w, mode, f);
 }
 
 CODEC_INLINE void
@@ -357,7 +386,7 @@ code_payment(struct walk *w, enum codec_mode mode, struct payment *p)
 	code_captured(w, mode, p->amount_minor, &p->captured_minor);
 	code_num(&w->c, mode, &p->refunded_minor);
 	code_span(w, mode, &p->permitted_ms, &p->expires_ms);
-	if (w->wide)
+	if (w->version >= ACCOUNT_VERSION_WIDE)
 		code_u16(&w->c, mode, &p->needs);
 	else if (mode == CODEC_READ)
 		p->needs = 0;
@@ -376,7 +405,7 @@ code_counter(struct walk *w, enum codec_mode mode, struct counter *k)
 {
 	code_subject(w, mode, &k->subject);
 	code_currency(w, mode, &k->currency);
-	if (w->wide)
+	if (w->version >= ACCOUNT_VERSION_WIDE)
 		code_pair(w, mode, &k->kind, &k->of);
 	else if (mode == CODEC_READ)
 		k->kind = k->of = 0;
@@ -399,7 +428,7 @@ code_limit(struct walk *w, enum codec_mode mode, struct limit *l)
 	code_num(&w->c, mode, &l->per_month_minor);
 	code_i32(&w->c, mode, &l->count_day);
 	code_i32(&w->c, mode, &l->count_month);
-	if (w->wide)
+	if (w->version >= ACCOUNT_VERSION_WIDE)
 		code_time(w, mode, &l->effective_ms);
 	else if (mode == CODEC_READ)
 		l->effective_ms = 0;
@@ -466,7 +495,7 @@ code_account(struct walk *w, enum codec_mode mode, struct account *a)
 
 /* Not the tags: only those seen are read. */
 CODEC_INLINE void
-walk_begin(struct walk *w, uint8_t *to, struct view bytes, bool wide)
+walk_begin(struct walk *w, uint8_t *to, struct view bytes, enum account_version version)
 {
 	const uint8_t *from = (const uint8_t *)bytes.data;
 
@@ -476,80 +505,70 @@ walk_begin(struct walk *w, uint8_t *to, struct view bytes, bool wide)
 	w->last_currency = CURRENCY_NONE;
 	w->tags_n = w->links_n = 0;
 	w->links = NULL;
-	w->wide = wide;
+	w->version = (uint8_t)version;
 }
 
-/* Writing only reads the account. One function a version, so that the usual one has nothing to ask. */
-static __attribute__((noinline)) size_t
-encode_wide(const struct account *a, uint8_t *mem)
-{
-	struct walk w;
+/* One pair of functions a version, so that the usual one has nothing to ask. Writing only reads the account. */
+#define ACCOUNT_CODEC(name, number) \
+	static __attribute__((noinline)) size_t \
+	encode_##name(const struct account *a, uint8_t *mem) \
+	{ \
+		struct walk w; \
+		walk_begin(&w, mem, VIEW(""), number); \
+		*w.c.to++ = number; \
+		code_account(&w, CODEC_WRITE, (struct account *)a); \
+		return (size_t)(w.c.to - mem); \
+	} \
+	static __attribute__((noinline)) bool \
+	decode_##name(struct view bytes, struct account *a) \
+	{ \
+		struct walk w; \
+		walk_begin(&w, NULL, bytes, number); \
+		code_account(&w, CODEC_READ, a); \
+		return !w.c.bad && w.c.from == w.c.end; \
+	}
 
-	walk_begin(&w, mem, VIEW(""), true);
-	*w.c.to++ = ACCOUNT_VERSION_WIDE;
-	code_account(&w, CODEC_WRITE, (struct account *)a);
-	return (size_t)(w.c.to - mem);
-}
-
-static __attribute__((noinline)) size_t
-encode_narrow(const struct account *a, uint8_t *mem)
-{
-	struct walk w;
-
-	walk_begin(&w, mem, VIEW(""), false);
-	*w.c.to++ = ACCOUNT_VERSION_NARROW;
-	code_account(&w, CODEC_WRITE, (struct account *)a);
-	return (size_t)(w.c.to - mem);
-}
+ACCOUNT_CODEC(narrow, ACCOUNT_VERSION_NARROW)
+ACCOUNT_CODEC(wide, ACCOUNT_VERSION_WIDE)
+ACCOUNT_CODEC(rests, ACCOUNT_VERSION_RESTS)
 
 void
 account_encode(const struct account *a, struct buf *out)
 {
+	static size_t (*const encoders[ACCOUNT_VERSION__END])(const struct account *, uint8_t *) = {
+		[ACCOUNT_VERSION_NARROW] = encode_narrow,
+		[ACCOUNT_VERSION_WIDE] = encode_wide,
+		[ACCOUNT_VERSION_RESTS] = encode_rests,
+	};
 	uint8_t mem[ACCOUNT_BYTES_MAX];
 	size_t n;
 
 	CHECK(account_bounded(a));
-	n = account_wide(a) ? encode_wide(a, mem) : encode_narrow(a, mem);
+	n = encoders[account_version(a)](a, mem);
 	CHECK(n <= sizeof(mem));
 	buf_put(out, mem, n);
-}
-
-static __attribute__((noinline)) bool
-decode_wide(struct view bytes, struct account *a)
-{
-	struct walk w;
-
-	walk_begin(&w, NULL, bytes, true);
-	code_account(&w, CODEC_READ, a);
-	/* One spelling of each account. */
-	return !w.c.bad && w.c.from == w.c.end && account_wide(a);
-}
-
-static __attribute__((noinline)) bool
-decode_narrow(struct view bytes, struct account *a)
-{
-	struct walk w;
-
-	walk_begin(&w, NULL, bytes, false);
-	code_account(&w, CODEC_READ, a);
-	return !w.c.bad && w.c.from == w.c.end;
 }
 
 enum cs_err
 account_decode(struct view bytes, const struct id *key, uint64_t revision, struct account *a)
 {
+	static bool (*const decoders[ACCOUNT_VERSION__END])(struct view, struct account *) = {
+		[ACCOUNT_VERSION_NARROW] = decode_narrow,
+		[ACCOUNT_VERSION_WIDE] = decode_wide,
+		[ACCOUNT_VERSION_RESTS] = decode_rests,
+	};
 	uint8_t version = bytes.len == 0 ? 0 : (uint8_t)bytes.data[0];
-	struct view rest;
 
 	if (version == 0)
 		return CS_ERR_CORRUPT;
-	rest = view_of(bytes.data + 1, bytes.len - 1);
-	if (version > ACCOUNT_VERSION_WIDE)
+	if (version >= ACCOUNT_VERSION__END)
 		return CS_ERR_VERSION;
 	a->key = *key;
 	a->revision = revision;
-	return (version == ACCOUNT_VERSION_WIDE ? decode_wide(rest, a) : decode_narrow(rest, a)) && account_valid(a) ?
-	    CS_OK : CS_ERR_CORRUPT;
+	if (!decoders[version](view_of(bytes.data + 1, bytes.len - 1), a) || !account_valid(a))
+		return CS_ERR_CORRUPT;
+	/* One spelling of each account: no newer version than it needs. */
+	return version == ACCOUNT_VERSION_NARROW || account_version(a) == version ? CS_OK : CS_ERR_CORRUPT;
 }
 
 void
@@ -559,7 +578,7 @@ payment_encode(const struct payment *p, struct buf *out)
 	struct walk w;
 
 	/* A finished payment gives nothing back any more: where it was counted does not matter. */
-	walk_begin(&w, mem, VIEW(""), false);
+	walk_begin(&w, mem, VIEW(""), ACCOUNT_VERSION_NARROW);
 	*w.c.to++ = PAYMENT_VERSION;
 	code_payment(&w, CODEC_WRITE, (struct payment *)p);
 	CHECK((size_t)(w.c.to - mem) <= sizeof(mem));
@@ -577,7 +596,8 @@ payment_decode(struct view bytes, struct payment *p)
 		return CS_ERR_CORRUPT;
 	if (version != PAYMENT_VERSION)
 		return CS_ERR_VERSION;
-	walk_begin(&w, NULL, view_of(bytes.data + 1, bytes.len - 1), false);
+	walk_begin(&w, NULL, view_of(bytes.data + 1, bytes.len - 1),
+	    ACCOUNT_VERSION_NARROW);
 	code_payment(&w, CODEC_READ, &read);
 	if (w.c.bad || w.c.from != w.c.end || !payment_valid(&read))
 		return CS_ERR_CORRUPT;

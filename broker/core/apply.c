@@ -38,7 +38,8 @@ factor_enrolled(struct account *a, const struct event *e, struct apply_left *lef
 	struct factor *f;
 
 	(void)left;
-	if (first == (a->enrolled != 0) || e->kind < 0 || e->kind >= FACTOR__COUNT)
+	if (first == (a->enrolled != 0) || e->kind < 0 || e->kind >= FACTOR__COUNT || e->copies < 0 ||
+	    e->copies >= COPIES__COUNT || e->replaces_no < 0 || e->replaces_no >= a->next_no)
 		return false;
 	if (a->status == ACCOUNT_NONE) {
 		a->status = ACCOUNT_OPEN;
@@ -50,7 +51,10 @@ factor_enrolled(struct account *a, const struct event *e, struct apply_left *lef
 		return false;
 	f = &a->factors[a->factors_n++];
 	*f = (struct factor){.id = e->id, .plugin = e->plugin, .no = (uint32_t)e->no, .kind = (uint8_t)e->kind,
-	    .first = first, .since_ms = e->time_ms, .usable_ms = e->usable_ms, .last_step = e->step};
+	    .first = first, .since_ms = e->time_ms, .usable_ms = e->usable_ms, .last_step = e->step,
+	    .copies = (uint8_t)e->copies, .attested = (e->flags & EVENT_FLAG_ATTESTED) != 0,
+	    .replaces_no = (uint32_t)e->replaces_no};
+	memcpy(f->rests, e->rests, sizeof(f->rests));
 	if (!first)
 		memcpy(f->rests_on, e->factors, sizeof(f->rests_on));
 	a->enrolled = 1;

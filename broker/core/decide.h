@@ -112,8 +112,13 @@ struct enrolment {
 	enum factor_kind kind;
 	uint64_t plugin;
 	int64_t step;             /* TOTP step that proved the enrolment */
-	struct id challenge;      /* a completed challenge of type factor, or zero: the first */
+	struct id challenge;      /* a completed challenge of type factor (recover), or zero: the first */
 	struct hash content;      /* that the challenge must have been for */
+	uint64_t rests[FACTOR_RESTS_MAX]; /* tags of the things that it rests on */
+	uint8_t copies;           /* enum copies */
+	bool attested;
+	bool recovers;            /* countersigned by a recovery code, in place of what was lost */
+	uint32_t replaces_no;     /* goes when the new one is usable, or 0 */
 };
 void decide_enrol(const struct asked *asked, const struct account *a, const struct enrolment *e, struct decision *d);
 /* The factor with this no; needs a used-up challenge like enrolment does. */

@@ -49,7 +49,8 @@
 	X(BROKER_FROZEN, "broker_frozen") \
 	X(BROKER_THAWED, "broker_thawed") \
 	X(STRANGERS_DENIED, "strangers_denied") \
-	X(SHADOW_DIFFERS, "shadow_differs") /* count decisions that a candidate would have made otherwise */
+	X(SHADOW_DIFFERS, "shadow_differs") /* count decisions that a candidate would have made otherwise */ \
+	X(FACTOR_UNLOCKED, "factor_unlocked")
 
 enum event_type {
 #define X(id, name) EVENT_##id,
@@ -59,8 +60,8 @@ enum event_type {
 };
 
 /*
- * X(member, kind, name): kinds are ID (16 bytes), HASH (32), U64 (a tag), NUM (int64), and NOS (CHALLENGE_FACTORS_MAX
- * serial numbers). The order is the encoding's: it only grows at its end, and never beyond 64.
+ * X(member, kind, name): kinds are ID (16 bytes), HASH (32), U64 (a tag), NUM (int64), NOS (CHALLENGE_FACTORS_MAX
+ * serial numbers) and TAGS (FACTOR_RESTS_MAX tags, zero where there is none). The order is the encoding's: it only grows at its end, and never beyond 64.
  */
 #define EVENT_FIELDS(X) \
 	X(op, NUM, "op") \
@@ -116,7 +117,10 @@ enum event_type {
 	X(risk_score, NUM, "risk_score")      /* plus one */ \
 	X(other_risk, U64, "other_risk") \
 	X(other_risk_score, NUM, "other_risk_score") \
-	X(candidate, NUM, "candidate")        /* enum reason: what a candidate would have answered */
+	X(candidate, NUM, "candidate")        /* enum reason: what a candidate would have answered */ \
+	X(rests, TAGS, "rests")               /* of a new factor: the things that it rests on */ \
+	X(copies, NUM, "copies")              /* of a new factor: enum copies */ \
+	X(replaces_no, NUM, "replaces_no")    /* the factor that goes when the new one is usable */
 
 enum event_flag {
 	EVENT_FLAG_FIRST = 1 << 0,      /* first factor */
@@ -126,6 +130,8 @@ enum event_flag {
 	EVENT_FLAG_ASSUMED = 1 << 4,    /* independence rests on the admin's word */
 	EVENT_FLAG_REVIVED = 1 << 5,    /* brings a payment back into the ring */
 	EVENT_FLAG_HTTPS = 1 << 6,      /* asked through the HTTPS door */
+	EVENT_FLAG_ATTESTED = 1 << 7,   /* of a new factor: its maker vouches for it */
+	EVENT_FLAG_VOIDS = 1 << 8,      /* this wrong answer voids the right ones of the challenge */
 };
 
 struct event {
@@ -139,6 +145,7 @@ struct event {
 #define EVENT_DECLARE_U64(member) uint64_t member
 #define EVENT_DECLARE_NUM(member) int64_t member
 #define EVENT_DECLARE_NOS(member) uint32_t member[CHALLENGE_FACTORS_MAX]
+#define EVENT_DECLARE_TAGS(member) uint64_t member[FACTOR_RESTS_MAX]
 	EVENT_FIELDS(X)
 #undef X
 };
@@ -147,7 +154,7 @@ const char *event_type_name(enum event_type type);
 /* EVENT_NONE where there is no such word. */
 enum event_type event_type_find(struct view name);
 
-enum event_field_kind { EVENT_ID, EVENT_HASH, EVENT_U64, EVENT_NUM, EVENT_NOS };
+enum event_field_kind { EVENT_ID, EVENT_HASH, EVENT_U64, EVENT_NUM, EVENT_NOS, EVENT_TAGS };
 
 struct event_field {
 	const char *name;

@@ -60,12 +60,13 @@ static const uint8_t kind_sizes[] = {
     [EVENT_U64] = sizeof(uint64_t),
     [EVENT_NUM] = sizeof(int64_t),
     [EVENT_NOS] = sizeof(uint32_t) * CHALLENGE_FACTORS_MAX,
+    [EVENT_TAGS] = sizeof(uint64_t) * FACTOR_RESTS_MAX,
 };
 
 bool
 event_field_empty(const struct event *e, const struct event_field *f)
 {
-	static const uint8_t zero[sizeof(struct hash)];
+	static const uint8_t zero[sizeof(uint64_t) * FACTOR_RESTS_MAX];
 
 	return memcmp((const uint8_t *)e + f->offset, zero, kind_sizes[f->kind]) == 0;
 }
@@ -77,6 +78,7 @@ event_field_empty(const struct event *e, const struct event_field *f)
 #define EMPTY_U64(p) (*(p) == 0)
 #define EMPTY_NUM(p) (*(p) == 0)
 #define EMPTY_NOS(p) nos_zero(*(p))
+#define EMPTY_TAGS(p) tags_zero(*(p))
 
 CODEC_INLINE bool
 hash_zero(const struct hash *h)
@@ -96,17 +98,45 @@ nos_zero(const uint32_t nos[CHALLENGE_FACTORS_MAX])
 	return any == 0;
 }
 
+CODEC_INLINE bool
+tags_zero(const uint64_t tags[FACTOR_RESTS_MAX])
+{
+	uint64_t any = 0;
+
+	for (size_t i = 0; i < FACTOR_RESTS_MAX; i++)
+		any |= tags[i];
+	return any == 0;
+}
+
 #define CODE_ID(c, mode, p) code_id((c), (mode), (p))
 #define CODE_HASH(c, mode, p) code_bytes((c), (mode), (p)->b, sizeof((p)->b))
 #define CODE_U64(c, mode, p) code_u64((c), (mode), (p))
 #define CODE_NUM(c, mode, p) code_num((c), (mode), (p))
 #define CODE_NOS(c, mode, p) code_nos((c), (mode), *(p))
+#define CODE_TAGS(c, mode, p) code_tags((c), (mode), *(p))
 
 CODEC_INLINE void
 code_nos(struct codec *c, enum codec_mode mode, uint32_t nos[CHALLENGE_FACTORS_MAX])
 {
 	for (size_t i = 0; i < CHALLENGE_FACTORS_MAX; i++)
 		code_u32(c, mode, &nos[i]);
+}
+
+/* A mask of the places used, then their tags. */
+CODEC_INLINE void
+code_tags(struct codec *c, enum codec_mode mode, uint64_t tags[FACTOR_RESTS_MAX])
+{
+	uint8_t used = 0;
+
+	for (uint8_t i = 0; mode == CODEC_WRITE && i < FACTOR_RESTS_MAX; i++)
+		used |= tags[i] != 0 ? (uint8_t)(1 << i) : 0;
+	code_u8(c, mode, &used);
+	for (uint8_t i = 0; i < FACTOR_RESTS_MAX; i++) {
+		if ((used & 1 << i) == 0)
+			continue;
+		code_u64(c, mode, &tags[i]);
+		c->bad |= tags[i] == 0;
+	}
 }
 
 /* No field is longer than this when written. */
@@ -116,6 +146,7 @@ enum {
 	LONGEST_U64 = sizeof(uint64_t),
 	LONGEST_NUM = VAR_BYTES_MAX,
 	LONGEST_NOS = 5 * CHALLENGE_FACTORS_MAX,
+	LONGEST_TAGS = 1 + 8 * FACTOR_RESTS_MAX,
 	LONGEST_HEAD = 1 + 3 + 3 + VAR_BYTES_MAX + sizeof(struct hash) + 8,
 #define X(member, kind, name) +LONGEST_##kind
 	LONGEST_EVENT = LONGEST_HEAD EVENT_FIELDS(X)

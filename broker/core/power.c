@@ -58,6 +58,10 @@ enrol_event(struct inquiry *q, const struct enrolment *f, uint32_t challenge_no,
 	e->plugin = f->plugin;
 	e->step = f->step;
 	e->usable_ms = q->now_ms + q->asked->policy->factors[f->kind].cooling_off_ms;
+	memcpy(e->rests, f->rests, sizeof(e->rests));
+	e->copies = f->copies;
+	e->replaces_no = f->replaces_no;
+	e->flags |= f->attested ? EVENT_FLAG_ATTESTED : 0;
 	if (challenge_no != 0)
 		signed_by(e, a, challenge_no);
 	else

@@ -14,6 +14,7 @@ event_id_kind(enum event_type type)
 	switch (type) {
 	case EVENT_FACTOR_ENROLLED:
 	case EVENT_FACTOR_REMOVED:
+	case EVENT_FACTOR_UNLOCKED:
 		return ID_FACTOR;
 	case EVENT_LINK_PROPOSED:
 	case EVENT_LINK_SUSPENDED:
@@ -369,7 +370,8 @@ static void
 put_flags(struct json_writer *w, const struct engine *e, const struct event_row *row, const char *name,
     const void *value)
 {
-	static const char *const names[] = {"first", "capture", "complete", "report", "assumed", "revived", "https"};
+	static const char *const names[] = {"first", "capture", "complete", "report", "assumed", "revived", "https",
+	    "attested", "voids"};
 
 	(void)e, (void)row;
 	json_key(w, view_str(name));

@@ -88,6 +88,7 @@ zero_says(const struct event *ev, const char *name)
 	case EVENT_FACTOR_ENROLLED:
 	case EVENT_FACTOR_REMOVED:
 	case EVENT_FACTOR_FAILED:
+	case EVENT_FACTOR_UNLOCKED:
 	case EVENT_CHALLENGE_ANSWERED:
 	case EVENT_ALLOWANCE_PROPOSED:
 		return strcmp(name, "kind") == 0;

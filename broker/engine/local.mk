@@ -14,10 +14,11 @@ libengine_la_SOURCES = \
 	%reldir%/call.c %reldir%/call.h \
 	%reldir%/cold.c %reldir%/cold.h \
 	%reldir%/engine.c %reldir%/engine.h \
+	%reldir%/enrol.c \
 	%reldir%/enrolment.c %reldir%/enrolment.h \
 	%reldir%/event_fields.c %reldir%/event_json.c %reldir%/event_json.h \
 	%reldir%/events.c \
-	%reldir%/factors.c \
+	%reldir%/factors.c %reldir%/factors.h \
 	%reldir%/identify.c %reldir%/identify.h \
 	%reldir%/ids.c %reldir%/ids.h \
 	%reldir%/internal.c \

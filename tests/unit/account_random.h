@@ -116,6 +116,13 @@ random_links(uint64_t *seed, struct account *a)
 }
 
 static inline void
+random_tags(uint64_t *seed, uint64_t tags[FACTOR_RESTS_MAX])
+{
+	for (size_t i = 0; i < FACTOR_RESTS_MAX; i++)
+		tags[i] = random_below(seed, 2) == 0 ? random_next(seed) : 0;
+}
+
+static inline void
 random_factors(uint64_t *seed, struct account *a)
 {
 	for (size_t i = 0; i < a->factors_n; i++) {
@@ -134,6 +141,13 @@ random_factors(uint64_t *seed, struct account *a)
 		f->locked_until_ms = random_up_to(seed, INT64_MAX);
 		f->last_step = (int64_t)random_next(seed);
 		random_nos(seed, f->no, f->rests_on);
+		/* Mostly nothing, so that older versions are written too. */
+		if (random_below(seed, 16) != 0)
+			continue;
+		f->copies = (uint8_t)random_below(seed, COPIES__COUNT);
+		f->attested = (uint8_t)random_below(seed, 2);
+		f->replaces_no = (uint32_t)random_below(seed, f->no);
+		random_tags(seed, f->rests);
 	}
 }
 
@@ -384,6 +398,7 @@ event_random(uint64_t *seed, struct event *e)
 #define RANDOM_U64(m) random_fill(seed, &(m), sizeof(m))
 #define RANDOM_NUM(m) (m) = (int64_t)random_next(seed) >> random_below(seed, 64)
 #define RANDOM_NOS(m) random_nos(seed, UINT32_MAX, (m))
+#define RANDOM_TAGS(m) random_tags(seed, (m))
 #define X(member, kind, name)                                                                      \
 	if (random_below(seed, 2) == 0)                                                            \
 		RANDOM_##kind(e->member);
@@ -394,6 +409,7 @@ event_random(uint64_t *seed, struct event *e)
 #undef RANDOM_U64
 #undef RANDOM_NUM
 #undef RANDOM_NOS
+#undef RANDOM_TAGS
 }
 
 #endif

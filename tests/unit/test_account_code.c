@@ -229,7 +229,7 @@ flipped_bits_give_an_error_or_a_valid_account(void **state)
 static void
 newer_versions_are_told_from_damage(void **state)
 {
-	uint8_t bytes[] = {3, 0, 0};
+	uint8_t bytes[] = {ACCOUNT_VERSION__END, 0, 0};
 
 	(void)state;
 	assert_int_equal(decoded(view_of(bytes, sizeof(bytes))), CS_ERR_VERSION);
@@ -337,9 +337,38 @@ only_what_needs_it_is_written_wide(void **state)
 
 		narrow[i] = was == COUNTER_TOTAL ? 0 : was;
 		if (decoded(view_of(narrow, bytes.len)) == CS_OK)
-			assert_true(account_wide(&back));
+			assert_int_equal(account_version(&back), ACCOUNT_VERSION_WIDE);
 		narrow[i] = was;
 	}
+}
+
+static void
+what_factors_rest_on_has_a_version_of_its_own(void **state)
+{
+	uint64_t seed = SEED;
+	uint8_t other[ACCOUNT_BYTES_MAX];
+	struct view bytes;
+
+	(void)state;
+	usual_account(&seed, &account);
+	account.factors[0].rests[0] = 0x1122334455667788;
+	account.factors[0].rests[7] = 1;
+	account.factors[0].copies = COPIES_POSSIBLE;
+	account.factors[0].attested = 1;
+	bytes = encoded(&account);
+	assert_int_equal(bytes.data[0], ACCOUNT_VERSION_RESTS);
+	assert_int_equal(decoded(bytes), CS_OK);
+	assert_memory_equal(&account, &back, sizeof(account));
+	memcpy(other, bytes.data, bytes.len);
+	for (uint8_t version = ACCOUNT_VERSION_NARROW; version < ACCOUNT_VERSION_RESTS; version++) {
+		other[0] = version;
+		assert_int_equal(decoded(view_of(other, bytes.len)), CS_ERR_CORRUPT);
+	}
+	account.factors[0].copies = COPIES__COUNT;
+	assert_false(account_valid(&account));
+	account.factors[0].copies = COPIES_NONE;
+	account.factors[0].replaces_no = account.factors[0].no;
+	assert_false(account_valid(&account));
 }
 
 static void
@@ -414,6 +443,7 @@ main(void)
 	    cmocka_unit_test(newer_versions_are_told_from_damage),
 	    cmocka_unit_test(broken_accounts_are_not_valid),
 	    cmocka_unit_test(only_what_needs_it_is_written_wide),
+	    cmocka_unit_test(what_factors_rest_on_has_a_version_of_its_own),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

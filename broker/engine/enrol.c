@@ -1,0 +1,473 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Enrolment of factors: Factors.Begin, where the plugin makes a secret, and Factors.Finish, where the owner proves it. */
+#include "broker/base/check.h"
+#include "broker/base/secret.h"
+#include "broker/engine/api.h"
+#include "broker/engine/enrolment.h"
+#include "broker/engine/factors.h"
+#include "broker/engine/notify.h"
+#include "broker/engine/proof.h"
+#include "broker/engine/risk.h"
+#include "broker/engine/stepup.h"
+#include "broker/engine/things.h"
+
+/* In the call's memory while an enrolment begins. */
+struct begin {
+	/* as bound */
+	struct view account, kind_name, label, challenge_text, proof;
+	/* as understood */
+	struct id key, challenge;
+	enum factor_kind kind;
+	struct hash content;
+	bool asking;
+	uint8_t reason;
+};
+
+static const struct json_field begin_fields[] = {
+	{"account", JSON_F_ID, true, offsetof(struct begin, account), 1, OUTSIDE_ID_MAX},
+	{"kind", JSON_F_ID, true, offsetof(struct begin, kind_name), 1, 32},
+	{"label", JSON_F_ID, false, offsetof(struct begin, label), 1, FACTOR_LABEL_MAX},
+	{"challenge", JSON_F_STRING, false, offsetof(struct begin, challenge_text), 0, 0},
+	{"proof", JSON_F_ID, false, offsetof(struct begin, proof), 1, OUTSIDE_ID_MAX},
+	{0},
+};
+
+/* What the challenge for a new factor is for: this kind, for this account, asked by this service. */
+static void
+enrol_content(struct call *call, const struct id *key, uint8_t kind, struct hash *to)
+{
+	struct view parts[] = {VIEW("factor"), view_of(&call->caller.service, sizeof(call->caller.service)),
+	    view_of(key->b, sizeof(key->b)), view_of(&kind, sizeof(kind))};
+
+	keyring_digest(call->engine->keys, DIGEST_CONTENT, parts, 4, to);
+}
+
+static void
+keep(char *to, size_t size, struct view v)
+{
+	CHECK(v.len < size);
+	if (v.len > 0)
+		memcpy(to, v.data, v.len);
+	to[v.len] = '\0';
+}
+
+static bool
+number_step(const struct json *doc, uint32_t step, struct view type)
+{
+	uint32_t at = json_type(doc, step) == JSON_OBJECT ? json_get(doc, step, VIEW("type")) : 0;
+
+	return at != 0 && json_type(doc, at) == JSON_STRING && view_equal(json_text(doc, at), type);
+}
+
+static bool
+takes_answer(const struct json *doc, uint32_t step)
+{
+	return number_step(doc, step, VIEW("code")) || number_step(doc, step, VIEW("passkey"));
+}
+
+/* The plugin's steps, numbered; false where there is none that takes an answer. */
+static bool
+find_answer_step(const struct json *doc, uint32_t steps, uint8_t *number)
+{
+	uint32_t at = json_first(doc, steps);
+
+	for (uint32_t i = 0; i < json_token_at(doc, steps)->count && i < 9; i++, at = json_next(doc, at)) {
+		if (takes_answer(doc, at)) {
+			*number = (uint8_t)(i + 1);
+			return true;
+		}
+	}
+	return false;
+}
+
+static void
+write_steps(struct json_writer *w, const struct json *doc, uint32_t steps)
+{
+	uint32_t at = json_first(doc, steps);
+
+	json_key(w, VIEW("steps"));
+	json_array_begin(w);
+	for (uint32_t i = 0; i < json_token_at(doc, steps)->count && i < 9; i++, at = json_next(doc, at)) {
+		char id[2] = {(char)('1' + i), '\0'};
+		uint32_t uri = json_get(doc, at, VIEW("uri")), digits = json_get(doc, at, VIEW("digits"));
+		uint32_t options = json_get(doc, at, VIEW("options"));
+		int64_t n;
+
+		json_object_begin(w);
+		json_member_str(w, "id", view_str(id));
+		json_member_str(w, "type", number_step(doc, at, VIEW("code")) ? VIEW("code") :
+		    takes_answer(doc, at) ? VIEW("passkey") : VIEW("show"));
+		json_member_str(w, "label", VIEW(""));
+		if (uri != 0 && json_type(doc, uri) == JSON_STRING)
+			json_member_str(w, "uri", json_text(doc, uri));
+		if (options != 0 && json_type(doc, options) == JSON_STRING)
+			json_member_str(w, "options", json_text(doc, options));
+		if (digits != 0 && json_int(doc, digits, &n) == CS_OK)
+			json_member_int(w, "digits", n);
+		json_object_end(w);
+	}
+	json_array_end(w);
+}
+
+struct enrol_reply {
+	struct view secret;
+	uint32_t steps;
+};
+
+static void
+enrol_begun(struct call *call, const struct json *doc, const struct enrol_reply *r)
+{
+	struct begin *b = CALL_MEMORY_AS(struct begin, call);
+	struct enrolling *en = enrolment_begin(call->engine, &b->key);
+	struct id_text text;
+	struct json_writer w;
+
+	if (en == NULL) {
+		call_too_many(call, "enrolments", ENROLMENT_MS);
+		return;
+	}
+	if (base64url_decode(r->secret, en->secret, sizeof(en->secret), &en->secret_len) != CS_OK ||
+	    en->secret_len == 0 || !find_answer_step(doc, r->steps, &en->answer_step)) {
+		enrolment_end(call->engine, en);
+		call_unavailable(call, "factor");
+		return;
+	}
+	en->service = call->caller.service;
+	en->kind = (uint8_t)b->kind;
+	en->challenge = b->challenge;
+	en->content = b->content;
+	keep(en->account_text, sizeof(en->account_text), b->account);
+	keep(en->label, sizeof(en->label), b->label);
+	keep(en->proof, sizeof(en->proof), b->proof);
+	text = id_format(ID_ENROLMENT, NULL, &en->id);
+	w = call_reply(call);
+	json_member_str(&w, "outcome", view_str(outcome_name(OUTCOME_PERMIT)));
+	json_member_str(&w, "reason", view_str(reason_name((enum reason)b->reason)));
+	json_member_str(&w, "enrolment", id_view(&text));
+	write_steps(&w, doc, r->steps);
+	answer_time(&w, "expires_at", en->expires_ms);
+	call_end(call, &w);
+}
+
+static void
+enrol_answered(struct engine *e, void *ctx, const struct worker_result *result)
+{
+	static const struct json_field fields[] = {
+		{"secret", JSON_F_STRING, true, offsetof(struct enrol_reply, secret), 0, 0},
+		{"steps", JSON_F_ARRAY, true, offsetof(struct enrol_reply, steps), 0, 0},
+		{0},
+	};
+	struct call *call = ctx;
+	struct begin *b = CALL_MEMORY_AS(struct begin, call);
+	struct json_problem problem = {0};
+	struct enrol_reply r = {0};
+
+	(void)e;
+	/* The account's transaction is over: nothing of it is in this reply. */
+	if (!b->asking)
+		call->txn = NULL;
+	if (result->err == CS_OK && result->parameters != 0 &&
+	    json_bind(result->doc, result->parameters, fields, true, &r, &problem) == CS_OK)
+		enrol_begun(call, result->doc, &r);
+	else
+		call_unavailable(call, "factor");
+	/* At once: whoever runs the transaction releases it. */
+	if (!b->asking)
+		call_release(call);
+}
+
+/* The plugin learns a hint of the account, as its owner's device will show it, and never the account. */
+static void
+ask_plugin(struct call *call)
+{
+	struct begin *b = CALL_MEMORY_AS(struct begin, call);
+	struct engine *e = call->engine;
+	char bytes[1024], hint[ACCOUNT_HINT_MAX];
+	struct buf out = buf_over(bytes, sizeof(bytes));
+	struct json_writer w = json_to(&out);
+
+	json_object_begin(&w);
+	json_member_str(&w, "account_hint", view_of(hint, account_hint(b->account, hint)));
+	json_member_str(&w, "issuer", view_str(proof_setting(e, b->kind, "issuer", e->rules->config->realm)));
+	json_member_int(&w, "now_ms", e->now.wall_ms);
+	json_object_end(&w);
+	CHECK(!out.full);
+	b->asking = true;
+	workers_ask(e, view_str(factor_kind_name(b->kind)), "Enrol", view_of(bytes + 1, out.len - 2), enrol_answered,
+	    call);
+	b->asking = false;
+}
+
+static void
+begin_txn(struct txn *t, struct account *a, struct call *call)
+{
+	static struct decision d;
+	static struct texts card;
+	struct begin *b = CALL_MEMORY_AS(struct begin, call);
+	struct enrolment en = {.kind = b->kind, .plugin = call->engine->rules->policy->factors[b->kind].plugin,
+	    .challenge = b->challenge, .content = b->content};
+	struct asked asked;
+	struct json_writer w;
+	char text[FACTOR_CARD_TEXT_MAX];
+
+	if (!factor_own_challenge(call, a, &b->challenge))
+		return;
+	call_asked(call, &asked);
+	en.factor = asked.fresh[1];
+	decide_enrol(&asked, a, &en, &d);
+	if (d.reason != REASON_FIRST_FACTOR && risk_wait_operation(a, call, OP_FACTOR, 0, begin_txn))
+		return;
+	if (d.outcome == OUTCOME_PERMIT) {
+		/* Permitted now; decided again, and only then done, when the owner has proved the new factor. */
+		b->reason = d.reason;
+		ask_plugin(call);
+		return;
+	}
+	factor_card(&card, "factor", b->kind, b->label, text);
+	stepup_open(t, a, call, &d, &card);
+	notify_operation(t, a, call, OP_FACTOR, &d);
+	w = call_reply(call);
+	stepup_outcome(&w, call, a, &d, view_of(NULL, 0));
+	call_end(call, &w);
+}
+
+void
+factors_begin(struct call *call)
+{
+	struct begin *b = CALL_MEMORY_AS(struct begin, call);
+	struct id key;
+
+	if (!call_bind(call, begin_fields, b, sizeof(*b)))
+		return;
+	b->kind = factor_kind_find(b->kind_name);
+	if (b->kind == FACTOR__COUNT || !call->engine->rules->policy->factors[b->kind].enabled) {
+		call_invalid(call, "kind", "is not a kind of factor that this broker has, such as totp");
+		return;
+	}
+	b->key = key = account_key_of(call->engine, b->account);
+	if (!factor_read_challenge(call, b->challenge_text, &b->key, &b->challenge))
+		return;
+	enrol_content(call, &b->key, (uint8_t)b->kind, &b->content);
+	txn_run_held(call->engine, &key, call_hold(call), begin_txn);
+}
+
+/* In the call's memory while an enrolment is being finished. */
+struct finish {
+	struct view enrolment;
+	uint32_t answers;
+	struct id id;
+	struct stepup given;
+	int64_t asked_ms, step;
+	bool asking;
+};
+
+static void
+answer_denied(struct call *call, enum reason reason)
+{
+	struct json_writer w = call_reply(call);
+
+	json_member_str(&w, "outcome", view_str(outcome_name(OUTCOME_DENY)));
+	json_member_str(&w, "reason", view_str(reason_name(reason)));
+	call_end(call, &w);
+}
+
+/* Why an enrolment that was permitted when it began is so no more. */
+static enum reason
+no_more(const struct account *a, const struct enrolling *en, const struct decision *d)
+{
+	if (d->outcome == OUTCOME_DENY)
+		return (enum reason)d->reason;
+	return id_zero(&en->challenge) && a->enrolled ? REASON_FACTOR_EXISTS : REASON_CHALLENGE_EXPIRED;
+}
+
+/* Texts of the event, and what the new factor leaves in the cold state. */
+static void
+enrol_extra(struct engine *e, struct account *a, const struct enrolling *en, const struct id *factor, bool first,
+    struct extra *x)
+{
+	static struct texts texts;
+
+	extra_init(x);
+	if (first)
+		extra_salt(x, &a->salt);
+	texts_init(&texts);
+	texts.of[TEXT_ACCOUNT] = view_str(en->account_text);
+	if (first)
+		texts_to_cold(e->keys, a, &texts, &a->key, x);
+	if (en->proof[0] != '\0')
+		texts.of[TEXT_PROOF] = view_str(en->proof);
+	if (en->label[0] != '\0')
+		texts.of[TEXT_LABEL] = view_str(en->label);
+	texts_to_event(e->keys, a, &texts, x);
+	texts_init(&texts);
+	if (en->label[0] != '\0')
+		texts.of[TEXT_LABEL] = view_str(en->label);
+	texts_to_cold(e->keys, a, &texts, factor, x);
+	things_put_secret(e->keys, a, factor, view_of(en->secret, en->secret_len), x);
+}
+
+/* Its answer stands. */
+static void
+enrolment_over(struct call *call, void *none)
+{
+	struct finish *f = CALL_MEMORY_AS(struct finish, call);
+	struct enrolling *en = enrolment_find(call->engine, &f->id);
+
+	(void)none;
+	if (en != NULL)
+		enrolment_end(call->engine, en);
+}
+
+static void
+finish_txn(struct txn *t, struct account *a, struct call *call)
+{
+	static struct decision d;
+	static struct extra extra;
+	struct finish *f = CALL_MEMORY_AS(struct finish, call);
+	struct engine *e = call->engine;
+	struct enrolling *en = enrolment_find(e, &f->id);
+	struct enrolment new = {.step = f->step};
+	bool first = a->status == ACCOUNT_NONE;
+	struct asked asked;
+	struct json_writer w;
+
+	if (en == NULL) {
+		call_not_found(call, "enrolment");
+		return;
+	}
+	call_asked(call, &asked);
+	new.factor = asked.fresh[1];
+	new.kind = (enum factor_kind)en->kind;
+	new.plugin = e->rules->policy->factors[en->kind].plugin;
+	new.challenge = en->challenge;
+	new.content = en->content;
+	decide_enrol(&asked, a, &new, &d);
+	if (!first && risk_wait_operation(a, call, OP_FACTOR, 0, finish_txn))
+		return;
+	if (d.outcome != OUTCOME_PERMIT) {
+		answer_denied(call, no_more(a, en, &d));
+		call_after(call, enrolment_over, NULL);
+		return;
+	}
+	if (first)
+		secret_random(a->salt.b, sizeof(a->salt.b));
+	enrol_extra(e, a, en, &new.factor, first, &extra);
+	txn_decision(t, a, &d, &extra);
+	notify_operation(t, a, call, OP_FACTOR, &d);
+	w = call_reply(call);
+	answer_outcome(&w, &d);
+	json_key(&w, VIEW("factor"));
+	answer_factor(&w, e, a, account_factor(a, &new.factor), view_str(en->label));
+	call_end(call, &w);
+	call_after(call, enrolment_over, NULL);
+}
+
+/* What the plugin made of the answer takes the place of what it began with; false where it cannot be kept. */
+static bool
+keep_secret(struct enrolling *en, struct view text)
+{
+	uint8_t bytes[ENROLMENT_SECRET_MAX];
+	size_t len = 0;
+	bool good = text.data == NULL ||
+	    (base64url_decode(text, bytes, sizeof(bytes), &len) == CS_OK && len > 0);
+
+	if (good && text.data != NULL) {
+		secret_wipe(en->secret, sizeof(en->secret));
+		memcpy(en->secret, bytes, len);
+		en->secret_len = len;
+	}
+	secret_wipe(bytes, sizeof(bytes));
+	return good;
+}
+
+/* False: the answer was not right, and the call is answered. */
+static bool
+finish_verified(struct call *call, struct enrolling *en, const struct worker_result *result)
+{
+	struct finish *f = CALL_MEMORY_AS(struct finish, call);
+	struct verdict v;
+
+	if (proof_verdict(result, &v) != CS_OK) {
+		call_unavailable(call, "factor");
+		return false;
+	}
+	f->step = v.step < 0 ? 0 : v.step;
+	if (proof_again(call->engine, (enum factor_kind)en->kind, view_of(en->secret, en->secret_len),
+	    f->given.answers[0].value, &v, f->asked_ms)) {
+		if (keep_secret(en, v.secret))
+			return true;
+		call_unavailable(call, "factor");
+		return false;
+	}
+	if (++en->tries >= ENROLMENT_TRIES_MAX)
+		enrolment_end(call->engine, en);
+	answer_denied(call, REASON_FACTOR_REJECTED);
+	return false;
+}
+
+static void
+finish_checked(struct engine *e, void *ctx, const struct worker_result *result)
+{
+	struct call *call = ctx;
+	struct finish *f = CALL_MEMORY_AS(struct finish, call);
+	struct enrolling *en = enrolment_find(e, &f->id);
+	struct id key;
+
+	if (en == NULL) {
+		call_not_found(call, "enrolment");
+	} else {
+		en->checking = false;
+		key = en->account;
+		if (finish_verified(call, en, result)) {
+			txn_run_held(e, &key, call, finish_txn);
+			return;
+		}
+	}
+	call_release(call);
+}
+
+/* The enrolment of this service; answers the call itself. */
+static struct enrolling *
+own_enrolment(struct call *call, const struct finish *f)
+{
+	struct enrolling *en = enrolment_find(call->engine, &f->id);
+	const struct view step = f->given.answers[0].step;
+
+	if (en == NULL || en->service != call->caller.service)
+		call_not_found(call, "enrolment");
+	else if (en->checking)
+		call_conflict(call, "an answer to this enrolment is being checked");
+	else if (f->given.answers_n != 1 || step.len != 1 || step.data[0] != '0' + en->answer_step)
+		call_invalid(call, "answers", "must be one answer, to the step of type code or passkey");
+	else
+		return en;
+	return NULL;
+}
+
+void
+factors_finish(struct call *call)
+{
+	static const struct json_field fields[] = {
+		{"enrolment", JSON_F_STRING, true, offsetof(struct finish, enrolment), 0, 0},
+		{"answers", JSON_F_ARRAY, true, offsetof(struct finish, answers), 0, 0},
+		{0},
+	};
+	struct finish *f = CALL_MEMORY_AS(struct finish, call);
+	struct enrolling *en;
+
+	if (!call_bind(call, fields, f, sizeof(*f)) || !stepup_read_answers(call, f->answers, &f->given) ||
+	    !call_id(call, ID_ENROLMENT, f->enrolment, "enrolment", NULL, &f->id) ||
+	    (en = own_enrolment(call, f)) == NULL)
+		return;
+	if (!proof_answer_fits((enum factor_kind)en->kind, f->given.answers[0].value)) {
+		call_invalid(call, "answers", "the value is longer than an answer of this factor");
+		return;
+	}
+	/* One at a time, so that guesses in parallel are counted one by one. */
+	en->checking = true;
+	f->asked_ms = call->engine->now.wall_ms;
+	call = call_hold(call);
+	f = CALL_MEMORY_AS(struct finish, call);
+	proof_ask(call->engine, (enum factor_kind)en->kind, view_of(en->secret, en->secret_len),
+	    f->given.answers[0].value, 0, NULL, finish_checked, call);
+}
