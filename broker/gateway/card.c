@@ -2,10 +2,13 @@
 /* The card in HTML. Everything on it comes from the engine as text and is escaped here. */
 #include "broker/gateway/card.h"
 
+#include "broker/gateway/pages.h"
+#include "broker/gateway/texts_step.h"
+
 /* What a card is about; another word is shown as it stands. */
 static const struct {
 	struct view what;
-	enum text text;
+	unsigned text;
 } whats[] = {
     {VIEW("payment"), TEXT_WHAT_PAYMENT},
     {VIEW("spend"), TEXT_WHAT_PAYMENT},
@@ -33,55 +36,65 @@ static const struct {
 
 enum { FIELDS = sizeof(fields) / sizeof(fields[0]), WHATS = sizeof(whats) / sizeof(whats[0]) };
 
+/* One fact; more stands behind the value in a small hand. */
 static void
-line(struct page *p, enum text name, struct view value, struct view more)
+line(struct page *p, unsigned name, struct view value, struct view more)
 {
 	if (value.len == 0)
 		return;
-	html_put(p->out, "<dt>");
-	html_say(p->out, name, p->language);
-	html_put(p->out, name == TEXT_AMOUNT ? "</dt><dd class=\"amount\">" : "</dt><dd>");
+	html_put(p->out, "<div><dt>");
+	page_say(p, name);
+	html_put(p->out, "</dt><dd>");
 	html_text(p->out, value);
 	if (more.len > 0) {
-		html_put(p->out, name == TEXT_PAYEE ? " (" : " ");
+		html_put(p->out, " <small>");
 		html_text(p->out, more);
-		html_put(p->out, name == TEXT_PAYEE ? ")" : "");
+		html_put(p->out, "</small>");
 	}
-	html_put(p->out, "</dd>\n");
+	html_put(p->out, "</dd></div>\n");
 }
 
-/* "2026-11-22T10:00:00Z" for people. */
 static void
-line_time(struct page *p, enum text name, struct view time)
+line_money(struct page *p, const char *class, unsigned name, struct view amount, struct view currency)
 {
-	bool usual = time.len >= 20 && time.data[10] == 'T' && time.data[time.len - 1] == 'Z';
+	if (amount.len == 0)
+		return;
+	html_put(p->out, "<div");
+	html_put(p->out, class);
+	html_put(p->out, "><dt>");
+	page_say(p, name);
+	html_put(p->out, "</dt><dd>");
+	html_money(p->out, p->language, amount, currency);
+	html_put(p->out, "</dd></div>\n");
+}
 
-	if (!usual) {
+/* "2026-11-22T10:00:00Z" as "10:00 UTC"; the script puts it into the reader's own time. */
+static void
+line_time(struct page *p, unsigned name, struct view time)
+{
+	if (time.len < 20 || time.data[10] != 'T' || time.data[time.len - 1] != 'Z') {
 		line(p, name, time, view_of(NULL, 0));
 		return;
 	}
-	html_put(p->out, "<dt>");
-	html_say(p->out, name, p->language);
-	html_put(p->out, "</dt><dd><time datetime=\"");
+	html_put(p->out, "<div><dt>");
+	page_say(p, name);
+	html_put(p->out, "</dt><dd><time data-local datetime=\"");
 	html_text(p->out, time);
 	html_put(p->out, "\">");
-	html_text(p->out, view_of(time.data, 10));
-	html_put(p->out, " ");
-	html_text(p->out, view_of(time.data + 11, 8));
-	html_put(p->out, " UTC</time></dd>\n");
+	html_text(p->out, view_of(time.data + 11, 5));
+	html_put(p->out, " UTC</time></dd></div>\n");
 }
 
-static void
-what_write(struct page *p, struct view what)
+static struct view
+what_of(const struct page *p, struct view what)
 {
 	for (size_t i = 0; i < WHATS; i++)
 		if (view_equal(whats[i].what, what))
-			what = text_get(whats[i].text, p->language);
-	line(p, TEXT_WHAT, what, view_of(NULL, 0));
+			return text_get(whats[i].text, p->language);
+	return what;
 }
 
-/* A payee by name and id; without an id it is the name of what is changed, a factor's for instance.
- */
+/* A payee by name and id; without an id it is the name of what is changed, a factor's for instance. */
 static void
 payee_write(struct page *p, const struct exchange_result *card)
 {
@@ -101,16 +114,18 @@ static void
 facts_write(struct page *p, const struct exchange_result *r)
 {
 	struct exchange_result card = {.doc = r->doc, .body = result_get(r, "card", JSON_OBJECT)};
+	struct view currency = result_str(&card, "currency"), title = result_str(&card, "provider_title");
 	const struct view none = {NULL, 0};
 
-	html_put(p->out, "<dl>\n");
-	what_write(p, result_str(&card, "what"));
-	line(p, TEXT_AMOUNT, result_str(&card, "amount"), result_str(&card, "currency"));
+	html_put(p->out, "<h1>");
+	html_text(p->out, what_of(p, result_str(&card, "what")));
+	html_put(p->out, "</h1>\n<dl class=\"facts\">\n");
+	line_money(p, " class=\"amount\"", TEXT_AMOUNT, result_str(&card, "amount"), currency);
 	payee_write(p, &card);
 	line(p, TEXT_SERVICE, result_str(&card, "service"), none);
-	line(p, TEXT_PROVIDER, result_str(&card, "provider"), none);
+	line(p, TEXT_PROVIDER, title.len > 0 ? title : result_str(&card, "provider"), none);
 	line(p, TEXT_ACCOUNT, result_str(&card, "account_hint"), none);
-	line(p, TEXT_WORST_CASE, result_str(&card, "worst_case"), none);
+	line_money(p, "", TEXT_WORST_CASE, result_str(&card, "worst_case"), currency);
 	line_time(p, TEXT_EXPIRES, result_str(&card, "expires_at"));
 	html_put(p->out, "</dl>\n");
 }
@@ -189,7 +204,7 @@ steps_write(struct page *p, const struct exchange_result *r, const struct card_f
 		html_say(p->out, TEXT_CODE, p->language);
 		html_put(p->out, "</label>\n");
 	}
-	html_put(p->out, "<input class=\"code\" id=\"code\" name=\"code\" required autofocus "
+	html_put(p->out, "<input class=\"field code\" id=\"code\" name=\"code\" required autofocus "
 			 "maxlength=\"128\" ");
 	html_put(p->out, fields[row].attributes);
 	html_put(p->out, form->news == CARD_WRONG
@@ -199,7 +214,7 @@ steps_write(struct page *p, const struct exchange_result *r, const struct card_f
 }
 
 static void
-button(struct page *p, const char *class, const char *what, enum text text)
+button(struct page *p, const char *class, const char *what, unsigned text)
 {
 	html_put(p->out, "<button class=\"");
 	html_put(p->out, class);
@@ -215,67 +230,46 @@ button(struct page *p, const char *class, const char *what, enum text text)
 static void
 news_write(struct page *p, const struct card_form *form)
 {
-	static const enum text says[] = {
+	static const unsigned says[] = {
 	    [CARD_NEXT] = TEXT_NEXT_STEP,
 	    [CARD_WRONG] = TEXT_WRONG,
 	    [CARD_WAIT] = TEXT_WAIT,
 	};
-	uint8_t digits[24];
-	struct buf number = buf_over(digits, sizeof(digits));
-	struct json_writer w = json_to(&number);
-
 	if (form->news == CARD_FIRST)
 		return;
 	html_put(p->out,
 	    form->news == CARD_NEXT ? "<p role=\"status\">" : "<p role=\"alert\" id=\"problem\">");
 	html_say(p->out, says[form->news], p->language);
 	if (form->news == CARD_WRONG && form->attempts_left >= 0) {
-		json_put_int(&w, form->attempts_left);
 		html_put(p->out, " ");
-		html_say(p->out, TEXT_ATTEMPTS, p->language);
+		page_say(p, TEXT_ATTEMPTS);
 		html_put(p->out, " ");
-		html_text(p->out, buf_view(&number));
+		html_int(p->out, form->attempts_left);
 	}
 	html_put(p->out, "</p>\n");
-}
-
-static void
-form_begin(struct page *p, const struct card_form *form, enum language language)
-{
-	html_put(p->out, "<form method=\"post\" action=\"");
-	html_text(p->out, form->action);
-	html_put(p->out, "?lang=");
-	buf_put_view(p->out, language_tag(language));
-	html_put(p->out, "\">\n");
 }
 
 void
 card_write(struct page *p, const struct exchange_result *r, const struct card_form *form)
 {
-	enum language other = p->language == LANGUAGE_EN ? LANGUAGE_ZH : LANGUAGE_EN;
-
 	facts_write(p, r);
 	news_write(p, form);
-	form_begin(p, form, p->language);
-	html_put(p->out, "<input type=\"hidden\" name=\"proof\" value=\"");
-	html_text(p->out, form->proof);
-	html_put(p->out, "\">\n");
+	form_begin(p, form->cookie, "answer");
 	if (steps_write(p, r, form)) {
+		html_put(p->out, "<div class=\"pair\">\n");
 		button(p, "go", "answer", TEXT_CONFIRM);
 	} else {
 		html_put(p->out, "<p role=\"alert\">");
-		html_say(p->out, TEXT_NO_STEP, p->language);
-		html_put(p->out, "</p>\n");
+		page_say(p, TEXT_NO_STEP);
+		html_put(p->out, "</p>\n<div class=\"pair\">\n");
 	}
 	button(p, "plain", "refuse", TEXT_REFUSE);
-	button(p, "stop", "report", TEXT_NOT_ME);
-	html_put(p->out, "</form>\n<p class=\"help\">");
-	html_say(p->out, TEXT_HOW_TO_REFUSE, p->language);
+	html_put(p->out, "</div>\n<p class=\"help\">");
+	page_say(p, TEXT_HOW_TO_REFUSE);
+	html_put(p->out, "</p>\n<div class=\"aside\"><p class=\"help\">");
+	page_say(p, TEXT_HOW_NOT_ME);
 	html_put(p->out, "</p>\n");
-	form_begin(p, form, other);
-	html_put(p->out, "<p class=\"switch\"><button name=\"do\" value=\"open\" lang=\"");
-	buf_put_view(p->out, language_tag(other));
-	html_put(p->out, "\">");
-	html_text(p->out, language_name(other));
-	html_put(p->out, "</button></p>\n</form>\n");
+	button(p, "stop", "report", TEXT_NOT_ME);
+	html_put(p->out, "</div>\n");
+	form_end(p);
 }

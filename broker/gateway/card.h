@@ -6,8 +6,7 @@
 #include "broker/gateway/html.h"
 
 struct card_form {
-	struct view action; /* path of the page, as the browser wrote it */
-	struct view proof;  /* the form's own token */
+	struct view cookie; /* of this browser: what the form's proof is made of */
 	enum card_news {
 		CARD_FIRST, /* shown for the first time */
 		CARD_NEXT,  /* that was right, and there is more to do */

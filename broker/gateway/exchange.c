@@ -104,7 +104,8 @@ exchange_start(struct exchange *x)
 	x->finished = x->close = false;
 	x->step = NULL;
 	x->call = NULL;
-	x->detail = x->status = 0;
+	x->detail = x->status = x->language = 0;
+	x->language_asked = false;
 	memset(x->params, 0, sizeof(x->params));
 	CHECK(x->state == NULL);
 	x->starting = true;

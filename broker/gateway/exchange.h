@@ -56,6 +56,8 @@ struct exchange {
 	exchange_step *step;	  /* what to do with the engine's answer */
 	struct engine_call *call; /* in flight */
 	unsigned detail;	  /* the handler's own */
+	unsigned language;	  /* of a page, see page_language() */
+	bool language_asked;	  /* by the switch: to be remembered */
 	void *state;		  /* the handler's own, freed by state_free */
 	void (*state_free)(void *state);
 

@@ -17,13 +17,16 @@ void authzen_evaluation(struct exchange *x);
 void authzen_evaluations(struct exchange *x);
 void authzen_configuration(struct exchange *x);
 
-/* pages.c: what people see. */
-void page_style(struct exchange *x);
+/* html.c */
+void page_script(struct exchange *x);
+
+/* page_step.c: /c/{token}. */
 void page_probe(struct exchange *x);
 void page_post(struct exchange *x);
+/* page_signin.c */
 void browser_start(struct exchange *x);
 void browser_callback(struct exchange *x);
-/* An error for people, before a page's handler ran or instead of it. */
+/* pages.c: an error for people, before a page's handler ran or instead of it. */
 void page_error(struct exchange *x, unsigned status);
 
 #endif

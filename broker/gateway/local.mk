@@ -5,16 +5,22 @@ libgateway_la_SOURCES = \
 	%reldir%/authzen.c %reldir%/authzen.h \
 	%reldir%/authzen_batch.c \
 	%reldir%/card.c %reldir%/card.h \
+	%reldir%/digest.c %reldir%/digest.h \
 	%reldir%/engine.c %reldir%/engine.h \
 	%reldir%/exchange.c %reldir%/exchange.h \
 	%reldir%/handlers.h \
 	%reldir%/html.c %reldir%/html.h \
 	%reldir%/http.c %reldir%/http.h \
-	%reldir%/pages.c \
+	%reldir%/money.c \
+	%reldir%/page_signin.c \
+	%reldir%/page_step.c \
+	%reldir%/pages.c %reldir%/pages.h \
 	%reldir%/routes.c %reldir%/routes.h \
 	%reldir%/server.c %reldir%/server.h \
 	%reldir%/texts.c %reldir%/texts.h \
+	%reldir%/texts_step.c %reldir%/texts_step.h \
 	%reldir%/tls.c %reldir%/tls.h
+nodist_libgateway_la_SOURCES = %reldir%/assets.c
 libgateway_la_CPPFLAGS = $(AM_CPPFLAGS) $(EVENT_CFLAGS) $(SSL_CFLAGS) $(CRYPTO_CFLAGS)
 libgateway_la_LIBADD = $(EVENT_LIBS) $(SSL_LIBS) $(CRYPTO_LIBS)
 
@@ -32,4 +38,11 @@ testlibexec_countersign_gateway_SOURCES = %reldir%/main.c
 testlibexec_countersign_gateway_CPPFLAGS = $(gateway_CPPFLAGS)
 testlibexec_countersign_gateway_LDADD = $(gateway_LIBS) libbase_testclock.la $(EVENT_LIBS) $(SSL_LIBS)
 
-EXTRA_DIST += %reldir%/README.md %reldir%/openapi.json
+# Style and script of the pages, as C arrays.
+page_assets = %reldir%/style.css %reldir%/countersign.js
+CLEANFILES += %reldir%/assets.c
+%reldir%/assets.c: %reldir%/embed.sh $(page_assets)
+	$(AM_V_GEN)$(MKDIR_P) %reldir% && for f in $(page_assets); do set -- "$$@" $(srcdir)/$$f; done; \
+	$(SHELL) $(srcdir)/%reldir%/embed.sh "$$@" > $@.tmp && mv $@.tmp $@
+
+EXTRA_DIST += %reldir%/embed.sh $(page_assets) %reldir%/README.md %reldir%/openapi.json

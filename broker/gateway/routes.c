@@ -85,7 +85,7 @@ const struct route routes[] = {
 	OWN("GET", "/s/{token}", 303, PAGE, browser_start),
 	OWN("GET", "/callback/{provider}", 303, PAGE, browser_callback),
 	OWN("POST", "/callback/{provider}", 303, PAGE, browser_callback),
-	OWN("GET", "/style.css", 200, 0, page_style),
+	OWN("GET", "/countersign.js", 200, 0, page_script),
 
 	/* keys and health */
 	OWN("GET", "/.well-known/jwks.json", 200, 0, api_keys),

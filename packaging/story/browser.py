@@ -15,6 +15,7 @@ class _Page(html.parser.HTMLParser):
     def __init__(self, text):
         super().__init__()
         self.action, self.fields, self.words, self.terms, self._forms, self._inside = None, {}, [], {}, 0, None
+        self._term = None
         self.feed(text)
 
     def handle_starttag(self, tag, attributes):
@@ -31,13 +32,13 @@ class _Page(html.parser.HTMLParser):
         self._inside = None
 
     def handle_data(self, data):
-        if not data.strip():
+        if not data.strip() or self._inside == "style":
             return
         self.words.append(data.strip())
         if self._inside == "dt":
             self._term = data.strip()
-        elif self._inside == "dd" and self.words:
-            self.terms[self._term] = data.strip()
+        elif self._inside in ("dd", "small") and self._term:
+            self.terms[self._term] = (self.terms.get(self._term, "") + " " + data.strip()).strip()
 
 
 class Browser:

@@ -253,7 +253,7 @@ class Story:
         browser.go(asked["challenge"]["url"])
         terms = browser.press("open").terms
         self.prove(f"the page shows what she says yes to: {terms.get('How much')} to {terms.get('To whom')}",
-                   terms.get("How much") == "20.00 CNY" and terms.get("To whom", "").startswith(SHOP["name"]))
+                   terms.get("How much") == "¥20.00 CNY" and terms.get("To whom", "").startswith(SHOP["name"]))
         self.page(browser, lin, "Lin", lin.app.code(), "done",
                   "This payment, this payee, this amount; once, within five minutes.")
         permit = self.ask("shop", "ask for the same payment again", "Payments.Authorize", ("permit", "countersigned"),

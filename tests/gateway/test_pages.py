@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The pages as a browser without JavaScript meets them, and as those who would misuse them do."""
+import base64
+import hashlib
 import html.parser
+import re
 import urllib.parse
 
 import pytest
@@ -19,14 +22,15 @@ class Page(html.parser.HTMLParser):
 
     def __init__(self, answer):
         super().__init__()
-        self.answer, self.elements, self.texts = answer, [], []
+        self.answer, self.elements, self.texts, self.inside = answer, [], [], None
         self.feed(answer.text)
 
     def handle_starttag(self, tag, attrs):
         self.elements.append((tag, dict(attrs)))
+        self.inside = tag
 
     def handle_data(self, data):
-        if data.strip():
+        if data.strip() and self.inside != "style":
             self.texts.append(data.strip())
 
     def all(self, tag, **attrs):
@@ -112,7 +116,7 @@ def test_get_shows_a_button_and_nothing_else(gateway, engine, browser):
     page = Page(r)
     assert r.status == 200 and len(page.all("button")) == 1
     for secret in ("20.00", "Corner", "checkout", "apple", "CNY"):
-        assert secret not in r.text
+        assert secret not in re.sub("<style>.*?</style>", "", r.text, flags=re.S)
     assert "Set-Cookie" not in r.headers
     assert [c["method"] for c in gateway.engine.calls] == [I + "PageProbe"]
 
@@ -128,18 +132,25 @@ def test_headers_of_every_page(engine, browser, path):
         csp = r.headers["Content-Security-Policy"]
         for part in ("default-src 'none'", "frame-ancestors 'none'", "form-action 'self'", "base-uri 'none'"):
             assert part in csp
-        assert "unsafe" not in csp and "script-src" not in csp
+        assert "unsafe" not in csp and "script-src 'self';" in csp
+        style = re.search("<style>(.*?)</style>", r.text, re.S).group(1).encode()
+        assert "style-src 'sha256-" + base64.b64encode(hashlib.sha256(style).digest()).decode() + "';" in csp
         assert r.headers["Cache-Control"] == "no-store"
         # no-referrer would make browsers send "Origin: null" with our own forms.
         assert r.headers["Referrer-Policy"] == "same-origin"
         assert r.headers["X-Frame-Options"] == "DENY" and r.headers["X-Content-Type-Options"] == "nosniff"
-        assert "<script" not in r.text and "style=" not in r.text
+        assert r.headers["Cross-Origin-Opener-Policy"] == "same-origin"
+        assert "publickey-credentials-get=(self), publickey-credentials-create=(self), payment=(self)" in \
+            r.headers["Permissions-Policy"]
+        # No script of the page's own, no style at an element, nothing from elsewhere.
+        assert re.findall("<script[^>]*>[^<]", r.text) == [] and "style=" not in r.text
+        assert re.findall("(?:src|href)=\"(?!/)", r.text) == []
 
 
 def test_the_card_says_it_all_and_escapes_it(engine, browser):
     page = opened(browser)
-    for text in ("checkout", "20.00 CNY", "<b>Corner</b> \"Shop\" & 'Co' (m-7)", "apple", "a…1", "Code of your app",
-                 "Refuse", "This was not me", "A payment", "2026-11-22 10:00:00 UTC"):
+    for text in ("checkout", "¥20.00", "CNY", "<b>Corner</b> \"Shop\" & 'Co'", "m-7", "apple", "a…1", "Code of your app",
+                 "Refuse", "This was not me", "A payment", "10:00 UTC"):
         assert page.says(text), text
     assert "<b>" not in page.answer.text
 
@@ -180,7 +191,7 @@ def test_wrong_codes_are_counted_until_it_locks(engine, browser):
     for left in (2, 1):
         page = Page(browser.submit(page, code="000000", do="answer"))
         assert page.says("That code is not right.") and page.says(f"Attempts left: {left}")
-        assert page.says("20.00 CNY")
+        assert page.says("¥20.00")
     page = Page(browser.submit(page, code="000000", do="answer"))
     assert page.says("locked") and not page.all("input")
 
@@ -211,7 +222,7 @@ def test_to_whom(gateway, engine, browser, card, says, not_says):
 
 def test_refuse(gateway, engine, browser):
     page = Page(browser.submit(opened(browser), do="refuse"))
-    assert page.says("Refused. Nothing was done.")
+    assert page.says("Refused.")
     assert gateway.engine.asked(I + "PageRefuse")[0]["parameters"]["report"] is False
 
 
@@ -276,18 +287,30 @@ def test_chinese(gateway, ask, engine):
     first = Page(browser.go("GET", "/c/tok"))
     assert first.all("html", lang="zh-Hans") and first.says("查看请求内容")
     page = opened(browser)
-    assert page.says("金额") and page.says("这不是我本人的操作") and page.says("20.00 CNY")
+    assert page.says("金额") and page.says("这不是我本人的操作") and page.says("¥20.00") and page.says("人民币")
     assert page.answer.headers["Content-Language"] == "zh-Hans"
     assert gateway.engine.asked(I + "PageOpen")[0]["parameters"]["language"] == "zh-Hans"
 
 
 def test_language_switch(engine, browser):
     link, = Page(browser.go("GET", "/c/tok")).all("a")
-    assert link["href"] == "/c/tok?lang=zh-Hans" and link["lang"] == "zh-Hans"
-    assert Page(browser.go("GET", link["href"])).says("查看请求内容")
+    assert link["href"] == "/c/tok?lang=zh-Hans" and link["lang"] == link["hreflang"] == "zh-Hans"
+    r = browser.go("GET", link["href"])
+    assert Page(r).says("查看请求内容")
+    assert r.headers["Set-Cookie"] == "__Host-lang=zh-Hans; Path=/; Secure; HttpOnly; SameSite=Lax"
+    # From here on every page is, and the card can be turned back where it stands.
     page = opened(browser)
-    other = page.all("form")[1]["action"]
-    assert Page(browser.go("POST", other, {"do": "open"})).says("金额")
+    assert page.says("金额")
+    r = browser.go("POST", page.all("form")[-1]["action"], {"do": page.all("button")[-1]["value"]})
+    assert Page(r).says("How much") and Page(browser.go("GET", "/c/tok")).all("html", lang="en")
+
+
+@pytest.mark.parametrize("lang", ["fr", "zh\r\nX: y", "%0d%0aX:y", "'\"><b>", "en" * 500])
+def test_languages_that_we_do_not_have(engine, browser, lang):
+    r = browser.go("GET", "/c/tok?lang=" + urllib.parse.quote(lang))
+    assert r.status == 200 and "Set-Cookie" not in r.headers and Page(r).all("html", lang="en")
+    browser.cookies["__Host-lang"] = "fr"
+    assert Page(browser.go("GET", "/c/tok")).all("html", lang="en")
 
 
 def test_several_ways_to_answer(gateway, engine, browser):
@@ -315,9 +338,13 @@ def test_errors_are_pages(gateway, engine, browser, name, status):
     assert len(Page(r).all("p", role="alert")) == 1
 
 
-def test_style(browser):
-    r = browser.go("GET", "/style.css")
-    assert r.status == 200 and r.headers["Content-Type"].startswith("text/css")
+def test_script(browser, engine):
+    name, = [s["src"] for s in opened(browser).all("script")]
+    r = browser.go("GET", name)
+    assert r.status == 200 and r.headers["Content-Type"] == "text/javascript; charset=utf-8"
+    digest = base64.b64encode(hashlib.sha256(r.body).digest(), b"--").decode()
+    assert name == "/countersign.js?v=" + digest[:12] and "immutable" in r.headers["Cache-Control"]
+    assert r.headers["X-Content-Type-Options"] == "nosniff"
 
 
 # Sign-ins

@@ -56,6 +56,10 @@ unit_tests += %reldir%/test_keyring
 %canon_reldir%_test_keyring_CPPFLAGS = $(AM_CPPFLAGS) $(CRYPTO_CFLAGS) $(JANSSON_CFLAGS)
 %canon_reldir%_test_keyring_LDADD = libengine.la libstore.la librole.la libconfig.la libcore.la libbase.la $(SQLITE_LIBS) $(CRYPTO_LIBS) -lpthread $(JANSSON_LIBS) $(CMOCKA_LIBS)
 
+unit_tests += %reldir%/test_page_texts
+%canon_reldir%_test_page_texts_SOURCES = %reldir%/test_page_texts.c %reldir%/unit.h
+%canon_reldir%_test_page_texts_LDADD = libgateway.la libbase.la $(CMOCKA_LIBS)
+
 unit_tests += %reldir%/test_worker_http
 %canon_reldir%_test_worker_http_SOURCES = %reldir%/test_worker_http.c %reldir%/unit.h
 %canon_reldir%_test_worker_http_LDADD = libworker.la librole.la libconfig.la libcore.la libbase.la $(CURL_LIBS) $(CMOCKA_LIBS)
