@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Enrolment of factors: Factors.Begin, where the plugin makes a secret, and Factors.Finish, where the owner proves it. */
+#include "broker/base/base64url.h"
 #include "broker/base/check.h"
 #include "broker/base/secret.h"
 #include "broker/engine/api.h"
