@@ -54,6 +54,7 @@ way_of(const struct event *e)
 	case EVENT_FACTOR_REMOVED:
 	case EVENT_LIMIT_SET:
 	case EVENT_THAWED:
+	case EVENT_VIEW_OPENED:
 		return e->challenge_no != 0 ? WAY_SIGNED : WAY_NONE;
 	default:
 		return WAY_NONE;

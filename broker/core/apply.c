@@ -405,6 +405,13 @@ closed(struct account *a, const struct event *e, struct apply_left *left)
 }
 
 static bool
+view_opened(struct account *a, const struct event *e, struct apply_left *left)
+{
+	(void)left;
+	return challenge_use(a, e->challenge_no);
+}
+
+static bool
 denied(struct account *a, const struct event *e, struct apply_left *left)
 {
 	(void)a;
@@ -440,6 +447,7 @@ static apply_fn *const table[EVENT__COUNT] = {
 	[EVENT_THAWED] = thawed,
 	[EVENT_NOT_ME] = not_me,
 	[EVENT_ACCOUNT_CLOSED] = closed,
+	[EVENT_VIEW_OPENED] = view_opened,
 };
 
 enum cs_err

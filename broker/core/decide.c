@@ -39,6 +39,7 @@ right_for(enum op op)
 		[OP_LIMIT] = RIGHT_SPEND,
 		[OP_THAW] = RIGHT_LINK,
 		[OP_RECOVER] = RIGHT_ENROL,
+		[OP_VIEW] = RIGHT_LINK,
 	};
 
 	return rights[op];

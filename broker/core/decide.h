@@ -188,6 +188,12 @@ void decide_thaw(const struct asked *asked, const struct account *a, uint32_t li
     const struct id *challenge, const struct hash *content, struct decision *d);
 /* Freezes the link (or account) as the user, and voids its holds, challenges, allowances and sessions. */
 void decide_not_me(const struct asked *asked, const struct account *a, uint32_t link_no, struct decision *d);
+/*
+ * Opens the owner's page of linked IDs with `challenge`, completed, of type view and this content, which that uses up. The
+ * page shows and narrows; whatever it widens takes a countersignature of its own.
+ */
+void decide_view(const struct asked *asked, const struct account *a, const struct id *challenge,
+    const struct hash *content, struct decision *d);
 void decide_close(const struct asked *asked, const struct account *a, struct decision *d);
 
 /* --- shared with explain and the pages --- */

@@ -50,7 +50,9 @@
 	X(BROKER_THAWED, "broker_thawed") \
 	X(STRANGERS_DENIED, "strangers_denied") \
 	X(SHADOW_DIFFERS, "shadow_differs") /* count decisions that a candidate would have made otherwise */ \
-	X(FACTOR_UNLOCKED, "factor_unlocked")
+	/* of accounts again */ \
+	X(FACTOR_UNLOCKED, "factor_unlocked") \
+	X(VIEW_OPENED, "view_opened")
 
 enum event_type {
 #define X(id, name) EVENT_##id,

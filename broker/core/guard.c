@@ -34,18 +34,22 @@ account_frozen(const struct account *a, uint32_t link_no, uint8_t but_author)
 	return false;
 }
 
-/* Rule 2. The thaw itself passes its own author's freeze. */
+/*
+ * Rule 2. The thaw itself passes its own author's freeze; so does the owner's page, on which what was frozen is seen and
+ * thawed.
+ */
 enum reason
 rule_account(const struct inquiry *q)
 {
 	const struct account *a = q->account;
-	bool thaw = q->request != NULL && q->request->op == OP_THAW;
+	enum op op = q->request == NULL ? OP_NONE : q->request->op;
+	bool passes = op == OP_VIEW || (op == OP_THAW && q->request->link_no == 0);
 
 	if (a->status == ACCOUNT_CLOSED)
 		return REASON_ACCOUNT_CLOSED;
 	if (q->asked->broker->frozen)
 		return REASON_BROKER_FROZEN;
-	if (account_frozen(a, 0, thaw && q->request->link_no == 0 ? AUTHOR_USER : AUTHOR__COUNT))
+	if (account_frozen(a, 0, passes ? AUTHOR_USER : AUTHOR__COUNT))
 		return REASON_ACCOUNT_FROZEN;
 	if (!q->asked->broker->clock_ok)
 		return REASON_CLOCK;

@@ -528,6 +528,24 @@ decide_not_me(const struct asked *asked, const struct account *a, uint32_t link_
 }
 
 void
+decide_view(const struct asked *asked, const struct account *a, const struct id *challenge, const struct hash *content,
+    struct decision *d)
+{
+	struct request r = {.op = OP_VIEW, .content = *content, .challenge = *challenge};
+	struct inquiry q;
+	uint32_t challenge_no;
+	struct event *e;
+
+	begin(&q, asked, a, d);
+	if (!guarded(asked, a, &r, d, &challenge_no))
+		return;
+	e = decision_event(d, &q, EVENT_VIEW_OPENED, REASON_COUNTERSIGNED);
+	e->op = OP_VIEW;
+	e->id = *challenge;
+	signed_by(e, a, challenge_no);
+}
+
+void
 decide_close(const struct asked *asked, const struct account *a, struct decision *d)
 {
 	struct inquiry q;

@@ -43,7 +43,8 @@ reason_text_zh(enum reason reason)
 	return reasons[reason].zh;
 }
 
-static const char *const ops[OP__COUNT] = {"none", "spend", "link", "factor", "grant", "limit", "thaw", "recover"};
+static const char *const ops[OP__COUNT] = {"none", "spend", "link", "factor", "grant", "limit", "thaw", "recover",
+	"view"};
 static const char *const outcomes[] = {"deny", "step_up", "permit"};
 static const char *const factor_kinds[FACTOR__COUNT] = {"totp", "webauthn", "otp", "pam", "recovery", "approve"};
 static const char *const authors[AUTHOR__COUNT] = {"user", "admin", "broker"};

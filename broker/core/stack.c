@@ -17,6 +17,7 @@ static const struct word operation_words[OP__COUNT] = {
     [OP_LIMIT] = WORD("limit"),
     [OP_THAW] = WORD("thaw"),
     [OP_RECOVER] = WORD("recover"),
+    [OP_VIEW] = WORD("view"),
 };
 
 static const struct word result_words[RESULT__COUNT + 1] = {
@@ -96,7 +97,7 @@ stack_operation(struct view word, bool *lenient, struct stack_error *err)
 	if (dash)
 		word = view_of(word.data + 1, word.len - 1);
 	found = word_find(word_lower(word, mem), operation_words, OP__COUNT,
-	    "the operations are spend, link, factor, grant, limit, thaw and recover", &mend);
+	    "the operations are spend, link, factor, grant, limit, thaw, recover and view", &mend);
 	if (found < 0) {
 		*err = (struct stack_error){.arg = STACK_AT_OPERATION, .message = "unknown operation", .mend = mend};
 		return OP_NONE;
@@ -379,7 +380,7 @@ stack_add(struct stack *s, const struct stack_text *text, struct stack_error *er
 	s->lines_n++;
 	s->count[line.op]++;
 	if (line.rule == RULE_RISK)
-		s->risk_ops |= (uint8_t)(1U << line.op);
+		s->risk_ops |= (uint16_t)(1U << line.op);
 	for (int op = line.op + 1; op < OP__COUNT; op++)
 		s->first[op]++;
 	return CS_OK;

@@ -133,7 +133,7 @@ struct stack {
 	/* What lines refer to by index. */
 	uint16_t sums_n, ids_n;
 	uint8_t plugins_n;
-	uint8_t risk_ops;                  /* mask of enum op: those with a line `risk` */
+	uint16_t risk_ops;                 /* mask of enum op: those with a line `risk` */
 	uint32_t needs;                    /* mask of enum need: counters that the lines of `spend` read */
 	uint64_t plugins[STACK_PLUGINS_MAX];
 	struct stack_sums sums[STACK_SUMS_MAX];

@@ -37,7 +37,7 @@ hash_equal(const struct hash *a, const struct hash *b)
 	return memcmp(a->b, b->b, sizeof(a->b)) == 0;
 }
 
-/* What a caller may ask for. The operations from OP_LINK to OP_THAW widen power: rules 10 to 12 guard them all. */
+/* What a caller may ask for. All operations but OP_SPEND widen power beyond one payment; rules 10 to 12 guard them all. */
 enum op {
 	OP_NONE,
 	OP_SPEND,
@@ -47,6 +47,7 @@ enum op {
 	OP_LIMIT,       /* raise a limit */
 	OP_THAW,        /* lift a user's own freeze */
 	OP_RECOVER,     /* replace lost factors */
+	OP_VIEW,        /* open the owner's page of linked IDs */
 	OP__COUNT
 };
 

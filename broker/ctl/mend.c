@@ -272,7 +272,8 @@ static void
 mend_right(const struct mend *m)
 {
 	static const char *const rights[OP__COUNT] = {[OP_SPEND] = "spend", [OP_LINK] = "link", [OP_FACTOR] = "enrol",
-	    [OP_GRANT] = "spend", [OP_LIMIT] = "spend", [OP_THAW] = "link", [OP_RECOVER] = "enrol"};
+	    [OP_GRANT] = "spend", [OP_LIMIT] = "spend", [OP_THAW] = "link", [OP_RECOVER] = "enrol",
+	    [OP_VIEW] = "link"};
 
 	trial_begin(m->trial, m->s);
 	m->trial->service->rights = UINT32_MAX;

@@ -3,11 +3,16 @@
 #include "broker/base/check.h"
 #include "broker/engine/answer.h"
 #include "broker/engine/api.h"
+#include "broker/engine/notify.h"
+#include "broker/engine/risk.h"
+#include "broker/engine/stepup.h"
+#include "broker/engine/things.h"
+#include "broker/engine/view.h"
 #include "broker/engine/txn.h"
 
 /* In the call's memory. */
 struct accounts_call {
-	struct view account, link;
+	struct view account, link, return_url;
 	struct id key, link_id;
 };
 
@@ -19,6 +24,12 @@ static const struct json_field account_fields[] = {
 static const struct json_field not_me_fields[] = {
 	{"account", JSON_F_ID, true, offsetof(struct accounts_call, account), 1, OUTSIDE_ID_MAX},
 	{"link", JSON_F_STRING, false, offsetof(struct accounts_call, link), 0, 0},
+	{0},
+};
+
+static const struct json_field view_fields[] = {
+	{"account", JSON_F_ID, true, offsetof(struct accounts_call, account), 1, OUTSIDE_ID_MAX},
+	{"return_url", JSON_F_ID, false, offsetof(struct accounts_call, return_url), 1, PAGE_RETURN_URL_MAX},
 	{0},
 };
 
@@ -150,6 +161,56 @@ void
 accounts_report_not_me(struct call *call)
 {
 	run(call, not_me_fields, not_me_txn);
+}
+
+/* Whoever asks is asked back, however often: a countersignature opens one page, and that page itself redeems it. */
+static void
+view_txn(struct txn *t, struct account *a, struct call *call)
+{
+	static struct decision d;
+	static struct texts card, own;
+	const struct accounts_call *c = CALL_MEMORY_AS(struct accounts_call, call);
+	struct request r = {.op = OP_VIEW};
+	struct asked asked;
+	struct json_writer w;
+
+	if (a->status == ACCOUNT_NONE) {
+		call_not_found(call, "account");
+		return;
+	}
+	if (risk_wait_operation(a, call, OP_VIEW, 0, view_txn))
+		return;
+	call_asked(call, &asked);
+	r.content = view_content(call->engine, a, call->caller.service);
+	r.challenge = asked.fresh[0];
+	decide(&asked, a, &r, &d);
+	texts_init(&card);
+	card.of[TEXT_ACCOUNT] = things_account(call->engine->keys, a, txn_cold(t), &own);
+	card.of[TEXT_RETURN_URL] = c->return_url;
+	stepup_open(t, a, call, &d, &card);
+	notify_operation(t, a, call, OP_VIEW, &d);
+	w = call_reply(call);
+	stepup_outcome(&w, call, a, &d, c->return_url);
+	call_end(call, &w);
+}
+
+void
+accounts_view(struct call *call)
+{
+	struct accounts_call *c = CALL_MEMORY_AS(struct accounts_call, call);
+
+	if (!call_bind(call, view_fields, c, sizeof(*c)))
+		return;
+	if (call->engine->rules->config->public_url == NULL) {
+		call_invalid(call, "account", "has no page: this broker has no HTTPS to show one on");
+		return;
+	}
+	if (!return_url_known(call, c->return_url)) {
+		call_invalid(call, "return_url", "is not one of the service's configured return URLs");
+		return;
+	}
+	c->key = account_key_of(call->engine, c->account);
+	txn_run(call->engine, &c->key, call, view_txn);
 }
 
 static void

@@ -80,6 +80,7 @@ void lookup_by_account(struct call *call);
 void accounts_get(struct call *call);
 void accounts_report_not_me(struct call *call);
 void accounts_close(struct call *call);
+void accounts_view(struct call *call);
 /* admin_log.c */
 void admin_log(struct call *call);
 void admin_payees(struct call *call);

@@ -32,7 +32,7 @@ struct ruleset {
 	struct config *config;      /* owned */
 	struct policy *policy;      /* owned */
 	struct stack *stacks;       /* owned; policy points into it */
-	uint8_t risk_ops;           /* of all stacks together: see struct stack */
+	uint16_t risk_ops;          /* of all stacks together: see struct stack */
 };
 
 struct engine {

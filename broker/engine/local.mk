@@ -31,6 +31,7 @@ libengine_la_SOURCES = \
 	%reldir%/notify.c %reldir%/notify.h \
 	%reldir%/page.c %reldir%/page.h \
 	%reldir%/page_api.c \
+	%reldir%/view.c %reldir%/view.h \
 	%reldir%/pairwise.c %reldir%/pairwise.h \
 	%reldir%/payments.c \
 	%reldir%/place.c %reldir%/place.h \

@@ -6,6 +6,7 @@ static const struct method methods[] = {
 	{"org.countersign.Accounts.Close", accounts_close, FOR_SERVICE, RIGHT_ENROL, false},
 	{"org.countersign.Accounts.Get", accounts_get, FOR_SERVICE, RIGHT_LOOKUP, false},
 	{"org.countersign.Accounts.ReportNotMe", accounts_report_not_me, FOR_SERVICE, 0, false},
+	{"org.countersign.Accounts.View", accounts_view, FOR_SERVICE, RIGHT_LINK, false},
 	{"org.countersign.Admin.Account", admin_account, FOR_ADMIN, 0, false},
 	{"org.countersign.Admin.Events", admin_events, FOR_ADMIN, 0, true},
 	{"org.countersign.Admin.Explain", admin_explain, FOR_ADMIN, 0, false},

@@ -21,6 +21,7 @@ static const struct {
     {VIEW("mandate"), TEXT_WHAT_MANDATE},
     {VIEW("limit"), TEXT_WHAT_LIMIT},
     {VIEW("thaw"), TEXT_WHAT_THAW},
+    {VIEW("view"), TEXT_WHAT_VIEW},
 };
 
 /* Types of step that one field can answer. */

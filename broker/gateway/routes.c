@@ -74,6 +74,7 @@ const struct route routes[] = {
 	CALL("GET", "/v1/accounts/{account}", "Accounts.Get", 200, READ),
 	CALL("DELETE", "/v1/accounts/{account}", "Accounts.Close", 200, READ),
 	CALL("POST", "/v1/accounts/{account}/reports", "Accounts.ReportNotMe", 200, WRITE),
+	CALL("POST", "/v1/accounts/{account}/views", "Accounts.View", 200, WRITE_SLOW),
 	CALL("GET", "/v1/accounts/{account}/ids", "Lookup.ByAccount", 200, READ),
 	ASK("GET", "/v1/providers/{provider}/subjects/{subject}", "Lookup.BySubject", 200, READ, "issuer"),
 	ASK("GET", "/v1/events", "Events.Watch", 200, READ, "#after #limit"),

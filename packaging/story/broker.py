@@ -84,6 +84,7 @@ grant        required    stepup
 limit        required    stepup
 thaw         required    stepup
 recover      required    stepup
+view         required    stepup
 """
 
 
@@ -187,7 +188,7 @@ class Broker:
         self._write("sandbox.secret", "secret\n")
         self._write("services/" + SERVICE, STACK)
         self._write("services/other", "".join(f"{operation:<8} requisite  deny\n" for operation in (
-            "link", "spend", "factor", "grant", "limit", "thaw", "recover")))
+            "link", "spend", "factor", "grant", "limit", "thaw", "recover", "view")))
         self._write("countersign.conf", CONFIG.format(
             dir=self.directory, run=self.run, sockets=self.sockets, port=ports["https"], uid=os.getuid(),
             fingerprint=authority.fingerprint(self.path("tls", "client.pem")), issuer=self.provider.issuer,

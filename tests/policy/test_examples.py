@@ -8,7 +8,7 @@ import pytest
 
 from conftest import SOURCE
 
-OPERATIONS = ["spend", "link", "factor", "grant", "limit", "thaw", "recover"]
+OPERATIONS = ["spend", "link", "factor", "grant", "limit", "thaw", "recover", "view"]
 EXAMPLES = ["checkout", "wallet", "gate"]
 
 

@@ -310,6 +310,10 @@ ask(struct play *p, const char *op)
 {
 	struct request r = {.op = op_find(view_str(op)), .link_no = p->link_no, .content = {{'o', 'p'}}};
 
+	/* The page is the account's, not a link's. */
+	if (r.op == OP_VIEW)
+		r.link_no = 0;
+
 	if (r.op == OP_NONE || r.op == OP_SPEND)
 		stop(p, "\"%s\" is no operation to ask for", op);
 	if (r.op == OP_LINK) {

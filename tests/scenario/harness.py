@@ -96,6 +96,7 @@ SERVICE = """service "{name}" {{
 STACK = """link    requisite   provider    sandbox
 link    required    stepup      factors=1
 thaw    required    stepup      factors=1
+view    required    stepup      factors=1
 factor  required    stepup      factors=1
 grant   required    stepup      factors=1
 limit   required    stepup      factors=1

@@ -227,7 +227,7 @@ def test_explain_says_what_authorize_will(broker, person):
 
 def test_explain_changes_nothing(broker, person):
     before = broker.admin.call("Admin.Account", account=person.account)
-    for operation in ("spend", "link", "factor", "grant", "limit", "thaw", "recover"):
+    for operation in ("spend", "link", "factor", "grant", "limit", "thaw", "recover", "view"):
         assert explain(broker, person, operation=operation)["outcome"] in ("permit", "step_up", "deny")
     assert broker.admin.call("Admin.Account", account=person.account) == before
 

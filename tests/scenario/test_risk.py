@@ -23,6 +23,7 @@ risk "calm" { plugin "misbehave" servers 1 }
 link    required    stepup      factors=1
 factor  required    stepup      factors=1
 thaw    required    stepup      factors=1
+view    required    stepup      factors=1
 limit   required    stepup      factors=1
 grant   requisite   risk        calm max=90
 grant   required    stepup      factors=1

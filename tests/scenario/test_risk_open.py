@@ -7,6 +7,7 @@ BROKER = {
 factor  required    stepup      factors=1
 grant   required    stepup      factors=1
 thaw    required    stepup      factors=1
+view    required    stepup      factors=1
 limit   required    stepup      factors=1
 spend   [success=ok unavailable=ignore default=die]  risk  scores max=50 deadline=5s
 spend   sufficient  allowance

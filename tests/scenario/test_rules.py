@@ -14,6 +14,7 @@ factor  required    stepup
 grant   required    stepup
 limit   required    stepup
 thaw    required    stepup
+view    required    stepup
 """
 BROKER = {
     "limit_cooling_off": "24h",

@@ -73,7 +73,7 @@ static void
 stack_usual(struct fixture *f, struct stack *s)
 {
 	static const char *const guarded[] = {
-	    "link", "factor", "grant", "limit", "thaw", "recover"};
+	    "link", "factor", "grant", "limit", "thaw", "recover", "view"};
 
 	for (size_t i = 0; i < sizeof(guarded) / sizeof(guarded[0]); i++)
 		STACK(f, s, guarded[i], "required stepup");
@@ -546,6 +546,20 @@ do_thaw(struct fixture *f, uint32_t link_no, enum author author, uint32_t by)
 	do {
 		fixture_begin(f);
 		decide_thaw(&f->asked, &f->account, link_no, author, &challenge, &content, &f->d);
+		fixture_commit(f);
+	} while (prompted(f, by, &challenge));
+	return (enum reason)f->d.reason;
+}
+
+enum reason
+do_view(struct fixture *f, uint32_t by)
+{
+	struct hash content = {{'v'}};
+	struct id challenge = {{0}};
+
+	do {
+		fixture_begin(f);
+		decide_view(&f->asked, &f->account, &challenge, &content, &f->d);
 		fixture_commit(f);
 	} while (prompted(f, by, &challenge));
 	return (enum reason)f->d.reason;

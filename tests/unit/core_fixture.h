@@ -102,6 +102,8 @@ struct limit limit_of(uint32_t link_no, uint16_t currency);
 enum reason do_limit(struct fixture *f, const struct limit *l, uint32_t by);
 enum reason do_freeze(struct fixture *f, uint32_t link_no, enum author author);
 enum reason do_thaw(struct fixture *f, uint32_t link_no, enum author author, uint32_t by);
+/* Opens the owner's page, by that factor where it is asked for one. */
+enum reason do_view(struct fixture *f, uint32_t by);
 enum reason do_not_me(struct fixture *f, uint32_t link_no);
 enum reason do_narrow(struct fixture *f, uint32_t link_no, enum link_state to);
 enum reason do_refuse(struct fixture *f, const struct id *challenge, bool report);

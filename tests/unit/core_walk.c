@@ -633,6 +633,22 @@ step_thaw(struct walk *w, bool thief)
 }
 
 static void
+step_view(struct walk *w, bool thief)
+{
+	struct hash content = {{'v'}};
+	struct request r = {.op = OP_VIEW, .content = content};
+	struct id none = {{0}};
+
+	begin(w);
+	decide_view(&w->f.asked, &w->f.account, &none, &content, &w->f.d);
+	prompt_seen(w, &r, thief);
+	/* Whoever asks again: it is what the owner signed. */
+	if (w->f.d.reason == REASON_COUNTERSIGNED)
+		signature_backs(w, &w->f.d.events[0], &r);
+	fixture_commit(&w->f);
+}
+
+static void
 voided(struct walk *w, uint32_t link_no)
 {
 	for (size_t i = 0; i < w->allowances_n; i++) {
@@ -800,6 +816,7 @@ static step_fn *const steps[] = {
     step_thaw,
     step_thaw,
     step_thaw,
+    step_view,
     step_narrow,
     step_admin,
     step_book,

@@ -1541,6 +1541,81 @@ CASE(signed_for_another_link_outside_a_session)
 	do_request(f, &r);
 }
 
+/* --- the owner's page --- */
+
+CASE(view_without_the_right)
+{
+	f->policy.services[0].rights &= ~(uint32_t)RIGHT_LINK;
+	do_view(f, f->totp);
+}
+
+CASE(view_asks)
+{
+	do_view(f, 0);
+}
+
+CASE(view_opens)
+{
+	do_view(f, f->totp);
+	assert_int_equal(f->d.events[0].type, EVENT_VIEW_OPENED);
+	assert_int_equal(f->d.events[0].factors[0], f->totp);
+}
+
+CASE(view_opens_once)
+{
+	assert_int_equal(do_view(f, f->totp), REASON_COUNTERSIGNED);
+	do_view(f, 0);
+}
+
+CASE(view_without_lines)
+{
+	STACK(f, &f->checkout, "view", "requisite deny");
+	do_view(f, f->totp);
+}
+
+/* No link is named: whatever any of the linked providers controls opens nothing. */
+CASE(view_by_what_a_provider_controls)
+{
+	f->policy.providers[1].controls_kinds = 1 << FACTOR_TOTP | 1 << FACTOR_WEBAUTHN;
+	do_view(f, f->totp);
+}
+
+CASE(view_by_the_factor_that_stands)
+{
+	f->policy.providers[1].controls_kinds = 1 << FACTOR_WEBAUTHN;
+	do_view(f, f->totp);
+}
+
+CASE(view_of_what_the_owner_froze)
+{
+	do_freeze(f, 0, AUTHOR_USER);
+	do_view(f, f->totp);
+}
+
+CASE(view_of_what_an_admin_froze)
+{
+	do_freeze(f, 0, AUTHOR_ADMIN);
+	do_view(f, f->totp);
+}
+
+CASE(view_with_what_was_signed_for_a_thaw)
+{
+	struct request r = {.op = OP_THAW, .content = {{'v'}}};
+
+	do_freeze(f, 0, AUTHOR_USER);
+	signed_for(f, &r);
+	do_view(f, 0);
+}
+
+CASE(view_of_another_service)
+{
+	struct request r = {.op = OP_VIEW, .content = {{'v'}}};
+
+	signed_for(f, &r);
+	f->asked.service = WALLET;
+	do_view(f, 0);
+}
+
 CASE(another_challenge_is_named)
 {
 	struct request r = spend_of(f, 1, 2000);
@@ -3039,6 +3114,7 @@ static const struct row rows[] = {
     ROW("1", service_unknown, SERVICE_RIGHT),
     ROW("1", service_through_another_door, SERVICE_RIGHT),
     ROW("1", service_without_right, SERVICE_RIGHT),
+    ROW("1", view_without_the_right, SERVICE_RIGHT),
     ROW("1", service_without_right_links, SERVICE_RIGHT),
     ROW("1", service_without_right_enrols, SERVICE_RIGHT),
     ROW("1", session_of_another_service, SESSION_INVALID),
@@ -3046,6 +3122,8 @@ static const struct row rows[] = {
     ROW("1", release_of_another_service, HOLD_EXPIRED),
     ROW("1", refund_without_right, SERVICE_RIGHT),
     ROW("2", account_unknown, ACCOUNT_UNKNOWN),
+    ROW("2", view_of_what_the_owner_froze, COUNTERSIGNED),
+    ROW("2", view_of_what_an_admin_froze, ACCOUNT_FROZEN),
     ROW("2", account_unknown_is_not_limited, ACCOUNT_UNKNOWN),
     ROW("2", account_unknown_is_not_frozen, ACCOUNT_UNKNOWN),
     ROW("2", account_closed, ACCOUNT_CLOSED),
@@ -3188,6 +3266,11 @@ static const struct row rows[] = {
     ROW("10", signed_for_another_target, COUNTERSIGNATURE_REQUIRED),
     ROW("10", signed_for_another_service_outside_a_session, COUNTERSIGNATURE_REQUIRED),
     ROW("10", signed_for_another_link_outside_a_session, COUNTERSIGNATURE_REQUIRED),
+    ROW("9", view_without_lines, STACK),
+    ROW("10", view_asks, COUNTERSIGNATURE_REQUIRED),
+    ROW("10", view_opens, COUNTERSIGNED),
+    ROW("10", view_with_what_was_signed_for_a_thaw, COUNTERSIGNATURE_REQUIRED),
+    ROW("10", view_of_another_service, COUNTERSIGNATURE_REQUIRED),
     ROW("10", another_challenge_is_named, COUNTERSIGNATURE_REQUIRED),
     ROW("10", redeemed_at_the_last_moment, COUNTERSIGNED),
     ROW("10", redeemed_too_late, COUNTERSIGNATURE_REQUIRED),
@@ -3233,6 +3316,8 @@ static const struct row rows[] = {
     ROW("10", mandate_is_no_allowance_for_a_session, COUNTERSIGNATURE_REQUIRED),
     ROW("10", allowance_is_no_mandate, SESSION_INVALID),
     ROW("10", mandate_of_a_link_that_is_gone, SESSION_INVALID),
+    ROW("11", view_by_what_a_provider_controls, NO_INDEPENDENT_FACTOR),
+    ROW("11", view_by_the_factor_that_stands, COUNTERSIGNED),
     ROW("11", provider_controls_the_kind, NO_INDEPENDENT_FACTOR),
     ROW("11", enrolled_on_the_word_of_a_dependent_factor, NO_INDEPENDENT_FACTOR),
     ROW("11", enrolled_before_the_dependent_factor, COUNTERSIGNATURE_REQUIRED),
@@ -3270,6 +3355,7 @@ static const struct row rows[] = {
     ROW("11", totp_step_once, FACTOR_REJECTED),
     ROW("11", totp_step_of_the_past, FACTOR_REJECTED),
     ROW("11", same_factor_twice, NO_INDEPENDENT_FACTOR),
+    ROW("12", view_opens_once, COUNTERSIGNATURE_REQUIRED),
     ROW("12", countersignature_once, COUNTERSIGNATURE_REQUIRED),
     ROW("12", enrolment_uses_its_countersignature_up, COUNTERSIGNATURE_REQUIRED),
     ROW("10", prompts_open_per_link, PROMPT_BUDGET),
