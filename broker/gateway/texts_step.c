@@ -96,6 +96,8 @@ static const struct text words[TEXT_STEP_END - TEXTS_STEP] = {
 	    "提高限额"),
 	T(TEXT_WHAT_THAW, "Lift a freeze",
 	    "解除冻结"),
+	T(TEXT_WHAT_VIEW, "Open your linked IDs",
+	    "打开您的关联账号"),
 };
 /* clang-format on */
 
