@@ -4,6 +4,7 @@
 #include "broker/base/check.h"
 #include "broker/base/secret.h"
 #include "broker/engine/api.h"
+#include "broker/engine/card.h"
 #include "broker/engine/enrolment.h"
 #include "broker/engine/factors.h"
 #include "broker/engine/notify.h"

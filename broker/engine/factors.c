@@ -4,7 +4,6 @@
 
 #include <stdio.h>
 
-#include "broker/base/base64url.h"
 #include "broker/base/check.h"
 #include "broker/engine/api.h"
 #include "broker/engine/listing.h"

@@ -12,6 +12,7 @@ libengine_la_SOURCES = \
 	%reldir%/api.h \
 	%reldir%/browser.c \
 	%reldir%/call.c %reldir%/call.h \
+	%reldir%/card.c %reldir%/card.h \
 	%reldir%/cold.c %reldir%/cold.h \
 	%reldir%/engine.c %reldir%/engine.h \
 	%reldir%/enrol.c \
@@ -35,10 +36,12 @@ libengine_la_SOURCES = \
 	%reldir%/pairwise.c %reldir%/pairwise.h \
 	%reldir%/payments.c \
 	%reldir%/place.c %reldir%/place.h \
+	%reldir%/prompt.c %reldir%/prompt.h \
 	%reldir%/proof.c %reldir%/proof.h \
 	%reldir%/receipt.c %reldir%/receipt.h \
 	%reldir%/record.c %reldir%/record.h \
 	%reldir%/record_state.c %reldir%/record_state.h \
+	%reldir%/respond.c \
 	%reldir%/risk.c %reldir%/risk.h \
 	%reldir%/ruleset.c \
 	%reldir%/service.c \
@@ -48,6 +51,7 @@ libengine_la_SOURCES = \
 	%reldir%/spend_request.c %reldir%/spend_request.h \
 	%reldir%/steps.c %reldir%/steps_mend.c %reldir%/steps.h \
 	%reldir%/stepup.c %reldir%/stepup.h \
+	%reldir%/stepup_watch.c \
 	%reldir%/strangers.c %reldir%/strangers.h \
 	%reldir%/stream.h \
 	%reldir%/texts.c %reldir%/texts.h \

@@ -21,13 +21,10 @@ void stepup_outcome(struct json_writer *w, struct call *call, const struct accou
 
 /* "open", "done", "used", "locked", "refused", "expired". */
 const char *stepup_state(const struct engine *e, const struct account *a, const struct challenge *c);
+bool stepup_open_now(const struct engine *e, const struct account *a, const struct challenge *c);
 /* "card", "steps", "state", "attempts_left". */
 void stepup_write(struct json_writer *w, struct call *call, struct txn *t, const struct account *a,
     const struct challenge *c);
-/* An account's id as a card shows it: enough to know it again, too little to use it. Returns the length. */
-enum { ACCOUNT_HINT_MAX = 32 };
-size_t account_hint(struct view account, char to[ACCOUNT_HINT_MAX]);
-
 enum { STEPUP_ANSWERS_MAX = 4 };
 
 /* In the memory of a call that answers or refuses a challenge; pages put their own behind it. */
@@ -53,6 +50,10 @@ bool stepup_read_answers(struct call *call, uint32_t array, struct stepup *s);
 /* Answers the call, now or later. */
 void stepup_answer(struct call *call);
 void stepup_no(struct call *call);
+/* What a decision on an answer needs: a page answers for the service whose challenge it is. */
+void stepup_asked(struct call *call, const struct challenge *c, struct asked *asked);
+/* Reads a call whose only parameter is a challenge into its memory; answers the call itself where it is none. */
+bool stepup_named(struct call *call);
 /* The challenge, if this call may see it; answers NotFound itself. */
 const struct challenge *stepup_find(struct call *call, const struct account *a, const struct stepup *s);
 

@@ -104,7 +104,7 @@ payee_write(struct page *p, const struct exchange_result *card)
 	if (view_equal(id, VIEW("*")))
 		line(p, TEXT_PAYEE, text_get(TEXT_ANY_PAYEE, p->language), view_of(NULL, 0));
 	else if (id.len == 0)
-		line(p, TEXT_LABEL, name, id);
+		line(p, TEXT_LABEL, result_str(card, "label"), id);
 	else if (name.len == 0 || view_equal(name, id))
 		line(p, TEXT_PAYEE, id, view_of(NULL, 0));
 	else

@@ -62,7 +62,7 @@ def test_second_factor_needs_the_first(broker):
     asked = begin(person, label="tablet")
     assert (asked["outcome"], asked["reason"]) == ("step_up", "countersignature_required")
     card = person.service.call("StepUp.Get", challenge=asked["challenge"]["id"])["card"]
-    assert (card["what"], card["payee"]) == ("factor", "totp: tablet")
+    assert (card["what"], card["label"]) == ("factor", "totp: tablet")
     person.confirm(asked["challenge"]["id"])
     person.enrol(challenge=asked["challenge"]["id"])
     assert len(person.service.call("Factors.List", account=person.account)["factors"]) == 2
@@ -94,7 +94,7 @@ def test_removed_factor_answers_no_more(broker):
     asked = person.service.call("Factors.Remove", factor=first.id)
     assert asked["outcome"] == "step_up"
     shown = person.service.call("StepUp.Get", challenge=asked["challenge"]["id"])
-    assert (shown["card"]["what"], shown["card"]["payee"]) == ("factor_removal", "totp: phone")
+    assert (shown["card"]["what"], shown["card"]["label"]) == ("factor_removal", "totp: phone")
     person.service.call("StepUp.Respond", challenge=asked["challenge"]["id"],
                         answers=[{"step": second.id, "value": second.code()}])
     done = person.service.call("Factors.Remove", factor=first.id, challenge=asked["challenge"]["id"])

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a challenge asks for: its steps, one for each factor that may answer now. */
+#ifndef CS_ENGINE_PROMPT_H
+#define CS_ENGINE_PROMPT_H
+
+#include "broker/engine/answer.h"
+#include "broker/engine/txn.h"
+
+/* "steps": [...] */
+void prompt_steps(struct json_writer *w, struct call *call, struct txn *t, const struct account *a,
+    const struct challenge *c);
+/* How often one may still be wrong before this challenge ends or the last factor that may answer is locked. */
+int prompt_attempts_left(const struct engine *e, const struct account *a, const struct challenge *c);
+
+#endif
