@@ -21,6 +21,7 @@ include tests/policy/local.mk
 include tests/idp/local.mk
 include tests/interop/local.mk
 include tests/scenario/local.mk
+include tests/browser/local.mk
 include tests/attack/local.mk
 include tests/crash/local.mk
 include tests/bench/local.mk

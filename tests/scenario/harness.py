@@ -79,7 +79,7 @@ stacks "{d}/services"
 """
 
 HTTPS = """listen https 127.0.0.1 port {port} {{ certificate "{d}/server.crt" key "{d}/server.key" client-ca "{d}/ca.crt" }}
-public-url "https://127.0.0.1:{port}"
+public-url "{url}"
 """
 
 SERVICE = """service "{name}" {{
@@ -499,19 +499,20 @@ class Broker:
     """
     Keywords change the configuration: https=False (checkout alone, on its socket), link_cooling_off="24h",
     factor_cooling_off, limit_cooling_off, policy_limits, stack, provider_extra (lines of the provider), extra (lines of the file),
-    rights={"market": "lookup"}, clients=["PROVIDER"] (where checkout has the client id "countersign-app", besides the sandbox).
+    rights={"market": "lookup"}, clients=["PROVIDER"] (where checkout has the client id "countersign-app", besides the sandbox),
+    host="localhost" (of the public URL: passkeys need a name); {url} in extra is that URL.
     """
 
     SERVICES = {"checkout": "countersign-app", "market": "another-app"}
 
     def __init__(self, https=True, link_cooling_off="0", factor_cooling_off="0", limit_cooling_off="0", stack=STACK, provider_extra="",
-                 extra="", rights=None, clients=(),
+                 extra="", rights=None, clients=(), host="127.0.0.1",
                  policy_limits="per-payment 1000 per-day 3000 per-month 20000 count-day 100 count-month 1000"):
         self.dir = tempfile.mkdtemp(prefix="cs.")
         self._clients, self._process, self.provider = [], None, None
         try:
             self.port = _free_port() if https else None
-            self.url = f"https://127.0.0.1:{self.port}" if https else None
+            self.url = f"https://{host}:{self.port}" if https else None
             self.clock = Clock(self.path("clock"))
             redirect = f"{self.url or 'https://127.0.0.1:1'}/callback/sandbox"
             self.provider = Provider(self.path("idp"), redirect)
@@ -519,9 +520,10 @@ class Broker:
             self.clock.follow(self._time_went_on)
             self._certificates()
             self._files(https, stack, rights or {}, clients, dict(
-                d=self.dir, port=self.port, link_cooling_off=link_cooling_off, factor_cooling_off=factor_cooling_off,
+                d=self.dir, port=self.port, url=self.url, link_cooling_off=link_cooling_off, factor_cooling_off=factor_cooling_off,
                 limit_cooling_off=limit_cooling_off,
-                policy_limits=policy_limits, provider_extra=provider_extra, extra=extra,
+                policy_limits=policy_limits, provider_extra=provider_extra,
+                extra=extra.replace("{url}", self.url or ""),
                 issuer=self.provider.issuer, ca=self.provider.ca))
             self.start()
         except BaseException:
