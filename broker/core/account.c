@@ -56,6 +56,18 @@ account_factor_by_no(const struct account *a, uint32_t no)
 	FIND(a->factors, a->factors_n, no != 0 && a->factors[i].no == no);
 }
 
+bool
+factor_gone(const struct account *a, const struct factor *f, int64_t now_ms)
+{
+	for (size_t i = 0; i < a->factors_n && !f->removed; i++) {
+		const struct factor *by = &a->factors[i];
+
+		if (by->replaces_no == f->no && !by->removed && by->usable_ms <= now_ms)
+			return true;
+	}
+	return f->removed;
+}
+
 struct session *
 account_session(const struct account *a, const struct id *id)
 {
@@ -99,6 +111,17 @@ account_counter(const struct account *a, const struct id *subject, uint16_t curr
 	    a->counters[i].currency == currency && a->counters[i].kind == COUNTER_DAYS &&
 		a->counters[i].of == COUNTER_OF_SUBJECT &&
 		id_equal(&a->counters[i].subject, subject));
+}
+
+/* A wrong answer may take back all the right ones, and still counts for more. */
+unsigned
+challenge_round(const struct challenge *c)
+{
+	unsigned right = 0;
+
+	while (right < CHALLENGE_FACTORS_MAX && c->factors[right] != 0)
+		right++;
+	return c->wrong * (CHALLENGE_FACTORS_MAX + 1U) + right;
 }
 
 /* The raise that waits, or has come, beside a limit in force. */

@@ -47,6 +47,9 @@ struct link {
 	uint32_t prompts;          /* challenges opened through this link on that day */
 };
 
+/* Of one printed list: the codes that were used are bits of factor.last_step, which is never negative. */
+enum { RECOVERY_CODES_MAX = 63 };
+
 /* Whether a factor's secret may have copies elsewhere, such as in the cloud of a provider. */
 enum copies { COPIES_UNKNOWN, COPIES_NONE, COPIES_POSSIBLE, COPIES__COUNT };
 
@@ -139,6 +142,9 @@ struct challenge {
 
 enum payment_state { PAYMENT_HELD, PAYMENT_CAPTURED, PAYMENT_RELEASED, PAYMENT_EXPIRED, PAYMENT__STATES };
 enum basis { BASIS_NONE, BASIS_COUNTERSIGNATURE, BASIS_ALLOWANCE, BASIS_MANDATE };
+
+/* Grows with every answer, right or wrong, so that who answers twice can be told so. */
+unsigned challenge_round(const struct challenge *c);
 
 struct payment {
 	struct id id;              /* keyed digest of (service, payment id): also the hold's id */
@@ -254,6 +260,8 @@ struct link *account_link_by_no(const struct account *a, uint32_t no);
 struct link *account_link_by_subject(const struct account *a, const struct id *subject);
 struct factor *account_factor(const struct account *a, const struct id *id);
 struct factor *account_factor_by_no(const struct account *a, uint32_t no);
+/* Whether it is there no more: removed, or replaced by one that is usable now. */
+bool factor_gone(const struct account *a, const struct factor *f, int64_t now_ms);
 struct session *account_session(const struct account *a, const struct id *id);
 struct allowance *account_allowance(const struct account *a, const struct id *id);
 struct allowance *account_allowance_by_no(const struct account *a, uint32_t no);

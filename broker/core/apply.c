@@ -6,81 +6,6 @@
 #include "broker/core/apply_internal.h"
 #include "broker/core/room.h"
 
-#define ARRAY_DROP(array, n, i) \
-	do { \
-		memmove(&(array)[i], &(array)[(i) + 1], ((size_t)(n) - (i) - 1) * sizeof((array)[0])); \
-		(n)--; \
-	} while (0)
-
-static bool
-take_no(struct account *a, int64_t no)
-{
-	if (no != a->next_no)
-		return false;
-	a->next_no++;
-	return true;
-}
-
-static bool
-factor_room(struct account *a)
-{
-	int i = room_factor(a);
-
-	if (i >= 0 && i < a->factors_n)
-		ARRAY_DROP(a->factors, a->factors_n, i);
-	return i >= 0;
-}
-
-static bool
-factor_enrolled(struct account *a, const struct event *e, struct apply_left *left)
-{
-	bool first = (e->flags & EVENT_FLAG_FIRST) != 0;
-	struct factor *f;
-
-	(void)left;
-	if (first == (a->enrolled != 0) || e->kind < 0 || e->kind >= FACTOR__COUNT || e->copies < 0 ||
-	    e->copies >= COPIES__COUNT || e->replaces_no < 0 || e->replaces_no >= a->next_no)
-		return false;
-	if (a->status == ACCOUNT_NONE) {
-		a->status = ACCOUNT_OPEN;
-		a->next_no = 1;
-	}
-	if (!factor_room(a) || !take_no(a, e->no))
-		return false;
-	if (!first && !challenge_use(a, e->challenge_no))
-		return false;
-	f = &a->factors[a->factors_n++];
-	*f = (struct factor){.id = e->id, .plugin = e->plugin, .no = (uint32_t)e->no, .kind = (uint8_t)e->kind,
-	    .first = first, .since_ms = e->time_ms, .usable_ms = e->usable_ms, .last_step = e->step,
-	    .copies = (uint8_t)e->copies, .attested = (e->flags & EVENT_FLAG_ATTESTED) != 0,
-	    .replaces_no = (uint32_t)e->replaces_no};
-	memcpy(f->rests, e->rests, sizeof(f->rests));
-	if (!first)
-		memcpy(f->rests_on, e->factors, sizeof(f->rests_on));
-	a->enrolled = 1;
-	return true;
-}
-
-static bool
-factor_removed(struct account *a, const struct event *e, struct apply_left *left)
-{
-	struct factor *f = account_factor_by_no(a, (uint32_t)e->target_no);
-
-	(void)left;
-	if (f == NULL || f->removed || !challenge_use(a, e->challenge_no))
-		return false;
-	f->removed = 1;
-	challenges_void(a, 0, 0);
-	/* What it signed falls with it. */
-	for (size_t i = 0; i < a->allowances_n; i++) {
-		for (size_t k = 0; k < CHALLENGE_FACTORS_MAX; k++) {
-			if (a->allowances[i].factors[k] == f->no)
-				a->allowances[i].state = ALLOWANCE_REVOKED;
-		}
-	}
-	return true;
-}
-
 /* What names a link falls with it: no challenge and no user's freeze outlives it. */
 static bool
 link_room(struct account *a, const struct id *subject)
@@ -423,8 +348,8 @@ denied(struct account *a, const struct event *e, struct apply_left *left)
 typedef bool apply_fn(struct account *a, const struct event *e, struct apply_left *left);
 
 static apply_fn *const table[EVENT__COUNT] = {
-	[EVENT_FACTOR_ENROLLED] = factor_enrolled,
-	[EVENT_FACTOR_REMOVED] = factor_removed,
+	[EVENT_FACTOR_ENROLLED] = apply_factor_enrolled,
+	[EVENT_FACTOR_REMOVED] = apply_factor_removed,
 	[EVENT_FACTOR_FAILED] = apply_failed,
 	[EVENT_LINK_PROPOSED] = link_proposed,
 	[EVENT_LINK_SUSPENDED] = link_narrowed,
@@ -448,6 +373,7 @@ static apply_fn *const table[EVENT__COUNT] = {
 	[EVENT_NOT_ME] = not_me,
 	[EVENT_ACCOUNT_CLOSED] = closed,
 	[EVENT_VIEW_OPENED] = view_opened,
+	[EVENT_FACTOR_UNLOCKED] = apply_factor_unlocked,
 };
 
 enum cs_err
@@ -458,6 +384,7 @@ apply(struct account *a, const struct event *e, struct apply_left *left)
 		return CS_ERR_CONFLICT;
 	if (a->status == ACCOUNT_NONE && e->type != EVENT_FACTOR_ENROLLED)
 		return CS_ERR_CONFLICT;
+	factors_settle(a, e->time_ms);
 	if (!table[e->type](a, e, left))
 		return CS_ERR_CONFLICT;
 	a->time_ms = e->time_ms;

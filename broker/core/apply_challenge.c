@@ -194,6 +194,16 @@ completed(struct account *a, const struct event *e, struct challenge *c)
 	return c->op == OP_LINK ? link_activated(a, e, c) : allowance_opened(a, e, c);
 }
 
+/* Each code of a list is used once, in any order; all else counts up. */
+static void
+note_step(struct factor *f, int64_t step)
+{
+	if (f->kind == FACTOR_RECOVERY)
+		f->last_step |= step >= 0 && step < RECOVERY_CODES_MAX ? INT64_C(1) << step : 0;
+	else if (step > f->last_step)
+		f->last_step = step;
+}
+
 bool
 apply_answered(struct account *a, const struct event *e, struct apply_left *left)
 {
@@ -212,8 +222,7 @@ apply_answered(struct account *a, const struct event *e, struct apply_left *left
 	f->failures = 0;
 	f->lock_level = 0;
 	f->locked_until_ms = 0;
-	if (e->step > f->last_step)
-		f->last_step = e->step;
+	note_step(f, e->step);
 	if ((e->flags & EVENT_FLAG_COMPLETE) == 0)
 		return true;
 	return n + 1 >= c->need && completed(a, e, c);
@@ -228,6 +237,8 @@ apply_failed(struct account *a, const struct event *e, struct apply_left *left)
 	(void)left;
 	if (c == NULL || f == NULL)
 		return false;
+	if ((e->flags & EVENT_FLAG_VOIDS) != 0)
+		memset(c->factors, 0, sizeof(c->factors));
 	if (++c->wrong >= CHALLENGE_WRONG_MAX && c->state == CHALLENGE_OPEN)
 		c->state = CHALLENGE_VOID;
 	if (++f->failures < FACTOR_FAILURES_MAX)

@@ -5,10 +5,33 @@
 
 #include "broker/core/apply.h"
 
+#define ARRAY_DROP(array, n, i) \
+	do { \
+		memmove(&(array)[i], &(array)[(i) + 1], ((size_t)(n) - (i) - 1) * sizeof((array)[0])); \
+		(n)--; \
+	} while (0)
+
+/* The serial of something new. */
+static inline bool
+take_no(struct account *a, int64_t no)
+{
+	if (no != a->next_no)
+		return false;
+	a->next_no++;
+	return true;
+}
+
 bool apply_permitted(struct account *a, const struct event *e, struct apply_left *left);
 bool apply_captured(struct account *a, const struct event *e, struct apply_left *left);
 bool apply_given_back(struct account *a, const struct event *e, struct apply_left *left);
 bool apply_refunded(struct account *a, const struct event *e, struct apply_left *left);
+
+/* apply_factor.c */
+bool apply_factor_enrolled(struct account *a, const struct event *e, struct apply_left *left);
+bool apply_factor_removed(struct account *a, const struct event *e, struct apply_left *left);
+bool apply_factor_unlocked(struct account *a, const struct event *e, struct apply_left *left);
+/* What was replaced by a factor that is usable now goes. Every event begins with it. */
+void factors_settle(struct account *a, int64_t time_ms);
 
 bool apply_challenge_opened(struct account *a, const struct event *e, struct apply_left *left);
 bool apply_answered(struct account *a, const struct event *e, struct apply_left *left);

@@ -138,7 +138,10 @@ deny_answer(struct inquiry *q, const struct challenge *c, const struct factor *f
 static void
 wrong(struct inquiry *q, const struct challenge *c, const struct factor *f, struct decision *d)
 {
-	answer_event(d, q, c, f, EVENT_FACTOR_FAILED, REASON_FACTOR_REJECTED);
+	struct event *e = answer_event(d, q, c, f, EVENT_FACTOR_FAILED, REASON_FACTOR_REJECTED);
+
+	/* Nobody learns which of several was wrong: all are asked for again. */
+	e->flags |= answers(c) > 0 ? EVENT_FLAG_VOIDS : 0;
 	decision_set(d, REASON_FACTOR_REJECTED);
 }
 
@@ -159,8 +162,10 @@ right(struct inquiry *q, const struct challenge *c, const struct factor *f, int6
 	e->notes = d->notes = q->notes;
 	e->step = step;
 	e->content = c->content;
+	(void)factor_stands_apart(q, f, &q->assumed);
+	e->flags |= q->assumed ? EVENT_FLAG_ASSUMED : 0;
 	if (complete) {
-		e->flags |= EVENT_FLAG_COMPLETE | (q->assumed ? EVENT_FLAG_ASSUMED : 0);
+		e->flags |= EVENT_FLAG_COMPLETE;
 		/* Kept until the time to redeem it is over. */
 		e->expires_ms = q->now_ms + q->asked->policy->redeem_ms + 1;
 	}
@@ -173,6 +178,15 @@ right(struct inquiry *q, const struct challenge *c, const struct factor *f, int6
 	if (complete && c->op == OP_GRANT)
 		e->allowance_no = c->target_no;
 	decision_set(d, complete ? REASON_COUNTERSIGNED : REASON_ASKED);
+}
+
+/* A code whose step was used is as wrong as any other (RFC 6238, 5.2), and so is a printed one that was used. */
+static bool
+step_used(const struct factor *f, int64_t step)
+{
+	if (f->kind == FACTOR_RECOVERY)
+		return step < 0 || step >= RECOVERY_CODES_MAX || (f->last_step >> step & 1) != 0;
+	return f->kind == FACTOR_TOTP && step <= f->last_step;
 }
 
 void
@@ -200,8 +214,7 @@ decide_answer(const struct asked *asked, const struct account *a, const struct a
 		deny_answer(&q, c, f, d, reason);
 		return;
 	}
-	/* A code whose step was used is as wrong as any other (RFC 6238, 5.2). */
-	if (!answer->right || (f->kind == FACTOR_TOTP && answer->step <= f->last_step))
+	if (!answer->right || step_used(f, answer->step))
 		wrong(&q, c, f, d);
 	else
 		right(&q, c, f, answer->step, d);

@@ -27,7 +27,7 @@ signature_factors(struct inquiry *q, const struct challenge *c)
 
 		if (f == NULL || !factor_usable(q, f, &why, &until_ms))
 			return why;
-		(void)factor_independent(q->asked, q->account, f, q->link == NULL ? 0 : q->link->provider, &q->assumed);
+		(void)factor_stands_apart(q, f, &q->assumed);
 	}
 	return n == 0 ? REASON_NO_INDEPENDENT_FACTOR : REASON_NONE;
 }
@@ -61,7 +61,7 @@ allowance_factors(struct inquiry *q, const struct allowance *w)
 	for (size_t i = 0; i < CHALLENGE_FACTORS_MAX && w->factors[i] != 0; i++, any = true) {
 		const struct factor *f = account_factor_by_no(q->account, w->factors[i]);
 
-		if (f == NULL || f->removed || !factor_independent(q->asked, q->account, f, q->link->provider,
+		if (f == NULL || factor_gone(q->account, f, q->now_ms) || !factor_independent(q->asked, q->account, f, q->link->provider,
 		    &q->assumed))
 			return false;
 	}

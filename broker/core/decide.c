@@ -528,6 +528,7 @@ rules_asked(struct inquiry *q, struct decision *d)
 	trace(q, 12, RESULT_SUCCESS, REASON_NONE);
 	decision_set(d, yes);
 	d->notes = q->notes;
+	d->assumed = q->assumed;
 	if (r->op == OP_SPEND && !r->dry)
 		permit_payment(q, d, yes);
 	else if (r->op != OP_SPEND)
@@ -546,6 +547,7 @@ decide(const struct asked *asked, const struct account *a, const struct request 
 	d->no = 0;
 	d->id = (struct id){0};
 	d->notes = d->notify = 0;
+	d->assumed = false;
 	d->detail = (struct detail){0};
 	decision_set(d, REASON_STACK);
 

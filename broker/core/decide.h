@@ -74,6 +74,7 @@ struct decision {
 	struct id id;             /* of the hold, challenge, session, ... */
 	uint32_t notes;           /* mask of enum note: of the lines that answered success in the pass that decided */
 	uint32_t notify;          /* mask over the stack's plugins: instances that a line `notify` names */
+	bool assumed;             /* a permit that rests on the admin's word, assume-independent */
 	struct detail detail;
 	struct event events[DECISION_EVENTS_MAX];
 };
@@ -120,9 +121,19 @@ struct enrolment {
 	bool recovers;            /* countersigned by a recovery code, in place of what was lost */
 	uint32_t replaces_no;     /* goes when the new one is usable, or 0 */
 };
+/*
+ * The first factor is enrolled on the service's word, once ever; every other one is countersigned by other factors (OP_FACTOR)
+ * or, where it recovers, by a recovery code alone (OP_RECOVER), and then waits at least the policy's recovery cooling-off.
+ */
 void decide_enrol(const struct asked *asked, const struct account *a, const struct enrolment *e, struct decision *d);
-/* The factor with this no; needs a used-up challenge like enrolment does. */
+/*
+ * The factor with this no; needs a used-up challenge like enrolment does, but for one that is not usable yet: to remove
+ * that narrows. The first factor is never so removed, since nothing could take its place.
+ */
 void decide_factor_remove(const struct asked *asked, const struct account *a, uint32_t factor_no,
+    const struct id *challenge, const struct hash *content, struct decision *d);
+/* Lifts the lock of wrong answers early; needs a challenge that another factor completed. */
+void decide_factor_unlock(const struct asked *asked, const struct account *a, uint32_t factor_no,
     const struct id *challenge, const struct hash *content, struct decision *d);
 
 /* A verified assertion proposes a link; the step-up follows as decide(OP_LINK) with target_no. */
@@ -142,7 +153,7 @@ struct answer {
 	struct id challenge;
 	uint32_t factor_no;
 	bool right;
-	int64_t step;             /* TOTP: the step that matched */
+	int64_t step;             /* TOTP: the step that matched; of recovery codes the index of the code */
 };
 void decide_answer(const struct asked *asked, const struct account *a, const struct answer *answer, struct decision *d);
 void decide_refuse(const struct asked *asked, const struct account *a, const struct id *challenge, bool report,
@@ -204,10 +215,43 @@ int32_t window_month(const struct policy *p, int64_t ms);
 /* Seconds that the policy's zone is ahead of UTC at that time. */
 int32_t zone_offset_s(const struct policy *p, int64_t ms);
 
+/* Rule 11. What is unknown counts as dependent; it is told apart because the admin's word may mend it. */
+enum independence { INDEPENDENT, DEPENDENT, INDEPENDENCE_UNKNOWN };
+
+/* What ties a factor to a provider. */
+enum edge_kind {
+	EDGE_NONE,
+	EDGE_PLUGIN,   /* it answers through the provider's own plugin */
+	EDGE_KIND,     /* the provider controls its kind */
+	EDGE_THING,    /* the provider controls a thing that it rests on */
+	EDGE_COPIES,   /* unknown: the provider may keep a copy of its secret, or where it leads to was never said */
+	EDGE_SUPPORT,  /* unknown: it rests on a factor that has left the account */
+	EDGE_PROVIDER, /* unknown: the provider is not configured */
+	EDGE__COUNT
+};
+
+struct edge {
+	uint8_t what;           /* enum edge_kind */
+	uint32_t factor_no;     /* whose edge it is: the factor itself, or one that its enrolment rests on */
+	uint64_t provider;      /* tag */
+	uint64_t thing;         /* tag, of EDGE_THING */
+};
+
 /*
- * Rule 11: is the factor independent of the provider (0: of every linked provider), as far as is known? *assumed is set
- * when that rests on the admin's word.
+ * Does the factor stand apart from the provider (0: from every linked one), with all that authorised its enrolment? edge is
+ * the worst that was found, the factor's own first. *assumed is set, else untouched, where INDEPENDENT rests on the admin's
+ * word. edge and assumed may be NULL.
  */
+enum independence factor_stands(const struct asked *asked, const struct account *a, const struct factor *f,
+    uint64_t provider, struct edge *edge, bool *assumed);
+
+/*
+ * The linked providers of which no factor of the account stands apart, as tags; returns how many. Factors that wait or are
+ * locked count; recovery codes, which countersign nothing but a replacement, do not.
+ */
+size_t account_bare(const struct asked *asked, const struct account *a, uint64_t providers[ACCOUNT_LINKS_MAX]);
+
+/* factor_stands() as a yes or no. */
 bool factor_independent(const struct asked *asked, const struct account *a, const struct factor *f, uint64_t provider,
     bool *assumed);
 

@@ -1,28 +1,74 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Rule 11: a factor counts only when it is known to be independent of the third-party ID. A factor rests on its kind, on
- * its plugin, and on the factors that authorised its enrolment; what one of those rests on, it rests on too. What is
- * unknown is dependent.
+ * its plugin, on the things that its plugin names (an address, a model of authenticator), and on the factors that
+ * authorised its enrolment; what one of those rests on, it rests on too. What is unknown is dependent.
  */
 #include "broker/core/inquiry.h"
 #include "broker/core/money.h"
 
-/* Kinds whose secret a provider with cloud copies may hold as well; nobody can tell, so the answer is "unknown". */
-static const uint8_t kinds_unknown = 1 << FACTOR_TOTP | 1 << FACTOR_WEBAUTHN | 1 << FACTOR_OTP | 1 << FACTOR_PAM;
-
+/* It says where it leads to. */
 static bool
-kind_independent(const struct policy_provider *p, const struct factor *f, bool *assumed)
+thing_known(const struct factor *f)
 {
-	uint8_t kind = (uint8_t)(1 << f->kind);
+	uint64_t any = 0;
 
-	if (f->plugin == p->plugin || (p->controls_kinds & kind) != 0)
-		return false;
-	if (p->syncs_secrets && (kinds_unknown & kind) != 0) {
-		if ((p->assume_kinds & kind) == 0)
+	for (size_t i = 0; i < FACTOR_RESTS_MAX; i++)
+		any |= f->rests[i];
+	return any != 0;
+}
+
+/*
+ * Where what a factor says of itself leaves open whether the provider holds it, too: a passkey may be synced by anybody
+ * unless it says that it cannot be copied, or its maker vouches for the model; a code goes to an address that must be
+ * known; a seed or a password is kept wherever its owner keeps such things.
+ */
+static bool
+copies_kept(const struct policy_provider *p, const struct factor *f)
+{
+	switch ((enum factor_kind)f->kind) {
+	case FACTOR_WEBAUTHN:
+	case FACTOR_APPROVE:
+		if (f->copies == COPIES_NONE || (f->copies == COPIES_POSSIBLE && f->attested))
 			return false;
-		*assumed = true;
+		return p->syncs_secrets || (p->controls_sorts & THING_AAGUID) != 0;
+	case FACTOR_OTP:
+		return p->syncs_secrets || (!thing_known(f) && (p->controls_sorts & (THING_MAIL | THING_PHONE)) != 0);
+	case FACTOR_TOTP:
+	case FACTOR_PAM:
+		return p->syncs_secrets;
+	case FACTOR_RECOVERY: /* on paper */
+	case FACTOR__COUNT:
+		break;
 	}
-	return true;
+	return false;
+}
+
+/* The first thing that it rests on and the provider controls, or 0. */
+static uint64_t
+thing_controlled(const struct policy_provider *p, const struct factor *f)
+{
+	for (size_t i = 0; i < FACTOR_RESTS_MAX; i++) {
+		for (size_t k = 0; f->rests[i] != 0 && k < p->controls_n; k++) {
+			if (p->controls[k] == f->rests[i])
+				return f->rests[i];
+		}
+	}
+	return 0;
+}
+
+/* The factor by itself. */
+static enum edge_kind
+own_edge(const struct policy_provider *p, const struct factor *f, uint64_t *thing)
+{
+	if (f->plugin == p->plugin)
+		return EDGE_PLUGIN;
+	if ((p->controls_kinds & 1 << f->kind) != 0)
+		return EDGE_KIND;
+	*thing = thing_controlled(p, f);
+	if (*thing != 0)
+		return EDGE_THING;
+	return copies_kept(p, f) ? EDGE_COPIES : EDGE_NONE;
 }
 
 /*
@@ -66,20 +112,71 @@ support_known(const struct account *a, const struct factor *f)
 	return true;
 }
 
+static const uint8_t edge_means[EDGE__COUNT] = {
+	[EDGE_NONE] = INDEPENDENT,
+	[EDGE_PLUGIN] = DEPENDENT,
+	[EDGE_KIND] = DEPENDENT,
+	[EDGE_THING] = DEPENDENT,
+	[EDGE_COPIES] = INDEPENDENCE_UNKNOWN,
+	[EDGE_SUPPORT] = INDEPENDENCE_UNKNOWN,
+	[EDGE_PROVIDER] = INDEPENDENCE_UNKNOWN,
+};
+
 static bool
-independent_of(const struct asked *asked, const struct account *a, uint32_t members, uint64_t provider, bool *assumed)
+worse(enum independence a, enum independence than)
+{
+	return than == INDEPENDENT ? a != INDEPENDENT : than == INDEPENDENCE_UNKNOWN && a == DEPENDENT;
+}
+
+/* What was found so far: the worst edge, and whether the admin's word mended one. */
+struct finding {
+	struct edge edge;
+	bool assumed;
+};
+
+static void
+find_edge(struct finding *found, const struct edge *e)
+{
+	if (worse((enum independence)edge_means[e->what], (enum independence)edge_means[found->edge.what]))
+		found->edge = *e;
+}
+
+/* One factor of the closure. */
+static void
+find_of_factor(struct finding *found, const struct account *a, const struct policy_provider *p, const struct factor *f)
+{
+	struct edge e = {.factor_no = f->no, .provider = p->tag};
+
+	e.what = (uint8_t)own_edge(p, f, &e.thing);
+	if (e.what == EDGE_COPIES && (p->assume_kinds & 1 << f->kind) != 0) {
+		found->assumed = true;
+		e.what = EDGE_NONE;
+	}
+	find_edge(found, &e);
+	if (!support_known(a, f)) {
+		e = (struct edge){.what = EDGE_SUPPORT, .factor_no = f->no, .provider = p->tag};
+		find_edge(found, &e);
+	}
+}
+
+static void
+find_of_provider(struct finding *found, const struct asked *asked, const struct account *a, const struct factor *f,
+    uint32_t members, uint64_t provider)
 {
 	const struct policy_provider *p = policy_provider(asked->policy, provider);
 
-	if (p == NULL)
-		return false;
-	for (size_t i = 0; i < a->factors_n; i++) {
-		if ((members & UINT32_C(1) << i) == 0)
-			continue;
-		if (!support_known(a, &a->factors[i]) || !kind_independent(p, &a->factors[i], assumed))
-			return false;
+	if (p == NULL) {
+		const struct edge e = {.what = EDGE_PROVIDER, .factor_no = f->no, .provider = provider};
+
+		find_edge(found, &e);
+		return;
 	}
-	return true;
+	/* Its own edge is the one to tell of, where a support has one as bad. */
+	find_of_factor(found, a, p, f);
+	for (size_t i = 0; i < a->factors_n; i++) {
+		if ((members & UINT32_C(1) << i) != 0 && a->factors[i].no != f->no)
+			find_of_factor(found, a, p, &a->factors[i]);
+	}
 }
 
 /*
@@ -97,23 +194,77 @@ link_counts(const struct policy *p, const struct link *l, int64_t now_ms)
 	return l->state == LINK_ACTIVE || l->state == LINK_SUSPENDED;
 }
 
+static int64_t
+time_of(const struct asked *asked, const struct account *a)
+{
+	return asked->now_ms > a->time_ms ? asked->now_ms : a->time_ms;
+}
+
+enum independence
+factor_stands(const struct asked *asked, const struct account *a, const struct factor *f, uint64_t provider,
+    struct edge *edge, bool *assumed)
+{
+	uint32_t members = closure(a, f);
+	struct finding found = {0};
+	enum independence result;
+
+	if (provider != 0)
+		find_of_provider(&found, asked, a, f, members, provider);
+	for (size_t i = 0; provider == 0 && i < a->links_n; i++) {
+		if (link_counts(asked->policy, &a->links[i], time_of(asked, a)))
+			find_of_provider(&found, asked, a, f, members, a->links[i].provider);
+	}
+	result = (enum independence)edge_means[found.edge.what];
+	if (edge != NULL)
+		*edge = found.edge;
+	if (assumed != NULL && result == INDEPENDENT && found.assumed)
+		*assumed = true;
+	return result;
+}
+
 bool
 factor_independent(const struct asked *asked, const struct account *a, const struct factor *f, uint64_t provider,
     bool *assumed)
 {
-	uint32_t members = closure(a, f);
+	return factor_stands(asked, a, f, provider, NULL, assumed) == INDEPENDENT;
+}
 
-	if (provider != 0)
-		return independent_of(asked, a, members, provider, assumed);
-	int64_t now_ms = asked->now_ms > a->time_ms ? asked->now_ms : a->time_ms;
+static bool
+any_stands(const struct asked *asked, const struct account *a, uint64_t provider)
+{
+	for (size_t i = 0; i < a->factors_n; i++) {
+		const struct factor *f = &a->factors[i];
+
+		if (f->kind != FACTOR_RECOVERY && !factor_gone(a, f, time_of(asked, a)) &&
+		    factor_stands(asked, a, f, provider, NULL, NULL) == INDEPENDENT)
+			return true;
+	}
+	return false;
+}
+
+static bool
+noted(const uint64_t *tags, size_t n, uint64_t tag)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (tags[i] == tag)
+			return true;
+	}
+	return false;
+}
+
+size_t
+account_bare(const struct asked *asked, const struct account *a, uint64_t providers[ACCOUNT_LINKS_MAX])
+{
+	size_t n = 0;
 
 	for (size_t i = 0; i < a->links_n; i++) {
 		const struct link *l = &a->links[i];
 
-		if (link_counts(asked->policy, l, now_ms) && !independent_of(asked, a, members, l->provider, assumed))
-			return false;
+		if (link_counts(asked->policy, l, time_of(asked, a)) && !noted(providers, n, l->provider) &&
+		    !any_stands(asked, a, l->provider))
+			providers[n++] = l->provider;
 	}
-	return true;
+	return n;
 }
 
 /* What the engine cannot verify again by itself countersigns only up to the admin's `trusted-factor-limit`. */
@@ -135,7 +286,7 @@ uint8_t
 kinds_trusted(const struct inquiry *q, uint8_t kinds)
 {
 	for (uint8_t k = 0; k < FACTOR__COUNT; k++) {
-		if (!kind_trusted(q, k))
+		if (!kind_trusted(q, k) || (q->request->op == OP_RECOVER && !kind_fits(q, k)))
 			kinds &= (uint8_t)~(1 << k);
 	}
 	return kinds;
@@ -145,7 +296,7 @@ kinds_trusted(const struct inquiry *q, uint8_t kinds)
  * What is spent or granted through an ID can only be used through it, so the factors must be independent of that one. All
  * else may be asked by whoever holds any of the linked IDs, and changes more than that ID's own power.
  */
-static bool
+bool
 factor_stands_apart(const struct inquiry *q, const struct factor *f, bool *assumed)
 {
 	enum op op = q->request == NULL ? OP_NONE : q->request->op;
@@ -156,11 +307,11 @@ factor_stands_apart(const struct inquiry *q, const struct factor *f, bool *assum
 	    factor_independent(q->asked, q->account, f, 0, assumed);
 }
 
-/* A recovery code replaces lost factors, and does nothing else. */
+/* A recovery code replaces lost factors and does nothing else; and nothing else does that. */
 static bool
 kind_fits(const struct inquiry *q, uint8_t kind)
 {
-	return kind != FACTOR_RECOVERY || (q->request != NULL && q->request->op == OP_RECOVER);
+	return (kind == FACTOR_RECOVERY) == (q->request != NULL && q->request->op == OP_RECOVER);
 }
 
 bool
@@ -170,7 +321,7 @@ factor_usable(const struct inquiry *q, const struct factor *f, enum reason *why,
 	bool assumed = false;
 
 	*until_ms = 0;
-	if (f->removed || !configured->enabled || configured->plugin != f->plugin || !kind_trusted(q, f->kind) ||
+	if (factor_gone(q->account, f, q->now_ms) || !configured->enabled || configured->plugin != f->plugin || !kind_trusted(q, f->kind) ||
 	    !kind_fits(q, f->kind) || !factor_stands_apart(q, f, &assumed)) {
 		*why = REASON_NO_INDEPENDENT_FACTOR;
 		return false;

@@ -99,12 +99,15 @@ void decision_deny(struct decision *d, struct inquiry *q, enum reason reason);
 
 void trace(struct inquiry *q, uint8_t rule, enum result result, enum reason reason);
 
-/* independence.c */
+/*
+ * independence.c: rule 11 for what is asked, and all else that makes a factor usable for it. *assumed as factor_stands().
+ */
+bool factor_stands_apart(const struct inquiry *q, const struct factor *f, bool *assumed);
 bool factor_usable(const struct inquiry *q, const struct factor *f, enum reason *why, int64_t *until_ms);
 /* How many usable factors have one of these kinds (0: any). */
 size_t factors_usable(struct inquiry *q, uint8_t kinds);
 
-/* Of these kinds, those that may countersign this amount. */
+/* Of these kinds, those that may countersign this amount, or a recovery. */
 uint8_t kinds_trusted(const struct inquiry *q, uint8_t kinds);
 
 /* Whether a challenge may still be answered, or a completed one still be redeemed. */

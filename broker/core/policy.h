@@ -13,6 +13,7 @@ enum {
 	POLICY_SERVICES_MAX = 256,
 	POLICY_PROVIDERS_MAX = 64,
 	POLICY_LIMITS_MAX = 16,   /* currencies at one level */
+	POLICY_CONTROLS_MAX = 64, /* things that one provider controls, its profile's and its own */
 };
 
 /* Limits of one level in one currency; -1: none of this sort. */
@@ -29,6 +30,9 @@ struct policy_service {
 	const struct stack *stack;
 };
 
+/* Sorts of things that a provider may control, and that factors rest on. */
+enum thing_sort { THING_MAIL = 1 << 0, THING_PHONE = 1 << 1, THING_AAGUID = 1 << 2 };
+
 struct policy_provider {
 	uint64_t tag;
 	uint64_t plugin;          /* tag of the plugin's file name */
@@ -36,6 +40,9 @@ struct policy_provider {
 	bool syncs_secrets;       /* what is unknown counts as dependent (rule 11) */
 	uint8_t controls_kinds;   /* mask of factor kinds that fall with this provider */
 	uint8_t assume_kinds;     /* mask of kinds that the admin declared independent of it */
+	uint8_t controls_sorts;   /* mask of enum thing_sort: of which it controls any */
+	uint8_t controls_n;
+	uint64_t controls[POLICY_CONTROLS_MAX]; /* tags of the things that fall with it, as factor.rests */
 	uint8_t limits_n;
 	struct policy_limit limits[POLICY_LIMITS_MAX];
 };
@@ -70,6 +77,7 @@ struct policy {
 	uint32_t prompts_per_link_day;
 	uint32_t open_per_link;   /* open challenges of one link: the rest is the reserve for others */
 	int64_t limit_cooling_off_ms; /* before a user's raise of a limit binds */
+	int64_t recovery_cooling_off_ms; /* before what a recovery code countersigned may countersign; at least its kind's */
 	uint32_t needs;           /* mask of enum need: counters that any stack of a service asks for */
 	uint16_t services_n, providers_n;
 	uint8_t limits_n, trusted_n;

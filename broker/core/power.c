@@ -1,22 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Everything but payments: factors, links, sessions, allowances, limits and freezes. What widens power goes through
+ * Everything but payments and factors: links, sessions, allowances, limits and freezes. What widens power goes through
  * decide() and names the countersignature that it used up; what narrows power needs none and takes effect at once.
  */
-#include "broker/core/inquiry.h"
+#include "broker/core/power.h"
 #include "broker/core/money.h"
 
-static void
-begin(struct inquiry *q, const struct asked *asked, const struct account *a, struct decision *d)
+void
+power_begin(struct inquiry *q, const struct asked *asked, const struct account *a, struct decision *d)
 {
 	*d = (struct decision){0};
 	inquiry_begin(q, asked, a, NULL);
 	decision_set(d, REASON_STACK);
 }
 
-/* Asks decide(); on a permit *factors and the challenge's serial are what the operation's event records. */
-static bool
-guarded(const struct asked *asked, const struct account *a, const struct request *r, struct decision *d,
+bool
+power_guarded(const struct asked *asked, const struct account *a, const struct request *r, struct decision *d,
     uint32_t *challenge_no)
 {
 	decide(asked, a, r, d);
@@ -26,97 +25,31 @@ guarded(const struct asked *asked, const struct account *a, const struct request
 	return true;
 }
 
-static bool
-service_may(const struct inquiry *q, uint32_t right)
+bool
+power_service_may(const struct inquiry *q, uint32_t right)
 {
 	return q->service != NULL && (q->service->rights & right) != 0 && (q->service->doors & q->asked->door) != 0;
 }
 
-static void
-signed_by(struct event *e, const struct account *a, uint32_t challenge_no)
+static const struct challenge *
+challenge_of(const struct account *a, uint32_t no)
 {
 	for (size_t i = 0; i < a->challenges_n; i++) {
-		if (a->challenges[i].no == challenge_no)
-			memcpy(e->factors, a->challenges[i].factors, sizeof(e->factors));
+		if (a->challenges[i].no == no)
+			return &a->challenges[i];
 	}
+	return NULL;
+}
+
+void
+power_signed(struct event *e, const struct account *a, uint32_t challenge_no, const struct decision *d)
+{
+	const struct challenge *c = challenge_of(a, challenge_no);
+
+	if (c != NULL)
+		memcpy(e->factors, c->factors, sizeof(e->factors));
 	e->challenge_no = challenge_no;
-}
-
-static void
-enrol_event(struct inquiry *q, const struct enrolment *f, uint32_t challenge_no, struct decision *d, enum reason reason)
-{
-	const struct account *a = q->account;
-	struct event *e = decision_event(d, q, EVENT_FACTOR_ENROLLED, reason);
-
-	decision_set(d, reason);
-	d->no = a->next_no;
-	d->id = f->factor;
-	e->op = OP_FACTOR;
-	e->no = d->no;
-	e->id = f->factor;
-	e->kind = f->kind;
-	e->plugin = f->plugin;
-	e->step = f->step;
-	e->usable_ms = q->now_ms + q->asked->policy->factors[f->kind].cooling_off_ms;
-	memcpy(e->rests, f->rests, sizeof(e->rests));
-	e->copies = f->copies;
-	e->replaces_no = f->replaces_no;
-	e->flags |= f->attested ? EVENT_FLAG_ATTESTED : 0;
-	if (challenge_no != 0)
-		signed_by(e, a, challenge_no);
-	else
-		e->flags |= EVENT_FLAG_FIRST;
-}
-
-void
-decide_enrol(const struct asked *asked, const struct account *a, const struct enrolment *f, struct decision *d)
-{
-	struct request r = {.op = OP_FACTOR, .content = f->content, .challenge = f->challenge};
-	struct inquiry q;
-	uint32_t challenge_no = 0;
-
-	begin(&q, asked, a, d);
-	if (!service_may(&q, RIGHT_ENROL)) {
-		decision_set(d, REASON_SERVICE_RIGHT);
-		return;
-	}
-	if (!asked->policy->factors[f->kind].enabled || room_factor(a) < 0) {
-		decision_set(d, room_factor(a) < 0 ? REASON_FULL : REASON_STACK);
-		return;
-	}
-	/* The first factor: once per account, ever, on the service's word. */
-	if (!a->enrolled) {
-		enum reason reason = rule_account(&q);
-
-		if (reason == REASON_NONE || reason == REASON_ACCOUNT_UNKNOWN)
-			enrol_event(&q, f, 0, d, REASON_FIRST_FACTOR);
-		else
-			decision_set(d, reason);
-		return;
-	}
-	if (guarded(asked, a, &r, d, &challenge_no))
-		enrol_event(&q, f, challenge_no, d, REASON_COUNTERSIGNED);
-}
-
-void
-decide_factor_remove(const struct asked *asked, const struct account *a, uint32_t factor_no, const struct id *challenge,
-    const struct hash *content, struct decision *d)
-{
-	struct request r = {.op = OP_FACTOR, .content = *content, .target_no = factor_no, .challenge = *challenge};
-	const struct factor *f = account_factor_by_no(a, factor_no);
-	struct inquiry q;
-	uint32_t challenge_no;
-	struct event *e;
-
-	begin(&q, asked, a, d);
-	if (f == NULL || f->removed || !guarded(asked, a, &r, d, &challenge_no))
-		return;
-	e = decision_event(d, &q, EVENT_FACTOR_REMOVED, REASON_COUNTERSIGNED);
-	e->op = OP_FACTOR;
-	e->target_no = factor_no;
-	e->id = f->id;
-	e->kind = f->kind;
-	signed_by(e, a, challenge_no);
+	e->flags |= d->assumed ? EVENT_FLAG_ASSUMED : 0;
 }
 
 void
@@ -127,10 +60,10 @@ decide_link_propose(const struct asked *asked, const struct account *a, uint64_t
 	enum reason reason;
 	struct event *e;
 
-	begin(&q, asked, a, d);
+	power_begin(&q, asked, a, d);
 	q.provider = policy_provider(asked->policy, provider);
 	q.provider_state = broker_provider(asked->broker, provider);
-	if (!service_may(&q, RIGHT_LINK)) {
+	if (!power_service_may(&q, RIGHT_LINK)) {
 		decision_set(d, REASON_SERVICE_RIGHT);
 		return;
 	}
@@ -170,7 +103,7 @@ decide_link_narrow(const struct asked *asked, const struct account *a, uint32_t 
 	struct inquiry q;
 	struct event *e;
 
-	begin(&q, asked, a, d);
+	power_begin(&q, asked, a, d);
 	if (l == NULL)
 		return;
 	inquiry_link(&q, l);
@@ -207,7 +140,7 @@ decide_session_open(const struct asked *asked, const struct account *a, uint32_t
 	struct event *e;
 	bool room = a->sessions_n < ACCOUNT_SESSIONS_MAX;
 
-	begin(&q, asked, a, d);
+	power_begin(&q, asked, a, d);
 	inquiry_link(&q, account_link_by_no(a, link_no));
 	if (q.service == NULL || (q.service->doors & asked->door) == 0)
 		reason = REASON_SERVICE_RIGHT;
@@ -243,7 +176,7 @@ decide_session_close(const struct asked *asked, const struct account *a, const s
 	const struct session *s = account_session(a, session);
 	struct inquiry q;
 
-	begin(&q, asked, a, d);
+	power_begin(&q, asked, a, d);
 	decision_set(d, REASON_NARROWS);
 	if (s != NULL && asked->service != 0 && s->service != asked->service)
 		s = NULL;
@@ -271,7 +204,7 @@ decide_grant(const struct asked *asked, const struct account *a, const struct gr
 	enum reason reason = REASON_NONE;
 	bool room = a->allowances_n < ACCOUNT_ALLOWANCES_MAX;
 
-	begin(&q, asked, a, d);
+	power_begin(&q, asked, a, d);
 	if (s == NULL || s->service != asked->service)
 		reason = REASON_SESSION_INVALID;
 	else
@@ -312,7 +245,7 @@ decide_allowance_revoke(const struct asked *asked, const struct account *a, uint
 	struct inquiry q;
 	struct event *e;
 
-	begin(&q, asked, a, d);
+	power_begin(&q, asked, a, d);
 	if (w == NULL)
 		return;
 	inquiry_link(&q, account_link_by_no(a, w->link_no));
@@ -408,7 +341,7 @@ decide_limit(const struct asked *asked, const struct account *a, const struct li
 	uint32_t challenge_no = 0;
 	struct event *e;
 
-	begin(&q, asked, a, d);
+	power_begin(&q, asked, a, d);
 	countersign = to->author == AUTHOR_USER && raises(a, to, q.now_ms);
 	decision_set(d, a->status == ACCOUNT_NONE ? REASON_ACCOUNT_UNKNOWN :
 	    to->link_no != 0 && account_link_by_no(a, to->link_no) == NULL ? REASON_LINK_UNKNOWN :
@@ -421,13 +354,13 @@ decide_limit(const struct asked *asked, const struct account *a, const struct li
 		d->replayed = true;
 		return;
 	}
-	if (countersign && !guarded(asked, a, &r, d, &challenge_no))
+	if (countersign && !power_guarded(asked, a, &r, d, &challenge_no))
 		return;
 	if (!countersign)
 		decision_set(d, to->author == AUTHOR_ADMIN ? REASON_ASKED : REASON_NARROWS);
 	e = decision_event(d, &q, EVENT_LIMIT_SET, (enum reason)d->reason);
 	if (countersign) {
-		signed_by(e, a, challenge_no);
+		power_signed(e, a, challenge_no, d);
 		e->usable_ms = wait_ms > 0 ? q.now_ms + wait_ms : 0;
 	}
 	e->link_no = to->link_no;
@@ -458,7 +391,7 @@ decide_freeze(const struct asked *asked, const struct account *a, uint32_t link_
 	struct inquiry q;
 	struct event *e;
 
-	begin(&q, asked, a, d);
+	power_begin(&q, asked, a, d);
 	inquiry_link(&q, account_link_by_no(a, link_no));
 	if (a->status == ACCOUNT_NONE || (link_no != 0 && q.link == NULL)) {
 		decision_set(d, a->status == ACCOUNT_NONE ? REASON_ACCOUNT_UNKNOWN : REASON_LINK_UNKNOWN);
@@ -490,21 +423,21 @@ decide_thaw(const struct asked *asked, const struct account *a, uint32_t link_no
 	uint32_t challenge_no = 0;
 	struct event *e;
 
-	begin(&q, asked, a, d);
+	power_begin(&q, asked, a, d);
 	inquiry_link(&q, l);
 	if (freeze_of(a, link_no, author) == NULL && !suspended) {
 		d->replayed = true;
 		decision_set(d, REASON_ASKED);
 		return;
 	}
-	if (author == AUTHOR_USER && !guarded(asked, a, &r, d, &challenge_no))
+	if (author == AUTHOR_USER && !power_guarded(asked, a, &r, d, &challenge_no))
 		return;
 	decision_set(d, author == AUTHOR_USER ? REASON_COUNTERSIGNED : REASON_ASKED);
 	e = decision_event(d, &q, EVENT_THAWED, (enum reason)d->reason);
 	e->link_no = link_no;
 	e->author = author;
 	if (challenge_no != 0)
-		signed_by(e, a, challenge_no);
+		power_signed(e, a, challenge_no, d);
 }
 
 void
@@ -513,7 +446,7 @@ decide_not_me(const struct asked *asked, const struct account *a, uint32_t link_
 	struct inquiry q;
 	struct event *e;
 
-	begin(&q, asked, a, d);
+	power_begin(&q, asked, a, d);
 	inquiry_link(&q, account_link_by_no(a, link_no));
 	if (a->status == ACCOUNT_NONE || (link_no != 0 && q.link == NULL)) {
 		decision_set(d, a->status == ACCOUNT_NONE ? REASON_ACCOUNT_UNKNOWN : REASON_LINK_UNKNOWN);
@@ -550,7 +483,7 @@ decide_close(const struct asked *asked, const struct account *a, struct decision
 {
 	struct inquiry q;
 
-	begin(&q, asked, a, d);
+	power_begin(&q, asked, a, d);
 	decision_set(d, REASON_NARROWS);
 	d->replayed = a->status == ACCOUNT_CLOSED;
 	if (a->status == ACCOUNT_NONE)
