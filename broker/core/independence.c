@@ -282,6 +282,13 @@ kind_trusted(const struct inquiry *q, uint8_t kind)
 	return trusted != NULL && q->request->amount_minor <= trusted->per_payment_minor;
 }
 
+/* A recovery code replaces lost factors and does nothing else; and nothing else does that. */
+static bool
+kind_fits(const struct inquiry *q, uint8_t kind)
+{
+	return (kind == FACTOR_RECOVERY) == (q->request != NULL && q->request->op == OP_RECOVER);
+}
+
 uint8_t
 kinds_trusted(const struct inquiry *q, uint8_t kinds)
 {
@@ -305,13 +312,6 @@ factor_stands_apart(const struct inquiry *q, const struct factor *f, bool *assum
 		return false;
 	return (q->link != NULL && (op == OP_SPEND || op == OP_GRANT)) ||
 	    factor_independent(q->asked, q->account, f, 0, assumed);
-}
-
-/* A recovery code replaces lost factors and does nothing else; and nothing else does that. */
-static bool
-kind_fits(const struct inquiry *q, uint8_t kind)
-{
-	return (kind == FACTOR_RECOVERY) == (q->request != NULL && q->request->op == OP_RECOVER);
 }
 
 bool

@@ -95,7 +95,7 @@ could_countersign(const struct ruleset *rules, const struct policy_provider *p, 
 	if (!rules->policy->factors[kind].reverified && rules->policy->trusted_n == 0)
 		return false;
 	s = (struct suppose){.rules = rules, .now_ms = 2 * DAY_MS, .service = &nobody, .provider = p, .kinds = {kind},
-	    .kinds_n = 1, .op = OP_LINK};
+	    .kinds_n = 1, .op = OP_LINK, .bound = true};
 	suppose_account(&s);
 	asked = suppose_asked(&s);
 	return factor_independent(&asked, &s.account, &s.account.factors[0], p->tag, &assumed);

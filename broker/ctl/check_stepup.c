@@ -54,7 +54,10 @@ world_new(const struct subject *s, uint16_t line)
 static void
 take_kinds(struct suppose *to, uint8_t kinds)
 {
-	while (kinds != 0 && to->kinds_n < FACTOR__COUNT)
+	/* Of recovery codes an owner has one list. */
+	if (to->op == OP_RECOVER)
+		to->kinds[to->kinds_n++] = FACTOR_RECOVERY;
+	while (to->op != OP_RECOVER && kinds != 0 && to->kinds_n < FACTOR__COUNT)
 		for (uint8_t k = 0; k < FACTOR__COUNT && to->kinds_n < FACTOR__COUNT; k++)
 			if ((kinds & 1 << k) != 0)
 				to->kinds[to->kinds_n++] = k;
@@ -70,7 +73,7 @@ satisfiable(struct world *w, enum op op, uint16_t provider, uint8_t kinds)
 	supposed = (struct suppose){.rules = &w->rules, .now_ms = SUPPOSED_NOW_MS, .service = &w->service,
 	    .provider = &w->policy.providers[provider], .op = op, .countersigned = true,
 	    .currency = w->policy.limits[0].currency, .amount_minor = 1, .per_payment_minor = 1, .per_day_minor = 1,
-	    .total_minor = 1};
+	    .total_minor = 1, .bound = true};
 	take_kinds(&supposed, kinds);
 	suppose_account(&supposed);
 	suppose_decide(&supposed, true, NULL, &d);
@@ -101,6 +104,24 @@ list_add(char to[NAMES_MAX], const char *name)
 	size_t len = strlen(to);
 
 	(void)snprintf(to + len, NAMES_MAX - len, "%s%s", len == 0 ? "" : ", ", name);
+}
+
+/* A recovery is asked of the account, not of a provider: what holds for one holds for all. */
+static void
+check_recovery(const struct subject *s, uint16_t line)
+{
+	struct world *w = world_new(s, line);
+	char rule[RULE_MAX];
+	struct finding *f;
+	bool satisfied = w->policy.providers_n == 0 || satisfiable(w, s->op, 0, 0);
+
+	free(w);
+	if (satisfied)
+		return;
+	f = finding_add(s->to, subject_line(s, line), "no recovery code could ever satisfy this line");
+	finding_why(f, "it asks for `%s`, and a recovery is countersigned by one recovery code and nothing else",
+	    finding_rule(subject_line(s, line), rule, sizeof(rule)));
+	finding_mend(f, "write: recover required stepup");
 }
 
 static void
@@ -137,8 +158,11 @@ check_stepups(const struct subject *s)
 	for (uint16_t i = 0; s->rules != NULL && i < s->stack->count[s->op]; i++) {
 		uint16_t line = (uint16_t)(s->stack->first[s->op] + i);
 
-		/* A recovery has its own codes, which count for nothing else. */
-		if (s->stack->lines[line].rule == RULE_STEPUP && s->op != OP_RECOVER)
+		if (s->stack->lines[line].rule != RULE_STEPUP)
+			continue;
+		if (s->op != OP_RECOVER)
 			check_stepup(s, line);
+		else if (s->rules->policy->factors[FACTOR_RECOVERY].enabled)
+			check_recovery(s, line);
 	}
 }

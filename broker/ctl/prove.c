@@ -19,6 +19,7 @@ enum cover {
 	COVER_LATE,
 	COVER_OTHER,
 	COVER_STRANGE_SESSION,
+	COVER_KIND,
 	COVER_GOOD,
 	COVER__COUNT
 };
@@ -31,6 +32,7 @@ static const char *const cover_words[COVER__COUNT] = {
     [COVER_LATE] = "an account whose countersignature is too old",
     [COVER_OTHER] = "an account whose countersignature was given for something else",
     [COVER_STRANGE_SESSION] = "an account with an allowance, in a session that was never countersigned",
+    [COVER_KIND] = "an account whose countersignature was given by a kind of factor that counts for other operations only",
     [COVER_GOOD] = "an account with a good countersignature",
 };
 
@@ -72,6 +74,7 @@ policy_make(struct prover *p)
 	to->limits_n = 1;
 	to->limits[0] = (struct policy_limit){currency_find(VIEW("CNY")), -1, -1, -1, -1, -1};
 	to->factors[FACTOR_TOTP] = (struct policy_factor){.plugin = FACTOR_PLUGIN, .enabled = true, .reverified = true};
+	to->factors[FACTOR_RECOVERY] = to->factors[FACTOR_TOTP];
 	to->services_n = 1;
 	to->services[0] = (struct policy_service){.tag = name_tag(view_str(p->service.name)), .rights = UINT32_MAX,
 	    .doors = DOOR_UNIX, .stack = &p->stack};
@@ -109,10 +112,12 @@ case_make(struct prover *p, enum op op, enum cover cover)
 {
 	static struct suppose s;
 	struct case_of *c = &p->cases[op][cover];
+	/* A recovery is countersigned by recovery codes alone, and they countersign nothing else. */
+	uint8_t kind = op == OP_RECOVER ? FACTOR_RECOVERY : FACTOR_TOTP;
 	struct challenge *last;
 
 	s = (struct suppose){.rules = &p->rules, .now_ms = PROOF_NOW_MS, .service = &p->service,
-	    .provider = &p->policy.providers[0], .kinds = {FACTOR_TOTP}, .kinds_n = 1, .op = op,
+	    .provider = &p->policy.providers[0], .kinds = {kind}, .kinds_n = 1, .op = op,
 	    .countersigned = cover != COVER_STRANGE_SESSION, .allowance = cover == COVER_STRANGE_SESSION,
 	    .per_payment_minor = AMOUNT_MINOR, .per_day_minor = AMOUNT_MINOR, .total_minor = AMOUNT_MINOR,
 	    .currency = p->policy.limits[0].currency, .amount_minor = AMOUNT_MINOR};
@@ -132,6 +137,8 @@ case_make(struct prover *p, enum op op, enum cover cover)
 		last->done_ms = last->expires_ms = PROOF_NOW_MS - 2 * HOUR_MS;
 	else if (cover == COVER_OTHER)
 		last->content.b[0]++;
+	else if (cover == COVER_KIND)
+		c->account.factors[0].kind = op == OP_RECOVER ? FACTOR_TOTP : FACTOR_RECOVERY;
 }
 
 static void

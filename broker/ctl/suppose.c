@@ -110,6 +110,10 @@ enrol(struct suppose *s, enum factor_kind kind, int64_t time_ms)
 	e->flags = first ? EVENT_FLAG_FIRST : 0;
 	e->challenge_no = challenge_no;
 	e->factors[0] = signer_no;
+	if (s->bound) {
+		e->copies = COPIES_NONE;
+		e->rests[0] = SUPPOSE_THING;
+	}
 	happen(s);
 }
 

@@ -9,7 +9,10 @@
 #include "broker/core/decide.h"
 #include "broker/engine/engine.h"
 
-enum { SUPPOSE_PAYEE_MARK = 255 }; /* what the ids of payees begin with, and no other id that is given out here */
+enum {
+	SUPPOSE_PAYEE_MARK = 255, /* what the ids of payees begin with, and no other id that is given out here */
+	SUPPOSE_THING = 1,        /* the tag of an address that no provider controls */
+};
 
 struct suppose {
 	/* what is supposed; all cooling-off is over */
@@ -19,6 +22,7 @@ struct suppose {
 	const struct policy_provider *provider; /* of the one link; NULL: no link */
 	uint8_t kinds[FACTOR__COUNT];           /* one factor of each, enrolled in this order */
 	size_t kinds_n;
+	bool bound;                             /* they say of themselves what is best: no copies, an address of their own */
 	enum op op;
 	bool countersigned;                     /* the session was, once */
 	bool allowance;                         /* of the session, open */
