@@ -469,13 +469,13 @@ decide_view(const struct asked *asked, const struct account *a, const struct id 
 	uint32_t challenge_no;
 	struct event *e;
 
-	begin(&q, asked, a, d);
-	if (!guarded(asked, a, &r, d, &challenge_no))
+	power_begin(&q, asked, a, d);
+	if (!power_guarded(asked, a, &r, d, &challenge_no))
 		return;
 	e = decision_event(d, &q, EVENT_VIEW_OPENED, REASON_COUNTERSIGNED);
 	e->op = OP_VIEW;
 	e->id = *challenge;
-	signed_by(e, a, challenge_no);
+	power_signed(e, a, challenge_no, d);
 }
 
 void
