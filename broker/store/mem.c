@@ -312,6 +312,28 @@ op_find_payment(struct store *base, const struct store_key *key, const struct st
 }
 
 static void
+scan_back(struct store_mem *s, const struct store_scan *scan, store_row_fn *row, void *ctx, uint64_t *next)
+{
+	uint64_t at = scan->after == 0 ? s->durable_rows : scan->after - 1, left = scan->limit;
+	bool more = true;
+
+	for (*next = 0; at > 0 && at <= s->durable_rows; at--) {
+		struct mem_row r = s->rows[at - 1];
+		struct store_row out = {at, r.key, r.revision, view_of(r.bytes, r.event_len),
+		    view_of(r.bytes + r.event_len, r.extra_len)};
+
+		if (!same(scan->key, &r.key))
+			continue;
+		if (!more || left == 0)
+			return;
+		*next = at;
+		left--;
+		more = row(ctx, &out);
+	}
+	*next = 0;
+}
+
+static void
 op_scan(struct store *base, const struct store_scan *scan, store_row_fn *row, store_scan_fn *done,
     void *ctx)
 {
@@ -319,6 +341,12 @@ op_scan(struct store *base, const struct store_scan *scan, store_row_fn *row, st
 	uint64_t next = scan->after, left = scan->limit;
 	size_t durable = s->durable_rows;
 	bool more = true;
+
+	if (scan->back) {
+		scan_back(s, scan, row, ctx, &next);
+		done(ctx, CS_OK, next);
+		return;
+	}
 
 	while (more && left > 0 && next < durable) {
 		struct mem_row r = s->rows[next++];

@@ -363,6 +363,54 @@ scan_one(struct store_sqlite *s, const struct store_scan *scan, uint64_t limit, 
 	return err;
 }
 
+/* Where a scan back begins: the row before scan->after, which is this record's own, or its newest. 0: nowhere. */
+static enum cs_err
+back_from(struct store_sqlite *s, const struct store_scan *scan, struct log_row *r, uint64_t *seq)
+{
+	struct record_frame frame;
+	enum cs_err err;
+
+	*seq = 0;
+	if (scan->after == 0)
+		return newest_of(s, scan->key, seq);
+	if (scan->after > s->log_durable)
+		return CS_OK;
+	err = row_seek(s, scan->after, r, &frame);
+	if (err == CS_OK && frame.back > 0 && memcmp(frame.key.b, scan->key->b, sizeof(frame.key.b)) == 0)
+		*seq = scan->after - frame.back;
+	return err == CS_ERR_NOT_FOUND ? CS_OK : err;
+}
+
+/* Back along the record's own chain, each row as it comes. */
+static enum cs_err
+scan_back(struct store_sqlite *s, const struct store_scan *scan, uint64_t limit, uint64_t *next, store_row_fn *row,
+    void *ctx)
+{
+	struct record_frame frame;
+	struct store_row out;
+	struct log_row r;
+	uint64_t seq;
+	bool more = true;
+	enum cs_err err;
+
+	row_init(&r);
+	err = back_from(s, scan, &r, &seq);
+	*next = 0;
+	while (err == CS_OK && more && limit > 0 && seq > 0) {
+		err = row_seek(s, seq, &r, &frame);
+		if (err == CS_OK && memcmp(frame.key.b, scan->key->b, sizeof(frame.key.b)) != 0)
+			err = CS_ERR_CORRUPT;
+		if (err != CS_OK)
+			break;
+		*next = frame.back > 0 ? seq : 0;
+		limit--;
+		more = give(&out, seq, &frame, row, ctx);
+		seq = frame.back > 0 ? seq - frame.back : 0;
+	}
+	bytes_clear(&r.bytes);
+	return err;
+}
+
 void
 log_scan(struct store *base, const struct store_scan *scan, store_row_fn *row, store_scan_fn *done,
     void *ctx)
@@ -370,8 +418,8 @@ log_scan(struct store *base, const struct store_scan *scan, store_row_fn *row, s
 	struct store_sqlite *s = (struct store_sqlite *)base;
 	uint64_t limit = scan->limit < SCAN_ROWS_MAX ? scan->limit : SCAN_ROWS_MAX;
 	uint64_t next = scan->after;
-	enum cs_err err = scan->key == NULL ? scan_all(s, limit, &next, row, ctx)
-					    : scan_one(s, scan, limit, &next, row, ctx);
+	enum cs_err err = scan->key == NULL ? scan_all(s, limit, &next, row, ctx) :
+	    (scan->back ? scan_back : scan_one)(s, scan, limit, &next, row, ctx);
 
 	done(ctx, err, next);
 }

@@ -34,6 +34,7 @@ struct ticket {
 	} done;
 	store_row_fn *row;
 	uint64_t seq, left;  /* of a scan: last row seen, rows it may still give */
+	bool back;           /* of a scan: newest first */
 	struct ticket *next; /* free ones */
 };
 
@@ -245,7 +246,7 @@ scan_row(void *ctx, const struct store_row *row)
 	struct ticket *t = ctx;
 	bool more;
 
-	CHECK(t->kind == TICKET_SCAN && row->seq > t->seq && t->left > 0);
+	CHECK(t->kind == TICKET_SCAN && t->left > 0 && (t->back ? row->seq < t->seq : row->seq > t->seq));
 	CHECK(row->event.len <= STORE_EVENT_MAX && row->extra.len <= STORE_EXTRA_MAX);
 	t->seq = row->seq;
 	t->left--;
@@ -260,7 +261,7 @@ scan_done(void *ctx, enum cs_err err, uint64_t next)
 {
 	struct ticket t = ticket_close(ctx, TICKET_SCAN, err, MAY(UNAVAILABLE) | MAY(CORRUPT));
 
-	CHECK(err != CS_OK || next >= t.seq);
+	CHECK(err != CS_OK || (t.back ? next <= t.seq : next >= t.seq));
 	t.guard->depth++;
 	t.done.scan(t.ctx, err, next);
 	t.guard->depth--;
@@ -272,10 +273,11 @@ store_scan(struct store *s, const struct store_scan *scan, store_row_fn *row, st
 {
 	struct ticket *t = ticket_take(s, TICKET_SCAN, ctx);
 
-	CHECK(scan != NULL && scan->limit > 0 && row != NULL && done != NULL);
+	CHECK(scan != NULL && scan->limit > 0 && row != NULL && done != NULL && (!scan->back || scan->key != NULL));
 	t->done.scan = done;
 	t->row = row;
-	t->seq = scan->after;
+	t->back = scan->back;
+	t->seq = scan->back && scan->after == 0 ? UINT64_MAX : scan->after;
 	t->left = scan->limit;
 	s->ops->scan(s, scan, scan_row, scan_done, t);
 }

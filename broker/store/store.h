@@ -115,6 +115,11 @@ struct store_scan {
 	uint64_t after;              /* sequence number, exclusive; 0 for the start */
 	uint64_t limit;              /* rows at most, 1 or more; a store may cut a scan earlier so that the loop goes on */
 	const struct store_key *key; /* of one record only, or NULL */
+	/*
+	 * Of one record, newest first: below `after`, which is 0 (from the newest on) or the number of one of its rows. `next` is
+	 * what to go on with; 0 once the record's first event was given, and where `after` is no row of the record.
+	 */
+	bool back;
 };
 
 struct store_status {

@@ -317,15 +317,26 @@ on_scan(void *ctx, enum cs_err err, uint64_t next)
 	out->next = next;
 }
 
-void
-scan(struct store *s, uint64_t after, uint64_t limit, const struct store_key *key,
-    struct scanned *out)
+static void
+scan_as(struct store *s, const struct store_scan *what, struct scanned *out)
 {
-	struct store_scan what = {after, limit, key};
 	size_t stop_at = out->stop_at;
 
 	memset(out, 0, sizeof(*out));
 	out->stop_at = stop_at;
-	store_scan(s, &what, on_row, on_scan, out);
+	store_scan(s, what, on_row, on_scan, out);
 	wait_for(s, &out->calls);
+}
+
+void
+scan(struct store *s, uint64_t after, uint64_t limit, const struct store_key *key,
+    struct scanned *out)
+{
+	scan_as(s, &(struct store_scan){.after = after, .limit = limit, .key = key}, out);
+}
+
+void
+scan_back(struct store *s, uint64_t before, uint64_t limit, const struct store_key *key, struct scanned *out)
+{
+	scan_as(s, &(struct store_scan){.after = before, .limit = limit, .key = key, .back = true}, out);
 }

@@ -104,6 +104,8 @@ struct scanned {
 	} rows[SCANNED_MAX];
 };
 
+/* Newest first. */
+void scan_back(struct store *s, uint64_t before, uint64_t limit, const struct store_key *key, struct scanned *out);
 void scan(struct store *s, uint64_t after, uint64_t limit, const struct store_key *key,
     struct scanned *out);
 

@@ -357,6 +357,26 @@ scans_give_every_event_in_order(void **state)
 	} while (out->next > after);
 	assert_int_equal(seen, 33);
 
+	/* And newest first. */
+	seen = 33;
+	out->next = 0;
+	do {
+		scan_back(f->s, out->next, 4, &one, out);
+		assert_int_equal(out->err, CS_OK);
+		assert_true(out->rows_n > 0 && out->rows_n <= 4);
+		for (size_t i = 0; i < out->rows_n; i++)
+			assert_int_equal(out->rows[i].revision, seen--);
+		assert_true(out->next == 0 || out->next == out->rows[out->rows_n - 1].seq);
+	} while (out->next != 0);
+	assert_int_equal(seen, 0);
+	scan_back(f->s, UINT64_MAX / 2, 4, &one, out);
+	assert_int_equal(out->rows_n, 0);
+	assert_int_equal(out->next, 0);
+	out->stop_at = 2;
+	scan_back(f->s, 0, 50, &one, out);
+	assert_int_equal(out->rows_n, 2);
+	assert_int_equal(out->next, out->rows[1].seq);
+
 	out->stop_at = 5;
 	scan(f->s, 0, 50, NULL, out);
 	assert_int_equal(out->rows_n, 5);
