@@ -4,6 +4,7 @@ plugin_ldflags = -module -avoid-version -shared -export-symbols-regex '^counters
 include plugins/misbehave/local.mk
 include plugins/totp/local.mk
 include plugins/oidc/local.mk
+include plugins/otp/local.mk
 include plugins/recovery/local.mk
 include plugins/webauthn/local.mk
 include plugins/webhook/local.mk

@@ -131,6 +131,11 @@ unit_tests += %reldir%/test_texts
 %canon_reldir%_test_texts_CPPFLAGS = $(AM_CPPFLAGS) $(CRYPTO_CFLAGS)
 %canon_reldir%_test_texts_LDADD = libengine.la libstore.la librole.la libconfig.la libcore.la libbase.la $(SQLITE_LIBS) $(CRYPTO_LIBS) -lpthread $(CMOCKA_LIBS)
 
+unit_tests += %reldir%/test_otp
+%canon_reldir%_test_otp_SOURCES = %reldir%/test_otp.c %reldir%/unit.h %reldir%/plugin_host.h
+%canon_reldir%_test_otp_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)
+%canon_reldir%_test_otp_LDADD = libotp.la $(JANSSON_LIBS) $(CMOCKA_LIBS)
+
 unit_tests += %reldir%/test_recovery
 %canon_reldir%_test_recovery_SOURCES = %reldir%/test_recovery.c %reldir%/unit.h %reldir%/plugin_host.h
 %canon_reldir%_test_recovery_LDADD = librecovery.la $(CMOCKA_LIBS)
