@@ -5,6 +5,7 @@ libgateway_la_SOURCES = \
 	%reldir%/authzen.c %reldir%/authzen.h \
 	%reldir%/authzen_batch.c \
 	%reldir%/card.c %reldir%/card.h \
+	%reldir%/card_steps.c \
 	%reldir%/digest.c %reldir%/digest.h \
 	%reldir%/engine.c %reldir%/engine.h \
 	%reldir%/exchange.c %reldir%/exchange.h \
@@ -15,6 +16,7 @@ libgateway_la_SOURCES = \
 	%reldir%/page_signin.c \
 	%reldir%/page_step.c \
 	%reldir%/pages.c %reldir%/pages.h \
+	%reldir%/prompt.c %reldir%/prompt.h \
 	%reldir%/routes.c %reldir%/routes.h \
 	%reldir%/server.c %reldir%/server.h \
 	%reldir%/texts.c %reldir%/texts.h \

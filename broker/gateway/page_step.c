@@ -3,19 +3,18 @@
  * The step-up page /c/{token}. GET shows a button and nothing else, so that prefetchers, previews and people who look over
  * a shoulder get nothing; the first POST binds the page to this browser.
  */
-#include "broker/base/secret.h"
 #include "broker/gateway/card.h"
 #include "broker/gateway/handlers.h"
 #include "broker/gateway/pages.h"
 #include "broker/gateway/texts_step.h"
-
-enum { CODE_MAX = 128 };
 
 /* exchange.detail, while the engine is asked: what is to be said. */
 enum {
 	DETAIL_REPORT = 1,
 	DETAIL_NEWS_SHIFT = 16, /* enum card_news */
 };
+
+enum { WAIT_S = 5 /* between looks at an approval, without a script: a person does not notice more */ };
 
 /* The button that a GET shows. */
 static void
@@ -84,11 +83,24 @@ state_page(struct exchange *x, struct view state, struct view return_url)
 	page_error(x, 503);
 }
 
+/* The step that the user chose, began, or was answering. */
+static struct view
+way_wanted(const struct form *form)
+{
+	static const char *const names[] = {"way", "begin", "shown"};
+	struct view v = {NULL, 0};
+
+	for (size_t i = 0; v.len == 0 && i < sizeof(names) / sizeof(names[0]); i++)
+		v = form_get(form, names[i]);
+	return v;
+}
+
 static void
 open_answered(struct exchange *x, const struct engine_answer *answer)
 {
 	struct exchange_result r = call_result(answer);
 	struct page_head head = {.status = 200, .title = TEXT_TITLE, .flags = PAGE_SCRIPT | PAGE_OWN_HEADING};
+	struct form posted;
 	struct card_form form;
 	struct page p;
 
@@ -100,17 +112,21 @@ open_answered(struct exchange *x, const struct engine_answer *answer)
 		state_page(x, result_str(&r, "state"), result_str(&r, "return_url"));
 		return;
 	}
+	form_parse(x, &posted);
 	form = (struct card_form){
 	    .cookie = result_str(&r, "cookie"),
+	    .way = way_wanted(&posted),
 	    .news = (enum card_news)(x->detail >> DETAIL_NEWS_SHIFT),
-	    .attempts_left = result_int(&r, "attempts_left", -1),
 	};
-	if (form.news == CARD_WRONG || form.news == CARD_WAIT)
+	if (form.news >= CARD_WRONG && form.news <= CARD_BUDGET)
 		head.flags |= PAGE_PROBLEM;
+	if (card_waits(&r, &form))
+		head.refresh_s = WAIT_S;
 	if (!page_begin_bound(x, &head, form.cookie, &p))
 		return;
 	card_write(&p, &r, &form);
 	page_end(&p);
+	form_clear(x, &posted);
 }
 
 static void
@@ -128,51 +144,86 @@ page_open(struct exchange *x)
 	page_call_send(x, &w, open_answered);
 }
 
+/* The card again, and what there is to say to it. */
+static void
+open_again(struct exchange *x, enum card_news news)
+{
+	x->detail |= (unsigned)news << DETAIL_NEWS_SHIFT;
+	page_open(x);
+}
+
 static void
 respond_answered(struct exchange *x, const struct engine_answer *answer)
 {
 	struct exchange_result r = call_result(answer);
-	enum card_news news;
+	struct view reason = result_str(&r, "reason");
 
-	if (r.error.len > 0) {
+	if (r.error.len > 0)
 		page_error_of(x, &r);
-	} else if (view_equal(result_str(&r, "state"), VIEW("open"))) {
-		/* The card again. Without a reason the answer was right, and there is another step.
-		 */
-		news = result_str(&r, "reason").data == NULL		    ? CARD_NEXT
-		       : result_get(&r, "retry_after_ms", JSON_NUMBER) != 0 ? CARD_WAIT
-									    : CARD_WRONG;
-		x->detail |= (unsigned)news << DETAIL_NEWS_SHIFT;
-		page_open(x);
-	} else {
+	else if (!view_equal(result_str(&r, "state"), VIEW("open")))
 		state_page(x, result_str(&r, "state"), result_str(&r, "return_url"));
+	else if (reason.data == NULL) /* It was right, and there is more to do. */
+		open_again(x, CARD_NEXT);
+	else
+		open_again(x, result_get(&r, "retry_after_ms", JSON_NUMBER) != 0 ? CARD_WAIT : CARD_WRONG);
+}
+
+/* A number that we wrote into the form ourselves; what is none is left out, and counts as no double submit. */
+static void
+round_write(struct json_writer *w, struct view text)
+{
+	int64_t round = 0;
+
+	for (size_t i = 0; i < text.len; i++) {
+		if (text.data[i] < '0' || text.data[i] > '9' || i > 15)
+			return;
+		round = 10 * round + (text.data[i] - '0');
 	}
+	if (text.len > 0)
+		json_member_int(w, "round", round);
 }
 
 static void
-page_respond(struct exchange *x, struct view step, struct view code)
+page_respond(struct exchange *x, const struct form *form)
 {
-	char plain[CODE_MAX];
-	struct buf text = buf_over(plain, sizeof(plain));
 	struct json_writer w;
 
-	/* People type codes in groups. */
-	for (size_t i = 0; i < code.len; i++)
-		if (code.data[i] != ' ')
-			buf_put_u8(&text, (uint8_t)code.data[i]);
-	if (text.full || step.len == 0) {
-		page_error(x, 400);
-	} else if (page_call_token(x, "org.countersign.Internal.PageRespond", &w)) {
-		json_key(&w, VIEW("answers"));
-		json_array_begin(&w);
-		json_object_begin(&w);
-		json_member_str(&w, "step", step);
-		json_member_str(&w, "value", buf_view(&text));
-		json_object_end(&w);
-		json_array_end(&w);
-		page_call_send(x, &w, respond_answered);
+	if (!prompt_answered(form)) {
+		open_again(x, CARD_EMPTY);
+		return;
 	}
-	secret_wipe(plain, sizeof(plain));
+	if (!page_call_token(x, "org.countersign.Internal.PageRespond", &w))
+		return;
+	(void)prompt_answers(form, &w);
+	round_write(&w, form_get(form, "round"));
+	page_call_send(x, &w, respond_answered);
+}
+
+static void
+begin_answered(struct exchange *x, const struct engine_answer *answer)
+{
+	struct exchange_result r = call_result(answer);
+
+	if (r.error.len > 0)
+		page_error_of(x, &r);
+	else if (!view_equal(result_str(&r, "state"), VIEW("open")))
+		state_page(x, result_str(&r, "state"), result_str(&r, "return_url"));
+	else if (result_str(&r, "reason").data == NULL)
+		open_again(x, CARD_SENT);
+	else
+		open_again(x, result_get(&r, "retry_after_ms", JSON_NUMBER) != 0 ? CARD_WAIT : CARD_BUDGET);
+}
+
+static void
+page_begin_step(struct exchange *x, struct view step)
+{
+	struct json_writer w;
+
+	if (!page_call_token(x, "org.countersign.Internal.PageBegin", &w))
+		return;
+	json_member_str(&w, "step", step);
+	json_member_str(&w, "language", x->language == LANGUAGE_ZH ? VIEW("zh") : VIEW("en"));
+	page_call_send(x, &w, begin_answered);
 }
 
 static void
@@ -202,14 +253,16 @@ page_refuse(struct exchange *x, bool report)
 static void
 page_dispatch(struct exchange *x, const struct form *form)
 {
-	struct view what = form_get(form, "do");
+	struct view what = form_get(form, "do"), begin = form_get(form, "begin");
 
-	if (what.data == NULL || view_equal(what, VIEW("open")))
+	if ((what.data == NULL && begin.data == NULL) || view_equal(what, VIEW("open")))
 		page_open(x);
 	else if (!form_proved(x, form))
 		return;
+	else if (begin.data != NULL)
+		page_begin_step(x, begin);
 	else if (view_equal(what, VIEW("answer")))
-		page_respond(x, form_get(form, "step"), form_get(form, "code"));
+		page_respond(x, form);
 	else if (view_equal(what, VIEW("refuse")) || view_equal(what, VIEW("report")))
 		page_refuse(x, view_equal(what, VIEW("report")));
 	else

@@ -97,19 +97,25 @@ origin_ok(const struct exchange *x)
 }
 
 bool
-form_read(struct exchange *x, struct form *form)
+form_parse(struct exchange *x, struct form *form)
 {
 	struct buf text = buf_over(x->gateway->scratch, sizeof(x->gateway->scratch));
 
+	form->count = 0;
+	return x->request->body.len == 0 ||
+	       (http_type_is(x->request->content_type, VIEW("application/x-www-form-urlencoded")) &&
+		   http_pairs(x->request->body, &text, form->pairs, &form->count) == CS_OK);
+}
+
+bool
+form_read(struct exchange *x, struct form *form)
+{
 	form->count = 0;
 	if (!origin_ok(x)) {
 		page_problem(x, 403, TEXT_FOREIGN_FORM);
 		return false;
 	}
-	if (x->request->body.len == 0)
-		return true;
-	if (http_type_is(x->request->content_type, VIEW("application/x-www-form-urlencoded")) &&
-	    http_pairs(x->request->body, &text, form->pairs, &form->count) == CS_OK)
+	if (form_parse(x, form))
 		return true;
 	page_error(x, 400);
 	return false;

@@ -35,6 +35,8 @@ struct form {
 
 /* The posted form, if it comes from a page of ours as far as the browser says. False: an answer was given. */
 bool form_read(struct exchange *x, struct form *form);
+/* Reads it again, in the answer of a call that it led to. False: there is none, or a bad one. */
+bool form_parse(struct exchange *x, struct form *form);
 /* A member's value; NULL data where there is none. */
 struct view form_get(const struct form *form, const char *name);
 /* Cookie and proof fit. False: 403 was answered. */

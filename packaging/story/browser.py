@@ -25,7 +25,7 @@ class _Page(html.parser.HTMLParser):
             self._forms += 1
             if self._forms == 1:
                 self.action = attributes.get("action")
-        elif tag in ("input", "button") and self._forms == 1 and attributes.get("name"):
+        elif tag == "input" and self._forms == 1 and attributes.get("name"):
             self.fields.setdefault(attributes["name"], attributes.get("value", ""))
 
     def handle_endtag(self, tag):

@@ -186,7 +186,7 @@ class Story:
 
     def page(self, browser, person, who, code, word, why):
         """Answers on the step-up page, as a person does: a form, no JavaScript."""
-        page = browser.press("answer", code=code)
+        page = browser.press("answer", code1=code)
         confirmed = "Confirmed." in page.words
         self._told(who, "type the code on the page", "done" if confirmed else "wrong",
                    "Confirmed." if confirmed else f"HTTP {browser.status}", "POST /c/...", why, page.words, word)

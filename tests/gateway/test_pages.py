@@ -79,7 +79,8 @@ def engine(gateway):
             raise Error("org.countersign.Conflict", what="page")
         state["cookie"] = state["cookie"] or "binding-1"
         return {"cookie": state["cookie"], "card": CARD, "steps": state.get("steps", [STEP]), "state": state["state"],
-                "attempts_left": state["left"], "return_url": "https://shop.example/done?a=1&b=2"}
+                "attempts_left": state["left"], "return_url": "https://shop.example/done?a=1&b=2", "round": 7,
+                "need": state.get("need", 1)}
 
     def respond(p):
         assert p["cookie"] == state["cookie"]
@@ -150,7 +151,7 @@ def test_headers_of_every_page(engine, browser, path):
 def test_the_card_says_it_all_and_escapes_it(engine, browser):
     page = opened(browser)
     for text in ("checkout", "¥20.00", "CNY", "<b>Corner</b> \"Shop\" & 'Co'", "m-7", "apple", "a…1", "Code of your app",
-                 "Refuse", "This was not me", "A payment", "10:00 UTC"):
+                 "Refuse", "This was not me", "Confirm this payment?", "10:00 UTC"):
         assert page.says(text), text
     assert "<b>" not in page.answer.text
 
@@ -163,55 +164,58 @@ def test_cookie(engine, browser):
 
 def test_accessible(engine, browser):
     page = opened(browser)
-    assert page.all("html", lang="en") and len(page.all("h1")) == 1 and page.all("main")
-    field, = page.all("input", id="code")
-    assert page.all("label", **{"for": "code"}) and field["autocomplete"] == "one-time-code"
-    assert "required" in field
+    assert page.all("html", lang="en") and len(page.all("h1")) == 1
+    assert page.all("main") and page.all("header") and page.all("footer") and page.all("nav")[0]["aria-label"]
+    field, = page.all("input", id="code1")
+    assert page.all("label", **{"for": "code1"}) and field["autocomplete"] == "one-time-code"
+    assert "required" in field and "autofocus" in field
     # In the order of the focus: the field, yes, no, not me. Refusing asks for no code.
     buttons = page.all("button", name="do")
     assert [b["value"] for b in buttons] == ["answer", "refuse", "report", "open"]
     assert ["formnovalidate" in b for b in buttons[1:3]] == [True, True]
-    page = Page(browser.submit(page, code="000000", do="answer"))
+    page = Page(browser.submit(page, code1="000000", do="answer"))
     alert, = page.all("p", role="alert")
-    assert page.all("input", id="code")[0]["aria-describedby"] == alert["id"] == "problem"
+    assert page.all("input", id="code1")[0]["aria-describedby"] == alert["id"] == "problem"
+    assert page.texts[0].startswith("Problem:")
 
 
 def test_right_code(gateway, engine, browser):
     browser.go("GET", "/c/tok")
-    r = browser.submit(opened(browser), code="123 456", do="answer")
+    r = browser.submit(opened(browser), code1="123 456", do="answer")
     page = Page(r)
     assert r.status == 200 and page.says("Confirmed.")
     assert page.all("a", href="https://shop.example/done?a=1&b=2")
     assert gateway.engine.asked(I + "PageRespond")[0]["parameters"] == {
-        "token": "tok", "cookie": "binding-1", "answers": [{"step": "step-1", "value": "123456"}]}
+        "token": "tok", "cookie": "binding-1", "answers": [{"step": "step-1", "value": "123456"}], "round": 7}
 
 
 def test_wrong_codes_are_counted_until_it_locks(engine, browser):
     page = opened(browser)
     for left in (2, 1):
-        page = Page(browser.submit(page, code="000000", do="answer"))
-        assert page.says("That code is not right.") and page.says(f"Attempts left: {left}")
+        page = Page(browser.submit(page, code1="000000", do="answer"))
+        assert page.says("That was not right.") and page.says(f"Attempts left: {left}")
         assert page.says("¥20.00")
-    page = Page(browser.submit(page, code="000000", do="answer"))
+    page = Page(browser.submit(page, code1="000000", do="answer"))
     assert page.says("locked") and not page.all("input")
 
 
 def test_right_code_with_another_step_to_come(engine, browser):
     engine["news"] = {}
-    page = Page(browser.submit(opened(browser), code="000000", do="answer"))
+    page = Page(browser.submit(opened(browser), code1="000000", do="answer"))
     assert page.says("One more step is needed.") and not page.all("p", role="alert")
 
 
 def test_too_early(engine, browser):
     engine["news"] = {"reason": "factor_locked", "retry_after_ms": 1000}
-    page = Page(browser.submit(opened(browser), code="000000", do="answer"))
+    page = Page(browser.submit(opened(browser), code1="000000", do="answer"))
     assert page.says("wait a little") and len(page.all("p", role="alert")) == 1
 
 
 @pytest.mark.parametrize("card,says,not_says", [
     ({"payee": None, "payee_id": "*"}, "anyone", "*"),
     ({"payee": "m-7"}, "m-7", "m-7 (m-7)"),
-    ({"payee": "My phone", "payee_id": None, "what": "factor", "amount": None}, "My phone", "To whom"),
+    ({"payee": None, "payee_id": None, "label": "totp: My phone", "what": "factor", "amount": None}, "totp: My phone", "To whom"),
+    ({"provider_title": "Apple ID", "link": "ma***om"}, "Apple ID", "apple"),
 ])
 def test_to_whom(gateway, engine, browser, card, says, not_says):
     shown = {**gateway.engine.answers[I + "PageOpen"]({}), "card": {**CARD, **card}}
@@ -252,7 +256,7 @@ def test_forms_of_other_sites(gateway, engine, browser, headers):
     page = opened(browser)
     gateway.engine.calls.clear()
     hidden = {i["name"]: i["value"] for i in page.all("input", type="hidden")}
-    assert browser.go("POST", "/c/tok", {**hidden, "code": "123456", "do": "answer"}, **headers).status == 403
+    assert browser.go("POST", "/c/tok", {**hidden, "code1": "123456", "do": "answer"}, **headers).status == 403
     assert browser.go("POST", "/c/tok", {"do": "open"}, **headers).status == 403
     assert gateway.engine.calls == []
 
@@ -261,7 +265,7 @@ def test_form_without_proof_or_cookie(gateway, ask, engine, browser):
     page = opened(browser)
     hidden = {i["name"]: i["value"] for i in page.all("input", type="hidden")}
     gateway.engine.calls.clear()
-    answer = {**hidden, "code": "123456", "do": "answer"}
+    answer = {**hidden, "code1": "123456", "do": "answer"}
     assert browser.go("POST", "/c/tok", {**answer, "proof": "0" * 64}).status == 403
     assert browser.go("POST", "/c/tok", {k: v for k, v in answer.items() if k != "proof"}).status == 403
     assert Browser(gateway, ask).go("POST", "/c/tok", answer).status == 403
@@ -275,8 +279,10 @@ def test_bad_forms(gateway, ask, engine, browser):
     proof = page.all("input", name="proof")[0]["value"]
     gateway.engine.calls.clear()
     assert browser.go("POST", "/c/tok", {"proof": proof, "do": "jump"}).status == 400
-    assert browser.go("POST", "/c/tok", {"proof": proof, "do": "answer", "code": "1"}).status == 400
-    assert browser.go("POST", "/c/tok", {"proof": proof, "do": "answer", "step": "s", "code": "1" * 200}).status == 400
+    for field in ("do=answer&do=refuse", "do=%zz", "do=%00", "=1", "&".join(f"a{n}=1" for n in range(40))):
+        r = ask("POST", "/c/tok", f"proof={proof}&{field}", {"Content-Type": "application/x-www-form-urlencoded",
+                "Cookie": "; ".join(f"{k}={v}" for k, v in browser.cookies.items())}, certificate=None)
+        assert r.status == 400, field
     r = ask("POST", "/c/tok", "{}", {"Content-Type": "application/json"}, certificate=None)
     assert r.status == 400
     assert gateway.engine.calls == []
@@ -313,19 +319,160 @@ def test_languages_that_we_do_not_have(engine, browser, lang):
     assert Page(browser.go("GET", "/c/tok")).all("html", lang="en")
 
 
-def test_several_ways_to_answer(gateway, engine, browser):
-    engine["steps"] = [STEP, {**STEP, "id": "step-2", "label": "Recovery code"}, {**STEP, "id": "p", "type": "passkey"}]
+@pytest.mark.parametrize("fields", [{}, {"code1": ""}, {"step1": "", "code1": "1"}, {"value1": "x" * 13000},
+                                    {"step5": "s", "value5": "1"}, {"value1.4": "1"}])
+def test_nothing_is_sent_where_nothing_was_entered(gateway, engine, browser, fields):
+    r = browser.submit(opened(browser), do="answer", **fields)
+    assert r.status == 200 and Page(r).says("Nothing was entered")
+    assert gateway.engine.asked(I + "PageRespond") == []
+
+
+def answers(gateway):
+    return gateway.engine.asked(I + "PageRespond")[-1]["parameters"]["answers"]
+
+
+def test_one_way_at_a_time(gateway, engine, browser):
+    engine["steps"] = [STEP, {**STEP, "id": "step-2", "kind": "recovery", "label": "Paper"}]
     page = opened(browser)
-    assert [r["value"] for r in page.all("input", type="radio")] == ["step-1", "step-2"]
-    browser.submit(page, step="step-2", code="123456", do="answer")
-    assert gateway.engine.asked(I + "PageRespond")[0]["parameters"]["answers"][0]["step"] == "step-2"
+    assert [i["value"] for i in page.all("input", name="step1")] == ["step-1"]
+    other, = page.all("button", name="way")
+    assert other["value"] == "step-2" and other["form"] == "other" and page.says("Use a recovery code")
+    page = Page(browser.go("POST", "/c/tok", {"way": "step-2"}))
+    assert page.says("One of your recovery codes") and page.says("Use your authenticator app")
+    # A wrong answer shows the way that was tried.
+    page = Page(browser.submit(page, code1="000000", do="answer"))
+    assert answers(gateway) == [{"step": "step-2", "value": "000000"}]
+    assert page.says("That was not right.") and [i["value"] for i in page.all("input", name="step1")] == ["step-2"]
+
+
+def test_enter_confirms(engine, browser):
+    """A browser presses a form's first button when Enter is hit in a field."""
+    engine["steps"] = [STEP, {**STEP, "id": "step-2", "begin": True, "begun": True, "sends_left": 3, "resend_after_ms": 0}]
+    page = Page(browser.go("POST", "/c/tok", {"way": "step-2"}))
+    first = next(a for t, a in page.elements if t == "button" and "form" not in a)
+    assert (first["name"], first["value"]) == ("do", "answer")
+
+
+PASSKEY = {"id": "p-1", "factor": "p-1", "kind": "webauthn", "type": "passkey", "label": "Laptop", "rp_id": "pay.example",
+           "challenge": "Y2hhbGxlbmdl", "credential": "Y3JlZC0x"}
+
+
+def test_passkeys_are_one_way(gateway, engine, browser):
+    engine["steps"] = [STEP, PASSKEY, {**PASSKEY, "id": "p-2", "credential": "Y3JlZC0y"}]
+    page = opened(browser)
+    box, = page.all("div", id="passkey")
+    assert (box["data-rp-id"], box["data-challenge"]) == ("pay.example", "Y2hhbGxlbmdl")
+    assert box["data-credentials"] == "p-1=Y3JlZC0x p-2=Y3JlZC0y" and "data-amount" not in box
+    # Without a script the page says so, and offers the other way.
+    assert page.says("needs JavaScript") and [b["value"] for b in page.all("button", name="way")] == ["step-1"]
+    assert "hidden" in page.all("p", id="passkey-failed")[0] and "hidden" not in page.all("p", id="passkey-needs")[0]
+    signed = '{"id":"Y3JlZC0y","response":{"a b":"c+d"}}'
+    browser.submit(page, step1="p-2", value1=signed, do="answer")
+    assert answers(gateway) == [{"step": "p-2", "value": signed}]
+
+
+def test_a_payment_that_the_browser_shows_itself(engine, browser):
+    engine["steps"] = [{**PASSKEY, "spc": True}]
+    box, = opened(browser).all("div", id="passkey")
+    assert (box["data-payee"], box["data-amount"], box["data-currency"]) == (CARD["payee"], "20.00", "CNY")
+
+
+def test_a_code_is_sent_when_asked_for(gateway, engine, browser):
+    otp = {"id": "o-1", "factor": "o-1", "kind": "otp", "type": "code", "label": "Mail", "begin": True, "sends_left": 4}
+    engine["steps"] = [otp]
+    page = opened(browser)
+    assert not page.all("input", id="code1") and not page.all("button", value="answer")
+    send, = page.all("button", name="begin")
+
+    def begin(p):
+        engine["steps"] = [{**otp, "begun": True, "destination": "m***@<b>", "resend_after_ms": 29500, "sends_left": 3,
+                            "prompts": [{"type": "code", "label": "Code from the mail", "digits": 6}]}]
+        return {"state": "open", "steps": engine["steps"]}
+    gateway.engine.answers[I + "PageBegin"] = begin
+    page = Page(browser.submit(page, begin=send["value"]))
+    assert gateway.engine.asked(I + "PageBegin")[0]["parameters"] == {
+        "token": "tok", "cookie": "binding-1", "step": "o-1", "language": "en"}
+    assert page.says("m***@<b>") and page.says("Code from the mail") and page.says("The code is on its way.")
+    again, = page.all("button", id="again")
+    assert "hidden" in again and page.says("30")
+    browser.submit(page, code1="12 34 56", do="answer")
+    assert answers(gateway) == [{"step": "o-1", "value": "123456"}]
+
+
+@pytest.mark.parametrize("said,text", [({"reason": "prompt_budget"}, "No more codes"),
+                                       ({"reason": "prompt_budget", "retry_after_ms": 9}, "wait a little")])
+def test_no_more_codes(gateway, engine, browser, said, text):
+    engine["steps"] = [{**STEP, "begin": True, "sends_left": 1}]
+    gateway.engine.answers[I + "PageBegin"] = lambda p: {"state": "open", "steps": [], **said}
+    page = Page(browser.submit(opened(browser), begin="step-1"))
+    assert page.says(text) and len(page.all("p", role="alert")) == 1
+
+
+def test_a_conversation(gateway, engine, browser):
+    engine["steps"] = [{**STEP, "kind": "pam", "begin": True, "begun": True, "type": "secret", "prompts": [
+        {"type": "show", "text": "Badge <17>"}, {"type": "secret", "label": "Password"}, {"type": "text", "label": "Desk"},
+        {"type": "choice", "label": "Door", "choices": ["<Front>", "Back"]}]}]
+    page = opened(browser)
+    assert page.says("Badge <17>") and page.all("input", type="password", id="value1.1")
+    assert [r["value"] for r in page.all("input", type="radio", name="value1.3")] == ["<Front>", "Back"]
+    assert page.says("Door") and page.all("fieldset")
+    browser.submit(page, do="answer", **{"value1.1": "12 34", "value1.2": "d", "value1.3": "Back"})
+    assert answers(gateway) == [{"step": "step-1", "value": "12 34", "prompt": 1}, {"step": "step-1", "value": "d", "prompt": 2},
+                                {"step": "step-1", "value": "Back", "prompt": 3}]
+
+
+def test_several_factors_in_one_form(gateway, engine, browser):
+    engine.update(need=2, steps=[PASSKEY, STEP])
+    page = opened(browser)
+    assert page.all("div", id="passkey") and page.all("input", id="code2") and page.all("p", id="need")
+    browser.submit(page, value1="{}", code2="123456", do="answer")
+    assert answers(gateway) == [{"step": "p-1", "value": "{}"}, {"step": "step-1", "value": "123456"}]
+
+
+def test_an_approval_is_waited_for(engine, browser):
+    engine["steps"] = [{"id": "a", "factor": "a", "kind": "approve", "type": "approve", "label": "Tablet", "number": "47"}]
+    page = opened(browser)
+    assert page.says("47") and page.says("Tablet") and page.all("div", id="wait", role="status")
+    assert page.all("meta", **{"http-equiv": "refresh"})[0]["content"] == "5"
+    assert [b["value"] for b in page.all("button", name="do")] == ["refuse", "report", "open"]
+    # A page with a field does not go away under the hands that type.
+    engine["steps"] = [STEP, *engine["steps"]]
+    assert not opened(browser).all("meta", **{"http-equiv": "refresh"})
 
 
 def test_no_way_to_answer_still_lets_refuse(engine, browser):
-    engine["steps"] = [{**STEP, "type": "passkey"}]
-    page = opened(browser)
-    assert page.all("p", role="alert")
+    for steps in ([], [{**STEP, "type": "telepathy"}], [{"type": "code"}], ["code"]):
+        engine["steps"] = steps
+        page = opened(browser)
+        assert page.all("p", role="alert") and not page.all("button", value="answer")
     assert Page(browser.submit(page, do="refuse")).says("Refused")
+
+
+HOSTILE = "\"'><script>alert(1)</script>&lt;\u2028"
+
+
+def test_X4_every_text_of_the_engine_is_text(gateway, engine, browser):
+    prompts = [{"type": t, "label": HOSTILE, "choices": [HOSTILE], "text": HOSTILE} for t in ("show", "code", "choice", "secret")]
+    steps = [{k: HOSTILE for k in ("id", "factor", "kind", "label", "challenge", "rp_id", "credential", "number", "prompt",
+                                   "destination")} | {"type": t, "spc": True, "choices": [HOSTILE]}
+             for t in ("code", "passkey", "approve", "text", "secret", "choice")]
+    steps += [{**steps[0], "begin": True}, {**steps[0], "begin": True, "begun": True, "sends_left": 1, "prompts": prompts}]
+    shown = {**gateway.engine.answers[I + "PageOpen"]({}), "card": {k: HOSTILE for k in (*CARD, "provider_title", "link", "label",
+             "worst_case")}, "return_url": HOSTILE}
+    for need in (1, 2):
+        for each in [[s] for s in steps] + [steps]:
+            gateway.engine.answers[I + "PageOpen"] = lambda p, each=each: {**shown, "steps": each, "need": need}
+            r = browser.go("POST", "/c/tok")
+            assert r.status == 200 and "<script>" not in r.text
+            tags = {t for t, _ in Page(r).elements}
+            assert tags <= {"html", "head", "meta", "title", "style", "script", "body", "header", "svg", "path", "main", "h1",
+                            "dl", "div", "dt", "dd", "small", "p", "form", "input", "label", "button", "span", "strong",
+                            "footer", "nav", "time", "fieldset", "legend", "ul", "li"}, tags
+            for _, attributes in Page(r).elements:
+                assert not {k for k in attributes if k.startswith("on") or k == "style"}
+    engine["state"] = "done"
+    gateway.engine.answers[I + "PageOpen"] = lambda p: {**shown, "state": "done"}
+    assert Page(browser.go("POST", "/c/tok")).all("a", id="back") == []
 
 
 @pytest.mark.parametrize("name,status", [("NotFound", 404), ("Conflict", 409), ("TooMany", 429), ("Unavailable", 503)])

@@ -193,7 +193,7 @@ def test_page_in_the_browser(asked, broker):
     cookie = headers["Set-Cookie"].partition(";")[0]
     text = body.decode()
     proof = text.partition('name="proof" value="')[2].partition('"')[0]
-    data = f"do=answer&proof={proof}&step={person.totp.id}&code={person.totp.code()}".encode()
+    data = f"do=answer&proof={proof}&step1={person.totp.id}&code1={person.totp.code()}".encode()
     status, _, body = broker.web("POST", path, data, certificate=None, headers={**form, "Cookie": cookie})
     assert status == 200
     assert person.service.call("StepUp.Get", challenge=challenge["id"])["state"] == "done"
