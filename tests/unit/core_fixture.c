@@ -330,10 +330,24 @@ do_answer_step(struct fixture *f, const struct id *challenge, uint32_t factor_no
 	return done(f);
 }
 
+/* Of printed codes the first that is left; of all others a newer one than any before. */
+static int64_t
+next_step(struct fixture *f, uint32_t factor_no)
+{
+	const struct factor *by = account_factor_by_no(&f->account, factor_no);
+	int64_t code = 0;
+
+	if (by == NULL || by->kind != FACTOR_RECOVERY)
+		return ++f->step;
+	while (code < RECOVERY_CODES_MAX - 1 && (by->last_step >> code & 1) != 0)
+		code++;
+	return code;
+}
+
 enum reason
 do_answer(struct fixture *f, const struct id *challenge, uint32_t factor_no, bool right)
 {
-	struct answer answer = {*challenge, factor_no, right, right ? ++f->step : 0};
+	struct answer answer = {*challenge, factor_no, right, right ? next_step(f, factor_no) : 0};
 
 	fixture_begin(f);
 	decide_answer(&f->asked, &f->account, &answer, &f->d);
@@ -398,16 +412,35 @@ prompted(struct fixture *f, uint32_t by, struct id *challenge)
 enum reason
 do_enrol(struct fixture *f, enum factor_kind kind, uint64_t plugin, uint32_t by)
 {
-	struct enrolment e = {.factor = id_new(f),
-	    .kind = kind,
-	    .plugin = plugin,
-	    .content = {{'e', (uint8_t)kind, (uint8_t)f->ids, (uint8_t)(f->ids >> 8)}}};
+	struct enrolment e = {.kind = kind, .plugin = plugin};
+
+	return do_enrolment(f, &e, by);
+}
+
+enum reason
+do_enrolment(struct fixture *f, struct enrolment *e, uint32_t by)
+{
+	e->factor = id_new(f);
+	e->content = (struct hash){{'e', (uint8_t)e->kind, (uint8_t)f->ids, (uint8_t)(f->ids >> 8)}};
+	do {
+		fixture_begin(f);
+		decide_enrol(&f->asked, &f->account, e, &f->d);
+		fixture_commit(f);
+	} while (prompted(f, by, &e->challenge));
+	return (enum reason)f->d.reason;
+}
+
+enum reason
+do_unlock(struct fixture *f, uint32_t factor_no, uint32_t by)
+{
+	struct hash content = {{'u', (uint8_t)factor_no}};
+	struct id challenge = {{0}};
 
 	do {
 		fixture_begin(f);
-		decide_enrol(&f->asked, &f->account, &e, &f->d);
+		decide_factor_unlock(&f->asked, &f->account, factor_no, &challenge, &content, &f->d);
 		fixture_commit(f);
-	} while (prompted(f, by, &e.challenge));
+	} while (prompted(f, by, &challenge));
 	return (enum reason)f->d.reason;
 }
 

@@ -86,7 +86,10 @@ enum reason do_countersigned(struct fixture *f, const struct request *r, uint32_
 /* The content of the enrolment is the kind. by: answers, where a countersignature is asked for; 0:
  * nobody does. */
 enum reason do_enrol(struct fixture *f, enum factor_kind kind, uint64_t plugin, uint32_t by);
+/* As it is written; e->factor and e->content are made here. */
+enum reason do_enrolment(struct fixture *f, struct enrolment *e, uint32_t by);
 enum reason do_remove(struct fixture *f, uint32_t factor_no, uint32_t by);
+enum reason do_unlock(struct fixture *f, uint32_t factor_no, uint32_t by);
 /* f->d.no of the last step is the link's serial in *no. */
 enum reason do_link(
     struct fixture *f, uint64_t provider, uint64_t subject, uint32_t by, uint32_t *no);
