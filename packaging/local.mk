@@ -52,6 +52,16 @@ example_files = \
 	%reldir%/examples/services/wallet
 EXTRA_DIST += $(policy_files) $(example_files) doc/from-pam.md
 
+# What is known of identity providers that many have; read by `include "profiles/*.conf"`.
+profilesdir = $(sysconfdir)/countersign/profiles
+dist_profiles_DATA = \
+	%reldir%/profiles/alipay.conf \
+	%reldir%/profiles/apple.conf \
+	%reldir%/profiles/google.conf \
+	%reldir%/profiles/microsoft.conf \
+	%reldir%/profiles/phone-cn.conf \
+	%reldir%/profiles/wechat.conf
+
 install-data-local: install-policy
 install-policy:
 	@for file in $(policy_files) $(example_files); do \

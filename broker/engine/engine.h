@@ -107,5 +107,9 @@ const struct config_provider *ruleset_provider(const struct ruleset *r, uint64_t
 /* Names for tags in messages; "?" where the configuration has it no more. */
 const char *ruleset_service_name(const struct ruleset *r, uint64_t tag);
 const char *ruleset_provider_name(const struct ruleset *r, uint64_t tag);
+/* What people call it, such as "Apple ID"; else its name. */
+const char *ruleset_provider_title(const struct ruleset *r, uint64_t tag);
+/* The line that says that this provider controls this thing (edge.thing), or NULL. */
+const struct config_control *ruleset_control(const struct ruleset *r, uint64_t provider, uint64_t thing);
 
 #endif

@@ -12,6 +12,7 @@ enum {
 	REDEEM_MS = 5 * 60 * 1000,         /* rule 10 */
 	PROMPTS_PER_LINK_DAY = 100,
 	OPEN_PER_LINK = 5,                 /* of eight: three stay for the other links */
+	THING_VALUE_MAX = 253,             /* a mail domain */
 };
 
 #define HOLD_MS (7 * DAY_MS)
@@ -78,18 +79,57 @@ add_factors(const struct config *c, struct policy *p, char why[256])
 	return CS_OK;
 }
 
+/* As a factor's tags: the digest of the whole word, "mail-domain:icloud.com". */
+static uint64_t
+thing_tag(const struct config_control *c)
+{
+	char word[8 + sizeof("mail-domain:") + THING_VALUE_MAX];
+	int n = snprintf(word, sizeof(word), "%s:%s", c->kind, c->value);
+
+	CHECK(n > 0 && (size_t)n < sizeof(word));
+	return name_tag(view_of(word, (size_t)n));
+}
+
+static void
+add_controls(const struct config_control *from, uint16_t n, struct policy_provider *to)
+{
+	static const struct {
+		const char *kind;
+		uint8_t sort;
+	} sorts[] = {{"mail-domain", THING_MAIL}, {"phone", THING_PHONE}, {"aaguid", THING_AAGUID}};
+
+	_Static_assert(2 * (int)CONFIG_CONTROLS_MAX <= (int)POLICY_CONTROLS_MAX, "a profile's and a provider's fit");
+	for (uint16_t i = 0; i < n; i++) {
+		if (strcmp(from[i].kind, "kind") == 0) {
+			to->controls_kinds |= kinds_mask(&from[i].value, 1);
+			continue;
+		}
+		for (size_t k = 0; k < sizeof(sorts) / sizeof(sorts[0]); k++)
+			to->controls_sorts |= strcmp(from[i].kind, sorts[k].kind) == 0 ? sorts[k].sort : 0;
+		CHECK(to->controls_n < POLICY_CONTROLS_MAX);
+		to->controls[to->controls_n++] = thing_tag(&from[i]);
+	}
+}
+
 static void
 add_providers(const struct config *c, struct policy *p)
 {
 	for (uint16_t i = 0; i < c->provider_count; i++) {
 		const struct config_provider *from = &c->providers[i];
 		struct policy_provider *to = &p->providers[p->providers_n++];
+		const struct config_profile *profile;
 
 		*to = (struct policy_provider){.tag = name_tag(view_str(from->name)),
 		    .plugin = name_tag(view_str(from->plugin)), .cooling_off_ms = from->cooling_off_ms,
 		    .syncs_secrets = from->syncs_secrets,
 		    .assume_kinds = kinds_mask(from->assume_independent, from->assume_independent_count)};
 		to->limits_n = limits_from(from->limits, from->limits_count, to->limits);
+		profile = config_provider_profile(c, from);
+		if (profile != NULL) {
+			to->syncs_secrets |= profile->syncs_secrets;
+			add_controls(profile->controls, profile->control_count, to);
+		}
+		add_controls(from->controls, from->control_count, to);
 	}
 }
 
@@ -174,6 +214,7 @@ ruleset_new(struct config *c, struct ruleset **out, char why[256])
 	add_zone(&c->timezone, p);
 	p->link_cooling_off_ms = c->cooling_off.link_ms;
 	p->limit_cooling_off_ms = c->cooling_off.limit_ms;
+	p->recovery_cooling_off_ms = c->cooling_off.recovery_ms;
 	p->session_idle_ms = c->session.idle_ms;
 	p->session_max_ms = c->session.max_ms;
 	p->challenge_ms = CHALLENGE_MS;
@@ -261,6 +302,34 @@ ruleset_service_name(const struct ruleset *r, uint64_t tag)
 	const struct config_service *s = ruleset_service(r, tag);
 
 	return s == NULL ? "?" : s->name;
+}
+
+const char *
+ruleset_provider_title(const struct ruleset *r, uint64_t tag)
+{
+	const struct config_provider *p = ruleset_provider(r, tag);
+
+	return p == NULL ? "?" : config_provider_title(r->config, p);
+}
+
+static const struct config_control *
+control_find(const struct config_control *from, uint16_t n, uint64_t thing)
+{
+	for (uint16_t i = 0; i < n; i++) {
+		if (strcmp(from[i].kind, "kind") != 0 && thing_tag(&from[i]) == thing)
+			return &from[i];
+	}
+	return NULL;
+}
+
+const struct config_control *
+ruleset_control(const struct ruleset *r, uint64_t provider, uint64_t thing)
+{
+	const struct config_provider *p = ruleset_provider(r, provider);
+	const struct config_profile *profile = p == NULL ? NULL : config_provider_profile(r->config, p);
+	const struct config_control *found = p == NULL ? NULL : control_find(p->controls, p->control_count, thing);
+
+	return found != NULL || profile == NULL ? found : control_find(profile->controls, profile->control_count, thing);
 }
 
 const char *

@@ -500,6 +500,30 @@ config_find_service(const struct config *c, struct view name)
 }
 
 int
+config_find_profile(const struct config *c, struct view name)
+{
+	return find(c->profiles, c->profile_count, sizeof(c->profiles[0]), name);
+}
+
+const struct config_profile *
+config_provider_profile(const struct config *c, const struct config_provider *p)
+{
+	int at = p->profile == NULL ? -1 : config_find_profile(c, view_str(p->profile));
+
+	return at < 0 ? NULL : &c->profiles[at];
+}
+
+const char *
+config_provider_title(const struct config *c, const struct config_provider *p)
+{
+	const struct config_profile *profile = config_provider_profile(c, p);
+
+	if (p->title != NULL)
+		return p->title;
+	return profile != NULL && profile->title != NULL ? profile->title : p->name;
+}
+
+int
 config_find_provider(const struct config *c, struct view name)
 {
 	return find(c->providers, c->provider_count, sizeof(c->providers[0]), name);

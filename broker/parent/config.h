@@ -13,6 +13,8 @@
 
 enum {
 	CONFIG_PROVIDERS_MAX = 64,
+	CONFIG_PROFILES_MAX = 32,
+	CONFIG_CONTROLS_MAX = 32,          /* of one profile, and as many of a provider's own: POLICY_CONTROLS_MAX */
 	CONFIG_FACTORS_MAX = 32,
 	CONFIG_RISKS_MAX = 8,              /* each may be asked for one payment, all at once */
 	CONFIG_NOTIFIES_MAX = 8,
@@ -88,12 +90,24 @@ struct config_setting {
 
 /* What a provider controls, for rule 11. */
 struct config_control {
-	const char *kind;   /* mail-domain, phone-prefix, aaguid */
-	const char *value;  /* mail domains in lower case */
+	const char *kind;   /* mail-domain, phone, aaguid; or kind, of a kind of factor */
+	const char *value;  /* in lower case; a phone's is + and its first digits */
+	const char *title;  /* what people call it, such as "iCloud Keychain"; NULL: not said */
+};
+
+/* What is known of an identity provider that many have: named by their blocks. */
+struct config_profile {
+	const char *name;
+	const char *title;         /* what people call it, such as "Apple ID"; NULL: not said */
+	bool syncs_secrets;
+	uint16_t control_count;
+	struct config_control controls[CONFIG_CONTROLS_MAX];
 };
 
 struct config_provider {
 	const char *name;
+	const char *title;         /* as its profile's, which it takes the place of */
+	const char *profile;       /* NULL: none */
 	const char *plugin;        /* name ("oidc": oidc.so in the plugin directory) or absolute path */
 	uint32_t servers;
 	int64_t deadline_ms;
@@ -101,7 +115,7 @@ struct config_provider {
 	int64_t cooling_off_ms;    /* of links; resolved: cooling-off.link where not given */
 	bool syncs_secrets;
 	uint16_t control_count;
-	struct config_control controls[CONFIG_ITEMS_MAX];
+	struct config_control controls[CONFIG_CONTROLS_MAX]; /* beside its profile's */
 	uint16_t assume_independent_count;
 	const char *assume_independent[CONFIG_ITEMS_MAX];  /* kinds of factors */
 	uint16_t limits_count;
@@ -221,7 +235,7 @@ struct config {
 	uint32_t admin_uids[CONFIG_ITEMS_MAX];  /* none: the broker's own uid and root */
 	struct config_timezone timezone; /* of day, month and year windows, and of the rule `time` */
 	struct {
-		int64_t link_ms, factor_ms, limit_ms;
+		int64_t link_ms, factor_ms, limit_ms, recovery_ms;
 	} cooling_off;
 	struct {
 		int64_t idle_ms, max_ms;
@@ -233,6 +247,8 @@ struct config {
 	const char *stacks_directory;  /* NULL after config_parse of canonical text */
 	uint16_t service_count;
 	struct config_service services[CONFIG_SERVICES_MAX];
+	uint16_t profile_count;
+	struct config_profile profiles[CONFIG_PROFILES_MAX];
 	uint16_t provider_count;
 	struct config_provider providers[CONFIG_PROVIDERS_MAX];
 	uint16_t factor_count;
@@ -292,8 +308,14 @@ const char *config_keep(struct config *c, const char *text);
 /* "file:line:column: message (mend)", in one line, for logs and terminals. Returns the length that snprintf would. */
 size_t config_error_text(const struct config_error *err, char *to, size_t size);
 
+/* Of a provider: its own title, its profile's, or its name. */
+const char *config_provider_title(const struct config *c, const struct config_provider *p);
+/* The profile that it names, or NULL. */
+const struct config_profile *config_provider_profile(const struct config *c, const struct config_provider *p);
+
 /* Index of the thing of that name, or -1. */
 int config_find_service(const struct config *c, struct view name);
+int config_find_profile(const struct config *c, struct view name);
 int config_find_provider(const struct config *c, struct view name);
 int config_find_factor(const struct config *c, struct view name);
 int config_find_risk(const struct config *c, struct view name);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What can be checked only when everything has been read. */
+#include "broker/core/types.h"
 #include "broker/parent/config_option.h"
 
 #include <errno.h>
@@ -107,12 +108,42 @@ check_plugin_names(struct reader *r)
 	return true;
 }
 
+enum { TITLE_MAX = 64 };  /* bytes: it stands in a sentence */
+
+static bool
+check_title(struct reader *r, const char *const *title)
+{
+	return *title == NULL || strlen(*title) <= TITLE_MAX ||
+	    config_fail(r->err, reader_place(r, title), "title", "write a shorter one", "the title has more than %d bytes",
+	        TITLE_MAX);
+}
+
+/* A word that is misspelt would protect nobody, and say nothing of it. */
+static bool
+check_provider(struct reader *r, const struct config_provider *p)
+{
+	if (!check_title(r, &p->title))
+		return false;
+	if (p->profile != NULL && config_provider_profile(r->c, p) == NULL)
+		return config_fail(r->err, reader_place(r, &p->profile), p->profile,
+		    "include the file of the profile before, like: include \"profiles/*.conf\"; or correct the name",
+		    "the provider \"%s\" names an unknown profile \"%s\"", p->name, p->profile);
+	for (size_t i = 0; i < p->assume_independent_count; i++) {
+		if (factor_kind_find(view_str(p->assume_independent[i])) == FACTOR__COUNT)
+			return config_fail(r->err, reader_place(r, &p->assume_independent[i]), p->assume_independent[i],
+			    "write one of: totp webauthn otp pam recovery approve", "\"%.80s\" is no kind of factor",
+			    p->assume_independent[i]);
+	}
+	return true;
+}
+
 static bool
 check_names(struct reader *r)
 {
 	const struct config *c = r->c;
 
-	return unique_check(r, UNIQUE_TEXT("a provider of this name", c->providers, c->provider_count)) &&
+	return unique_check(r, UNIQUE_TEXT("a profile of this name", c->profiles, c->profile_count)) &&
+	    unique_check(r, UNIQUE_TEXT("a provider of this name", c->providers, c->provider_count)) &&
 	    unique_check(r, UNIQUE_TEXT("a factor of this name", c->factors, c->factor_count)) &&
 	    unique_check(r, UNIQUE_TEXT("a risk of this name", c->risks, c->risk_count)) &&
 	    unique_check(r, UNIQUE_TEXT("a notify of this name", c->notifies, c->notify_count)) &&
@@ -280,8 +311,13 @@ config_check(struct reader *r)
 
 	if (!check_listen(r) || !check_names(r) || !check_limits(r, c->policy_limits, c->policy_limits_count))
 		return false;
+	for (size_t i = 0; i < c->profile_count; i++) {
+		if (!check_title(r, &c->profiles[i].title))
+			return false;
+	}
 	for (size_t i = 0; i < c->provider_count; i++) {
-		if (!check_limits(r, c->providers[i].limits, c->providers[i].limits_count))
+		if (!check_limits(r, c->providers[i].limits, c->providers[i].limits_count) ||
+		    !check_provider(r, &c->providers[i]))
 			return false;
 	}
 	for (size_t i = 0; i < c->service_count; i++) {

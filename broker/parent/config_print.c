@@ -49,7 +49,7 @@ config_print_worker(const struct config *c, const char *name, struct buf *out)
 		for (size_t i = 0; i < n; i++) {
 			const void *at = (const char *)c + o->offset + i * o->item_size;
 
-			if (strcmp(o->name, "service") != 0 && strcmp(*(const char *const *)at, name) == 0)
+			if (strcmp(o->name, "service") != 0 && strcmp(o->name, "profile") != 0 && strcmp(*(const char *const *)at, name) == 0)
 				option_print(out, o, c, at);
 		}
 	}

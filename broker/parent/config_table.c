@@ -56,16 +56,31 @@ static const struct block limits_block = {"limits", limits_options};
 	         " of mode 0600 that holds the value; secrets are given in no other way. The value of a setting whose name" \
 	         " ends in -file is a path."}
 
+/* A provider's own words add to its profile's. */
+#define CONTROL_OPTIONS(type_)                                                                              \
+	{.name = "title", .type = &type_text, ONE(type_, title), .argument = "TEXT", .max = 64,                 \
+	 .help = "What people call it: pages and explanations say so."},                                        \
+	{.name = "controls", .type = &type_control, MANY(type_, controls, control_count, CONFIG_CONTROLS_MAX),  \
+	 .help = "What falls when this provider falls: a mail domain with its subdomains, phone numbers that begin so," \
+	         " an authenticator model whose passkeys it syncs, or a whole kind of factor. A factor that rests on it" \
+	         " countersigns nothing for this provider's links, whatever is assumed. A title may follow, for people."}, \
+	{.name = "syncs-secrets", .type = &type_bool, ONE(type_, syncs_secrets), .preset = "no",                \
+	 .help = "Whether an account here may hold copies of the owner's secrets (passwords, authenticator seeds). When yes," \
+	         " a factor that is not known to be independent does not countersign."}
+
+static const struct option profile_options[] = {
+	CONTROL_OPTIONS(config_profile),
+	{.name = NULL},
+};
+static const struct block profile_block = {"a profile", profile_options};
+
 static const struct option provider_options[] = {
 	PLUGIN_OPTIONS(config_provider, "2"),
 	{.name = "cooling-off", .type = &type_duration, ONE(config_provider, cooling_off_ms), .max = 90 * DAY,
 	 .help = "How long a new link at this provider must wait before it can spend. Default: cooling-off link."},
-	{.name = "controls", .type = &type_control, MANY(config_provider, controls, control_count, CONFIG_ITEMS_MAX),
-	 .help = "What falls when this provider falls: a mail domain, numbers that start so, an authenticator model whose"
-	         " passkeys it syncs. A factor that rests on it countersigns nothing for this provider's links."},
-	{.name = "syncs-secrets", .type = &type_bool, ONE(config_provider, syncs_secrets), .preset = "no",
-	 .help = "Whether an account here may hold copies of the owner's secrets (passwords, authenticator seeds). When yes,"
-	         " a factor that is not known to be independent does not countersign."},
+	{.name = "profile", .type = &type_name, ONE(config_provider, profile),
+	 .help = "The profile that says what this provider controls; what is written here adds to it."},
+	CONTROL_OPTIONS(config_provider),
 	{.name = "assume-independent", .type = &type_text,
 	 MANY(config_provider, assume_independent, assume_independent_count, CONFIG_ITEMS_MAX), .argument = "KIND ...",
 	 .help = "Kinds of factors that you vouch for as independent of this provider; every event that rests on it says so."},
@@ -138,6 +153,9 @@ static const struct option cooling_off_options[] = {
 	 .help = "How long a new factor must wait before it countersigns."},
 	{.name = "limit", .type = &type_duration, ONE(config, cooling_off.limit_ms), .max = 90 * DAY, .preset = "24h",
 	 .help = "How long the raise of a limit must wait; until then the smaller limit binds."},
+	{.name = "recovery", .type = &type_duration, ONE(config, cooling_off.recovery_ms), .max = 90 * DAY, .preset = "72h",
+	 .help = "How long a factor that a recovery code countersigned must wait; never less than its kind waits. Until then"
+	         " what it replaces stands, and anybody may remove it."},
 	{.name = NULL},
 };
 static const struct block cooling_off_block = {"cooling-off", cooling_off_options};
@@ -213,6 +231,10 @@ static const struct option top_options[] = {
 	{.name = "trusted-factor-limit", .type = &type_currency_amount,
 	 MANY(config, trusted_factor_limits, trusted_factor_limit_count, CONFIG_CURRENCIES_MAX),
 	 .help = "Up to this amount a factor countersigns whose answer the engine cannot check itself. Default: 0."},
+	{.name = "profile", .type = &type_named, MANY(config, profiles, profile_count, CONFIG_PROFILES_MAX),
+	 .block = &profile_block,
+	 .help = "What is known of an identity provider that many have, for the provider blocks that name it. Shipped, in"
+	         " the directory profiles: apple, google, microsoft, wechat, alipay and phone-cn."},
 	{.name = "provider", .type = &type_named, MANY(config, providers, provider_count, CONFIG_PROVIDERS_MAX),
 	 .block = &provider_block, .help = "An identity provider."},
 	{.name = "factor", .type = &type_named, MANY(config, factors, factor_count, CONFIG_FACTORS_MAX),

@@ -122,42 +122,6 @@ client_print(struct buf *b, const struct option *o, const void *base, const void
 const struct option_type type_client = {"PROVIDER ID", client_read, client_print, NULL};
 
 static bool
-control_read(struct reader *r, const struct option *o, void *base, void *at)
-{
-	static const char *const kinds[] = {"mail-domain", "phone-prefix", "aaguid", NULL};
-	struct config_control *control = at;
-	size_t i = 0;
-
-	while (kinds[i] != NULL && strcmp(kinds[i], r->words.text) != 0)
-		i++;
-	if (kinds[i] == NULL)
-		return reader_fail_unknown(r, "thing that a provider controls:", kinds);
-	if (!reader_take_text(r, &control->kind))
-		return false;
-	if (!words_at_value(&r->words))
-		return reader_fail(r, "write it like: controls mail-domain \"icloud.com\"", "%s %s needs a value", o->name,
-		    kinds[i]);
-	for (size_t k = 0; k < r->words.len; k++)
-		r->words.text[k] = (char)tolower((unsigned char)r->words.text[k]);
-	return type_text.read(r, o, base, &control->value);
-}
-
-static bool
-control_print(struct buf *b, const struct option *o, const void *base, const void *at)
-{
-	const struct config_control *control = at;
-
-	(void)o;
-	(void)base;
-	print_text(b, " ");
-	print_text(b, control->kind);
-	print_quoted(b, control->value);
-	return true;
-}
-
-const struct option_type type_control = {"mail-domain|phone-prefix|aaguid VALUE", control_read, control_print, NULL};
-
-static bool
 ends_with(const char *s, const char *end)
 {
 	size_t n = strlen(s), m = strlen(end);

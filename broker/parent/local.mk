@@ -2,7 +2,7 @@
 noinst_LTLIBRARIES += libconfig.la
 libconfig_la_SOURCES = \
 	%reldir%/config.c %reldir%/config.h \
-	%reldir%/config_check.c \
+	%reldir%/config_check.c %reldir%/config_control.c \
 	%reldir%/config_print.c \
 	%reldir%/config_instance.c \
 	%reldir%/config_option.h \

@@ -2,6 +2,7 @@
 /* The configuration: what is read, what is refused, where the error stands, and that the print parses to the same. */
 #include "tests/unit/unit.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -95,10 +96,12 @@ test_values(void **state)
 	    "policy-limits JPY { per-payment 1000 }\n"
 	    "trusted-factor-limit CNY 20\n"
 	    "admin { uid 0 1000 }\n"
+	    "profile \"cloud\" { title \"Cloud ID\" syncs-secrets yes controls phone \"+86\"\n"
+	    "	controls aaguid \"FBFC3007-154e-4ecc-8c0b-6e020557d7bd\" \"Keys\" controls kind otp }\n"
 	    "provider \"p\" {\n"
 	    "	plugin \"/opt/x.so\" servers 3 deadline 1500ms queue 9\n"
 	    "	cooling-off 0 syncs-secrets yes assume-independent totp pam\n"
-	    "	controls mail-domain \"Mail.Test\"\n"
+	    "	profile cloud controls mail-domain \"Mail.Test\"\n"
 	    "	limits CNY { per-day 100.00 }\n"
 	    "	set issuer \"https://a\" \"https://b\" set client-secret file \"closed.secret\"\n"
 	    "}\n"
@@ -132,6 +135,17 @@ test_values(void **state)
 	assert_true(p->syncs_secrets);
 	assert_int_equal(p->assume_independent_count, 2);
 	assert_string_equal(p->controls[0].value, "mail.test");
+	assert_null(p->controls[0].title);
+	assert_string_equal(config_provider_title(c, p), "Cloud ID");
+	assert_string_equal(config_provider_title(c, &c->providers[0]), "sandbox");
+	assert_int_equal(c->profile_count, 1);
+	assert_ptr_equal(config_provider_profile(c, p), &c->profiles[0]);
+	assert_int_equal(c->profiles[0].control_count, 3);
+	assert_string_equal(c->profiles[0].controls[0].value, "+86");
+	assert_string_equal(c->profiles[0].controls[1].value, "fbfc3007-154e-4ecc-8c0b-6e020557d7bd");
+	assert_string_equal(c->profiles[0].controls[1].title, "Keys");
+	assert_string_equal(c->profiles[0].controls[2].kind, "kind");
+	assert_int_equal(c->cooling_off.recovery_ms, 72 * 3600 * 1000);
 	assert_int_equal(p->limits[0].per_day_minor, 10000);
 	assert_int_equal(c->risk_count, 1);
 	assert_string_equal(c->risks[0].plugin, "velocity");
@@ -163,6 +177,23 @@ static const struct bad {
 	unsigned line, column;
 	const char *message, *mend;
 } bads[] = {
+	/* profiles, and what a provider controls */
+	{"provider \"p\" { plugin \"x\"\n  profile \"appel\" }\n", 2, 11, "the provider \"p\" names an unknown profile \"appel\"",
+	    "include \"profiles/*.conf\""},
+	{"profile \"a\" { }\nprofile \"a\" { }\n", 2, 9, "a profile of this name is written twice", "rename one"},
+	{"profile \"a\" { controls aaguid \"fbfc3007-154e-4ecc-8c0b\" }\n", 1, 31, "\"fbfc3007-154e-4ecc-8c0b\" is no AAGUID",
+	    "32 hexadecimal digits"},
+	{"profile \"a\" { controls phone \"86\" }\n", 1, 30, "\"86\" is no beginning of a phone number", "\"+86\""},
+	{"profile \"a\" { controls phone \"+86138\" }\n", 1, 30, "\"+86138\" is no beginning of a phone number",
+	    "one to four digits"},
+	{"profile \"a\" { controls mail-domain \"com\" }\n", 1, 36, "\"com\" is no mail domain", "icloud.com"},
+	{"profile \"a\" { controls mail-domain \"a@b.com\" }\n", 1, 36, "\"a@b.com\" is no mail domain", "icloud.com"},
+	{"profile \"a\" { controls mail-domain \"a..com\" }\n", 1, 36, "\"a..com\" is no mail domain", "icloud.com"},
+	{"profile \"a\" { controls kind sms }\n", 1, 29, "\"sms\" is no kind of factor", "totp webauthn"},
+	{"profile \"a\" { controls phone-prefix \"+86\" }\n", 1, 24, "unknown thing that a provider controls:", ""},
+	{"profile \"a\" { controls kind otp \"\" }\n", 1, 33, "a title must have 1 to 64 bytes", "short"},
+	{"profile \"a\" { assume-independent totp }\n", 1, 15, "unknown option \"assume-independent\"", ""},
+	{"provider \"p\" { plugin \"x\" assume-independent sms }\n", 1, 46, "\"sms\" is no kind of factor", "totp webauthn"},
 	/* words */
 	{"servise \"x\" {}\n", 1, 1, "unknown option \"servise\"", "did you mean \"service\"?"},
 	{SERVICE "\n  colour red }\n", 2, 3, "unknown option \"colour\"", "write one of: uid certificate-sha256"},
@@ -431,6 +462,39 @@ test_examples_load(void **state)
 	config_free(c);
 }
 
+/* Each shipped profile by itself, and all of them as the manual says to include them. */
+static void
+test_profiles_load(void **state)
+{
+	static const struct {
+		const char *name, *title;
+		bool syncs;
+		uint16_t controls;
+	} shipped[] = {{"alipay", "Alipay", false, 1}, {"apple", "Apple ID", true, 6}, {"google", "Google Account", true, 3},
+	    {"microsoft", "Microsoft account", true, 5}, {"phone-cn", "Phone number", false, 2}, {"wechat", "WeChat", false, 1}};
+	const char *source = getenv("srcdir");
+	char text[PATH_MAX + 512], root[PATH_MAX], pattern[PATH_MAX + 32];
+	struct config *c;
+
+	(void)state;
+	assert_non_null(realpath(source == NULL ? "." : source, root));
+	snprintf(pattern, sizeof(pattern), "%s/packaging/profiles", root);
+	for (size_t i = 0; i < sizeof(shipped) / sizeof(shipped[0]); i++) {
+		snprintf(text, sizeof(text), "include \"%s/%s.conf\"\nprovider \"p\" { plugin \"x\" profile \"%s\" }\n", pattern,
+		    shipped[i].name, shipped[i].name);
+		c = load_good(text);
+		assert_string_equal(config_provider_title(c, &c->providers[1]), shipped[i].title);
+		assert_int_equal(c->profiles[0].syncs_secrets, shipped[i].syncs);
+		assert_int_equal(c->profiles[0].control_count, shipped[i].controls);
+		check_identity(c);
+		config_free(c);
+	}
+	snprintf(text, sizeof(text), "include \"%s/*.conf\"\n", pattern);
+	c = load_good(text);
+	assert_int_equal(c->profile_count, sizeof(shipped) / sizeof(shipped[0]));
+	config_free(c);
+}
+
 static void
 test_includes(void **state)
 {
@@ -558,6 +622,7 @@ main(void)
 		cmocka_unit_test(test_stack_lines),
 		cmocka_unit_test(test_print_parses_to_the_same),
 		cmocka_unit_test(test_examples_load),
+		cmocka_unit_test(test_profiles_load),
 		cmocka_unit_test(test_includes),
 		cmocka_unit_test(test_candidate),
 		cmocka_unit_test(test_canonical_text_reads_no_files),
