@@ -33,6 +33,33 @@ enrol_first(struct suppose *s, uint8_t kind)
 	s->kinds[0] = kind;
 }
 
+/* What makes it count against the provider is, by itself, this. */
+static bool
+own_edge_is(const struct mend *m, const struct factor *f, enum edge_kind what)
+{
+	const struct asked asked = suppose_asked(m->s);
+	struct edge edge;
+
+	(void)factor_stands(&asked, &m->s->account, f, m->s->provider->tag, &edge, NULL);
+	return edge.what == what && edge.factor_no == f->no;
+}
+
+/* A passkey may say better of itself; else it is the admin's word. */
+static void
+try_copies(const struct mend *m, const struct factor *f, char text[SENTENCE_MAX])
+{
+	const char *kind = factor_kind_name((enum factor_kind)f->kind), *provider = mend_provider(m);
+	struct policy_provider *p = m->trial->provider;
+
+	p->assume_kinds |= (uint8_t)(1 << f->kind);
+	if (f->kind == FACTOR_WEBAUTHN || f->kind == FACTOR_APPROVE)
+		add(text, "provider \"%s\" may hold copies of a user's %s unless it is bound to its device, or its maker vouches "
+		    "for it; if you know better, write in its block: assume-independent %s", provider, kind, kind);
+	else
+		add(text, "provider \"%s\" may hold copies of a user's %s; if you know better, write in its block: "
+		    "assume-independent %s", provider, kind, kind);
+}
+
 /* What would make this factor of the account count against the provider; changed in the trial, too. */
 static void
 try_independent(const struct mend *m, const struct factor *f, char text[SENTENCE_MAX])
@@ -47,11 +74,13 @@ try_independent(const struct mend *m, const struct factor *f, char text[SENTENCE
 		t->policy.factors[f->kind].plugin = ~t->provider->plugin;
 		add(text, "%s and provider \"%s\" use the same plugin: give one of them another", kind, provider);
 	}
-	if (t->provider->syncs_secrets && (t->provider->assume_kinds & 1 << f->kind) == 0) {
-		t->provider->assume_kinds |= (uint8_t)(1 << f->kind);
-		add(text, "provider \"%s\" may hold copies of a user's %s; if you know better, write in its block: "
-		    "assume-independent %s", provider, kind, kind);
+	if ((t->provider->controls_kinds & 1 << f->kind) != 0) {
+		t->provider->controls_kinds &= (uint8_t)~(1 << f->kind);
+		add(text, "provider \"%s\" controls every factor of the kind %s, which no word mends: enrol another kind", provider,
+		    kind);
 	}
+	if (own_edge_is(m, f, EDGE_COPIES))
+		try_copies(m, f, text);
 	suppose_account(&t->s);
 	asked = suppose_asked(&t->s);
 	f = account_factor_by_no(&t->s.account, f->no);

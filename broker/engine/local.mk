@@ -14,6 +14,7 @@ libengine_la_SOURCES = \
 	%reldir%/call.c %reldir%/call.h \
 	%reldir%/card.c %reldir%/card.h \
 	%reldir%/cold.c %reldir%/cold.h \
+	%reldir%/edge_text.c %reldir%/edge_text.h \
 	%reldir%/engine.c %reldir%/engine.h \
 	%reldir%/enrol.c \
 	%reldir%/enrolment.c %reldir%/enrolment.h \

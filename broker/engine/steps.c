@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "broker/core/money.h"
+#include "broker/engine/edge_text.h"
 #include "broker/engine/engine.h"
 
 enum { STEP_TEXT_MAX = 256, STANDING_TEXT_MAX = MONEY_TEXT_MAX + 8 };
@@ -158,68 +159,16 @@ steps_write(struct json_writer *w, const struct decision_trace *t, const struct 
 
 /* --- factors --- */
 
-/* What makes the factor dependent on this provider, by itself; NULL: nothing does. */
-static const char *
-edge(const struct policy_provider *p, const struct factor *f)
-{
-	uint8_t kind = (uint8_t)(1 << f->kind);
-
-	if (p == NULL)
-		return "the provider is not configured";
-	if (f->plugin == p->plugin)
-		return "it answers through the provider's own plugin";
-	if ((p->controls_kinds & kind) != 0)
-		return "the provider controls its kind";
-	if (p->syncs_secrets && (p->assume_kinds & kind) == 0)
-		return "the provider may hold a copy of its secret";
-	return NULL;
-}
-
-/* Through factors that enrolled it, as far as the one that is at fault. */
+/* Whose it is not, and why. */
 static void
-edge_text(const struct asked *asked, const struct account *a, const struct factor *f, uint64_t provider, char *to,
-    size_t size)
+dependent_text(const struct ruleset *rules, const struct account *a, const struct factor *f, const struct edge *edge,
+    enum independence is, char *to, size_t size)
 {
-	const char *why;
-	size_t len = 0;
+	char why[EDGE_TEXT_MAX];
 
-	/* Each rests on older ones only, so this ends. */
-	for (size_t depth = 0; depth < ACCOUNT_FACTORS_MAX; depth++) {
-		const struct factor *next = NULL;
-		bool assumed, gone = false;
-
-		for (size_t k = 0; k < CHALLENGE_FACTORS_MAX && next == NULL; k++) {
-			const struct factor *support = account_factor_by_no(a, f->rests_on[k]);
-
-			gone = gone || (f->rests_on[k] != 0 && support == NULL);
-			if (support != NULL && !factor_independent(asked, a, support, provider, &assumed))
-				next = support;
-		}
-		why = gone ? "it rests on a factor that is gone" : edge(policy_provider(asked->policy, provider), f);
-		if (next == NULL || gone) {
-			(void)snprintf(to + len, size - len, "%s", why == NULL ? "not known to be independent of it" : why);
-			return;
-		}
-		len += (size_t)snprintf(to + len, size - len, "it rests on %s, which enrolled it: ",
-		    factor_kind_name((enum factor_kind)next->kind));
-		len = len < size ? len : size - 1;
-		f = next;
-	}
-}
-
-/* The provider that it is not independent of, or 0. Of several that are linked, the first. */
-static uint64_t
-dependent_on(const struct asked *asked, const struct account *a, const struct factor *f, uint64_t provider, bool *assumed)
-{
-	if (factor_independent(asked, a, f, provider, assumed))
-		return 0;
-	for (size_t i = 0; provider == 0 && i < a->links_n; i++) {
-		bool other = false;
-
-		if (!factor_independent(asked, a, f, a->links[i].provider, &other))
-			return a->links[i].provider;
-	}
-	return provider;
+	(void)edge_text(rules, a, f, edge, why);
+	(void)snprintf(to, size, "not %sindependent of %s: %s", is == DEPENDENT ? "" : "known to be ",
+	    ruleset_provider_name(rules, edge->provider), why);
 }
 
 void
@@ -229,16 +178,16 @@ steps_factors(struct json_writer *w, const struct ruleset *rules, const struct a
 	for (size_t i = 0; i < a->factors_n; i++) {
 		const struct factor *f = &a->factors[i];
 		struct view kind = view_str(factor_kind_name((enum factor_kind)f->kind));
-		char text[2 * STEP_TEXT_MAX], at[STEP_TEXT_MAX];
+		char text[EDGE_TEXT_MAX + STEP_TEXT_MAX];
+		enum independence is;
 		bool assumed = false;
-		uint64_t on;
+		struct edge edge;
 
-		if (f->removed)
+		if (factor_gone(a, f, asked->now_ms))
 			continue;
-		on = dependent_on(asked, a, f, provider, &assumed);
-		if (on != 0) {
-			edge_text(asked, a, f, on, at, sizeof(at));
-			(void)snprintf(text, sizeof(text), "not known to be independent of %s: %s", ruleset_provider_name(rules, on), at);
+		is = factor_stands(asked, a, f, provider, &edge, &assumed);
+		if (is != INDEPENDENT) {
+			dependent_text(rules, a, f, &edge, is, text, sizeof(text));
 			step_write(w, kind, "unusable", text);
 		} else if (f->usable_ms > asked->now_ms) {
 			step_write(w, kind, "unusable", "still cooling off");

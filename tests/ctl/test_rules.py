@@ -93,7 +93,7 @@ def test_what_would_be_an_independent_factor(explain, files):
     answer = explain("checkout 20 CNY m --provider cloud --factor totp")
     assert outcome(answer) == ("deny", "no_independent_factor")
     assert answer["supposing"]["totp"] == (
-        "unusable", "not known to be independent of cloud: the provider may hold a copy of its secret")
+        "unusable", "not known to be independent of cloud: the secret of this authenticator app may be kept in cloud, too")
     assert "assume-independent totp" in answer["mend"] and "--factor approve" in answer["mend"]
     # What was offered does pass.
     assert explain("checkout 20 CNY m --provider cloud --factor approve")["outcome"] == "step_up"
@@ -116,7 +116,7 @@ def test_a_factor_rests_on_the_one_that_enrolled_it(explain):
     answer = explain("checkout 20 CNY m --provider cloud --factor totp --factor approve")
     assert outcome(answer) == ("deny", "no_independent_factor") and "enrol approve first" in answer["mend"]
     assert answer["supposing"]["approve"][1] == (
-        "not known to be independent of cloud: it rests on totp, which enrolled it: the provider may hold a copy of its secret")
+        "not known to be independent of cloud: this approving device was enrolled with a factor of the kind totp, and the secret of that authenticator app may be kept in cloud, too")
     assert explain("checkout 20 CNY m --provider cloud --factor approve --factor totp")["outcome"] == "step_up"
 
 
