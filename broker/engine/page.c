@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The table of step-up pages. */
+/* The table of pages. */
 #include "broker/engine/page.h"
 
 #include <stdio.h>
@@ -60,16 +60,27 @@ pages_free(struct pages *all)
 	free(all);
 }
 
+/* Drops what was over before `over_ms`, and what has been used where `used`. */
 static void
-sweep(struct pages *all, int64_t now_ms)
+sweep(struct pages *all, int64_t over_ms, bool used)
 {
 	for (size_t i = 0; i < PAGE_BUCKETS; i++) {
 		for (struct page *p = all->by_token[i], *next; p != NULL; p = next) {
 			next = p->next;
-			if (p->expires_ms <= now_ms)
+			if (p->expires_ms <= over_ms || (used && p->used))
 				unlink_page(all, p);
 		}
 	}
+}
+
+/* Room for one more: the remembered go first; then whoever waits on one of these asks again. */
+static void
+make_room(struct pages *all, int64_t now_ms)
+{
+	if (all->n >= PAGES_MAX)
+		sweep(all, now_ms, true);
+	if (all->n >= PAGES_MAX)
+		sweep(all, INT64_MAX, true);
 }
 
 void
@@ -81,31 +92,50 @@ pages_tick(struct engine *e)
 	if (all->n == 0 || e->now.boot_ms - all->swept_ms < 10000)
 		return;
 	all->swept_ms = e->now.boot_ms;
-	sweep(all, e->now.wall_ms);
+	sweep(all, e->now.wall_ms - PAGE_REMEMBERED_MS, false);
+}
+
+/* Its URL does not work any more; where it leads back to is the new one's to say. */
+static void
+replace(struct pages *all, const struct id *about)
+{
+	for (struct page *p = all->by_challenge[bucket_of(about)]; p != NULL; p = p->challenge_next) {
+		if (id_equal(&p->challenge, about) && !p->used) {
+			p->used = true;
+			free(p->return_url);
+			p->return_url = NULL;
+		}
+	}
+}
+
+static size_t
+url_write(const struct engine *e, const struct page *p, char url[PAGE_URL_MAX])
+{
+	static const char places[] = {[PAGE_STEP] = 'c', [PAGE_ENROL] = 'e'};
+	char token[32];
+	int n;
+
+	token[base32_encode(p->token.b, sizeof(p->token.b), token)] = '\0';
+	n = snprintf(url, PAGE_URL_MAX, "%s/%c/%s", e->rules->config->public_url, places[p->kind], token);
+	CHECK(n > 0 && n < PAGE_URL_MAX);
+	return (size_t)n;
 }
 
 size_t
-page_new(struct engine *e, const struct id *account, const struct id *challenge, int64_t expires_ms,
+page_new_of(struct engine *e, enum page_kind kind, const struct id *account, const struct id *about, int64_t expires_ms,
     struct view return_url, char url[PAGE_URL_MAX])
 {
 	struct pages *all = e->pages;
 	struct page *p;
-	char token[32];
-	int n;
 
-	for (p = all->by_challenge[bucket_of(challenge)]; p != NULL; p = p->challenge_next) {
-		if (id_equal(&p->challenge, challenge)) {
-			unlink_page(all, p);
-			break;
-		}
-	}
-	if (all->n >= PAGES_MAX)
-		sweep(all, INT64_MAX);   /* whoever waits on one of these asks again */
+	replace(all, about);
+	make_room(all, e->now.wall_ms);
 	p = calloc(1, sizeof(*p));
 	CHECK(p != NULL);
 	secret_random(p->token.b, sizeof(p->token.b));
+	p->kind = (uint8_t)kind;
 	p->account = *account;
-	p->challenge = *challenge;
+	p->challenge = *about;
 	p->expires_ms = expires_ms;
 	if (return_url.len > 0) {
 		p->return_url = strndup(return_url.data, return_url.len);
@@ -113,25 +143,78 @@ page_new(struct engine *e, const struct id *account, const struct id *challenge,
 	}
 	p->next = all->by_token[bucket_of(&p->token)];
 	all->by_token[bucket_of(&p->token)] = p;
-	p->challenge_next = all->by_challenge[bucket_of(challenge)];
-	all->by_challenge[bucket_of(challenge)] = p;
+	p->challenge_next = all->by_challenge[bucket_of(about)];
+	all->by_challenge[bucket_of(about)] = p;
 	all->n++;
-	token[base32_encode(p->token.b, sizeof(p->token.b), token)] = '\0';
-	n = snprintf(url, PAGE_URL_MAX, "%s/c/%s", e->rules->config->public_url, token);
-	CHECK(n > 0 && n < PAGE_URL_MAX);
-	return (size_t)n;
+	return url_write(e, p, url);
+}
+
+size_t
+page_new(struct engine *e, const struct id *account, const struct id *challenge, int64_t expires_ms,
+    struct view return_url, char url[PAGE_URL_MAX])
+{
+	return page_new_of(e, PAGE_STEP, account, challenge, expires_ms, return_url, url);
+}
+
+static struct page *
+find(struct engine *e, const struct id *token)
+{
+	for (struct page *p = e->pages->by_token[bucket_of(token)]; p != NULL; p = p->next) {
+		if (secret_equal(p->token.b, token->b, sizeof(token->b)))
+			return p;
+	}
+	return NULL;
 }
 
 struct page *
 page_find(struct engine *e, struct view token)
 {
+	struct page *p;
 	struct id id;
 
 	if (!base32_decode(token, id.b, sizeof(id.b)))
 		return NULL;
-	for (struct page *p = e->pages->by_token[bucket_of(&id)]; p != NULL; p = p->next) {
-		if (secret_equal(p->token.b, id.b, sizeof(id.b)))
-			return p->expires_ms > e->now.wall_ms ? p : NULL;
-	}
-	return NULL;
+	p = find(e, &id);
+	return p != NULL && !p->used && p->expires_ms > e->now.wall_ms ? p : NULL;
+}
+
+enum page_state
+page_look(struct engine *e, enum page_kind kind, struct view token, struct page **page)
+{
+	struct page *p;
+	struct id id;
+
+	*page = NULL;
+	if (!base32_decode(token, id.b, sizeof(id.b)))
+		return PAGE_MALFORMED;
+	p = find(e, &id);
+	if (p == NULL || p->kind != kind || p->expires_ms + PAGE_REMEMBERED_MS <= e->now.wall_ms)
+		return PAGE_UNKNOWN;
+	*page = p;
+	return p->used ? PAGE_USED : p->expires_ms <= e->now.wall_ms ? PAGE_EXPIRED : PAGE_OPEN;
+}
+
+const char *
+page_state_name(enum page_state state)
+{
+	static const char *const names[] = {"open", "expired", "used", "unknown", "malformed"};
+
+	return names[state];
+}
+
+bool
+page_fits(const struct page *page, struct view cookie)
+{
+	uint8_t given[sizeof(page->cookie)];
+	bool fits = page->bound && base32_decode(cookie, given, sizeof(given)) &&
+	    secret_equal(given, page->cookie, sizeof(given));
+
+	secret_wipe(given, sizeof(given));
+	return fits;
+}
+
+void
+page_end(struct page *page)
+{
+	page->used = true;
 }

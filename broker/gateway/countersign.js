@@ -137,24 +137,19 @@
 
 	const POLL_MS = 2000;
 
-	/* Asks how it stands until it stands differently, then for the page, which says what there is to say. */
+	/* Asks how it stands until it stands differently from what the page says, then for the page. */
 	const wait = async () => {
-		const path = location.pathname;
-		let before = null;
+		const round = find("answer").elements.round;
 
 		for (;;) {
 			await new Promise((done) => setTimeout(done, POLL_MS));
-			const answer = await fetch(path + "/state", {cache: "no-store"}).catch(() => null);
+			const answer = await fetch(location.pathname + "/state", {cache: "no-store"}).catch(() => null);
+			const now = answer && await answer.json().catch(() => ({}));
 
-			if (!answer)
-				continue;
-			const now = await answer.text();
-
-			if (!answer.ok || (before !== null && now !== before)) {
-				location.replace(path);
+			if (now && (now.state !== "open" || (round && String(now.round) !== round.value))) {
+				location.replace(location.pathname);
 				return;
 			}
-			before = now;
 		}
 	};
 

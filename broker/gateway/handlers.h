@@ -23,6 +23,7 @@ void page_script(struct exchange *x);
 /* page_step.c: /c/{token}. */
 void page_probe(struct exchange *x);
 void page_post(struct exchange *x);
+void page_poll(struct exchange *x);
 /* page_signin.c */
 void browser_start(struct exchange *x);
 void browser_callback(struct exchange *x);

@@ -167,9 +167,11 @@ page_begin(struct exchange *x, const struct page_head *head)
 			"<meta name=\"color-scheme\" content=\"light dark\">\n"
 			"<meta name=\"robots\" content=\"noindex\">\n");
 	if (head->refresh_s > 0) {
-		html_put(p.out, "<meta http-equiv=\"refresh\" content=\"");
+		html_put(p.out, "<noscript><meta http-equiv=\"refresh\" content=\"");
 		html_int(p.out, head->refresh_s);
-		html_put(p.out, "\">\n");
+		html_put(p.out, ";url=");
+		html_text(p.out, x->request->path);
+		html_put(p.out, "\"></noscript>\n");
 	}
 	html_put(p.out, "<title>");
 	if ((head->flags & PAGE_PROBLEM) != 0) {

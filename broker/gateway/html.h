@@ -45,7 +45,7 @@ struct page_head {
 	unsigned title; /* a text: of the document, and the heading */
 	unsigned flags;
 	const struct cookie *cookie; /* may be NULL */
-	unsigned refresh_s;          /* asked for again by itself after so long, without a script too; 0: not */
+	unsigned refresh_s;          /* without a script, asked for again (GET) after so long; 0: not */
 };
 
 struct page {

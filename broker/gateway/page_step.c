@@ -16,44 +16,6 @@ enum {
 
 enum { WAIT_S = 5 /* between looks at an approval, without a script: a person does not notice more */ };
 
-/* The button that a GET shows. */
-static void
-probe_answered(struct exchange *x, const struct engine_answer *answer)
-{
-	struct exchange_result r = call_result(answer);
-	struct page p;
-
-	if (r.error.len > 0) {
-		page_error_of(x, &r);
-		return;
-	}
-	if (!result_bool(&r, "known")) {
-		page_error(x, 404);
-		return;
-	}
-	p = page_begin(x, &(struct page_head){.status = 200, .title = TEXT_TITLE});
-	html_put(p.out, "<p>");
-	page_say(&p, TEXT_PROBE);
-	html_put(p.out, "</p>\n<form method=\"post\" action=\"");
-	html_text(p.out, x->request->path);
-	html_put(p.out, "\">\n<button class=\"go\" id=\"open\" name=\"do\" value=\"open\">");
-	page_say(&p, TEXT_SHOW);
-	html_put(p.out, "</button>\n</form>\n");
-	page_end(&p);
-}
-
-void
-page_probe(struct exchange *x)
-{
-	struct json_writer w;
-
-	page_language(x);
-	if (!page_call_begin(x, "org.countersign.Internal.PageProbe", &w))
-		return;
-	json_member_str(&w, "token", x->params[0]);
-	page_call_send(x, &w, probe_answered);
-}
-
 /* How a challenge stands, once it is open no more. */
 static void
 state_page(struct exchange *x, struct view state, struct view return_url)
@@ -95,38 +57,119 @@ way_wanted(const struct form *form)
 	return v;
 }
 
+/* What the engine shows to the page's browser: the card, or how it ended. */
 static void
-open_answered(struct exchange *x, const struct engine_answer *answer)
+opened_page(struct exchange *x, const struct exchange_result *r)
 {
-	struct exchange_result r = call_result(answer);
 	struct page_head head = {.status = 200, .title = TEXT_TITLE, .flags = PAGE_SCRIPT | PAGE_OWN_HEADING};
 	struct form posted;
 	struct card_form form;
 	struct page p;
 
-	if (r.error.len > 0) {
-		page_error_of(x, &r);
-		return;
-	}
-	if (!view_equal(result_str(&r, "state"), VIEW("open"))) {
-		state_page(x, result_str(&r, "state"), result_str(&r, "return_url"));
+	if (!view_equal(result_str(r, "state"), VIEW("open"))) {
+		state_page(x, result_str(r, "state"), result_str(r, "return_url"));
 		return;
 	}
 	form_parse(x, &posted);
 	form = (struct card_form){
-	    .cookie = result_str(&r, "cookie"),
+	    .cookie = result_str(r, "cookie"),
 	    .way = way_wanted(&posted),
 	    .news = (enum card_news)(x->detail >> DETAIL_NEWS_SHIFT),
 	};
 	if (form.news >= CARD_WRONG && form.news <= CARD_BUDGET)
 		head.flags |= PAGE_PROBLEM;
-	if (card_waits(&r, &form))
+	if (card_waits(r, &form))
 		head.refresh_s = WAIT_S;
 	if (!page_begin_bound(x, &head, form.cookie, &p))
 		return;
-	card_write(&p, &r, &form);
+	card_write(&p, r, &form);
 	page_end(&p);
 	form_clear(x, &posted);
+}
+
+static void
+open_answered(struct exchange *x, const struct engine_answer *answer)
+{
+	struct exchange_result r = call_result(answer);
+
+	if (r.error.len > 0)
+		page_error_of(x, &r);
+	else if (result_str(&r, "cookie").data == NULL)
+		page_dead(x, result_str(&r, "state"));
+	else
+		opened_page(x, &r);
+}
+
+/* The button that a GET shows to whoever follows the link. */
+static void
+button_page(struct exchange *x)
+{
+	struct page p = page_begin(x, &(struct page_head){.status = 200, .title = TEXT_TITLE});
+
+	html_put(p.out, "<p>");
+	page_say(&p, TEXT_PROBE);
+	html_put(p.out, "</p>\n<form method=\"post\" action=\"");
+	html_text(p.out, x->request->path);
+	html_put(p.out, "\">\n<button class=\"go\" id=\"open\" name=\"do\" value=\"open\">");
+	page_say(&p, TEXT_SHOW);
+	html_put(p.out, "</button>\n</form>\n");
+	page_end(&p);
+}
+
+/* The browser that the page is bound to has the card again: a reload, or a look at what it waits for. */
+static void
+probe_answered(struct exchange *x, const struct engine_answer *answer)
+{
+	struct exchange_result r = call_result(answer);
+
+	if (r.error.len > 0)
+		page_error_of(x, &r);
+	else if (result_str(&r, "cookie").data != NULL)
+		opened_page(x, &r);
+	else if (view_equal(result_str(&r, "state"), VIEW("open")))
+		button_page(x);
+	else
+		page_dead(x, result_str(&r, "state"));
+}
+
+void
+page_probe(struct exchange *x)
+{
+	struct json_writer w;
+
+	page_language(x);
+	if (page_call_token(x, "org.countersign.Internal.PageProbe", &w))
+		page_call_send(x, &w, probe_answered);
+}
+
+/* For the script of a page that waits: {state, round}. Whoever is not that browser learns what the link shows anyway. */
+static void
+state_answered(struct exchange *x, const struct engine_answer *answer)
+{
+	struct exchange_result r = call_result(answer);
+	struct json_writer w;
+	size_t mark;
+
+	if (r.error.len > 0) {
+		reply_problem_of(x, &r);
+		return;
+	}
+	mark = reply_json_begin(x, 200);
+	w = json_to(x->out);
+	json_object_begin(&w);
+	json_member_str(&w, "state", result_str(&r, "state"));
+	json_member_int(&w, "round", result_int(&r, "round", 0));
+	json_object_end(&w);
+	reply_end(x, mark);
+}
+
+void
+page_poll(struct exchange *x)
+{
+	struct json_writer w;
+
+	if (page_call_token(x, "org.countersign.Internal.PageProbe", &w))
+		page_call_send(x, &w, state_answered);
 }
 
 static void
@@ -160,6 +203,8 @@ respond_answered(struct exchange *x, const struct engine_answer *answer)
 
 	if (r.error.len > 0)
 		page_error_of(x, &r);
+	else if (result_str(&r, "kind").data != NULL)
+		page_dead(x, result_str(&r, "state"));
 	else if (!view_equal(result_str(&r, "state"), VIEW("open")))
 		state_page(x, result_str(&r, "state"), result_str(&r, "return_url"));
 	else if (reason.data == NULL) /* It was right, and there is more to do. */
@@ -206,6 +251,8 @@ begin_answered(struct exchange *x, const struct engine_answer *answer)
 
 	if (r.error.len > 0)
 		page_error_of(x, &r);
+	else if (result_str(&r, "kind").data != NULL)
+		page_dead(x, result_str(&r, "state"));
 	else if (!view_equal(result_str(&r, "state"), VIEW("open")))
 		state_page(x, result_str(&r, "state"), result_str(&r, "return_url"));
 	else if (result_str(&r, "reason").data == NULL)
@@ -233,6 +280,8 @@ refuse_answered(struct exchange *x, const struct engine_answer *answer)
 
 	if (r.error.len > 0)
 		page_error_of(x, &r);
+	else if (result_str(&r, "kind").data != NULL)
+		page_dead(x, result_str(&r, "state"));
 	else
 		state_page(x, result_str(&r, "state"), result_str(&r, "return_url"));
 }

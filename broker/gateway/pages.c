@@ -227,6 +227,29 @@ page_problem(struct exchange *x, unsigned status, unsigned text)
 }
 
 void
+page_dead(struct exchange *x, struct view state)
+{
+	static const struct {
+		struct view state;
+		unsigned status, text;
+	} says[] = {
+	    {VIEW("expired"), 410, TEXT_EXPIRED_PAGE},
+	    {VIEW("used"), 410, TEXT_USED_PAGE},
+	    {VIEW("foreign"), 403, TEXT_OTHER_BROWSER},
+	    {VIEW("unknown"), 404, TEXT_UNKNOWN_PAGE},
+	    {VIEW("malformed"), 400, TEXT_MALFORMED_PAGE},
+	};
+
+	for (size_t i = 0; i < sizeof(says) / sizeof(says[0]); i++) {
+		if (view_equal(says[i].state, state)) {
+			page_problem(x, says[i].status, says[i].text);
+			return;
+		}
+	}
+	page_error(x, 503);
+}
+
+void
 page_error(struct exchange *x, unsigned status)
 {
 	static const struct {
@@ -250,7 +273,10 @@ page_error(struct exchange *x, unsigned status)
 void
 page_error_of(struct exchange *x, const struct exchange_result *r)
 {
-	page_error(x, error_status(r->error));
+	if (view_equal(r->error, VIEW("org.countersign.InvalidParameter")) && view_equal(result_str(r, "field"), VIEW("token")))
+		page_dead(x, VIEW("malformed"));
+	else
+		page_error(x, error_status(r->error));
 }
 
 bool

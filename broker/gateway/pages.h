@@ -56,6 +56,8 @@ enum page_end_kind { PAGE_END_DONE, PAGE_END_OTHER };
 void page_say_end(struct exchange *x, enum page_end_kind kind, unsigned title, unsigned text, struct view return_url);
 /* For people, what an error of the engine means. */
 void page_error_of(struct exchange *x, const struct exchange_result *r);
+/* A link that leads nowhere: "expired", "used", "foreign", "unknown", "malformed". */
+void page_dead(struct exchange *x, struct view state);
 /* A problem in the words of `text`. */
 void page_problem(struct exchange *x, unsigned status, unsigned text);
 /* A link back, where there is one. */

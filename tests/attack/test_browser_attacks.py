@@ -194,10 +194,12 @@ def test_S17_whoever_holds_the_url_second_finds_nothing(broker, page, log):
     first, second = Browser(broker), Browser(broker)
     assert "Corner Shop" in first.post(path)[2]
     status, _, text = second.post(path)
-    assert status == 404 and "Corner Shop" not in text
+    assert status == 403 and "Corner Shop" not in text
     status, _, text = second.post(path, action="refuse")
-    assert status == 404
-    assert "Corner Shop" in first.post(path)[2]
+    assert status == 403
+    status, _, text = second.get(path)
+    assert status == 403 and "Corner Shop" not in text and "42.50" not in text
+    assert "Corner Shop" in first.post(path)[2] and "Corner Shop" in first.get(path)[2]
 
 
 @pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://127.0.0.1"])

@@ -266,7 +266,7 @@ def page_of(person):
 def test_s17_looking_consumes_and_reveals_nothing(broker, person):
     gateway, token = broker.gateway(), page_of(person)
     for _ in range(3):
-        assert gateway.call("Internal.PageProbe", token=token) == {"known": True}
+        assert gateway.call("Internal.PageProbe", token=token) == {"state": "open", "kind": "step"}
     status, _, body = broker.web("GET", "/c/" + token, certificate=None)
     assert status == 200 and b"checkout" not in body and b"phone" not in body
     assert gateway.call("Internal.PageOpen", token=token)["state"] == "open"
@@ -280,7 +280,7 @@ def test_s17_the_first_browser_is_the_only_one(broker, person, cookie):
                          ("PageRespond", {"answers": [{"step": person.totp.id, "value": person.totp.code()}]})):
         if cookie is None and method != "PageOpen":
             continue
-        assert gateway.fails("Internal." + method, token=token, cookie=cookie, **rest).name == "NotFound"
+        assert gateway.fails("Internal." + method, token=token, cookie=cookie, **rest).name == "NotPermitted"
     assert gateway.call("Internal.PageOpen", token=token, cookie=mine)["state"] == "open"
 
 
@@ -288,7 +288,7 @@ def test_s17_nobody_answers_a_page_that_nobody_opened(broker, person):
     gateway, token = broker.gateway(), page_of(person)
     for cookie in ("", "a" * 26):
         assert gateway.fails("Internal.PageRespond", token=token, cookie=cookie,
-                             answers=[{"step": person.totp.id, "value": person.totp.code()}]).name == "NotFound"
+                             answers=[{"step": person.totp.id, "value": person.totp.code()}]).name == "NotPermitted"
 
 
 def test_s17_pages_are_for_the_gateway(broker, person):

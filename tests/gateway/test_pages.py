@@ -98,7 +98,13 @@ def engine(gateway):
         state["state"] = "refused"
         return {"state": "refused"}
 
-    gateway.engine.answers.update({I + "PageProbe": lambda p: {"known": p["token"] == "tok"}, I + "PageOpen": open_,
+    def probe(p):
+        if p["token"] != "tok":
+            return {"state": state.get("dead", "unknown"), "kind": "step"}
+        mine = state["cookie"] and p.get("cookie") == state["cookie"]
+        return open_(p) if mine else {"state": "foreign" if state["cookie"] else "open", "kind": "step"}
+
+    gateway.engine.answers.update({I + "PageProbe": probe, I + "PageOpen": open_,
                                    I + "PageRespond": respond, I + "PageRefuse": refuse})
     return state
 
@@ -122,9 +128,50 @@ def test_get_shows_a_button_and_nothing_else(gateway, engine, browser):
     assert [c["method"] for c in gateway.engine.calls] == [I + "PageProbe"]
 
 
-def test_unknown_page(engine, browser):
-    r = browser.go("GET", "/c/other")
-    assert r.status == 404 and Page(r).all("p", role="alert")
+DEAD = [("unknown", 404, "nothing at this address"), ("malformed", 400, "not complete"), ("expired", 410, "has expired"),
+        ("used", 410, "has been used"), ("foreign", 403, "another browser")]
+
+
+@pytest.mark.parametrize("state,status,says", DEAD)
+def test_each_dead_link_has_its_own_page(gateway, engine, browser, state, status, says):
+    engine["dead"] = state
+    gateway.engine.answers[I + "PageOpen"] = lambda p: {"state": state, "kind": "step"}
+    for r in (browser.go("GET", "/c/other"), browser.go("POST", "/c/other", {"do": "open"})):
+        page = Page(r)
+        assert r.status == status and page.says(says) and page.says("begin again")
+        assert len(page.all("p", role="alert")) == 1 and not page.all("button") and "Set-Cookie" not in r.headers
+
+
+@pytest.mark.parametrize("state,status,says", DEAD[2:4])
+def test_a_form_of_a_link_that_died_meanwhile(gateway, engine, browser, state, status, says):
+    page = opened(browser)
+    for method in ("PageRespond", "PageRefuse", "PageBegin"):
+        gateway.engine.answers[I + method] = lambda p: {"state": state, "kind": "step"}
+    for form in ({"code1": "123456", "do": "answer"}, {"do": "refuse"}, {"begin": "step-1"}):
+        r = browser.submit(page, **form)
+        assert r.status == status and Page(r).says(says)
+
+
+def test_a_reload_shows_the_card_again(gateway, ask, engine, browser):
+    """To the browser that the page is bound to; to another the same GET says no more than that."""
+    opened(browser)
+    r = browser.go("GET", "/c/tok")
+    assert r.status == 200 and Page(r).says("¥20.00")
+    assert "answers" not in str(gateway.engine.calls), "it consumed nothing"
+    other = Browser(gateway, ask).go("GET", "/c/tok")
+    assert other.status == 403 and "20.00" not in other.text and "Corner" not in other.text
+    page = Page(browser.submit(Page(r), code1="123456", do="answer"))
+    assert page.says("Confirmed.") and Page(browser.go("GET", "/c/tok")).says("Confirmed.")
+
+
+def test_a_page_that_waits_asks_how_it_stands(gateway, ask, engine, browser):
+    opened(browser)
+    r = browser.go("GET", "/c/tok/state")
+    assert r.status == 200 and r.json == {"state": "open", "round": 7} and r.headers["Cache-Control"] == "no-store"
+    engine["state"] = "done"
+    assert browser.go("GET", "/c/tok/state").json["state"] == "done"
+    assert Browser(gateway, ask).go("GET", "/c/tok/state").json == {"state": "foreign", "round": 0}
+    assert browser.go("GET", "/c/other/state").json["state"] == "unknown"
 
 
 @pytest.mark.parametrize("path", ["/c/tok", "/c/other"])
@@ -433,7 +480,7 @@ def test_an_approval_is_waited_for(engine, browser):
     engine["steps"] = [{"id": "a", "factor": "a", "kind": "approve", "type": "approve", "label": "Tablet", "number": "47"}]
     page = opened(browser)
     assert page.says("47") and page.says("Tablet") and page.all("div", id="wait", role="status")
-    assert page.all("meta", **{"http-equiv": "refresh"})[0]["content"] == "5"
+    assert page.all("meta", **{"http-equiv": "refresh"})[0]["content"] == "5;url=/c/tok"
     assert [b["value"] for b in page.all("button", name="do")] == ["refuse", "report", "open"]
     # A page with a field does not go away under the hands that type.
     engine["steps"] = [STEP, *engine["steps"]]
@@ -467,7 +514,7 @@ def test_X4_every_text_of_the_engine_is_text(gateway, engine, browser):
             tags = {t for t, _ in Page(r).elements}
             assert tags <= {"html", "head", "meta", "title", "style", "script", "body", "header", "svg", "path", "main", "h1",
                             "dl", "div", "dt", "dd", "small", "p", "form", "input", "label", "button", "span", "strong",
-                            "footer", "nav", "time", "fieldset", "legend", "ul", "li"}, tags
+                            "footer", "nav", "time", "fieldset", "legend", "ul", "li", "noscript"}, tags
             for _, attributes in Page(r).elements:
                 assert not {k for k in attributes if k.startswith("on") or k == "style"}
     engine["state"] = "done"

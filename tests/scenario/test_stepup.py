@@ -2,6 +2,8 @@
 """One prompt: shown, answered, refused, watched; by the service or on the page."""
 import pytest
 
+from harness import Browser
+
 
 @pytest.fixture
 def asked(broker):
@@ -157,8 +159,61 @@ def token_of(challenge):
 def test_page_probe_reveals_nothing(asked, broker):
     _, challenge = asked
     gateway = broker.gateway()
-    assert gateway.call("Internal.PageProbe", token=token_of(challenge)) == {"known": True}
-    assert gateway.call("Internal.PageProbe", token="a" * 26) == {"known": False}
+    assert gateway.call("Internal.PageProbe", token=token_of(challenge)) == {"state": "open", "kind": "step"}
+    assert gateway.call("Internal.PageProbe", token="a" * 26) == {"state": "unknown", "kind": "step"}
+    for token in ("a", "a" * 25, "a" * 27, "!" * 26, ""):
+        assert gateway.call("Internal.PageProbe", token=token) == {"state": "malformed", "kind": "step"}
+
+
+def test_page_belongs_to_one_browser(asked, broker):
+    _, challenge = asked
+    gateway, token = broker.gateway(), token_of(challenge)
+    cookie = gateway.call("Internal.PageOpen", token=token)["cookie"]
+    for other in (None, "a" * 26, "", cookie[:-1], cookie + "a"):
+        assert gateway.call("Internal.PageProbe", token=token, cookie=other) == {"state": "foreign", "kind": "step"}
+        assert gateway.fails("Internal.PageOpen", token=token, cookie=other).name == "NotPermitted"
+        assert gateway.fails("Internal.PageRefuse", token=token, cookie=other or "x", report=True).name == "NotPermitted"
+    assert gateway.call("Internal.PageProbe", token=token, cookie=cookie)["card"]["what"] == "factor"
+
+
+def test_page_expires_and_is_remembered_for_an_hour(asked, broker):
+    _, challenge = asked
+    gateway, token = broker.gateway(), token_of(challenge)
+    cookie = gateway.call("Internal.PageOpen", token=token)["cookie"]
+    broker.clock.advance(6 * 60_000)
+    gateway = broker.gateway()
+    for call in (gateway.call("Internal.PageProbe", token=token), gateway.call("Internal.PageOpen", token=token)):
+        assert call == {"state": "expired", "kind": "step"}
+    assert gateway.call("Internal.PageProbe", token=token, cookie=cookie)["state"] == "expired"
+    broker.clock.advance(61 * 60_000)
+    gateway = broker.gateway()
+    assert gateway.call("Internal.PageProbe", token=token, cookie=cookie)["state"] == "unknown"
+    assert gateway.fails("Internal.PageOpen", token=token, cookie=cookie).name == "NotFound"
+
+
+def test_page_that_was_replaced_or_used(asked, broker):
+    person, challenge = asked
+    gateway, old = broker.gateway(), token_of(challenge)
+    cookie = gateway.call("Internal.PageOpen", token=old)["cookie"]
+    again = person.service.call("Factors.Begin", account=person.account, kind="totp")["challenge"]
+    if again["id"] == challenge["id"]:
+        assert gateway.call("Internal.PageProbe", token=old, cookie=cookie) == {"state": "used", "kind": "step"}
+        assert gateway.call("Internal.PageRefuse", token=old, cookie=cookie, report=True) == {"state": "used", "kind": "step"}
+    person.confirm(again["id"])
+    assert gateway.call("Internal.PageProbe", token=token_of(again)) == {"state": "used", "kind": "step"}
+
+
+def test_dead_links_in_the_browser(asked, broker):
+    _, challenge = asked
+    path = "/c/" + token_of(challenge)
+    own = Browser(broker)
+    assert own.post(path, do="open")[0] == 200 and Browser(broker).get(path)[0] == 403
+    assert Browser(broker).post(path, do="open")[0] == 403
+    assert own.get(path)[0] == 200 and "checkout" in own.get(path)[2]
+    assert Browser(broker).get("/c/" + "a" * 26)[0] == 404
+    assert Browser(broker).get("/c/x")[0] == 400 and Browser(broker).post("/c/x", do="open")[0] == 400
+    broker.clock.advance(6 * 60_000)
+    assert Browser(broker).get(path)[0] == 410 and "expired" in Browser(broker).post(path, do="open")[2]
 
 
 def test_page_confirms(asked, broker):
