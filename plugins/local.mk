@@ -5,6 +5,7 @@ include plugins/misbehave/local.mk
 include plugins/totp/local.mk
 include plugins/oidc/local.mk
 include plugins/otp/local.mk
+include plugins/pam/local.mk
 include plugins/recovery/local.mk
 include plugins/webauthn/local.mk
 include plugins/webhook/local.mk

@@ -140,6 +140,18 @@ unit_tests += %reldir%/test_otp
 %canon_reldir%_test_otp_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)
 %canon_reldir%_test_otp_LDADD = libotp.la $(JANSSON_LIBS) $(CMOCKA_LIBS)
 
+if HAVE_PAM
+# A module for libpam that does as it is told; -rpath is what makes libtool build it as a module.
+check_LTLIBRARIES += %reldir%/pam_asks.la
+%canon_reldir%_pam_asks_la_SOURCES = %reldir%/pam_asks.c
+%canon_reldir%_pam_asks_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shared -rpath /nowhere
+%canon_reldir%_pam_asks_la_LIBADD = -lpam
+
+unit_tests += %reldir%/test_pam
+%canon_reldir%_test_pam_SOURCES = %reldir%/test_pam.c %reldir%/unit.h %reldir%/plugin_host.h
+%canon_reldir%_test_pam_LDADD = libpamfactor.la $(CMOCKA_LIBS)
+endif
+
 unit_tests += %reldir%/test_recovery
 %canon_reldir%_test_recovery_SOURCES = %reldir%/test_recovery.c %reldir%/unit.h %reldir%/plugin_host.h
 %canon_reldir%_test_recovery_LDADD = librecovery.la $(CMOCKA_LIBS)
