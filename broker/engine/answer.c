@@ -99,6 +99,7 @@ answer_challenge(struct json_writer *w, struct call *call, const struct account 
 	if (e->rules->config->public_url != NULL) {
 		size_t len = page_new(e, &a->key, &c->id, c->expires_ms, return_url, url);
 
+		page_of_challenge(e, &c->id)->opens_view = c->op == OP_VIEW;
 		json_member_str(w, "url", view_of(url, len));
 	}
 	answer_time(w, "expires_at", c->expires_ms);

@@ -111,5 +111,14 @@ void internal_page_probe(struct call *call);
 void internal_page_open(struct call *call);
 void internal_page_respond(struct call *call);
 void internal_page_refuse(struct call *call);
+/* view_api.c, view_acts.c, view_history.c */
+void internal_view_get(struct call *call);
+void internal_view_close(struct call *call);
+void internal_view_limit(struct call *call);
+void internal_view_unlink(struct call *call);
+void internal_view_not_me(struct call *call);
+void internal_view_revoke(struct call *call);
+void internal_view_resume(struct call *call);
+void internal_view_history(struct call *call);
 
 #endif

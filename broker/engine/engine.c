@@ -19,6 +19,7 @@
 #include "broker/engine/signin.h"
 #include "broker/engine/strangers.h"
 #include "broker/engine/txn.h"
+#include "broker/engine/view.h"
 #include "broker/engine/watch.h"
 #include "broker/engine/workers.h"
 
@@ -113,6 +114,7 @@ engine_new(struct config *config, struct keyring *keys, struct store *store, con
 	e->txns = txns_new();
 	e->watches = watches_new();
 	e->pages = pages_new();
+	e->views = views_new();
 	e->signins = signins_new();
 	e->enrolments = enrolments_new();
 	e->workers = workers_new();
@@ -140,6 +142,7 @@ engine_free(struct engine *e)
 	enrolments_free(e->enrolments);
 	record_free(e->record);
 	pages_free(e->pages);
+	views_free(e->views);
 	watches_free(e->watches);
 	txns_free(e->txns);
 	ruleset_free(e->rules);
@@ -283,6 +286,7 @@ engine_tick(struct engine *e)
 	int64_t due_ms;
 
 	pages_tick(e);
+	views_tick(e);
 	due_ms = workers_tick(e);
 	signins_tick(e);
 	enrolments_tick(e);

@@ -21,6 +21,7 @@ struct txns;
 struct signins;
 struct enrolments;
 struct pages;
+struct views;
 struct watches;
 struct workers;
 struct strangers;
@@ -49,6 +50,7 @@ struct engine {
 	struct signins *signins;
 	struct enrolments *enrolments;
 	struct pages *pages;
+	struct views *views;
 	struct watches *watches;
 	struct workers *workers;
 	struct strangers *strangers;

@@ -17,8 +17,8 @@ event_row_id(const struct event_row *row)
 /* --- texts --- */
 
 /* Those of the broker's own record are in the clear; an account's need its salt, and are gone once that is destroyed. */
-static bool
-open_texts(const struct engine *e, const struct event_row *row, struct texts *t)
+bool
+event_row_texts(const struct engine *e, const struct event_row *row, struct texts *t)
 {
 	struct cursor c = cursor_over(row->extra.data, row->extra.len);
 	struct extra_read item;
@@ -60,7 +60,7 @@ put_texts(struct json_writer *w, const struct engine *e, const struct event_row 
 
 	if (row->name.len > 0)
 		json_member_str(w, "account", row->name);
-	if (!open_texts(e, row, &t))
+	if (!event_row_texts(e, row, &t))
 		return;
 	for (int i = 0; i < TEXT__COUNT; i++) {
 		/* The event has a reason of its own; these are the admin's words. */

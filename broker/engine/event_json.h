@@ -21,6 +21,8 @@ struct event_row {
 
 /* evt_..., of key and revision. */
 struct id_text event_row_id(const struct event_row *row);
+/* Its own texts; false where it has none, or their key was destroyed. */
+bool event_row_texts(const struct engine *e, const struct event_row *row, struct texts *t);
 /* For admins: one Event of org.countersign.Admin, an object. */
 void event_row_admin(struct json_writer *w, const struct engine *e, const struct event_row *row);
 /* For services: one Event of org.countersign.Events. */

@@ -8,6 +8,7 @@
 #include "broker/base/check.h"
 #include "broker/core/money.h"
 #include "broker/engine/api.h"
+#include "broker/engine/limits_api.h"
 #include "broker/engine/notify.h"
 #include "broker/engine/risk.h"
 #include "broker/engine/stepup.h"
@@ -94,9 +95,8 @@ narrow(int64_t *to, int64_t with)
 		*to = with;
 }
 
-/* The smallest of what the configuration, an admin and the user have set at this level. */
-static struct policy_limit
-in_force(const struct account *a, uint32_t link_no, const struct policy_limit *configured, uint16_t currency,
+struct policy_limit
+limits_in_force(const struct account *a, uint32_t link_no, const struct policy_limit *configured, uint16_t currency,
     int64_t now_ms)
 {
 	struct policy_limit l = {.currency = currency, .per_payment_minor = -1, .per_day_minor = -1,
@@ -118,9 +118,8 @@ in_force(const struct account *a, uint32_t link_no, const struct policy_limit *c
 	return l;
 }
 
-/* effective_ms 0: in force. */
-static void
-write_limits(struct json_writer *w, const struct policy_limit *l, int64_t effective_ms)
+void
+limits_write(struct json_writer *w, const struct policy_limit *l, int64_t effective_ms)
 {
 	json_object_begin(w);
 	answer_currency(w, "currency", l->currency);
@@ -139,9 +138,8 @@ write_limits(struct json_writer *w, const struct policy_limit *l, int64_t effect
 	json_object_end(w);
 }
 
-/* The user's raises that wait for their time, after what is in force. */
-static void
-write_raises(struct json_writer *w, const struct account *a, uint32_t link_no, int64_t now_ms)
+void
+limits_write_raises(struct json_writer *w, const struct account *a, uint32_t link_no, int64_t now_ms)
 {
 	for (size_t i = 0; i < a->limits_n; i++) {
 		const struct limit *own = &a->limits[i];
@@ -149,7 +147,7 @@ write_raises(struct json_writer *w, const struct account *a, uint32_t link_no, i
 		    own->count_day, own->count_month};
 
 		if (own->link_no == link_no && own->effective_ms > now_ms)
-			write_limits(w, &l, own->effective_ms);
+			limits_write(w, &l, own->effective_ms);
 	}
 }
 
@@ -176,11 +174,11 @@ get_txn(struct txn *t, struct account *a, struct call *call)
 		uint16_t currency = p->limits[i].currency;
 		const struct policy_limit *configured = link_no == 0 ? &p->limits[i] :
 		    provider == NULL ? NULL : policy_limit(provider->limits, provider->limits_n, currency);
-		struct policy_limit limit = in_force(a, link_no, configured, currency, now_ms);
+		struct policy_limit limit = limits_in_force(a, link_no, configured, currency, now_ms);
 
-		write_limits(&w, &limit, 0);
+		limits_write(&w, &limit, 0);
 	}
-	write_raises(&w, a, link_no, now_ms);
+	limits_write_raises(&w, a, link_no, now_ms);
 	json_array_end(&w);
 	call_end(call, &w);
 }
@@ -215,19 +213,27 @@ read_money(struct call *call, struct limits_call *l)
 	return true;
 }
 
+struct limit
+limits_own(const struct account *a, uint32_t link_no, uint16_t currency, int64_t now_ms)
+{
+	struct limit own = {.link_no = link_no, .currency = currency, .author = AUTHOR_USER,
+	    .per_payment_minor = -1, .per_day_minor = -1, .per_month_minor = -1, .count_day = -1, .count_month = -1};
+
+	for (size_t i = 0; i < a->limits_n; i++) {
+		if (a->limits[i].link_no == link_no && a->limits[i].currency == currency &&
+		    a->limits[i].author == AUTHOR_USER && account_limit_binds(a, &a->limits[i], now_ms))
+			own = a->limits[i];
+	}
+	own.effective_ms = 0;
+	return own;
+}
+
 /* The user's own limit at this level, with what is asked for put over it. */
 static struct limit
 wanted(const struct account *a, const struct limits_call *l, uint32_t link_no, int64_t now_ms)
 {
-	struct limit to = {.link_no = link_no, .currency = l->currency_no, .author = AUTHOR_USER,
-	    .per_payment_minor = -1, .per_day_minor = -1, .per_month_minor = -1, .count_day = -1, .count_month = -1};
+	struct limit to = limits_own(a, link_no, l->currency_no, now_ms);
 
-	for (size_t i = 0; i < a->limits_n; i++) {
-		if (a->limits[i].link_no == link_no && a->limits[i].currency == l->currency_no &&
-		    a->limits[i].author == AUTHOR_USER && account_limit_binds(a, &a->limits[i], now_ms))
-			to = a->limits[i];
-	}
-	to.effective_ms = 0;
 	to.per_payment_minor = l->minor[0] >= 0 ? l->minor[0] : to.per_payment_minor;
 	to.per_day_minor = l->minor[1] >= 0 ? l->minor[1] : to.per_day_minor;
 	to.per_month_minor = l->minor[2] >= 0 ? l->minor[2] : to.per_month_minor;
@@ -236,22 +242,20 @@ wanted(const struct account *a, const struct limits_call *l, uint32_t link_no, i
 	return to;
 }
 
-static void
-limit_content(struct call *call, const struct limits_call *l, const struct limit *to, struct hash *content)
+void
+limits_content(const struct engine *e, uint64_t service, const struct id *account, const struct limit *to,
+    struct hash *content)
 {
 	const int64_t numbers[] = {to->link_no, to->currency, to->per_payment_minor, to->per_day_minor,
 	    to->per_month_minor, to->count_day, to->count_month};
-	struct view parts[] = {VIEW("limit"), view_of(&call->caller.service, sizeof(call->caller.service)),
-	    view_of(l->key.b, sizeof(l->key.b)), view_of(numbers, sizeof(numbers))};
+	struct view parts[] = {VIEW("limit"), view_of(&service, sizeof(service)), view_of(account->b, sizeof(account->b)),
+	    view_of(numbers, sizeof(numbers))};
 
-	keyring_digest(call->engine->keys, DIGEST_CONTENT, parts, 4, content);
+	keyring_digest(e->keys, DIGEST_CONTENT, parts, 4, content);
 }
 
-enum { LIMIT_TEXT_MAX = 192 };
-
-/* "100.00 CNY / payment; 200.00 CNY / day": all that would be in force, in words that every language shares. */
-static struct view
-limit_text(const struct limit *to, char text[LIMIT_TEXT_MAX])
+struct view
+limits_text(const struct limit *to, char text[LIMIT_TEXT_MAX])
 {
 	const struct {
 		const char *name;
@@ -305,7 +309,7 @@ set_txn(struct txn *t, struct account *a, struct call *call)
 	}
 	call_asked(call, &asked);
 	to = wanted(a, l, link_no, asked.now_ms > a->time_ms ? asked.now_ms : a->time_ms);
-	limit_content(call, l, &to, &content);
+	limits_content(call->engine, call->caller.service, &l->key, &to, &content);
 	decide_limit(&asked, a, &to, &l->challenge, &content, &d);
 	/* Lowering waits for nobody. Anything else is asked now, and decided again with what is said. */
 	if (d.reason == REASON_NARROWS)
@@ -313,7 +317,7 @@ set_txn(struct txn *t, struct account *a, struct call *call)
 	else if (risk_wait_operation(a, call, OP_LIMIT, link_no, set_txn))
 		return;
 	texts_init(&card);
-	card.of[TEXT_WORST_CASE] = limit_text(&to, text);
+	card.of[TEXT_WORST_CASE] = limits_text(&to, text);
 	stepup_open(t, a, call, &d, &card);
 	notify_operation(t, a, call, OP_LIMIT, &d);
 	w = call_reply(call);

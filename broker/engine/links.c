@@ -349,36 +349,43 @@ links_list(struct call *call)
 
 /* ---- taking power away ---- */
 
-static void
-narrow(struct txn *t, struct account *a, struct call *call, enum link_state to)
+void
+link_narrow(struct txn *t, struct account *a, struct call *call, const struct link *l, enum link_state to,
+    struct view words)
 {
 	static struct decision d;
 	static struct extra extra;
-	struct named *n = CALL_MEMORY_AS(struct named, call);
-	const struct link *l = link_named(call, a);
+	bool held = l->state == LINK_ACTIVE || l->state == LINK_SUSPENDED;
 	struct texts texts;
 	struct asked asked;
-	bool held;
+
+	call_asked(call, &asked);
+	decide_link_narrow(&asked, a, l->no, to, &d);
+	if (d.events_n == 0)
+		return;
+	extra_init(&extra);
+	texts_init(&texts);
+	texts.of[TEXT_REASON] = words;
+	if (words.data != NULL)
+		texts_to_event(call->engine->keys, a, &texts, &extra);
+	/* Who it was stays in the log; the subject is free for another account. */
+	if (to == LINK_REVOKED)
+		extra_drop(&extra, &l->id);
+	if (to == LINK_REVOKED && held)
+		txn_claim(t, &l->subject, true);
+	txn_narrows(t);
+	txn_decision(t, a, &d, &extra);
+}
+
+static void
+narrow(struct txn *t, struct account *a, struct call *call, enum link_state to)
+{
+	struct named *n = CALL_MEMORY_AS(struct named, call);
+	const struct link *l = link_named(call, a);
 
 	if (l == NULL)
 		return;
-	held = l->state == LINK_ACTIVE || l->state == LINK_SUSPENDED;
-	call_asked(call, &asked);
-	decide_link_narrow(&asked, a, l->no, to, &d);
-	if (d.events_n > 0) {
-		extra_init(&extra);
-		texts_init(&texts);
-		texts.of[TEXT_REASON] = n->reason;
-		if (n->reason.data != NULL)
-			texts_to_event(call->engine->keys, a, &texts, &extra);
-		/* Who it was stays in the log; the subject is free for another account. */
-		if (to == LINK_REVOKED)
-			extra_drop(&extra, &l->id);
-		if (to == LINK_REVOKED && held)
-			txn_claim(t, &l->subject, true);
-		txn_narrows(t);
-		txn_decision(t, a, &d, &extra);
-	}
+	link_narrow(t, a, call, l, to, n->reason);
 	reply_link(call, t, a);
 }
 
@@ -415,15 +422,34 @@ links_remove(struct call *call)
 /* ---- Resume ---- */
 
 /* Asked again after its countersignature, the decision finds that by its content. */
+bool
+link_resume(struct txn *t, struct account *a, struct call *call, const struct link *l, struct view return_url,
+    txn_fn *again, struct decision *d)
+{
+	const struct id any = {{0}};
+	struct asked asked;
+	struct hash content;
+
+	call_asked(call, &asked);
+	link_content(call, a, l, VIEW("thaw"), &content);
+	decide_thaw(&asked, a, l->no, AUTHOR_USER, &any, &content, d);
+	/* Asked now, and decided again with what is said. */
+	if (risk_wait_operation(a, call, OP_THAW, l->no, again))
+		return false;
+	if (d->outcome == OUTCOME_PERMIT)
+		txn_decision(t, a, d, NULL);
+	else
+		link_stepup(t, a, call, l, return_url, d);
+	notify_operation(t, a, call, OP_THAW, d);
+	return true;
+}
+
 static void
 resume_txn(struct txn *t, struct account *a, struct call *call)
 {
 	static struct decision d;
 	const struct link *l = link_named(call, a);
-	const struct id any = {{0}};
 	struct json_writer w;
-	struct asked asked;
-	struct hash content;
 	uint32_t no;
 
 	if (l == NULL)
@@ -433,17 +459,8 @@ resume_txn(struct txn *t, struct account *a, struct call *call)
 		return;
 	}
 	no = l->no;
-	call_asked(call, &asked);
-	link_content(call, a, l, VIEW("thaw"), &content);
-	decide_thaw(&asked, a, no, AUTHOR_USER, &any, &content, &d);
-	/* Asked now, and decided again with what is said. */
-	if (risk_wait_operation(a, call, OP_THAW, no, resume_txn))
+	if (!link_resume(t, a, call, l, view_of(NULL, 0), resume_txn, &d))
 		return;
-	if (d.outcome == OUTCOME_PERMIT)
-		txn_decision(t, a, &d, NULL);
-	else
-		link_stepup(t, a, call, l, view_of(NULL, 0), &d);
-	notify_operation(t, a, call, OP_THAW, &d);
 	w = call_reply(call);
 	stepup_outcome(&w, call, a, &d, view_of(NULL, 0));
 	answer_link(&w, "link", call, t, a, account_link_by_no(a, no));

@@ -4,6 +4,7 @@
 #define CS_ENGINE_LINKS_H
 
 #include "broker/engine/identify.h"
+#include "broker/engine/txn.h"
 
 /* err: CS_OK: decided; CS_ERR_UNAVAILABLE: the store cannot tell. */
 struct link_result {
@@ -27,5 +28,15 @@ void link_deny_taken(struct txn *t, struct account *a, const struct engine *e, u
 /* An object: a Link of the interface. name NULL: as an element. */
 void answer_link(struct json_writer *w, const char *name, struct call *call, const struct txn *t,
     const struct account *a, const struct link *l);
+
+/* Suspends or revokes the link, with the words of who asked; the subject of one that is revoked is free again. */
+void link_narrow(struct txn *t, struct account *a, struct call *call, const struct link *l, enum link_state to,
+    struct view words);
+/*
+ * The user's thaw of a link: *d is a permit, carried out, or a step_up, opened, or a denial. False: plugins are asked first,
+ * and `again` is run with what they say.
+ */
+bool link_resume(struct txn *t, struct account *a, struct call *call, const struct link *l, struct view return_url,
+    txn_fn *again, struct decision *d);
 
 #endif

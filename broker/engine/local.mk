@@ -25,7 +25,7 @@ libengine_la_SOURCES = \
 	%reldir%/ids.c %reldir%/ids.h \
 	%reldir%/internal.c \
 	%reldir%/keyring.c %reldir%/keyring.h \
-	%reldir%/limits_api.c \
+	%reldir%/limits_api.c %reldir%/limits_api.h \
 	%reldir%/links.c %reldir%/links.h \
 	%reldir%/listing.c %reldir%/listing.h \
 	%reldir%/lookup.c %reldir%/lookup.h \
@@ -33,7 +33,12 @@ libengine_la_SOURCES = \
 	%reldir%/notify.c %reldir%/notify.h \
 	%reldir%/page.c %reldir%/page.h \
 	%reldir%/page_api.c \
+	%reldir%/spending.c %reldir%/spending.h \
 	%reldir%/view.c %reldir%/view.h \
+	%reldir%/view_acts.c %reldir%/view_acts.h \
+	%reldir%/view_api.c \
+	%reldir%/view_call.c %reldir%/view_call.h \
+	%reldir%/view_history.c \
 	%reldir%/pairwise.c %reldir%/pairwise.h \
 	%reldir%/payments.c \
 	%reldir%/place.c %reldir%/place.h \

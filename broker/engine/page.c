@@ -218,3 +218,13 @@ page_end(struct page *page)
 {
 	page->used = true;
 }
+
+struct page *
+page_of_challenge(struct engine *e, const struct id *challenge)
+{
+	for (struct page *p = e->pages->by_challenge[bucket_of(challenge)]; p != NULL; p = p->challenge_next) {
+		if (id_equal(&p->challenge, challenge))
+			return p;
+	}
+	return NULL;
+}

@@ -23,6 +23,7 @@ struct page {
 	bool used;                /* another one took its place, or it has done what it was for */
 	uint8_t cookie[16];       /* of the browser that it is bound to */
 	bool bound;
+	bool opens_view;          /* what it confirms is the opening of the owner's page */
 	char *return_url;         /* NULL: none */
 	int64_t expires_ms;
 	struct page *next, *challenge_next;
@@ -46,6 +47,8 @@ const char *page_state_name(enum page_state state);
 bool page_fits(const struct page *page, struct view cookie);
 /* It has done what it was for. */
 void page_end(struct page *page);
+/* The page of this challenge, or NULL. */
+struct page *page_of_challenge(struct engine *e, const struct id *challenge);
 /* Forgets what was over long enough. */
 void pages_tick(struct engine *e);
 

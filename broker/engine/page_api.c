@@ -57,6 +57,9 @@ way_back(struct json_writer *w, struct call *call, struct view state)
 	(void)page_look(call->engine, PAGE_STEP, p->token, &page);
 	if (page != NULL && page->return_url != NULL && !view_equal(state, VIEW("open")))
 		json_member_str(w, "return_url", view_str(page->return_url));
+	/* On to the linked IDs, /l/ and the same token. */
+	if (page != NULL && page->opens_view && (view_equal(state, VIEW("done")) || view_equal(state, VIEW("used"))))
+		json_member_str(w, "next", VIEW("view"));
 }
 
 static void
