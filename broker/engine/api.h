@@ -66,6 +66,7 @@ void factors_begin(struct call *call);
 void factors_finish(struct call *call);
 void factors_list(struct call *call);
 void factors_remove(struct call *call);
+void factors_unlock(struct call *call);
 /* allowances.c */
 void allowances_grant(struct call *call);
 void allowances_list(struct call *call);

@@ -23,10 +23,16 @@ struct begin {
 	struct hash content;
 	bool asking;
 	uint8_t reason;
+	/* in place of what was lost, by a recovery code; and what goes when the new factor is usable */
+	bool recover;
+	struct view replaces_text;
+	struct id replaces;
 };
 
 static const struct json_field begin_fields[] = {
 	{"account", JSON_F_ID, true, offsetof(struct begin, account), 1, OUTSIDE_ID_MAX},
+	{"recover", JSON_F_BOOL, false, offsetof(struct begin, recover), 0, 0},
+	{"replaces", JSON_F_STRING, false, offsetof(struct begin, replaces_text), 0, 0},
 	{"kind", JSON_F_ID, true, offsetof(struct begin, kind_name), 1, 32},
 	{"label", JSON_F_ID, false, offsetof(struct begin, label), 1, FACTOR_LABEL_MAX},
 	{"challenge", JSON_F_STRING, false, offsetof(struct begin, challenge_text), 0, 0},
@@ -34,14 +40,33 @@ static const struct json_field begin_fields[] = {
 	{0},
 };
 
-/* What the challenge for a new factor is for: this kind, for this account, asked by this service. */
+/* What the challenge for a new factor is for: this kind, for this account, in this one's place, asked by this service. */
 static void
-enrol_content(struct call *call, const struct id *key, uint8_t kind, struct hash *to)
+enrol_content(struct call *call, struct begin *b)
 {
-	struct view parts[] = {VIEW("factor"), view_of(&call->caller.service, sizeof(call->caller.service)),
-	    view_of(key->b, sizeof(key->b)), view_of(&kind, sizeof(kind))};
+	uint8_t kind = (uint8_t)b->kind;
+	struct view parts[] = {b->recover ? VIEW("recovery") : VIEW("factor"),
+	    view_of(&call->caller.service, sizeof(call->caller.service)), view_of(b->key.b, sizeof(b->key.b)),
+	    view_of(&kind, sizeof(kind)), view_of(b->replaces.b, sizeof(b->replaces.b))};
 
-	keyring_digest(call->engine->keys, DIGEST_CONTENT, parts, 4, to);
+	keyring_digest(call->engine->keys, DIGEST_CONTENT, parts, id_zero(&b->replaces) ? 4 : 5, &b->content);
+}
+
+/* The factor in whose place the new one comes, of this account; answers the call itself where there is none. */
+static bool
+find_replaced(struct call *call, const struct account *a, const struct id *replaces, uint32_t *no)
+{
+	const struct factor *f = id_zero(replaces) ? NULL : account_factor(a, replaces);
+
+	*no = 0;
+	if (id_zero(replaces))
+		return true;
+	if (f == NULL || factor_gone(a, f, call->engine->now.wall_ms)) {
+		call_not_found(call, "factor");
+		return false;
+	}
+	*no = f->no;
+	return true;
 }
 
 static void
@@ -138,6 +163,8 @@ enrol_begun(struct call *call, const struct json *doc, const struct enrol_reply 
 	en->kind = (uint8_t)b->kind;
 	en->challenge = b->challenge;
 	en->content = b->content;
+	en->recovers = b->recover;
+	en->replaces = b->replaces;
 	keep(en->account_text, sizeof(en->account_text), b->account);
 	keep(en->label, sizeof(en->label), b->label);
 	keep(en->proof, sizeof(en->proof), b->proof);
@@ -200,6 +227,12 @@ ask_plugin(struct call *call)
 	b->asking = false;
 }
 
+static enum op
+enrol_op(bool recovers)
+{
+	return recovers ? OP_RECOVER : OP_FACTOR;
+}
+
 static void
 begin_txn(struct txn *t, struct account *a, struct call *call)
 {
@@ -212,12 +245,13 @@ begin_txn(struct txn *t, struct account *a, struct call *call)
 	struct json_writer w;
 	char text[FACTOR_CARD_TEXT_MAX];
 
-	if (!factor_own_challenge(call, a, &b->challenge))
+	if (!factor_own_challenge(call, a, &b->challenge) || !find_replaced(call, a, &b->replaces, &en.replaces_no))
 		return;
+	en.recovers = b->recover;
 	call_asked(call, &asked);
 	en.factor = asked.fresh[1];
 	decide_enrol(&asked, a, &en, &d);
-	if (d.reason != REASON_FIRST_FACTOR && risk_wait_operation(a, call, OP_FACTOR, 0, begin_txn))
+	if (d.reason != REASON_FIRST_FACTOR && risk_wait_operation(a, call, enrol_op(b->recover), 0, begin_txn))
 		return;
 	if (d.outcome == OUTCOME_PERMIT) {
 		/* Permitted now; decided again, and only then done, when the owner has proved the new factor. */
@@ -225,12 +259,27 @@ begin_txn(struct txn *t, struct account *a, struct call *call)
 		ask_plugin(call);
 		return;
 	}
-	factor_card(&card, "factor", b->kind, b->label, text);
+	factor_card(&card, b->recover ? "recover" : "factor", b->kind, b->label, text);
 	stepup_open(t, a, call, &d, &card);
-	notify_operation(t, a, call, OP_FACTOR, &d);
+	notify_operation(t, a, call, enrol_op(b->recover), &d);
 	w = call_reply(call);
 	stepup_outcome(&w, call, a, &d, view_of(NULL, 0));
 	call_end(call, &w);
+}
+
+static bool
+read_replaced(struct call *call, struct begin *b)
+{
+	struct id account;
+
+	if (b->replaces_text.data == NULL)
+		return true;
+	if (!call_id(call, ID_FACTOR, b->replaces_text, "replaces", &account, &b->replaces))
+		return false;
+	if (id_equal(&account, &b->key))
+		return true;
+	call_not_found(call, "factor");
+	return false;
 }
 
 void
@@ -246,10 +295,14 @@ factors_begin(struct call *call)
 		call_invalid(call, "kind", "is not a kind of factor that this broker has, such as totp");
 		return;
 	}
-	b->key = key = account_key_of(call->engine, b->account);
-	if (!factor_read_challenge(call, b->challenge_text, &b->key, &b->challenge))
+	if (b->recover && b->kind == FACTOR_RECOVERY) {
+		call_invalid(call, "kind", "is what recovers: a recovery code gives another kind of factor, and that new codes");
 		return;
-	enrol_content(call, &b->key, (uint8_t)b->kind, &b->content);
+	}
+	b->key = key = account_key_of(call->engine, b->account);
+	if (!factor_read_challenge(call, b->challenge_text, &b->key, &b->challenge) || !read_replaced(call, b))
+		return;
+	enrol_content(call, b);
 	txn_run_held(call->engine, &key, call_hold(call), begin_txn);
 }
 
@@ -337,6 +390,11 @@ finish_txn(struct txn *t, struct account *a, struct call *call)
 		call_not_found(call, "enrolment");
 		return;
 	}
+	if (!find_replaced(call, a, &en->replaces, &new.replaces_no)) {
+		call_after(call, enrolment_over, NULL);
+		return;
+	}
+	new.recovers = en->recovers;
 	call_asked(call, &asked);
 	new.factor = asked.fresh[1];
 	new.kind = (enum factor_kind)en->kind;
@@ -344,7 +402,7 @@ finish_txn(struct txn *t, struct account *a, struct call *call)
 	new.challenge = en->challenge;
 	new.content = en->content;
 	decide_enrol(&asked, a, &new, &d);
-	if (!first && risk_wait_operation(a, call, OP_FACTOR, 0, finish_txn))
+	if (!first && risk_wait_operation(a, call, enrol_op(en->recovers), 0, finish_txn))
 		return;
 	if (d.outcome != OUTCOME_PERMIT) {
 		answer_denied(call, no_more(a, en, &d));
@@ -355,7 +413,7 @@ finish_txn(struct txn *t, struct account *a, struct call *call)
 		secret_random(a->salt.b, sizeof(a->salt.b));
 	enrol_extra(e, a, en, &new.factor, first, &extra);
 	txn_decision(t, a, &d, &extra);
-	notify_operation(t, a, call, OP_FACTOR, &d);
+	notify_operation(t, a, call, enrol_op(en->recovers), &d);
 	w = call_reply(call);
 	answer_outcome(&w, &d);
 	json_key(&w, VIEW("factor"));

@@ -21,6 +21,8 @@ struct enrolling {
 	struct id id;
 	uint64_t service;                       /* tag */
 	struct id account;                      /* key */
+	bool recovers;                          /* by a recovery code */
+	struct id replaces;                     /* the factor that goes when this one is usable; zero: none */
 	char account_text[OUTSIDE_ID_MAX + 1];  /* the realm's own id */
 	char label[FACTOR_LABEL_MAX + 1];       /* empty: none */
 	char proof[OUTSIDE_ID_MAX + 1];         /* on what a first factor is enrolled; empty: none said */

@@ -79,7 +79,7 @@ write_factors(struct json_writer *w, struct call *call, struct txn *t, const str
 	static struct texts texts;
 
 	for (size_t i = 0; i < a->factors_n; i++) {
-		if (a->factors[i].removed)
+		if (factor_gone(a, &a->factors[i], call->engine->now.wall_ms))
 			continue;
 		(void)texts_from_cold(call->engine->keys, a, txn_cold(t), &a->factors[i].id, &texts);
 		answer_factor(w, call->engine, a, &a->factors[i], texts.of[TEXT_LABEL]);
@@ -94,10 +94,11 @@ factors_list(struct call *call)
 	listing_answer(call, &what);
 }
 
+/* What the challenge is for: this to happen to that factor, asked by this service. */
 static void
-remove_content(struct call *call, const struct account *a, const struct factor *f, struct hash *to)
+content_of(struct call *call, const char *what, const struct account *a, const struct factor *f, struct hash *to)
 {
-	struct view parts[] = {VIEW("factor_removal"),
+	struct view parts[] = {view_str(what),
 	    view_of(&call->caller.service, sizeof(call->caller.service)), view_of(a->key.b, sizeof(a->key.b)),
 	    view_of(f->id.b, sizeof(f->id.b))};
 
@@ -137,13 +138,13 @@ remove_txn(struct txn *t, struct account *a, struct call *call)
 	struct asked asked;
 	struct json_writer w;
 
-	if (f == NULL || f->removed) {
+	if (f == NULL || factor_gone(a, f, call->engine->now.wall_ms)) {
 		call_not_found(call, "factor");
 		return;
 	}
 	if (!factor_own_challenge(call, a, &n->challenge))
 		return;
-	remove_content(call, a, f, &content);
+	content_of(call, "factor_removal", a, f, &content);
 	call_asked(call, &asked);
 	decide_factor_remove(&asked, a, f->no, &n->challenge, &content, &d);
 	if (risk_wait_operation(a, call, OP_FACTOR, 0, remove_txn))
@@ -155,8 +156,43 @@ remove_txn(struct txn *t, struct account *a, struct call *call)
 	call_end(call, &w);
 }
 
-void
-factors_remove(struct call *call)
+static void
+unlock_txn(struct txn *t, struct account *a, struct call *call)
+{
+	static struct decision d;
+	static struct texts card, own;
+	struct named *n = CALL_MEMORY_AS(struct named, call);
+	const struct factor *f = account_factor(a, &n->id);
+	char text[FACTOR_CARD_TEXT_MAX];
+	struct hash content;
+	struct asked asked;
+	struct json_writer w;
+
+	if (f == NULL || factor_gone(a, f, call->engine->now.wall_ms)) {
+		call_not_found(call, "factor");
+		return;
+	}
+	if (!factor_own_challenge(call, a, &n->challenge))
+		return;
+	content_of(call, "factor_unlock", a, f, &content);
+	call_asked(call, &asked);
+	decide_factor_unlock(&asked, a, f->no, &n->challenge, &content, &d);
+	if (risk_wait_operation(a, call, OP_FACTOR, 0, unlock_txn))
+		return;
+	(void)texts_from_cold(call->engine->keys, a, txn_cold(t), &f->id, &own);
+	factor_card(&card, "factor_unlock", (enum factor_kind)f->kind, own.of[TEXT_LABEL], text);
+	if (d.outcome == OUTCOME_PERMIT)
+		txn_decision(t, a, &d, NULL);
+	else
+		stepup_open(t, a, call, &d, &card);
+	notify_operation(t, a, call, OP_FACTOR, &d);
+	w = call_reply(call);
+	stepup_outcome(&w, call, a, &d, view_of(NULL, 0));
+	call_end(call, &w);
+}
+
+static void
+run_named(struct call *call, txn_fn *fn)
 {
 	static const struct json_field fields[] = {
 		{"factor", JSON_F_STRING, true, offsetof(struct named, factor), 0, 0},
@@ -168,5 +204,17 @@ factors_remove(struct call *call)
 	if (call_bind(call, fields, n, sizeof(*n)) &&
 	    call_id(call, ID_FACTOR, n->factor, "factor", &n->key, &n->id) &&
 	    factor_read_challenge(call, n->challenge_text, &n->key, &n->challenge))
-		txn_run(call->engine, &n->key, call, remove_txn);
+		txn_run(call->engine, &n->key, call, fn);
+}
+
+void
+factors_remove(struct call *call)
+{
+	run_named(call, remove_txn);
+}
+
+void
+factors_unlock(struct call *call)
+{
+	run_named(call, unlock_txn);
 }

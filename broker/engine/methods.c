@@ -28,6 +28,7 @@ static const struct method methods[] = {
 	{"org.countersign.Factors.Finish", factors_finish, FOR_SERVICE, RIGHT_ENROL, false},
 	{"org.countersign.Factors.List", factors_list, FOR_SERVICE, 0, false},
 	{"org.countersign.Factors.Remove", factors_remove, FOR_SERVICE, RIGHT_ENROL, false},
+	{"org.countersign.Factors.Unlock", factors_unlock, FOR_SERVICE, RIGHT_ENROL, false},
 	{"org.countersign.Internal.BrowserCallback", internal_browser_callback, FOR_GATEWAY, 0, false},
 	{"org.countersign.Internal.BrowserStart", internal_browser_start, FOR_GATEWAY, 0, false},
 	{"org.countersign.Internal.Forward", internal_forward, FOR_GATEWAY, 0, false},

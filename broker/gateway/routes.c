@@ -62,6 +62,7 @@ const struct route routes[] = {
 	CALL("POST", "/v1/accounts/{account}/factors", "Factors.Begin", 200, WRITE_SLOW),
 	CALL("POST", "/v1/enrolments/{enrolment}/answers", "Factors.Finish", 200, WRITE_SLOW),
 	ASK("DELETE", "/v1/factors/{factor}", "Factors.Remove", 200, READ_SLOW, "challenge"),
+	CALL("POST", "/v1/factors/{factor}/unlock", "Factors.Unlock", 200, WRITE_SLOW),
 
 	/* allowances, limits */
 	CALL("POST", "/v1/allowances", "Allowances.Grant", 200, WRITE_SLOW),
