@@ -330,9 +330,8 @@ do_answer_step(struct fixture *f, const struct id *challenge, uint32_t factor_no
 	return done(f);
 }
 
-/* Of printed codes the first that is left; of all others a newer one than any before. */
-static int64_t
-next_step(struct fixture *f, uint32_t factor_no)
+int64_t
+fixture_step(struct fixture *f, uint32_t factor_no)
 {
 	const struct factor *by = account_factor_by_no(&f->account, factor_no);
 	int64_t code = 0;
@@ -347,7 +346,7 @@ next_step(struct fixture *f, uint32_t factor_no)
 enum reason
 do_answer(struct fixture *f, const struct id *challenge, uint32_t factor_no, bool right)
 {
-	struct answer answer = {*challenge, factor_no, right, right ? next_step(f, factor_no) : 0};
+	struct answer answer = {*challenge, factor_no, right, right ? fixture_step(f, factor_no) : 0};
 
 	fixture_begin(f);
 	decide_answer(&f->asked, &f->account, &answer, &f->d);

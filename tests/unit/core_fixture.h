@@ -83,6 +83,8 @@ enum reason do_answer_step(
     struct fixture *f, const struct id *challenge, uint32_t factor_no, int64_t step);
 /* Asks, answers with this factor, asks again. */
 enum reason do_countersigned(struct fixture *f, const struct request *r, uint32_t factor_no);
+/* What a right answer of this factor brings: of printed codes the first that is left, of others a newer step. */
+int64_t fixture_step(struct fixture *f, uint32_t factor_no);
 /* The content of the enrolment is the kind. by: answers, where a countersignature is asked for; 0:
  * nobody does. */
 enum reason do_enrol(struct fixture *f, enum factor_kind kind, uint64_t plugin, uint32_t by);

@@ -20,15 +20,23 @@ void
 walk_begin(struct walk *w, struct walk_source *source)
 {
 	unsigned permitted = w->permitted, captured = w->captured, linked = w->linked,
-		 enrolled = w->enrolled;
+		 enrolled = w->enrolled, recovered = w->recovered, unlocked = w->unlocked,
+		 taken_back = w->taken_back;
 
 	memset(w, 0, sizeof(*w));
 	w->permitted = permitted;
 	w->captured = captured;
 	w->linked = linked;
 	w->enrolled = enrolled;
+	w->recovered = recovered;
+	w->unlocked = unlocked;
+	w->taken_back = taken_back;
 	w->source = source;
 	fixture_ready(&w->f);
+	CHECK(do_enrol(&w->f, FACTOR_RECOVERY, PLUGIN_RECOVERY, w->f.totp) == REASON_COUNTERSIGNED);
+	w->codes = w->f.d.no;
+	fixture_wait(&w->f, DAY_MS);
+	w->f.policy.recovery_cooling_off_ms = 3 * DAY_MS;
 	w->f.policy.providers[0].controls_kinds = 1 << FACTOR_WEBAUTHN;
 	w->f.policy.prompts_per_link_day = 40;
 	w->f.policy.limits[0].count_day = 12;
@@ -483,10 +491,16 @@ step_answer(struct walk *w, bool thief)
 	if (thief && !p->thief)
 		return;
 	begin(w);
-	answer = (struct answer){p->id, factor_no, right, right ? ++f->step : 0};
+	/* The codes lie in the owner's drawer; anybody may try one for anything. */
+	if (pick(w, 4) == 0 || (p->request.op == OP_RECOVER && pick(w, 4) != 0)) {
+		factor_no = w->codes;
+		right = right && !thief;
+	}
+	answer = (struct answer){p->id, factor_no, right, right ? fixture_step(f, factor_no) : 0};
 	decide_answer(&f->asked, &f->account, &answer, &f->d);
 	if (f->d.reason == REASON_COUNTERSIGNED) {
 		CHECK(!thief && right && p->done_ms == 0);
+		CHECK((factor_no == w->codes) == (p->request.op == OP_RECOVER));
 		p->done_ms = now_of(w);
 		s = session_by_id(w, &p->session);
 		if (s != NULL)
@@ -590,6 +604,119 @@ step_factor(struct walk *w, bool thief)
 		CHECK(!thief);
 		signature_backs(w, &w->f.d.events[0], &r);
 		w->enrolled++;
+		w->spare = w->f.d.no;
+	}
+	fixture_commit(&w->f);
+}
+
+static const struct factor *
+spare(const struct walk *w)
+{
+	const struct factor *f = account_factor_by_no(&w->f.account, w->spare);
+
+	return f != NULL && !factor_gone(&w->f.account, f, now_of(w)) ? f : NULL;
+}
+
+/* The passkey that the stolen ID syncs does not recover, and neither does the TOTP. */
+static void
+step_recover(struct walk *w, bool thief)
+{
+	const struct factor *old = pick(w, 2) == 0 ? spare(w) : NULL;
+	bool seldom = pick(w, 3) != 0;
+	struct enrolment e = {.factor = id_new(&w->f),
+	    .kind = FACTOR_TOTP,
+	    .plugin = PLUGIN_TOTP,
+	    .recovers = true,
+	    .replaces_no = old == NULL ? 0 : old->no,
+	    .content = {{'r', thief, (uint8_t)(old == NULL ? 0 : old->no)}}};
+	struct request r = {.op = OP_RECOVER, .content = e.content, .target_no = e.replaces_no};
+
+	if (seldom && !thief)
+		return;
+	begin(w);
+	decide_enrol(&w->f.asked, &w->f.account, &e, &w->f.d);
+	prompt_seen(w, &r, thief);
+	if (w->f.d.outcome == OUTCOME_PERMIT) {
+		const struct event *ev = &w->f.d.events[0];
+
+		CHECK(!thief && ev->op == OP_RECOVER && ev->usable_ms >= now_of(w) + 3 * DAY_MS);
+		CHECK(ev->factors[0] == w->codes && ev->factors[1] == 0);
+		signature_backs(w, ev, &r);
+		w->recovered++;
+		w->spare = w->f.d.no;
+	}
+	fixture_commit(&w->f);
+}
+
+/* Anybody takes back what cannot be used yet, and nobody anything else without being asked. */
+static void
+step_remove(struct walk *w, bool thief)
+{
+	const struct factor *f = spare(w);
+	struct request r = {.op = OP_FACTOR};
+	struct id none = {{0}};
+
+	/* Seldom: what is removed voids every prompt. */
+	if (f == NULL || pick(w, 16) != 0)
+		return;
+	r.target_no = f->no;
+	r.content.b[0] = 'x';
+	r.content.b[1] = (uint8_t)f->no;
+	begin(w);
+	decide_factor_remove(&w->f.asked, &w->f.account, f->no, &none, &r.content, &w->f.d);
+	prompt_seen(w, &r, thief);
+	if (w->f.d.reason == REASON_NARROWS) {
+		CHECK(f->usable_ms > now_of(w) && !f->first);
+		w->taken_back++;
+	} else if (w->f.d.outcome == OUTCOME_PERMIT) {
+		signature_backs(w, &w->f.d.events[0], &r);
+		CHECK(w->f.d.events[0].factors[0] != f->no);
+	}
+	fixture_commit(&w->f);
+	/* What the removal voids, the prompts of the walk hear of when they are answered. */
+}
+
+/* Guesses at the codes, one after the other, until they are locked. */
+static void
+step_guess(struct walk *w, bool thief)
+{
+	const struct walk_prompt *p = NULL;
+
+	for (size_t i = 0; i < w->prompts_n; i++) {
+		if (w->prompts[i].thief && w->prompts[i].request.op == OP_RECOVER)
+			p = &w->prompts[i];
+	}
+	if (!thief || p == NULL)
+		return;
+	for (int i = 0; i < FACTOR_FAILURES_MAX; i++) {
+		begin(w);
+		do_answer(&w->f, &p->id, w->codes, false);
+		CHECK(w->f.d.outcome != OUTCOME_PERMIT);
+	}
+}
+
+static void
+step_unlock(struct walk *w, bool thief)
+{
+	const uint32_t nos[] = {w->f.totp, w->f.webauthn, w->codes};
+	const struct factor *f = account_factor_by_no(&w->f.account, nos[pick(w, 3)]);
+	struct request r = {.op = OP_FACTOR};
+	struct id none = {{0}};
+
+	begin(w);
+	for (size_t i = 0; i < 3; i++) {
+		if (account_factor_by_no(&w->f.account, nos[i])->locked_until_ms > now_of(w))
+			f = account_factor_by_no(&w->f.account, nos[i]);
+	}
+	r.target_no = f->no;
+	r.content = (struct hash){{'u', (uint8_t)f->no}};
+	decide_factor_unlock(&w->f.asked, &w->f.account, f->no, &none, &r.content, &w->f.d);
+	prompt_seen(w, &r, thief);
+	if (w->f.d.reason == REASON_COUNTERSIGNED) {
+		CHECK(f->locked_until_ms > now_of(w));
+		signature_backs(w, &w->f.d.events[0], &r);
+		CHECK(w->f.d.events[0].factors[0] != f->no);
+		w->unlocked++;
 	}
 	fixture_commit(&w->f);
 }
@@ -812,6 +939,10 @@ static step_fn *const steps[] = {
     step_revoke,
     step_link,
     step_factor,
+    step_recover,
+    step_remove,
+    step_guess,
+    step_unlock,
     step_limit,
     step_thaw,
     step_thaw,

@@ -2,8 +2,8 @@
 /*
  * A walk over the core: an owner, a thief, an admin and a clock take steps that a source of numbers
  * chooses, and an oracle with bookkeeping of its own looks at every outcome. The thief has the
- * stolen Apple ID, and the passkey that it syncs; the owner has a TOTP and answers only what the
- * owner asked for. What must never be aborts.
+ * stolen Apple ID, and the passkey that it syncs; the owner has a TOTP and printed codes, and answers
+ * only what the owner asked for. What must never be aborts.
  */
 #ifndef CS_TESTS_UNIT_CORE_WALK_H
 #define CS_TESTS_UNIT_CORE_WALK_H
@@ -67,8 +67,9 @@ struct walk {
 	size_t sessions_n, prompts_n, allowances_n, permits_n;
 	uint64_t payments;
 	int64_t began_ms;
-	unsigned permitted, captured, linked,
-	    enrolled; /* so that a test sees that the walk got somewhere */
+	uint32_t codes, spare; /* serials: the recovery codes, and the newest factor that nobody answers with */
+	unsigned permitted, captured, linked, enrolled, recovered, unlocked,
+	    taken_back; /* so that a test sees that the walk got somewhere */
 };
 
 void walk_begin(struct walk *w, struct walk_source *source);
