@@ -303,7 +303,7 @@ fields_write(struct page *p, struct prompt_form *form, const struct exchange_res
 		if (prompt_is_field(result_str(&prompt, "type")))
 			prompt_field(p, form, &prompt, n, count == 1 ? -1 : (int)i, label.len > 0 ? label : kind_label);
 		else
-			hint(p, result_str(&prompt, "text").len > 0 ? result_str(&prompt, "text") : label);
+			prompt_lines(p, result_str(&prompt, "text").len > 0 ? result_str(&prompt, "text") : label);
 	}
 }
 

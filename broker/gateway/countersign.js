@@ -173,7 +173,9 @@
 	for (const time of document.querySelectorAll("time[data-local]")) {
 		const at = new Date(time.dateTime);
 
-		if (!isNaN(at))
+		if (!isNaN(at) && time.dataset.local === "date")
+			time.textContent = at.toLocaleString(document.documentElement.lang, {dateStyle: "medium", timeStyle: "short"});
+		else if (!isNaN(at))
 			time.textContent = at.toLocaleTimeString(document.documentElement.lang, {hour: "2-digit", minute: "2-digit"});
 	}
 	if (find("passkey") && havePasskeys())

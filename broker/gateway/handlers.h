@@ -24,6 +24,9 @@ void page_script(struct exchange *x);
 void page_probe(struct exchange *x);
 void page_post(struct exchange *x);
 void page_poll(struct exchange *x);
+/* page_enrol.c: /e/{token}. */
+void enrol_probe(struct exchange *x);
+void enrol_post(struct exchange *x);
 /* page_signin.c */
 void browser_start(struct exchange *x);
 void browser_callback(struct exchange *x);

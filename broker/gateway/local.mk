@@ -7,24 +7,28 @@ libgateway_la_SOURCES = \
 	%reldir%/card.c %reldir%/card.h \
 	%reldir%/card_steps.c \
 	%reldir%/digest.c %reldir%/digest.h \
+	%reldir%/enrol_card.c %reldir%/enrol_card.h \
 	%reldir%/engine.c %reldir%/engine.h \
 	%reldir%/exchange.c %reldir%/exchange.h \
 	%reldir%/handlers.h \
 	%reldir%/html.c %reldir%/html.h \
 	%reldir%/http.c %reldir%/http.h \
 	%reldir%/money.c \
+	%reldir%/page_enrol.c \
 	%reldir%/page_signin.c \
 	%reldir%/page_step.c \
 	%reldir%/pages.c %reldir%/pages.h \
 	%reldir%/prompt.c %reldir%/prompt.h \
+	%reldir%/qr.c %reldir%/qr.h \
 	%reldir%/routes.c %reldir%/routes.h \
 	%reldir%/server.c %reldir%/server.h \
 	%reldir%/texts.c %reldir%/texts.h \
+	%reldir%/texts_enrol.c %reldir%/texts_enrol.h \
 	%reldir%/texts_step.c %reldir%/texts_step.h \
 	%reldir%/tls.c %reldir%/tls.h
 nodist_libgateway_la_SOURCES = %reldir%/assets.c
-libgateway_la_CPPFLAGS = $(AM_CPPFLAGS) $(EVENT_CFLAGS) $(SSL_CFLAGS) $(CRYPTO_CFLAGS)
-libgateway_la_LIBADD = $(EVENT_LIBS) $(SSL_LIBS) $(CRYPTO_LIBS)
+libgateway_la_CPPFLAGS = $(AM_CPPFLAGS) $(EVENT_CFLAGS) $(SSL_CFLAGS) $(CRYPTO_CFLAGS) $(QRENCODE_CFLAGS)
+libgateway_la_LIBADD = $(EVENT_LIBS) $(SSL_LIBS) $(CRYPTO_LIBS) $(QRENCODE_LIBS)
 
 gateway_CPPFLAGS = $(AM_CPPFLAGS) $(EVENT_CFLAGS) $(SSL_CFLAGS)
 gateway_LIBS = libgateway.la librole.la libconfig.la libcore.la

@@ -192,19 +192,26 @@ page_way_back(struct page *p, struct view return_url)
 }
 
 void
-page_say_end(struct exchange *x, enum page_end_kind kind, unsigned title, unsigned text, struct view return_url)
+page_end_begin(struct page *p, enum page_end_kind kind, unsigned title)
 {
-	struct page p = page_begin(x, &(struct page_head){.status = 200, .title = title, .flags = PAGE_OWN_HEADING});
-
-	html_put(p.out, kind == PAGE_END_DONE
+	html_put(p->out, kind == PAGE_END_DONE
 		? "<div class=\"end done\"><svg viewBox=\"0 0 24 24\" aria-hidden=\"true\"><g fill=\"none\" stroke=\"currentColor\" "
 		  "stroke-width=\"2\" stroke-linecap=\"round\" stroke-linejoin=\"round\"><circle cx=\"12\" cy=\"12\" r=\"10\"/>"
 		  "<path d=\"m7.5 12.3 3 3 6-6.3\"/></g></svg>"
 		: "<div class=\"end\"><svg viewBox=\"0 0 24 24\" aria-hidden=\"true\"><g fill=\"none\" stroke=\"currentColor\" "
 		  "stroke-width=\"2\" stroke-linecap=\"round\"><circle cx=\"12\" cy=\"12\" r=\"10\"/><path d=\"M7.5 12h9\"/></g></svg>");
-	html_put(p.out, "<div role=\"status\"><h1>");
-	page_say(&p, title);
-	html_put(p.out, "</h1><p>");
+	html_put(p->out, "<div role=\"status\"><h1>");
+	page_say(p, title);
+	html_put(p->out, "</h1>\n");
+}
+
+void
+page_say_end(struct exchange *x, enum page_end_kind kind, unsigned title, unsigned text, struct view return_url)
+{
+	struct page p = page_begin(x, &(struct page_head){.status = 200, .title = title, .flags = PAGE_OWN_HEADING});
+
+	page_end_begin(&p, kind, title);
+	html_put(p.out, "<p>");
 	page_say(&p, text);
 	html_put(p.out, "</p></div></div>\n");
 	page_way_back(&p, return_url);

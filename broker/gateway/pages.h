@@ -54,6 +54,8 @@ enum page_end_kind { PAGE_END_DONE, PAGE_END_OTHER };
 
 /* A visit's end: heading, a sentence, and the way back to the payment app (return_url may be empty). */
 void page_say_end(struct exchange *x, enum page_end_kind kind, unsigned title, unsigned text, struct view return_url);
+/* The same by its parts: sign and heading; a paragraph and "</div></div>" end it. */
+void page_end_begin(struct page *p, enum page_end_kind kind, unsigned title);
 /* For people, what an error of the engine means. */
 void page_error_of(struct exchange *x, const struct exchange_result *r);
 /* A link that leads nowhere: "expired", "used", "foreign", "unknown", "malformed". */

@@ -59,6 +59,38 @@ prompt_hidden(struct page *p, const char *id, const char *name, struct view valu
 	html_put(p->out, "\">\n");
 }
 
+/* Letters, digits and hyphens, and no longer than people copy. */
+static bool
+line_is_code(struct view line)
+{
+	for (size_t i = 0; i < line.len; i++)
+		if ((uint8_t)line.data[i] <= ' ' || (uint8_t)line.data[i] >= 0x7f)
+			return false;
+	return line.len > 0 && line.len <= 64;
+}
+
+void
+prompt_lines(struct page *p, struct view text)
+{
+	bool list = false;
+
+	while (text.len > 0) {
+		const char *end = memchr(text.data, '\n', text.len);
+		struct view line = view_of(text.data, end == NULL ? text.len : (size_t)(end - text.data));
+		bool code = line_is_code(line);
+
+		if (code != list)
+			html_put(p->out, code ? "<ol class=\"codes\">\n" : "</ol>\n");
+		list = code;
+		html_put(p->out, code ? "<li>" : "<p>");
+		html_text(p->out, line);
+		html_put(p->out, code ? "</li>\n" : "</p>\n");
+		text = end == NULL ? VIEW("") : view_of(end + 1, text.len - line.len - 1);
+	}
+	if (list)
+		html_put(p->out, "</ol>\n");
+}
+
 /* What a field says of itself to a browser and to a screen reader. */
 static void
 state_write(struct page *p, struct prompt_form *form)

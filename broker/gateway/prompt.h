@@ -32,6 +32,8 @@ bool prompt_is_field(struct view type);
  */
 void prompt_field(struct page *p, struct prompt_form *form, const struct exchange_result *prompt, unsigned n, int index,
     struct view label);
+/* Plain text for people, line by line: sentences as paragraphs; what looks like a code as a list to print or write down. */
+void prompt_lines(struct page *p, struct view text);
 /* "step<n>", say; where index >= 0, "step<n>.<index>". */
 void prompt_name(char to[PROMPT_NAME_MAX], const char *what, unsigned n, int index);
 /* <input type="hidden">; id may be NULL. */

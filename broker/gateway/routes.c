@@ -85,6 +85,8 @@ const struct route routes[] = {
 	OWN("GET", "/c/{token}", 200, PAGE, page_probe),
 	OWN("POST", "/c/{token}", 200, PAGE, page_post),
 	OWN("GET", "/c/{token}/state", 200, 0, page_poll),
+	OWN("GET", "/e/{token}", 200, PAGE, enrol_probe),
+	OWN("POST", "/e/{token}", 200, PAGE, enrol_post),
 	OWN("GET", "/s/{token}", 303, PAGE, browser_start),
 	OWN("GET", "/callback/{provider}", 303, PAGE, browser_callback),
 	OWN("POST", "/callback/{provider}", 303, PAGE, browser_callback),

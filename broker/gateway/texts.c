@@ -54,6 +54,7 @@ const struct text_table frame_texts = {"frame", TEXTS_FRAME, TEXT_FRAME_END, wor
 const struct text_table *const text_tables[] = {
     &frame_texts,
     &step_texts,
+    &enrol_texts,
     NULL,
 };
 
