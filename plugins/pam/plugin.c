@@ -38,7 +38,7 @@ static const struct countersign_config_key config[] = {
 	.help = "The name of the PAM service: a file in the directory."},
     {.name = "directory", .type = COUNTERSIGN_CONFIG_STRING, .min = 2, .max = PATH_BYTES_MAX,
 	.help = "Where service files are (absolute); else /etc/pam.d."},
-    {.name = "timeout", .type = COUNTERSIGN_CONFIG_INT, .min = 5, .max = 600, .default_value = "120",
+    {.name = "timeout", .type = COUNTERSIGN_CONFIG_INT, .min = 1, .max = 600, .default_value = "120",
 	.help = "Seconds after which a conversation and all that its modules started is ended."},
     {.name = "silent", .type = COUNTERSIGN_CONFIG_BOOL, .default_value = "no",
 	.help = "yes: a service that asks nothing here may answer, for modules that ask the user's phone."},

@@ -1,8 +1,12 @@
-# The worker against an OpenID Provider, and against a plugin that misbehaves.
+# The worker against an OpenID Provider, a mail server, a gateway for text messages, real PAM stacks, and a plugin that misbehaves.
 EXTRA_DIST += \
 	%reldir%/conftest.py \
 	%reldir%/passkey.py \
+	%reldir%/sinks.py \
+	%reldir%/test_factor_codes.py \
+	%reldir%/test_factor_pam.py \
 	%reldir%/test_oidc_idp.py \
+	%reldir%/test_otp.py \
 	%reldir%/test_webauthn.py \
 	%reldir%/test_worker.py \
 	%reldir%/worker_process.py
