@@ -21,6 +21,7 @@ EXTRA_DIST += \
 	%reldir%/test_processes.py \
 	%reldir%/test_quickstart.py \
 	%reldir%/test_reload.py \
+	%reldir%/test_replacing.py \
 	%reldir%/test_replay.py \
 	%reldir%/test_risk.py \
 	%reldir%/test_risk_open.py \
