@@ -108,7 +108,7 @@ def test_a_mail_arrives_by_starttls(start_worker, keys, mail):
     begun = enrol(connection, "Alice@Example.COM")
     got = mail.messages[-1]
     assert (got.sender, got.recipients) == ("codes@shop.example", ["Alice@example.com"])
-    assert got.message["To"] == "Alice@example.com" and got.message["From"] == '"Corner Shop 小店" <codes@shop.example>'
+    assert got.message["To"] == "Alice@example.com" and got.message["From"] == "Corner Shop 小店 <codes@shop.example>"
     assert got.message["Subject"] == "Corner Shop: your code" and got.message["Auto-Submitted"] == "auto-generated"
     assert got.message["Message-ID"].endswith("@shop.example>")
     assert begun["steps"] == [{"type": "code", "digits": 6, "label": "Code sent to A***@example.com"}]
