@@ -44,16 +44,29 @@ put_object_end(struct call *c)
 		json_object_end(&c->w);
 }
 
-static void take_object(struct call *c, uint32_t object, const struct take_field *fields, char *to);
-
 static void
 bad_reply(struct call *c, const char *name, const char *why)
 {
 	call_fail(c, CS_STATUS_PROTOCOL, name, "the broker's reply cannot be understood: %s %s", name, why);
 }
 
+/* Printable, line by line. */
+static bool
+lines_printable(struct view v)
+{
+	while (v.len > 0) {
+		const char *end = memchr(v.data, '\n', v.len);
+		size_t len = end == NULL ? v.len : (size_t)(end - v.data);
+
+		if (!json_printable(view_of(v.data, len)))
+			return false;
+		v = end == NULL ? view_of(NULL, 0) : view_of(end + 1, v.len - len - 1);
+	}
+	return true;
+}
+
 static void
-take_text(struct call *c, uint32_t token, const char *name, char *to, size_t size)
+take_text(struct call *c, uint32_t token, const char *name, bool lines, char *to, size_t size)
 {
 	struct view v = json_text(&c->doc, token);
 
@@ -61,7 +74,7 @@ take_text(struct call *c, uint32_t token, const char *name, char *to, size_t siz
 		bad_reply(c, name, "is no string");
 	else if (v.len >= size)
 		bad_reply(c, name, "is too long");
-	else if (!json_printable(v))
+	else if (lines ? !lines_printable(v) : !json_printable(v))
 		bad_reply(c, name, "has control characters");
 	else {
 		if (v.len > 0)
@@ -128,7 +141,7 @@ take_array(struct call *c, uint32_t token, const struct take_field *f, char *to)
 		char *element = to + f->offset + i * f->size;
 
 		if (f->type == TAKE_TEXTS)
-			take_text(c, at, f->name, element, f->size);
+			take_text(c, at, f->name, false, element, f->size);
 		else
 			take_object(c, at, f->inner, element);
 		at = json_next(&c->doc, at);
@@ -141,7 +154,8 @@ take_one(struct call *c, uint32_t token, const struct take_field *f, char *to)
 {
 	switch (f->type) {
 	case TAKE_TEXT:
-		take_text(c, token, f->name, to + f->offset, f->size);
+	case TAKE_LINES:
+		take_text(c, token, f->name, f->type == TAKE_LINES, to + f->offset, f->size);
 		break;
 	case TAKE_BOOL:
 		take_bool(c, token, f->name, to + f->offset);
@@ -162,8 +176,8 @@ take_one(struct call *c, uint32_t token, const struct take_field *f, char *to)
 	}
 }
 
-static void
-take_object(struct call *c, uint32_t object, const struct take_field *fields, char *to)
+void
+take_object(struct call *c, uint32_t object, const struct take_field *fields, void *to)
 {
 	if (json_type(&c->doc, object) != JSON_OBJECT) {
 		call_fail(c, CS_STATUS_PROTOCOL, NULL, "the broker's reply cannot be understood: an object is missing");

@@ -20,6 +20,7 @@ void put_object_end(struct call *c);
 
 enum take_type {
 	TAKE_TEXT,   /* char[size]: copied whole with its NUL */
+	TAKE_LINES,  /* the same, and may hold newlines */
 	TAKE_BOOL,   /* bool */
 	TAKE_INT,    /* int */
 	TAKE_WORD,   /* int: index in `words` */
@@ -46,8 +47,13 @@ struct take_field {
  */
 void take_fields(struct call *c, const struct take_field *fields, void *to);
 
+/* The same for an object within them. */
+void take_object(struct call *c, uint32_t object, const struct take_field *fields, void *to);
+
 #define TAKE_TEXT_AT(name, required, type, member)                                                                     \
 	{name, TAKE_TEXT, required, offsetof(type, member), sizeof(((type *)0)->member), 0, 0, NULL, NULL}
+#define TAKE_LINES_AT(name, required, type, member)                                                                    \
+	{name, TAKE_LINES, required, offsetof(type, member), sizeof(((type *)0)->member), 0, 0, NULL, NULL}
 #define TAKE_BOOL_AT(name, required, type, member)                                                                     \
 	{name, TAKE_BOOL, required, offsetof(type, member), sizeof(bool), 0, 0, NULL, NULL}
 #define TAKE_INT_AT(name, required, type, member)                                                                      \

@@ -3,6 +3,10 @@ lib_LTLIBRARIES += libcountersign.la
 libcountersign_la_SOURCES = \
 	broker/base/check.c broker/base/json.c broker/base/json_bind.c broker/base/json_write.c \
 	broker/base/utf8.c broker/base/varlink.c \
+	%reldir%/converse.c \
+	%reldir%/converse_ask.c \
+	%reldir%/converse.h \
+	%reldir%/converse_text.c \
 	%reldir%/error.c \
 	%reldir%/fields.c %reldir%/fields.h \
 	%reldir%/generic.c \

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Step-up: show a challenge, answer it, wait for it. */
 #include <poll.h>
+#include <stdlib.h>
 
 #include "broker/client/fields.h"
 
@@ -15,12 +16,25 @@ static const struct take_field card_fields[] = {
 	TAKE_TEXT_AT("account_hint", true, struct cs_prompt, account_hint),
 	TAKE_TEXT_AT("what", true, struct cs_prompt, what),
 	TAKE_TEXT_AT("provider", false, struct cs_prompt, provider),
+	TAKE_TEXT_AT("provider_title", false, struct cs_prompt, provider_title),
 	TAKE_TEXT_AT("payee", false, struct cs_prompt, payee),
 	TAKE_TEXT_AT("payee_id", false, struct cs_prompt, payee_id),
 	TAKE_TEXT_AT("amount", false, struct cs_prompt, amount),
 	TAKE_TEXT_AT("currency", false, struct cs_prompt, currency),
 	TAKE_TEXT_AT("worst_case", false, struct cs_prompt, worst_case),
+	TAKE_TEXT_AT("link", false, struct cs_prompt, link),
+	TAKE_TEXT_AT("label", false, struct cs_prompt, label),
 	TAKE_TEXT_AT("expires_at", true, struct cs_prompt, expires_at),
+	TAKE_END,
+};
+
+static const struct take_field question_fields[] = {
+	TAKE_TEXT_AT("type", true, struct cs_question, type),
+	TAKE_TEXT_AT("label", false, struct cs_question, label),
+	TAKE_INT_AT("digits", false, struct cs_question, digits),
+	TAKE_LINES_AT("text", false, struct cs_question, text),
+	TAKE_TEXT_AT("uri", false, struct cs_question, uri),
+	TAKE_TEXTS_AT("choices", false, struct cs_question, choices, CS_CHOICES_MAX, choice_count),
 	TAKE_END,
 };
 
@@ -30,12 +44,24 @@ static const struct take_field step_fields[] = {
 	TAKE_TEXT_AT("kind", true, struct cs_step, kind),
 	TAKE_TEXT_AT("type", true, struct cs_step, type),
 	TAKE_TEXT_AT("label", true, struct cs_step, label),
+	TAKE_INT_AT("digits", false, struct cs_step, digits),
+	TAKE_TEXT_AT("number", false, struct cs_step, number),
+	TAKE_BOOL_AT("begin", false, struct cs_step, begin),
+	TAKE_BOOL_AT("begun", false, struct cs_step, begun),
+	TAKE_BOOL_AT("answered", false, struct cs_step, answered),
+	TAKE_TEXT_AT("destination", false, struct cs_step, destination),
+	TAKE_INT_AT("resend_after_ms", false, struct cs_step, resend_after_ms),
+	TAKE_INT_AT("sends_left", false, struct cs_step, sends_left),
+	TAKE_TEXT_AT("challenge", false, struct cs_step, challenge),
+	TAKE_TEXT_AT("rp_id", false, struct cs_step, rp_id),
+	TAKE_TEXT_AT("credential", false, struct cs_step, credential),
 	TAKE_END,
 };
 
 static const struct take_field prompt_fields[] = {
 	TAKE_INTO_SAME("card", true, card_fields),
 	TAKE_OBJECTS_AT("steps", true, struct cs_prompt, steps, CS_STEPS_MAX, step_count, step_fields),
+	TAKE_INT_AT("need", false, struct cs_prompt, need),
 	TAKE_WORD_AT("state", true, struct cs_prompt, state, states),
 	TAKE_INT_AT("attempts_left", true, struct cs_prompt, attempts_left),
 	TAKE_END,
@@ -54,18 +80,78 @@ static const struct take_field state_fields[] = {
 	TAKE_END,
 };
 
+static void
+take_questions(struct call *c, uint32_t array, struct cs_prompt *out, struct cs_step *step)
+{
+	uint32_t at = json_first(&c->doc, array);
+
+	step->question_first = out->question_count;
+	for (unsigned i = 0; i < c->doc.tokens[array].count && c->status == CS_STATUS_OK; i++) {
+		if (out->question_count == CS_QUESTIONS_MAX) {
+			call_fail(c, CS_STATUS_PROTOCOL, "prompts", "the broker's reply cannot be understood: too many prompts");
+			return;
+		}
+		take_object(c, at, question_fields, &out->questions[out->question_count++]);
+		step->question_count++;
+		at = json_next(&c->doc, at);
+	}
+}
+
+/* What begun steps ask for, one behind the other. */
+static void
+take_all_questions(struct call *c, struct cs_prompt *out)
+{
+	uint32_t steps = c->status == CS_STATUS_OK ? json_get(&c->doc, c->object, VIEW("steps")) : 0;
+	uint32_t at = steps == 0 ? 0 : json_first(&c->doc, steps);
+
+	for (size_t i = 0; at != 0 && i < out->step_count && c->status == CS_STATUS_OK; i++) {
+		uint32_t prompts = json_get(&c->doc, at, VIEW("prompts"));
+
+		if (prompts != 0 && json_type(&c->doc, prompts) == JSON_ARRAY)
+			take_questions(c, prompts, out, &out->steps[i]);
+		at = json_next(&c->doc, at);
+	}
+}
+
 CS_PUBLIC enum cs_status
 cs_challenge_get(struct cs *handle, const char *challenge, struct cs_prompt *out, struct cs_error *error)
 {
-	struct cs_prompt got = {.step_count = 0};
+	/* On the heap: *out must stay as it is until all of the reply was understood. */
+	struct cs_prompt *got = calloc(1, sizeof(*got));
 	struct call c;
 
 	call_begin(&c, handle, "org.countersign.StepUp.Get", CALL_REPEAT, error);
 	put_id(&c, "challenge", challenge, PUT_REQUIRED);
 	if (out == NULL)
 		call_fail(&c, CS_STATUS_ARGUMENT, "out", "out is NULL");
+	if (got == NULL)
+		call_fail(&c, CS_STATUS_MEMORY, NULL, "out of memory");
 	call_run(&c);
-	take_fields(&c, prompt_fields, &got);
+	if (got != NULL) {
+		take_fields(&c, prompt_fields, got);
+		take_all_questions(&c, got);
+	}
+	if (call_end(&c) == CS_STATUS_OK)
+		*out = *got;
+	free(got);
+	return c.status;
+}
+
+CS_PUBLIC enum cs_status
+cs_challenge_begin(struct cs *handle, const char *challenge, const char *step, const char *language,
+    struct cs_response *out, struct cs_error *error)
+{
+	struct cs_response got = {.attempts_left = -1};
+	struct call c;
+
+	call_begin(&c, handle, "org.countersign.StepUp.Begin", CALL_ONCE, error);
+	put_id(&c, "challenge", challenge, PUT_REQUIRED);
+	put_id(&c, "step", step, PUT_REQUIRED);
+	put_text(&c, "language", language, CS_WORD_MAX, PUT_OPTIONAL);
+	if (out == NULL)
+		call_fail(&c, CS_STATUS_ARGUMENT, "out", "out is NULL");
+	call_run(&c);
+	take_fields(&c, response_fields, &got);
 	if (call_end(&c) == CS_STATUS_OK)
 		*out = got;
 	return c.status;
@@ -84,6 +170,8 @@ put_answers(struct call *c, const struct cs_answer *answers, size_t count)
 		json_object_begin(&c->w);
 		put_id(c, "step", answers[i].step, PUT_REQUIRED);
 		put_text(c, "value", answers[i].value, CS_TOKEN_MAX, PUT_REQUIRED);
+		if (answers[i].question > 0 && c->status == CS_STATUS_OK)
+			json_member_int(&c->w, "prompt", (int64_t)answers[i].question);
 		json_object_end(&c->w);
 	}
 	json_array_end(&c->w);

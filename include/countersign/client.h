@@ -34,6 +34,8 @@ enum {
 	CS_AMOUNT_MAX = 31,     /* a decimal, "20.00" */
 	CS_CURRENCY_MAX = 3,    /* ISO 4217 */
 	CS_TEXT_MAX = 255,      /* what is shown to people; subjects, issuers */
+	CS_CHOICE_MAX = 127,    /* one of several to choose from */
+	CS_CREDENTIAL_MAX = 1364, /* a passkey's id in base64url */
 	CS_URL_MAX = 2047,
 	CS_TOKEN_MAX = 32768,   /* an ID token, going in */
 	CS_RECEIPT_MAX = 8191,
@@ -45,6 +47,8 @@ enum {
 	CS_FACTORS_MAX = 16,
 	CS_LINKS_MAX = 16,
 	CS_STEPS_MAX = 16,
+	CS_QUESTIONS_MAX = 16,
+	CS_CHOICES_MAX = 16,
 };
 
 enum {
@@ -233,28 +237,61 @@ enum cs_challenge_state {
 enum cs_status cs_challenge_wait(struct cs *handle, const char *challenge, int timeout_ms,
     enum cs_challenge_state *state, struct cs_error *error);
 
+/* One thing that the user is shown or asked for, once a step was begun. */
+struct cs_question {
+	char type[CS_WORD_MAX + 1];     /* show, code, text, secret or choice */
+	char label[CS_TEXT_MAX + 1];
+	int digits;                     /* of a code; 0: not known */
+	char text[CS_URL_MAX + 1];      /* of a show: lines */
+	char uri[CS_URL_MAX + 1];       /* of a show: to be shown as a QR code */
+	char choices[CS_CHOICES_MAX][CS_CHOICE_MAX + 1]; /* the answer is the text of one */
+	size_t choice_count;
+};
+
 struct cs_step {
 	char id[CS_ID_MAX + 1];
 	char factor[CS_ID_MAX + 1];
 	char kind[CS_WORD_MAX + 1];
 	char type[CS_WORD_MAX + 1]; /* code, passkey, approve, text, secret or choice */
 	char label[CS_TEXT_MAX + 1];
+	int digits;                 /* of a code; 0: not known */
+	char number[CS_WORD_MAX + 1]; /* of an approval: show it, the owner chooses the same on the device */
+	bool begin;                 /* must be begun with cs_challenge_begin(): it sends something, or opens a conversation */
+	bool begun;                 /* has been */
+	bool answered;              /* a conversation that is over: nothing more is asked */
+	char destination[CS_ID_MAX + 1]; /* where something was sent, shortened: "+86 138****5678" */
+	int resend_after_ms;        /* until it may be begun again */
+	int sends_left;             /* how often it may be */
+	size_t question_first;      /* in the prompt's questions */
+	size_t question_count;      /* none: the step itself is the question */
+	char challenge[CS_ID_MAX + 1]; /* of a passkey: what to sign, base64url */
+	char rp_id[CS_TEXT_MAX + 1];
+	char credential[CS_CREDENTIAL_MAX + 1]; /* empty: not said */
 };
 
-/* What the user must be shown, word for word, before an answer is taken. Absent members are empty. */
+/*
+ * What the user must be shown, word for word, before an answer is taken. Absent members are empty. Some 150 KiB: not for
+ * the stack of a small thread.
+ */
 struct cs_prompt {
 	char service[CS_TEXT_MAX + 1];
 	char account_hint[CS_TEXT_MAX + 1];
 	char what[CS_TEXT_MAX + 1];
 	char provider[CS_TEXT_MAX + 1];
+	char provider_title[CS_TEXT_MAX + 1]; /* for people */
 	char payee[CS_TEXT_MAX + 1];
 	char payee_id[CS_ID_MAX + 1];
 	char amount[CS_AMOUNT_MAX + 1];
 	char currency[CS_CURRENCY_MAX + 1];
 	char worst_case[CS_TEXT_MAX + 1]; /* the most that could be lost by saying yes */
+	char link[CS_TEXT_MAX + 1];       /* what the provider says of the person, shortened */
+	char label[CS_TEXT_MAX + 1];      /* what is changed, a factor for instance */
 	char expires_at[CS_TIME_MAX + 1];
 	struct cs_step steps[CS_STEPS_MAX];
 	size_t step_count;
+	struct cs_question questions[CS_QUESTIONS_MAX];
+	size_t question_count;
+	int need;                         /* so many of the steps must be answered, in one call; 0 is 1 */
 	enum cs_challenge_state state;
 	int attempts_left;
 };
@@ -266,6 +303,7 @@ enum cs_status cs_challenge_get(struct cs *handle, const char *challenge, struct
 struct cs_answer {
 	const char *step;
 	const char *value;
+	size_t question; /* which of the step's questions that take an answer, from 0 */
 };
 
 struct cs_response {
@@ -276,6 +314,13 @@ struct cs_response {
 };
 
 /*
+ * Begins a step that says `begin`, or sends its code again: look with cs_challenge_get() at what it asks for afterwards.
+ * language: "en" or "zh", of what is sent; NULL is "en". Never asked again by itself.
+ */
+enum cs_status cs_challenge_begin(struct cs *handle, const char *challenge, const char *step, const char *language,
+    struct cs_response *out, struct cs_error *error);
+
+/*
  * Answers the steps, 1 to CS_STEPS_MAX of them. Never asked again by itself, since a wrong answer counts:
  * after CS_STATUS_LOST look with cs_challenge_get(). The message with the values is wiped after sending.
  */
@@ -284,6 +329,69 @@ enum cs_status cs_challenge_respond(struct cs *handle, const char *challenge, co
 
 /* The user says no. report: "this was not me", which freezes the link as well. */
 enum cs_status cs_challenge_refuse(struct cs *handle, const char *challenge, bool report,
+    enum cs_challenge_state *state, struct cs_error *error);
+
+/* --- step-up as a conversation, as pam_conv(3) has it --- */
+
+/* What the user is told or asked, one thing at a time. */
+enum cs_message_kind {
+	CS_MESSAGE_CARD = 1, /* show what `prompt` asks for, word for word; before anything is asked */
+	CS_MESSAGE_INFO,     /* tell */
+	CS_MESSAGE_ERROR,    /* tell: something was wrong, or is in the way */
+	CS_MESSAGE_NUMBER,   /* tell, and show step->number: the owner chooses the same one on their device */
+	CS_MESSAGE_CHOOSE,   /* ask which of `choices`: the answer is its number, from "1" */
+	CS_MESSAGE_ASK,      /* ask for a line */
+	CS_MESSAGE_ASK_HIDDEN, /* the same, not shown while it is typed */
+	CS_MESSAGE_PASSKEY,  /* ask for what PublicKeyCredential.toJSON() gives for step->challenge */
+	CS_MESSAGE_WAIT,     /* wait a second for what the user wants; CS_REPLY_LOOK where that is nothing */
+	CS_MESSAGE_END,      /* tell: prompt->state says how it ended */
+};
+
+struct cs_message {
+	enum cs_message_kind kind;
+	const struct cs_prompt *prompt; /* as the broker gave it last */
+	const struct cs_step *step;     /* what it is about; NULL: all of it */
+	const char *type;               /* what is asked for: "code", "text", "secret", "choice", "step" or "passkey"; or NULL */
+	const char *text;               /* a sentence in the conversation's language, never NULL. Parts of it come from outside */
+	int digits;                     /* of a code; 0: not known */
+	const char (*choices)[CS_TEXT_MAX + 1];
+	size_t choice_count;
+	bool may_resend;                /* CS_REPLY_RESEND makes sense */
+	bool may_go_back;               /* CS_REPLY_BACK makes sense: there is another way */
+};
+
+/* What the user wants. */
+enum cs_reply {
+	CS_REPLY_ANSWER = 0, /* `answer` holds it, where something was asked */
+	CS_REPLY_REFUSE,     /* says no */
+	CS_REPLY_NOT_ME,     /* did not ask for this: refuses, and the link is frozen */
+	CS_REPLY_RESEND,     /* wants the code sent again */
+	CS_REPLY_BACK,       /* wants another way */
+	CS_REPLY_LOOK,       /* nothing: look how the challenge stands, and go on */
+	CS_REPLY_STOP,       /* leaves; the challenge stays open */
+};
+
+/*
+ * Tells or asks the user. answer: room for answer_size bytes with the NUL, wiped by the library after use. What the
+ * function cannot do, or any other value than those above, counts as CS_REPLY_STOP.
+ */
+typedef enum cs_reply cs_conversation(void *ctx, const struct cs_message *message, char *answer, size_t answer_size);
+
+enum { CS_CONVERSE_PASSKEYS = 1 }; /* `conversation` can have CS_MESSAGE_PASSKEY answered */
+
+struct cs_converse {
+	const char *language; /* "en" or "zh"; NULL is "en" */
+	unsigned flags;
+	cs_conversation *conversation;
+	void *ctx;
+};
+
+/*
+ * Shows the card, has the steps answered, sends codes again, says what was wrong, until the challenge is open no more or
+ * the user leaves. Right: respond. CS_STATUS_OK: *state says how it stands; CS_CHALLENGE_OPEN where the user left, or
+ * cannot answer here. A call that fails ends it too, and leaves the challenge as it is. CS_STATUS_MEMORY.
+ */
+enum cs_status cs_stepup_converse(struct cs *handle, const char *challenge, const struct cs_converse *how,
     enum cs_challenge_state *state, struct cs_error *error);
 
 /* --- sessions --- */
