@@ -22,6 +22,7 @@ include tests/idp/local.mk
 include tests/interop/local.mk
 include tests/scenario/local.mk
 include tests/browser/local.mk
+include tests/prompt/local.mk
 include tests/attack/local.mk
 include tests/crash/local.mk
 include tests/bench/local.mk

@@ -71,6 +71,23 @@ number_of(const char *text, size_t n)
 	return value == 0 || value > n ? n : value - 1;
 }
 
+static size_t
+steps_need(const struct talk *t)
+{
+	return t->prompt.need > 1 && t->prompt.need <= CS_STEPS_MAX ? (size_t)t->prompt.need : 1;
+}
+
+/* Are there more ways than are needed? */
+static bool
+other_way(const struct talk *t)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < t->prompt.step_count; i++)
+		n += step_usable(t, &t->prompt.steps[i]);
+	return n > steps_need(t);
+}
+
 /* Has the user choose one of t->choices. choice_count: none was chosen. */
 static size_t
 choose(struct talk *t, const struct cs_step *step, const char *type, const char *text, bool back)
@@ -113,12 +130,6 @@ steps_keep(struct talk *t)
 		if (step->answered && !step_chosen(t, step) && t->chosen_count < CS_STEPS_MAX)
 			(void)snprintf(t->chosen[t->chosen_count++], sizeof(t->chosen[0]), "%s", step->id);
 	}
-}
-
-static size_t
-steps_need(const struct talk *t)
-{
-	return t->prompt.need > 1 && t->prompt.need <= CS_STEPS_MAX ? (size_t)t->prompt.need : 1;
 }
 
 static void
@@ -172,7 +183,7 @@ ask_choice(struct talk *t, const struct cs_step *step, const struct cs_question 
 	for (i = 0; i < q->choice_count; i++)
 		(void)snprintf(t->choices[i], sizeof(t->choices[i]), "%s", q->choices[i]);
 	t->choice_count = q->choice_count;
-	i = choose(t, step, "choice", label, true);
+	i = choose(t, step, "choice", label, other_way(t));
 	if (i >= q->choice_count)
 		return false;
 	(void)snprintf(g->value, sizeof(g->value), "%s", q->choices[i]);
@@ -190,7 +201,7 @@ ask_line(struct talk *t, const struct cs_step *step, const struct cs_question *q
 		.type = q->type,
 		.digits = q->digits,
 		.may_resend = step->begin && step->sends_left > 0,
-		.may_go_back = true,
+		.may_go_back = other_way(t),
 	};
 	const char *label = step->label[0] != '\0' ? step->label : step->kind;
 
@@ -263,7 +274,7 @@ static void
 ask_passkey(struct talk *t, const struct cs_step *step)
 {
 	struct cs_message message = {
-		.kind = CS_MESSAGE_PASSKEY, .prompt = &t->prompt, .step = step, .type = "passkey", .may_go_back = true};
+		.kind = CS_MESSAGE_PASSKEY, .prompt = &t->prompt, .step = step, .type = "passkey", .may_go_back = other_way(t)};
 	struct given *g;
 
 	if (t->given_count == CS_STEPS_MAX) {
@@ -284,7 +295,7 @@ ask_passkey(struct talk *t, const struct cs_step *step)
 static void
 wait_approval(struct talk *t, const struct cs_step *step)
 {
-	struct cs_message message = {.kind = CS_MESSAGE_WAIT, .prompt = &t->prompt, .step = step, .may_go_back = true};
+	struct cs_message message = {.kind = CS_MESSAGE_WAIT, .prompt = &t->prompt, .step = step, .may_go_back = other_way(t)};
 	bool number = step->number[0] != '\0';
 	char answer[ANSWER_MAX], id[CS_ID_MAX + 1];
 

@@ -82,7 +82,7 @@ static void
 choices_put(struct prompt *p, const struct cs_message *m)
 {
 	for (size_t i = 0; i < m->choice_count; i++) {
-		char number[24];
+		char number[32];
 
 		(void)snprintf(number, sizeof(number), "  %zu  ", i + 1);
 		raw_put(p, number);
@@ -133,6 +133,7 @@ wait_a_little(struct prompt *p, const struct cs_message *m, char *answer, size_t
 	if (!p->said_wait) {
 		tell(p, m);
 		keys_hint(p, m);
+		raw_put(p, "> ");
 	}
 	p->said_wait = true;
 	return ask(p, m, answer, size);
@@ -143,7 +144,10 @@ tty_conversation(void *ctx, const struct cs_message *m, char *answer, size_t siz
 {
 	struct prompt *p = ctx;
 
-	p->said_wait = p->said_wait && m->kind == CS_MESSAGE_WAIT;
+	if (p->said_wait && m->kind != CS_MESSAGE_WAIT) {
+		raw_put(p, "\n"); /* behind the line on which nothing was typed */
+		p->said_wait = false;
+	}
 	switch (m->kind) {
 	case CS_MESSAGE_CARD:
 		card_put(p, m->prompt);

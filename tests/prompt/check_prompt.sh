@@ -1,0 +1,11 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# Runs the tests of countersign-prompt for `make check`.
+python=/usr/bin/python3
+here=$(cd "$(dirname "$0")" && pwd) || exit 1
+
+if ! $python -c 'import pytest, jwcrypto, cryptography' 2>/dev/null; then
+	echo "skipped: install python3-pytest, python3-jwcrypto and python3-cryptography"
+	exit 77
+fi
+PYTHONDONTWRITEBYTECODE=1 exec $python -m pytest -q -rs -p no:cacheprovider "$here"
