@@ -91,7 +91,8 @@ plugin(void)
 {
 	static const struct countersign_provider_v1 provider = {sizeof(provider), authorization_url,
 	    identify};
-	static const struct countersign_factor_v1 factor = {sizeof(factor), "fuzz", enrol, verify};
+	static const struct countersign_factor_v1 factor = {.size = sizeof(factor), .kind = "fuzz", .enrol = enrol,
+	    .verify = verify};
 	static const struct countersign_risk_v1 risk = {sizeof(risk), assess};
 	static const struct countersign_notify_v1 notify = {sizeof(notify), deliver};
 	static const struct countersign_plugin_v1 p = {

@@ -1,6 +1,7 @@
 # countersign-prompt on a pseudo terminal and as JSON lines, against brokers that are scripts and a real one.
 EXTRA_DIST += \
 	%reldir%/conftest.py \
+	%reldir%/terminal.py \
 	%reldir%/test_broker.py \
 	%reldir%/test_enrol.py \
 	%reldir%/test_json.py \

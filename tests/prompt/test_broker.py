@@ -3,7 +3,7 @@
 
 import pytest
 
-from conftest import Terminal, plain
+from terminal import Terminal, plain
 from harness import Broker, Totp
 
 

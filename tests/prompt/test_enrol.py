@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Enrolling on a terminal."""
-from conftest import Challenge, plain
+from terminal import Challenge, plain
 
 FACTORS = "org.countersign.Factors."
 URI = "otpauth://totp/Countersign:alice?secret=JBSWY3DPEHPK3PXP&issuer=Countersign"

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from conftest import CARD, CODE, STEPUP, Challenge
+from terminal import CARD, CODE, STEPUP, Challenge
 from fake_broker import Error
 
 PASSKEY = {"id": "fact_3", "factor": "fact_3", "kind": "webauthn", "type": "passkey", "label": "laptop",

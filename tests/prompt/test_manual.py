@@ -4,7 +4,7 @@ import pathlib
 import re
 import subprocess
 
-from conftest import HERE, PROGRAM
+from terminal import HERE, PROGRAM
 
 TOP = HERE / ".." / ".."
 MANUAL = (TOP / "broker/prompt/countersign-prompt.1").read_text()

@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from conftest import CODE, STEPUP, Challenge, plain
+from terminal import CODE, STEPUP, Challenge, plain
 from fake_broker import Error
 
 SMS = {"id": "fact_2", "factor": "fact_2", "kind": "otp", "type": "code", "label": "my phone", "begin": True}

@@ -421,7 +421,7 @@ an_answer_is_never_sent_twice(void **state)
 	static const struct line script[] = {{ACCEPT, NULL}, {READ, "\"answers\":[{\"step\":\"s\",\"value\":\"123456\"}]"},
 	    {HANG_UP, NULL}, {ACCEPT, NULL}, {READ, "StepUp.Get"}, {SEND, "{\"error\":\"org.countersign.NotFound\"}"},
 	    {STOP, NULL}};
-	const struct cs_answer answer = {"s", "123456"};
+	const struct cs_answer answer = {.step = "s", .value = "123456"};
 	struct cs_response r = {.reason = "untouched"};
 	struct cs_prompt prompt;
 	struct server s;
