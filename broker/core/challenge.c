@@ -180,9 +180,8 @@ right(struct inquiry *q, const struct challenge *c, const struct factor *f, int6
 	decision_set(d, complete ? REASON_COUNTERSIGNED : REASON_ASKED);
 }
 
-/* A code whose step was used is as wrong as any other (RFC 6238, 5.2), and so is a printed one that was used. */
-static bool
-step_used(const struct factor *f, int64_t step)
+bool
+decide_step_used(const struct factor *f, int64_t step)
 {
 	if (f->kind == FACTOR_RECOVERY)
 		return step < 0 || step >= RECOVERY_CODES_MAX || (f->last_step >> step & 1) != 0;
@@ -214,7 +213,7 @@ decide_answer(const struct asked *asked, const struct account *a, const struct a
 		deny_answer(&q, c, f, d, reason);
 		return;
 	}
-	if (!answer->right || step_used(f, answer->step))
+	if (!answer->right || decide_step_used(f, answer->step))
 		wrong(&q, c, f, d);
 	else
 		right(&q, c, f, answer->step, d);

@@ -158,6 +158,8 @@ struct answer {
 void decide_answer(const struct asked *asked, const struct account *a, const struct answer *answer, struct decision *d);
 void decide_refuse(const struct asked *asked, const struct account *a, const struct id *challenge, bool report,
     struct decision *d);
+/* A code whose step was used is as wrong as any other (RFC 6238, 5.2), and so is a printed one that was used. */
+bool decide_step_used(const struct factor *f, int64_t step);
 /*
  * Whether this factor may answer this challenge now, before its plugin is asked: REASON_NONE, or why not. The decision
  * on the answer asks again.

@@ -57,6 +57,7 @@ void sessions_open(struct call *call);
 void sessions_take(struct call *call);
 void sessions_close(struct call *call);
 /* stepup.c */
+void stepup_begin(struct call *call);
 void stepup_get(struct call *call);
 void stepup_respond(struct call *call);
 void stepup_refuse(struct call *call);
@@ -109,6 +110,7 @@ void internal_browser_start(struct call *call);
 void internal_browser_callback(struct call *call);
 /* page.c */
 void internal_page_probe(struct call *call);
+void internal_page_begin(struct call *call);
 void internal_page_open(struct call *call);
 void internal_page_respond(struct call *call);
 void internal_page_refuse(struct call *call);

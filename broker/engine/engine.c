@@ -18,6 +18,7 @@
 #include "broker/engine/shadow.h"
 #include "broker/engine/signin.h"
 #include "broker/engine/strangers.h"
+#include "broker/engine/talk.h"
 #include "broker/engine/txn.h"
 #include "broker/engine/view.h"
 #include "broker/engine/watch.h"
@@ -117,6 +118,7 @@ engine_new(struct config *config, struct keyring *keys, struct store *store, con
 	e->views = views_new();
 	e->signins = signins_new();
 	e->enrolments = enrolments_new();
+	e->talks = talks_new();
 	e->workers = workers_new();
 	e->strangers = strangers_new();
 	if ((err = record_open(e, why)) != CS_OK) {
@@ -140,6 +142,7 @@ engine_free(struct engine *e)
 	workers_free(e->workers);
 	signins_free(e->signins);
 	enrolments_free(e->enrolments);
+	talks_free(e->talks);
 	record_free(e->record);
 	pages_free(e->pages);
 	views_free(e->views);
@@ -290,6 +293,7 @@ engine_tick(struct engine *e)
 	due_ms = workers_tick(e);
 	signins_tick(e);
 	enrolments_tick(e);
+	talks_tick(e);
 	watches_tick(e);
 	strangers_tick(e);
 	shadow_tick(e);

@@ -20,6 +20,7 @@
 struct txns;
 struct signins;
 struct enrolments;
+struct talks;
 struct pages;
 struct views;
 struct watches;
@@ -49,6 +50,7 @@ struct engine {
 	struct txns *txns;
 	struct signins *signins;
 	struct enrolments *enrolments;
+	struct talks *talks;
 	struct pages *pages;
 	struct views *views;
 	struct watches *watches;

@@ -5,10 +5,12 @@
 #include "broker/base/secret.h"
 #include "broker/engine/api.h"
 #include "broker/engine/card.h"
+#include "broker/engine/enrol_step.h"
 #include "broker/engine/enrolment.h"
 #include "broker/engine/factors.h"
 #include "broker/engine/notify.h"
 #include "broker/engine/proof.h"
+#include "broker/engine/rests.h"
 #include "broker/engine/risk.h"
 #include "broker/engine/stepup.h"
 #include "broker/engine/things.h"
@@ -16,7 +18,7 @@
 /* In the call's memory while an enrolment begins. */
 struct begin {
 	/* as bound */
-	struct view account, kind_name, label, challenge_text, proof;
+	struct view account, kind_name, label, challenge_text, proof, address, language;
 	/* as understood */
 	struct id key, challenge;
 	enum factor_kind kind;
@@ -37,6 +39,8 @@ static const struct json_field begin_fields[] = {
 	{"label", JSON_F_ID, false, offsetof(struct begin, label), 1, FACTOR_LABEL_MAX},
 	{"challenge", JSON_F_STRING, false, offsetof(struct begin, challenge_text), 0, 0},
 	{"proof", JSON_F_ID, false, offsetof(struct begin, proof), 1, OUTSIDE_ID_MAX},
+	{"address", JSON_F_ID, false, offsetof(struct begin, address), 1, FACTOR_ADDRESS_MAX},
+	{"language", JSON_F_ID, false, offsetof(struct begin, language), 1, FACTOR_LANGUAGE_MAX},
 	{0},
 };
 
@@ -78,64 +82,6 @@ keep(char *to, size_t size, struct view v)
 	to[v.len] = '\0';
 }
 
-static bool
-number_step(const struct json *doc, uint32_t step, struct view type)
-{
-	uint32_t at = json_type(doc, step) == JSON_OBJECT ? json_get(doc, step, VIEW("type")) : 0;
-
-	return at != 0 && json_type(doc, at) == JSON_STRING && view_equal(json_text(doc, at), type);
-}
-
-static bool
-takes_answer(const struct json *doc, uint32_t step)
-{
-	return number_step(doc, step, VIEW("code")) || number_step(doc, step, VIEW("passkey"));
-}
-
-/* The plugin's steps, numbered; false where there is none that takes an answer. */
-static bool
-find_answer_step(const struct json *doc, uint32_t steps, uint8_t *number)
-{
-	uint32_t at = json_first(doc, steps);
-
-	for (uint32_t i = 0; i < json_token_at(doc, steps)->count && i < 9; i++, at = json_next(doc, at)) {
-		if (takes_answer(doc, at)) {
-			*number = (uint8_t)(i + 1);
-			return true;
-		}
-	}
-	return false;
-}
-
-static void
-write_steps(struct json_writer *w, const struct json *doc, uint32_t steps)
-{
-	uint32_t at = json_first(doc, steps);
-
-	json_key(w, VIEW("steps"));
-	json_array_begin(w);
-	for (uint32_t i = 0; i < json_token_at(doc, steps)->count && i < 9; i++, at = json_next(doc, at)) {
-		char id[2] = {(char)('1' + i), '\0'};
-		uint32_t uri = json_get(doc, at, VIEW("uri")), digits = json_get(doc, at, VIEW("digits"));
-		uint32_t options = json_get(doc, at, VIEW("options"));
-		int64_t n;
-
-		json_object_begin(w);
-		json_member_str(w, "id", view_str(id));
-		json_member_str(w, "type", number_step(doc, at, VIEW("code")) ? VIEW("code") :
-		    takes_answer(doc, at) ? VIEW("passkey") : VIEW("show"));
-		json_member_str(w, "label", VIEW(""));
-		if (uri != 0 && json_type(doc, uri) == JSON_STRING)
-			json_member_str(w, "uri", json_text(doc, uri));
-		if (options != 0 && json_type(doc, options) == JSON_STRING)
-			json_member_str(w, "options", json_text(doc, options));
-		if (digits != 0 && json_int(doc, digits, &n) == CS_OK)
-			json_member_int(w, "digits", n);
-		json_object_end(w);
-	}
-	json_array_end(w);
-}
-
 struct enrol_reply {
 	struct view secret;
 	uint32_t steps;
@@ -154,7 +100,7 @@ enrol_begun(struct call *call, const struct json *doc, const struct enrol_reply 
 		return;
 	}
 	if (base64url_decode(r->secret, en->secret, sizeof(en->secret), &en->secret_len) != CS_OK ||
-	    en->secret_len == 0 || !find_answer_step(doc, r->steps, &en->answer_step)) {
+	    en->secret_len == 0 || (en->asking = enrol_steps_asking(doc, r->steps)) == 0) {
 		enrolment_end(call->engine, en);
 		call_unavailable(call, "factor");
 		return;
@@ -173,7 +119,7 @@ enrol_begun(struct call *call, const struct json *doc, const struct enrol_reply 
 	json_member_str(&w, "outcome", view_str(outcome_name(OUTCOME_PERMIT)));
 	json_member_str(&w, "reason", view_str(reason_name((enum reason)b->reason)));
 	json_member_str(&w, "enrolment", id_view(&text));
-	write_steps(&w, doc, r->steps);
+	enrol_steps_write(&w, doc, r->steps);
 	answer_time(&w, "expires_at", en->expires_ms);
 	call_end(call, &w);
 }
@@ -205,19 +151,28 @@ enrol_answered(struct engine *e, void *ctx, const struct worker_result *result)
 		call_release(call);
 }
 
+static struct view
+language_of(struct view asked)
+{
+	return asked.len >= 2 && memcmp(asked.data, "zh", 2) == 0 ? VIEW("zh") : VIEW("en");
+}
+
 /* The plugin learns a hint of the account, as its owner's device will show it, and never the account. */
 static void
 ask_plugin(struct call *call)
 {
 	struct begin *b = CALL_MEMORY_AS(struct begin, call);
 	struct engine *e = call->engine;
-	char bytes[1024], hint[ACCOUNT_HINT_MAX];
+	char bytes[2048], hint[ACCOUNT_HINT_MAX];
 	struct buf out = buf_over(bytes, sizeof(bytes));
 	struct json_writer w = json_to(&out);
 
 	json_object_begin(&w);
 	json_member_str(&w, "account_hint", view_of(hint, account_hint(b->account, hint)));
 	json_member_str(&w, "issuer", view_str(proof_setting(e, b->kind, "issuer", e->rules->config->realm)));
+	json_member_str(&w, "address", b->address);
+	if (b->language.data != NULL)
+		json_member_str(&w, "language", language_of(b->language));
 	json_member_int(&w, "now_ms", e->now.wall_ms);
 	json_object_end(&w);
 	CHECK(!out.full);
@@ -401,6 +356,9 @@ finish_txn(struct txn *t, struct account *a, struct call *call)
 	new.plugin = e->rules->policy->factors[en->kind].plugin;
 	new.challenge = en->challenge;
 	new.content = en->content;
+	memcpy(new.rests, en->rests.of, sizeof(new.rests));
+	new.copies = en->rests.copies;
+	new.attested = en->rests.attested;
 	decide_enrol(&asked, a, &new, &d);
 	if (!first && risk_wait_operation(a, call, enrol_op(en->recovers), 0, finish_txn))
 		return;
@@ -422,39 +380,79 @@ finish_txn(struct txn *t, struct account *a, struct call *call)
 	call_after(call, enrolment_over, NULL);
 }
 
-/* What the plugin made of the answer takes the place of what it began with; false where it cannot be kept. */
+/*
+ * What the plugin made of the answer takes the place of what it began with, and what the factor rests on is noted; false
+ * where it cannot be kept.
+ */
 static bool
-keep_secret(struct enrolling *en, struct view text)
+keep_made(struct enrolling *en, const struct worker_result *result, const struct verdict *v)
 {
 	uint8_t bytes[ENROLMENT_SECRET_MAX];
 	size_t len = 0;
-	bool good = text.data == NULL ||
-	    (base64url_decode(text, bytes, sizeof(bytes), &len) == CS_OK && len > 0);
+	bool good = v->secret.data == NULL ||
+	    (base64url_decode(v->secret, bytes, sizeof(bytes), &len) == CS_OK && len > 0);
 
-	if (good && text.data != NULL) {
+	if (good && v->secret.data != NULL) {
 		secret_wipe(en->secret, sizeof(en->secret));
 		memcpy(en->secret, bytes, len);
 		en->secret_len = len;
 	}
 	secret_wipe(bytes, sizeof(bytes));
-	return good;
+	return good && rests_read(result->doc, v->rests_on, &en->rests);
 }
 
-/* False: the answer was not right, and the call is answered. */
+/* Right so far: the plugin asks for more before the enrolment ends. */
+static void
+finish_goes_on(struct call *call, struct enrolling *en, const struct worker_result *result, const struct verdict *v)
+{
+	struct json_writer w;
+
+	en->asking = enrol_steps_asking(result->doc, v->steps);
+	if (++en->turns > TALK_TURNS_MAX || en->asking == 0 ||
+	    base64url_decode(v->state, en->state, sizeof(en->state), &en->state_len) != CS_OK) {
+		enrolment_end(call->engine, en);
+		call_unavailable(call, "factor");
+		return;
+	}
+	w = call_reply(call);
+	json_member_str(&w, "outcome", view_str(outcome_name(OUTCOME_STEP_UP)));
+	json_member_str(&w, "reason", view_str(reason_name(REASON_ASKED)));
+	enrol_steps_write(&w, result->doc, v->steps);
+	call_end(call, &w);
+}
+
+static struct proof_question
+finish_question(const struct enrolling *en, struct view answer)
+{
+	struct proof_question q = {.kind = (enum factor_kind)en->kind, .secret = view_of(en->secret, en->secret_len),
+	    .answer = answer};
+
+	if (en->state_len > 0)
+		q.state = view_of(en->state, en->state_len);
+	return q;
+}
+
+/* False: the answer was not right, or not the last one, and the call is answered. */
 static bool
 finish_verified(struct call *call, struct enrolling *en, const struct worker_result *result)
 {
 	struct finish *f = CALL_MEMORY_AS(struct finish, call);
+	struct proof_question q;
+	struct view answer;
 	struct verdict v;
 
-	if (proof_verdict(result, &v) != CS_OK) {
+	if (proof_verdict(result, &v) != CS_OK || !enrol_steps_answer(&f->given, en->asking, &answer)) {
 		call_unavailable(call, "factor");
 		return false;
 	}
+	if (v.more) {
+		finish_goes_on(call, en, result, &v);
+		return false;
+	}
 	f->step = v.step < 0 ? 0 : v.step;
-	if (proof_again(call->engine, (enum factor_kind)en->kind, view_of(en->secret, en->secret_len),
-	    f->given.answers[0].value, &v, f->asked_ms)) {
-		if (keep_secret(en, v.secret))
+	q = finish_question(en, answer);
+	if (proof_again(call->engine, &q, &v, f->asked_ms)) {
+		if (keep_made(en, result, &v))
 			return true;
 		call_unavailable(call, "factor");
 		return false;
@@ -488,17 +486,16 @@ finish_checked(struct engine *e, void *ctx, const struct worker_result *result)
 
 /* The enrolment of this service; answers the call itself. */
 static struct enrolling *
-own_enrolment(struct call *call, const struct finish *f)
+own_enrolment(struct call *call, struct finish *f, struct view *answer)
 {
 	struct enrolling *en = enrolment_find(call->engine, &f->id);
-	const struct view step = f->given.answers[0].step;
 
 	if (en == NULL || en->service != call->caller.service)
 		call_not_found(call, "enrolment");
 	else if (en->checking)
 		call_conflict(call, "an answer to this enrolment is being checked");
-	else if (f->given.answers_n != 1 || step.len != 1 || step.data[0] != '0' + en->answer_step)
-		call_invalid(call, "answers", "must be one answer, to the step of type code or passkey");
+	else if (!enrol_steps_answer(&f->given, en->asking, answer))
+		call_invalid(call, "answers", "must be one answer to each step that is not of type show");
 	else
 		return en;
 	return NULL;
@@ -513,13 +510,15 @@ factors_finish(struct call *call)
 		{0},
 	};
 	struct finish *f = CALL_MEMORY_AS(struct finish, call);
+	struct proof_question q;
 	struct enrolling *en;
+	struct view answer;
 
 	if (!call_bind(call, fields, f, sizeof(*f)) || !stepup_read_answers(call, f->answers, &f->given) ||
 	    !call_id(call, ID_ENROLMENT, f->enrolment, "enrolment", NULL, &f->id) ||
-	    (en = own_enrolment(call, f)) == NULL)
+	    (en = own_enrolment(call, f, &answer)) == NULL)
 		return;
-	if (!proof_answer_fits((enum factor_kind)en->kind, f->given.answers[0].value)) {
+	if (!proof_answer_fits((enum factor_kind)en->kind, answer)) {
 		call_invalid(call, "answers", "the value is longer than an answer of this factor");
 		return;
 	}
@@ -527,7 +526,8 @@ factors_finish(struct call *call)
 	en->checking = true;
 	f->asked_ms = call->engine->now.wall_ms;
 	call = call_hold(call);
-	f = CALL_MEMORY_AS(struct finish, call);
-	proof_ask(call->engine, (enum factor_kind)en->kind, view_of(en->secret, en->secret_len),
-	    f->given.answers[0].value, 0, NULL, finish_checked, call);
+	/* In the call's own memory, which is another one now. */
+	(void)enrol_steps_answer(&CALL_MEMORY_AS(struct finish, call)->given, en->asking, &answer);
+	q = finish_question(en, answer);
+	proof_ask(call->engine, &q, finish_checked, call);
 }

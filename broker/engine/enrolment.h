@@ -7,14 +7,18 @@
 #define CS_ENGINE_ENROLMENT_H
 
 #include "broker/engine/answer.h"
+#include "broker/engine/rests.h"
+#include "broker/engine/talk.h"
 
 enum {
-	ENROLMENTS_MAX = 8192,          /* about three kilobytes each */
+	ENROLMENTS_MAX = 8192,          /* about four kilobytes each */
 	ENROLMENTS_PER_ACCOUNT_MAX = 4, /* so that one account cannot take all the places */
 	ENROLMENT_MS = 10 * 60 * 1000,
 	ENROLMENT_TRIES_MAX = 5,
 	ENROLMENT_SECRET_MAX = 1664,    /* as a worker has it: a passkey with the longest id and key */
 	FACTOR_LABEL_MAX = 64,
+	FACTOR_ADDRESS_MAX = 254,       /* RFC 5321, 4.5.3.1.3: a path of 256 without its brackets */
+	FACTOR_LANGUAGE_MAX = 35,       /* RFC 5646 */
 };
 
 struct enrolling {
@@ -31,8 +35,11 @@ struct enrolling {
 	struct hash content;                    /* that it must have been for */
 	uint8_t secret[ENROLMENT_SECRET_MAX];
 	size_t secret_len;
-	uint8_t answer_step;                    /* number of the step that takes the code or the passkey */
-	uint8_t tries;
+	uint8_t asking;                         /* mask of the steps that take an answer; see enrol_step.h */
+	uint8_t tries, turns;
+	uint8_t state[TALK_STATE_MAX];          /* of a conversation that goes on */
+	size_t state_len;
+	struct rests rests;                     /* what its plugin says that it rests on */
 	bool checking;                          /* a worker is looking at an answer */
 	int64_t expires_ms;
 	struct enrolling *next;

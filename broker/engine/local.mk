@@ -17,6 +17,7 @@ libengine_la_SOURCES = \
 	%reldir%/edge_text.c %reldir%/edge_text.h \
 	%reldir%/engine.c %reldir%/engine.h \
 	%reldir%/enrol.c \
+	%reldir%/enrol_step.c %reldir%/enrol_step.h \
 	%reldir%/enrolment.c %reldir%/enrolment.h \
 	%reldir%/event_fields.c %reldir%/event_json.c %reldir%/event_json.h \
 	%reldir%/events.c \
@@ -48,6 +49,7 @@ libengine_la_SOURCES = \
 	%reldir%/record.c %reldir%/record.h \
 	%reldir%/record_state.c %reldir%/record_state.h \
 	%reldir%/respond.c \
+	%reldir%/rests.c %reldir%/rests.h \
 	%reldir%/risk.c %reldir%/risk.h \
 	%reldir%/ruleset.c \
 	%reldir%/service.c \
@@ -57,9 +59,11 @@ libengine_la_SOURCES = \
 	%reldir%/spend_request.c %reldir%/spend_request.h \
 	%reldir%/steps.c %reldir%/steps_mend.c %reldir%/steps.h \
 	%reldir%/stepup.c %reldir%/stepup.h \
+	%reldir%/stepup_begin.c \
 	%reldir%/stepup_watch.c \
 	%reldir%/strangers.c %reldir%/strangers.h \
 	%reldir%/stream.h \
+	%reldir%/talk.c %reldir%/talk.h \
 	%reldir%/texts.c %reldir%/texts.h \
 	%reldir%/things.c %reldir%/things.h \
 	%reldir%/txn.c %reldir%/txn.h \

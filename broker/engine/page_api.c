@@ -12,8 +12,9 @@
 /* In the call's memory; what step-up needs comes first. */
 struct page_call {
 	struct stepup of;
-	struct view token, cookie, ip, language;
+	struct view token, cookie, ip, language, step;
 	uint32_t answers;
+	int64_t round;
 	bool report;
 };
 
@@ -37,6 +38,15 @@ static const struct json_field respond_fields[] = {
 	PAGE(token, JSON_F_STRING, true, 0),
 	PAGE(cookie, JSON_F_STRING, true, 0),
 	PAGE(answers, JSON_F_ARRAY, true, 0),
+	PAGE(round, JSON_F_INT, false, INT32_MAX),
+	{0},
+};
+
+static const struct json_field begin_fields[] = {
+	PAGE(token, JSON_F_STRING, true, 0),
+	PAGE(cookie, JSON_F_STRING, true, 0),
+	PAGE(step, JSON_F_STRING, true, ID_TEXT_MAX),
+	PAGE(language, JSON_F_STRING, false, 0),
 	{0},
 };
 
@@ -205,8 +215,22 @@ internal_page_respond(struct call *call)
 {
 	struct page_call *p = CALL_MEMORY_AS(struct page_call, call);
 
-	if (find(call, respond_fields, false) != NULL && stepup_read_answers(call, p->answers, &p->of))
-		stepup_answer(call);
+	if (find(call, respond_fields, false) == NULL || !stepup_read_answers(call, p->answers, &p->of))
+		return;
+	p->of.round = p->round;
+	stepup_answer(call);
+}
+
+void
+internal_page_begin(struct call *call)
+{
+	struct page_call *p = CALL_MEMORY_AS(struct page_call, call);
+
+	if (find(call, begin_fields, false) == NULL)
+		return;
+	p->of.step = p->step;
+	p->of.language = p->language;
+	stepup_begin_step(call);
 }
 
 void

@@ -2,51 +2,132 @@
 /* Writing the steps of a challenge. */
 #include "broker/engine/prompt.h"
 
+#include <stdlib.h>
+
+#include "broker/engine/card.h"
 #include "broker/engine/proof.h"
 #include "broker/engine/stepup.h"
+#include "broker/engine/talk.h"
 #include "broker/engine/things.h"
 
-/* A passkey signs what the step names; every other kind is answered by a code so far. */
-void
-prompt_steps(struct json_writer *w, struct call *call, struct txn *t, const struct account *a,
-    const struct challenge *c)
+static int
+answers(const struct challenge *c)
+{
+	int n = 0;
+
+	while (n < CHALLENGE_FACTORS_MAX && c->factors[n] != 0)
+		n++;
+	return n;
+}
+
+int
+prompt_missing(const struct challenge *c)
+{
+	int missing = c->need - answers(c);
+
+	return missing > 1 ? missing : 1;
+}
+
+int
+prompt_round(const struct challenge *c)
+{
+	return 1 + c->wrong * (CHALLENGE_FACTORS_MAX + 1) + answers(c);
+}
+
+/* A factor that must be begun: whether it was, and what it asks. */
+static void
+put_talk(struct json_writer *w, const struct engine *e, const struct challenge *c, const struct factor *f)
+{
+	const struct talk *talk = talk_find(e, &c->id, &f->id);
+	bool begun = talk_begun(e, talk);
+
+	json_member_bool(w, "begin", true);
+	json_member_bool(w, "begun", begun);
+	if (talk == NULL)
+		return;
+	if (talk->verdict != TALK_OPEN)
+		json_member_bool(w, "answered", true);
+	if (begun && talk->destination[0] != '\0')
+		json_member_str(w, "destination", view_str(talk->destination));
+	json_member_int(w, "sends_left", talk_left(talk));
+	json_member_int(w, "resend_after_ms", talk_wait_ms(e, talk));
+	if (begun) {
+		json_key(w, VIEW("prompts"));
+		json_put_raw(w, buf_view(&talk->prompts.buf));
+	}
+}
+
+static void
+put_passkey(struct json_writer *w, const struct engine *e, const struct challenge *c, struct view card)
+{
+	char challenge[PROOF_CHALLENGE_TEXT];
+
+	proof_challenge_text(c, card, challenge);
+	json_member_str(w, "challenge", view_of(challenge, sizeof(challenge)));
+	json_member_str(w, "rp_id", view_str(proof_setting(e, FACTOR_WEBAUTHN, "rp-id", "")));
+}
+
+/* What kind of step it is, before its plugin has said so. */
+static struct view
+type_of(const struct engine *e, const struct challenge *c, const struct factor *f, const struct worker_said *said)
+{
+	const struct talk *talk = talk_find(e, &c->id, &f->id);
+
+	if (f->kind == FACTOR_WEBAUTHN)
+		return VIEW("passkey");
+	if (!said->begins || said->sends)
+		return VIEW("code");
+	return talk_begun(e, talk) ? view_str(talk->type) : VIEW("text");
+}
+
+static void
+put_step(struct json_writer *w, struct call *call, struct txn *t, const struct account *a, const struct challenge *c,
+    const struct factor *f, struct view card)
 {
 	static struct texts texts;
 	const struct engine *e = call->engine;
-	char challenge[PROOF_CHALLENGE_TEXT];
+	struct view kind = view_str(factor_kind_name((enum factor_kind)f->kind));
+	struct worker_said said = proof_said(e, (enum factor_kind)f->kind);
+
+	json_object_begin(w);
+	answer_id(w, "id", ID_FACTOR, a, &f->id);
+	answer_id(w, "factor", ID_FACTOR, a, &f->id);
+	json_member_str(w, "kind", kind);
+	json_member_str(w, "type", type_of(e, c, f, &said));
+	if (f->kind == FACTOR_WEBAUTHN)
+		put_passkey(w, e, c, card);
+	if (f->kind == FACTOR_TOTP)
+		json_member_int(w, "digits", strtoll(proof_setting(e, FACTOR_TOTP, "digits", "6"), NULL, 10));
+	if (said.begins)
+		put_talk(w, e, c, f);
+	(void)texts_from_cold(e->keys, a, txn_cold(t), &f->id, &texts);
+	json_member_str(w, "label", texts.of[TEXT_LABEL].data != NULL ? texts.of[TEXT_LABEL] : VIEW(""));
+	json_object_end(w);
+}
+
+void
+prompt_steps(struct json_writer *w, struct call *call, struct txn *t, const struct account *a, const struct challenge *c)
+{
+	uint8_t bytes[CARD_BYTES_MAX];
+	struct buf card = buf_over(bytes, sizeof(bytes));
 	struct asked asked;
 	int64_t until_ms;
 
-	call_asked(call, &asked);
+	stepup_asked(call, c, &asked);
+	card_write(call->engine, a, txn_cold(t), c, &card);
 	json_key(w, VIEW("steps"));
 	json_array_begin(w);
 	for (size_t i = 0; i < a->factors_n; i++) {
-		const struct factor *f = &a->factors[i];
-
-		if (decide_may_answer(&asked, a, c, f, &until_ms) != REASON_NONE)
-			continue;
-		json_object_begin(w);
-		answer_id(w, "id", ID_FACTOR, a, &f->id);
-		answer_id(w, "factor", ID_FACTOR, a, &f->id);
-		json_member_str(w, "kind", view_str(factor_kind_name((enum factor_kind)f->kind)));
-		json_member_str(w, "type", f->kind == FACTOR_WEBAUTHN ? VIEW("passkey") : VIEW("code"));
-		if (f->kind == FACTOR_WEBAUTHN) {
-			proof_challenge(c, challenge);
-			json_member_str(w, "challenge", view_of(challenge, sizeof(challenge)));
-			json_member_str(w, "rp_id", view_str(proof_setting(e, FACTOR_WEBAUTHN, "rp-id", "")));
-		}
-		(void)texts_from_cold(e->keys, a, txn_cold(t), &f->id, &texts);
-		json_member_str(w, "label", texts.of[TEXT_LABEL].data != NULL ? texts.of[TEXT_LABEL] : VIEW(""));
-		json_object_end(w);
+		if (decide_may_answer(&asked, a, c, &a->factors[i], &until_ms) == REASON_NONE)
+			put_step(w, call, t, a, c, &a->factors[i], buf_view(&card));
 	}
 	json_array_end(w);
 }
 
-/* How often one may still be wrong before this challenge ends or the last factor that may answer is locked. */
 int
 prompt_attempts_left(const struct engine *e, const struct account *a, const struct challenge *c)
 {
-	int of_factors = 0, of_challenge = CHALLENGE_WRONG_MAX - c->wrong;
+	int of_factors = 0, of_challenge = CHALLENGE_WRONG_MAX - c->wrong, missing = prompt_missing(c);
 
 	if (!stepup_open_now(e, a, c))
 		return 0;
@@ -57,5 +138,7 @@ prompt_attempts_left(const struct engine *e, const struct account *a, const stru
 		    FACTOR_FAILURES_MAX - f->failures > of_factors)
 			of_factors = FACTOR_FAILURES_MAX - f->failures;
 	}
+	/* A wrong round counts every one of its factors. */
+	of_challenge = (of_challenge + missing - 1) / missing;
 	return of_factors < of_challenge ? of_factors : of_challenge;
 }

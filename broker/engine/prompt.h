@@ -9,7 +9,14 @@
 /* "steps": [...] */
 void prompt_steps(struct json_writer *w, struct call *call, struct txn *t, const struct account *a,
     const struct challenge *c);
-/* How often one may still be wrong before this challenge ends or the last factor that may answer is locked. */
+/*
+ * How often one may still be wrong before this challenge ends or the last factor that may answer is locked; where several
+ * factors are needed, how many rounds of theirs.
+ */
 int prompt_attempts_left(const struct engine *e, const struct account *a, const struct challenge *c);
+/* Factors that must still answer, at least 1. */
+int prompt_missing(const struct challenge *c);
+/* Changes with every answer that counts, right or wrong: an answer that names an older one was sent twice. Above 0. */
+int prompt_round(const struct challenge *c);
 
 #endif

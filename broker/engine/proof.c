@@ -8,11 +8,14 @@
 #include "broker/base/check.h"
 #include "broker/base/json.h"
 #include "broker/base/secret.h"
+#include "broker/engine/card.h"
+#include "broker/engine/enrolment.h"
+#include "broker/engine/talk.h"
 
 enum {
-	SECRET_TEXT_MAX = 2240,     /* of ENROLMENT_SECRET_MAX bytes */
-	/* secret, an answer whose every byte is escaped, challenge, operation, two numbers */
-	REQUEST_BYTES = SECRET_TEXT_MAX + 2 * PROOF_ANSWER_MAX + 512,
+	SECRET_TEXT_MAX = BASE64URL_LEN(ENROLMENT_SECRET_MAX),
+	/* secret, an answer and a card whose every byte is escaped, state, challenge, operation, two numbers */
+	REQUEST_BYTES = SECRET_TEXT_MAX + 2 * PROOF_ANSWER_MAX + 2 * CARD_BYTES_MAX + BASE64URL_LEN(TALK_STATE_MAX) + 512,
 	TOTP_SECRET_MIN = 16,       /* bytes: RFC 4226, 4, R6 */
 	TOTP_DIGITS_MIN = 6,
 	TOTP_DIGITS_MAX = 8,
@@ -31,48 +34,113 @@ proof_setting(const struct engine *e, enum factor_kind kind, const char *name, c
 	return otherwise;
 }
 
+struct worker_said
+proof_said(const struct engine *e, enum factor_kind kind)
+{
+	struct worker_said said = workers_said(e, view_str(factor_kind_name(kind)));
+
+	if (said.heard)
+		return said;
+	return (struct worker_said){.begins = kind == FACTOR_OTP || kind == FACTOR_PAM, .sends = kind == FACTOR_OTP};
+}
+
 void
-proof_challenge(const struct challenge *c, char to[PROOF_CHALLENGE_TEXT])
+proof_challenge(const struct challenge *c, struct view card, uint8_t to[PROOF_CHALLENGE_BYTES])
+{
+	uint8_t bytes[sizeof(c->content.b) + CARD_BYTES_MAX];
+	struct buf shown = buf_over(bytes, sizeof(bytes));
+	struct hash digest;
+
+	_Static_assert(sizeof(c->id.b) + sizeof(digest.b) == PROOF_CHALLENGE_BYTES, "id and digest");
+	buf_put(&shown, c->content.b, sizeof(c->content.b));
+	buf_put_view(&shown, card);
+	CHECK(!shown.full);
+	sha256(buf_view(&shown), &digest);
+	memcpy(to, c->id.b, sizeof(c->id.b));
+	memcpy(to + sizeof(c->id.b), digest.b, sizeof(digest.b));
+}
+
+void
+proof_challenge_text(const struct challenge *c, struct view card, char to[PROOF_CHALLENGE_TEXT])
 {
 	uint8_t bytes[PROOF_CHALLENGE_BYTES];
 
-	_Static_assert(sizeof(c->id.b) + sizeof(c->content.b) == sizeof(bytes), "id and content");
-	memcpy(bytes, c->id.b, sizeof(c->id.b));
-	memcpy(bytes + sizeof(c->id.b), c->content.b, sizeof(c->content.b));
+	proof_challenge(c, card, bytes);
 	CHECK(base64url_encode(bytes, sizeof(bytes), to) == PROOF_CHALLENGE_TEXT);
 }
 
 bool
 proof_answer_fits(enum factor_kind kind, struct view answer)
 {
-	return answer.len <= (kind == FACTOR_WEBAUTHN ? PROOF_ANSWER_MAX : PROOF_CODE_MAX);
+	return answer.len <= (kind == FACTOR_WEBAUTHN ? PROOF_ANSWER_MAX : kind == FACTOR_PAM ? PROOF_TEXT_MAX :
+	    PROOF_CODE_MAX);
+}
+
+static void
+put_bytes(struct json_writer *w, const char *name, struct view v)
+{
+	char text[SECRET_TEXT_MAX];
+
+	CHECK(v.len <= ENROLMENT_SECRET_MAX);
+	json_member_str(w, name, view_of(text, base64url_encode((const uint8_t *)v.data, v.len, text)));
+	secret_wipe(text, sizeof(text));
+}
+
+/* What both questions begin with. */
+static void
+put_question(struct json_writer *w, const struct engine *e, const struct proof_question *q)
+{
+	char challenge[PROOF_CHALLENGE_TEXT];
+
+	put_bytes(w, "secret", q->secret);
+	json_member_int(w, "now_ms", e->now.wall_ms);
+	if (q->state.data != NULL)
+		put_bytes(w, "state", q->state);
+	if (q->challenge == NULL)
+		return;
+	proof_challenge_text(q->challenge, q->card, challenge);
+	json_member_str(w, "challenge", view_of(challenge, sizeof(challenge)));
+	json_member_str(w, "operation", view_str(op_name((enum op)q->challenge->op)));
+	json_member_str(w, "card", q->card);
+}
+
+static void
+ask(struct engine *e, const struct proof_question *q, const char *method, struct buf *b, worker_done_fn *done, void *ctx)
+{
+	CHECK(!b->full && b->len > 2);
+	workers_ask(e, view_str(factor_kind_name(q->kind)), method, view_of(b->data + 1, b->len - 2), done, ctx);
+	secret_wipe(b->data, b->len);
 }
 
 void
-proof_ask(struct engine *e, enum factor_kind kind, struct view secret, struct view answer, int64_t last_step,
-    const struct challenge *c, worker_done_fn *done, void *ctx)
+proof_ask(struct engine *e, const struct proof_question *q, worker_done_fn *done, void *ctx)
 {
 	static char bytes[REQUEST_BYTES];
-	char text[SECRET_TEXT_MAX], challenge[PROOF_CHALLENGE_TEXT];
 	struct buf b = buf_over(bytes, sizeof(bytes));
 	struct json_writer w = json_to(&b);
 
-	CHECK(secret.len <= SECRET_TEXT_MAX / 4 * 3);
 	json_object_begin(&w);
-	json_member_str(&w, "secret", view_of(text, base64url_encode((const uint8_t *)secret.data, secret.len, text)));
-	json_member_str(&w, "answer", answer);
-	json_member_int(&w, "last_step", last_step);
-	json_member_int(&w, "now_ms", e->now.wall_ms);
-	if (c != NULL) {
-		proof_challenge(c, challenge);
-		json_member_str(&w, "challenge", view_of(challenge, sizeof(challenge)));
-		json_member_str(&w, "operation", view_str(op_name((enum op)c->op)));
-	}
+	put_question(&w, e, q);
+	json_member_str(&w, "answer", q->answer);
+	json_member_int(&w, "last_step", q->last_step);
 	json_object_end(&w);
-	CHECK(!b.full && b.len > 2);
-	workers_ask(e, view_str(factor_kind_name(kind)), "Verify", view_of(bytes + 1, b.len - 2), done, ctx);
-	secret_wipe(bytes, sizeof(bytes));
-	secret_wipe(text, sizeof(text));
+	ask(e, q, "Verify", &b, done, ctx);
+}
+
+void
+proof_begin(struct engine *e, const struct proof_question *q, struct view language, int64_t number, worker_done_fn *done,
+    void *ctx)
+{
+	static char bytes[REQUEST_BYTES];
+	struct buf b = buf_over(bytes, sizeof(bytes));
+	struct json_writer w = json_to(&b);
+
+	json_object_begin(&w);
+	put_question(&w, e, q);
+	json_member_str(&w, "language", language);
+	json_member_int(&w, "number", number);
+	json_object_end(&w);
+	ask(e, q, "Begin", &b, done, ctx);
 }
 
 enum cs_err
@@ -82,6 +150,10 @@ proof_verdict(const struct worker_result *result, struct verdict *v)
 		{"verdict", JSON_F_BOOL, true, offsetof(struct verdict, yes), 0, 0},
 		{"step", JSON_F_INT, true, offsetof(struct verdict, step), -1, INT64_MAX},
 		{"secret", JSON_F_STRING, false, offsetof(struct verdict, secret), 0, 0},
+		{"more", JSON_F_BOOL, false, offsetof(struct verdict, more), 0, 0},
+		{"rests_on", JSON_F_ARRAY, false, offsetof(struct verdict, rests_on), 1, 8},
+		{"state", JSON_F_STRING, false, offsetof(struct verdict, state), 1, 2048},
+		{"steps", JSON_F_ARRAY, false, offsetof(struct verdict, steps), 1, 4},
 		{0},
 	};
 	struct verdict got = {0};
@@ -91,7 +163,8 @@ proof_verdict(const struct worker_result *result, struct verdict *v)
 	if (result->err == CS_ERR_DENIED)
 		return CS_OK;
 	if (result->err != CS_OK || result->parameters == 0 ||
-	    json_bind(result->doc, result->parameters, fields, true, &got, &problem) != CS_OK)
+	    json_bind(result->doc, result->parameters, fields, true, &got, &problem) != CS_OK ||
+	    (got.more && (got.yes || got.state.data == NULL || got.steps == 0)))
 		return CS_ERR_UNAVAILABLE;
 	*v = got;
 	return CS_OK;
@@ -130,10 +203,9 @@ totp_again(const struct engine *e, struct view secret, struct view answer, int64
 }
 
 bool
-proof_again(const struct engine *e, enum factor_kind kind, struct view secret, struct view answer,
-    const struct verdict *v, int64_t asked_ms)
+proof_again(const struct engine *e, const struct proof_question *q, const struct verdict *v, int64_t asked_ms)
 {
 	if (!v->yes)
 		return false;
-	return kind != FACTOR_TOTP || totp_again(e, secret, answer, v->step, asked_ms);
+	return q->kind != FACTOR_TOTP || totp_again(e, q->secret, q->answer, v->step, asked_ms);
 }

@@ -1,7 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Answers to a challenge: read, given to their plugins, looked at again, and decided. */
+/*
+ * Answers to a challenge: read, given to their plugins one after the other, looked at again, and decided all at once. A
+ * prompt for several factors takes their answers together, in one round: either all of them are right and count, or the
+ * round is wrong, and nothing says which of them it was. For the same reason every factor of a wrong round is counted as
+ * failed.
+ */
+#include "broker/base/base64url.h"
 #include "broker/base/check.h"
 #include "broker/base/secret.h"
+#include "broker/engine/card.h"
 #include "broker/engine/enrolment.h"
 #include "broker/engine/links.h"
 #include "broker/engine/notify.h"
@@ -9,41 +16,123 @@
 #include "broker/engine/proof.h"
 #include "broker/engine/risk.h"
 #include "broker/engine/stepup.h"
+#include "broker/engine/talk.h"
 #include "broker/engine/things.h"
+
+/* ---- reading --------------------------------------------------------------------------------- */
+
+enum { ITEMS_MAX = STEPUP_ANSWERS_MAX * TALK_PROMPTS };
+
+struct item {
+	struct view step, value;
+	int64_t prompt;
+};
+
+static struct stepup_answer *
+answer_of(struct stepup *s, struct view step)
+{
+	for (size_t i = 0; i < s->answers_n; i++) {
+		if (view_equal(s->answers[i].step, step))
+			return &s->answers[i];
+	}
+	if (s->answers_n == STEPUP_ANSWERS_MAX)
+		return NULL;
+	s->answers[s->answers_n].step = step;
+	return &s->answers[s->answers_n++];
+}
+
+/* The parts of one answer as lines, in the order of their prompts, behind what was joined before. */
+static bool
+join(struct stepup *s, struct stepup_answer *answer, const struct item *items, size_t n)
+{
+	struct buf b = buf_over(s->joined, sizeof(s->joined));
+
+	b.len = s->joined_len;
+	answer->joined_at = (uint16_t)b.len;
+	for (int64_t prompt = 0; prompt < TALK_PROMPTS; prompt++) {
+		for (size_t i = 0; i < n; i++) {
+			if (items[i].prompt != prompt || !view_equal(items[i].step, answer->step))
+				continue;
+			if (memchr(items[i].value.data, '\n', items[i].value.len) != NULL)
+				return false;
+			if (b.len > answer->joined_at)
+				buf_put_u8(&b, '\n');
+			buf_put_view(&b, items[i].value);
+		}
+	}
+	answer->joined_len = (uint16_t)(b.len - answer->joined_at);
+	s->joined_len = (uint16_t)b.len;
+	return !b.full;
+}
+
+/* One answer a step; or, where it has several prompts, one each, told apart by their index. */
+static const char *
+collect(struct stepup *s, const struct item *items, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct stepup_answer *answer = answer_of(s, items[i].step);
+
+		if (answer == NULL)
+			return "must be answers to at most four steps";
+		if (answer->parts > 0 && (items[i].prompt < 0 || (answer->prompts & 1U << items[i].prompt) != 0 ||
+		    answer->prompts == 0))
+			return "must be one answer a step, or one for each of its prompts";
+		answer->parts++;
+		if (items[i].prompt >= 0)
+			answer->prompts |= (uint8_t)(1U << items[i].prompt);
+		answer->value = items[i].value;
+	}
+	for (size_t i = 0; i < s->answers_n; i++) {
+		if (s->answers[i].parts > 1 && !join(s, &s->answers[i], items, n))
+			return "are too long, or one of several has a line end in it";
+	}
+	return NULL;
+}
 
 bool
 stepup_read_answers(struct call *call, uint32_t array, struct stepup *s)
 {
-	struct given {
-		struct view step, value;
-	} given;
 	static const struct json_field fields[] = {
-		{"step", JSON_F_ID, true, offsetof(struct given, step), 1, ID_TEXT_MAX},
-		{"value", JSON_F_ID, true, offsetof(struct given, value), 1, PROOF_ANSWER_MAX},
+		{"step", JSON_F_ID, true, offsetof(struct item, step), 1, ID_TEXT_MAX},
+		{"value", JSON_F_ID, true, offsetof(struct item, value), 1, PROOF_ANSWER_MAX},
+		{"prompt", JSON_F_INT, false, offsetof(struct item, prompt), 0, TALK_PROMPTS - 1},
 		{0},
 	};
+	struct item items[ITEMS_MAX];
 	struct json_problem problem = {0};
-	uint32_t at = json_first(&call->doc, array);
+	uint32_t n = json_token_at(&call->doc, array)->count, at = json_first(&call->doc, array);
+	const char *why;
 
-	if (json_token_at(&call->doc, array)->count > STEPUP_ANSWERS_MAX || at == 0) {
-		call_invalid(call, "answers", "must be one to four answers");
+	if (n == 0 || n > ITEMS_MAX) {
+		call_invalid(call, "answers", "must be one to sixteen answers");
 		return false;
 	}
-	for (; s->answers_n < json_token_at(&call->doc, array)->count; at = json_next(&call->doc, at)) {
-		given = (struct given){0};
+	for (uint32_t i = 0; i < n; i++, at = json_next(&call->doc, at)) {
+		items[i] = (struct item){.prompt = -1};
 		if (json_type(&call->doc, at) != JSON_OBJECT ||
-		    json_bind(&call->doc, at, fields, false, &given, &problem) != CS_OK) {
-			call_invalid(call, "answers", "each is {step, value}, the value at most 12 KiB");
+		    json_bind(&call->doc, at, fields, false, &items[i], &problem) != CS_OK) {
+			call_invalid(call, "answers", "each is {step, value, prompt}, the value at most 12 KiB");
 			return false;
 		}
-		s->answers[s->answers_n].step = given.step;
-		s->answers[s->answers_n++].value = given.value;
 	}
-	return true;
+	why = collect(s, items, n);
+	if (why != NULL)
+		call_invalid(call, "answers", why);
+	return why == NULL;
 }
 
-static void
-reply_state(struct call *call, struct txn *t, const struct account *a, enum reason reason, int64_t until_ms)
+struct view
+stepup_value(const struct stepup *s, size_t i)
+{
+	const struct stepup_answer *answer = &s->answers[i];
+
+	return answer->parts > 1 ? view_of(s->joined + answer->joined_at, answer->joined_len) : answer->value;
+}
+
+/* ---- replying -------------------------------------------------------------------------------- */
+
+void
+stepup_reply(struct call *call, struct txn *t, const struct account *a, enum reason reason, int64_t retry_after_ms)
 {
 	struct stepup *s = CALL_MEMORY_AS(struct stepup, call);
 	const struct engine *e = call->engine;
@@ -54,17 +143,40 @@ reply_state(struct call *call, struct txn *t, const struct account *a, enum reas
 	json_member_str(&w, "state", view_str(state));
 	if (reason != REASON_NONE)
 		json_member_str(&w, "reason", view_str(reason_name(reason)));
-	if (s->more == NULL && stepup_open_now(e, a, c))
+	if (stepup_open_now(e, a, c))
 		prompt_steps(&w, call, t, a, c);
 	json_member_int(&w, "attempts_left", prompt_attempts_left(e, a, c));
-	if (until_ms > e->now.wall_ms)
-		json_member_int(&w, "retry_after_ms", until_ms - e->now.wall_ms);
+	json_member_int(&w, "round", prompt_round(c));
+	if (retry_after_ms > 0)
+		json_member_int(&w, "retry_after_ms", retry_after_ms);
 	if (s->more != NULL)
 		s->more(&w, call, view_str(state));
 	call_end(call, &w);
 }
 
+static void
+reply_until(struct call *call, struct txn *t, const struct account *a, enum reason reason, int64_t until_ms)
+{
+	stepup_reply(call, t, a, reason, until_ms - call->engine->now.wall_ms);
+}
+
+/* ---- asking the plugins ---------------------------------------------------------------------- */
+
 static void answer_checked(struct engine *e, void *ctx, const struct worker_result *result);
+
+const struct factor *
+stepup_factor(struct call *call, const struct account *a, struct view step, struct id *id)
+{
+	const struct factor *f = NULL;
+	struct id key;
+
+	if (id_parse(ID_FACTOR, step, &key, id) == CS_OK && id_equal(&key, &a->key))
+		f = account_factor(a, id);
+	if (f != NULL && !f->removed)
+		return f;
+	call_not_found(call, "step");
+	return NULL;
+}
 
 /* The factor that an answer is for, if it may answer this challenge now; answers the call itself. */
 static const struct factor *
@@ -73,19 +185,14 @@ answering(struct call *call, struct txn *t, struct account *a, const struct chal
 	static struct decision d;
 	struct stepup *s = CALL_MEMORY_AS(struct stepup, call);
 	struct answer answer = {.challenge = s->id};
-	const struct factor *f = NULL;
+	const struct factor *f = stepup_factor(call, a, s->answers[s->at].step, &s->answers[s->at].factor);
 	struct asked asked;
-	struct id key;
 	enum reason reason;
 	int64_t until_ms;
 
-	if (id_parse(ID_FACTOR, s->answers[s->at].step, &key, &s->factor) == CS_OK && id_equal(&key, &a->key))
-		f = account_factor(a, &s->factor);
-	if (f == NULL || f->removed) {
-		call_not_found(call, "step");
+	if (f == NULL)
 		return NULL;
-	}
-	if (!proof_answer_fits((enum factor_kind)f->kind, s->answers[s->at].value)) {
+	if (!proof_answer_fits((enum factor_kind)f->kind, stepup_value(s, s->at))) {
 		call_invalid(call, "answers", "the value is longer than an answer of this factor");
 		return NULL;
 	}
@@ -98,8 +205,99 @@ answering(struct call *call, struct txn *t, struct account *a, const struct chal
 	decide_answer(&asked, a, &answer, &d);
 	CHECK(d.outcome == OUTCOME_DENY && d.reason == reason);
 	txn_decision(t, a, &d, NULL);
-	reply_state(call, t, a, reason, until_ms);
+	reply_until(call, t, a, reason, until_ms);
 	return NULL;
+}
+
+static bool
+is_answered(const struct stepup *s, const struct id *factor)
+{
+	for (size_t i = 0; i < s->answers_n; i++) {
+		if (id_equal(&s->answers[i].factor, factor))
+			return true;
+	}
+	return false;
+}
+
+/* Conversations that are over, and about which nothing was said, count with the answers of this round. */
+static size_t
+unsaid(const struct engine *e, const struct stepup *s)
+{
+	size_t n = 0;
+
+	for (const struct talk *talk = talk_unsaid(e, &s->id, NULL); talk != NULL; talk = talk_unsaid(e, &s->id, talk))
+		n += !is_answered(s, &talk->factor);
+	return n;
+}
+
+/* All answers that are missing, in one round; or the next one of a conversation. Answers the call itself. */
+static bool
+round_is_whole(struct call *call, const struct account *a, const struct challenge *c)
+{
+	struct stepup *s = CALL_MEMORY_AS(struct stepup, call);
+	const struct talk *talk;
+
+	if (!stepup_open_now(call->engine, a, c))
+		return true;
+	for (size_t i = 0; i < s->answers_n; i++) {
+		if (stepup_factor(call, a, s->answers[i].step, &s->answers[i].factor) == NULL)
+			return false;
+	}
+	s->whole = s->answers_n + unsaid(call->engine, s) >= (size_t)prompt_missing(c);
+	if (s->whole)
+		return true;
+	talk = talk_find(call->engine, &c->id, &s->answers[0].factor);
+	if (s->answers_n == 1 && talk != NULL && !talk->sends)
+		return true;
+	call_invalid(call, "answers", "must be those of all factors that are needed, in one call");
+	return false;
+}
+
+/* A prompt that must be begun was, and every part of it is answered. Answers the call itself. */
+static bool
+prompt_is_ready(struct call *call, struct txn *t, const struct account *a, const struct factor *f)
+{
+	struct stepup *s = CALL_MEMORY_AS(struct stepup, call);
+	const struct stepup_answer *answer = &s->answers[s->at];
+	const struct talk *talk = talk_find(call->engine, &s->id, &f->id);
+
+	if (!proof_said(call->engine, (enum factor_kind)f->kind).begins)
+		return true;
+	if (!talk_begun(call->engine, talk) || talk->busy) {
+		/* Nothing was sent, or a restart lost it: the step says so, and nothing is counted. */
+		stepup_reply(call, t, a, REASON_NONE, 0);
+		return false;
+	}
+	if (answer->parts == talk->asks)
+		return true;
+	call_invalid(call, "answers", "must be one for each prompt of a step, told apart by `prompt`");
+	return false;
+}
+
+/* What is asked about answer i, with the memory that it needs. */
+struct question {
+	struct proof_question of;
+	uint8_t secret[ENROLMENT_SECRET_MAX], card[CARD_BYTES_MAX];
+};
+
+static bool
+question_make(struct question *q, struct call *call, struct view cold, const struct account *a,
+    const struct challenge *c, const struct factor *f, size_t i)
+{
+	struct stepup *s = CALL_MEMORY_AS(struct stepup, call);
+	const struct engine *e = call->engine;
+	const struct talk *talk = talk_find(e, &c->id, &f->id);
+	struct buf secret = buf_over(q->secret, sizeof(q->secret)), card = buf_over(q->card, sizeof(q->card));
+
+	card_write(e, a, cold, c, &card);
+	q->of = (struct proof_question){.kind = (enum factor_kind)f->kind, .answer = stepup_value(s, i),
+	    .last_step = f->last_step, .challenge = c, .card = buf_view(&card)};
+	if (talk != NULL && talk->state_len > 0)
+		q->of.state = view_of(talk->state, talk->state_len);
+	if (things_secret_open(e->keys, a, cold, &f->id, &secret) != CS_OK || secret.full)
+		return false;
+	q->of.secret = buf_view(&secret);
+	return true;
 }
 
 /* Gives the answer to its plugin, with the secret of this very factor of this very account. */
@@ -110,36 +308,43 @@ ask_txn(struct txn *t, struct account *a, struct call *call)
 	struct engine *e = call->engine;
 	const struct challenge *c = stepup_find(call, a, s);
 	const struct factor *f;
-	uint8_t bytes[ENROLMENT_SECRET_MAX];
-	struct buf secret = buf_over(bytes, sizeof(bytes));
+	struct question q;
 
-	if (c == NULL || (f = answering(call, t, a, c)) == NULL)
+	if (c == NULL)
 		return;
-	if (things_secret_open(e->keys, a, txn_cold(t), &f->id, &secret) != CS_OK || secret.full) {
+	if (s->at == 0 && s->round > 0 && s->round != prompt_round(c)) {
+		/* The same answers twice, or a page that was left open: what became of it, and nothing is counted. */
+		stepup_reply(call, t, a, REASON_NONE, 0);
+		return;
+	}
+	if ((s->at == 0 && !round_is_whole(call, a, c)) || (f = answering(call, t, a, c)) == NULL ||
+	    !prompt_is_ready(call, t, a, f))
+		return;
+	if (!question_make(&q, call, txn_cold(t), a, c, f, s->at)) {
 		call_unavailable(call, "factor");
 	} else {
-		s->asked_ms = e->now.wall_ms;
+		s->answers[s->at].asked_ms = e->now.wall_ms;
 		s->asking = true;
-		proof_ask(e, (enum factor_kind)f->kind, buf_view(&secret), s->answers[s->at].value, f->last_step, c,
-		    answer_checked, call);
+		proof_ask(e, &q.of, answer_checked, call);
 		s->asking = false;
 	}
-	secret_wipe(bytes, sizeof(bytes));
+	secret_wipe(&q, sizeof(q));
 }
 
-/* The engine's own look at what the plugin said yes to. */
-static bool
-right_again(struct call *call, struct txn *t, const struct account *a, const struct factor *f)
-{
-	struct stepup *s = CALL_MEMORY_AS(struct stepup, call);
-	struct verdict v = {.yes = s->yes, .step = s->step};
-	uint8_t bytes[ENROLMENT_SECRET_MAX];
-	struct buf secret = buf_over(bytes, sizeof(bytes));
-	bool right = things_secret_open(call->engine->keys, a, txn_cold(t), &f->id, &secret) == CS_OK && !secret.full &&
-	    proof_again(call->engine, (enum factor_kind)f->kind, buf_view(&secret), s->answers[s->at].value, &v,
-	        s->asked_ms);
+/* ---- deciding -------------------------------------------------------------------------------- */
 
-	secret_wipe(bytes, sizeof(bytes));
+/* The engine's own look at what the plugin said yes to. A code whose step was used is as wrong as any other. */
+static bool
+right_again(struct call *call, struct txn *t, const struct account *a, const struct challenge *c,
+    const struct factor *f, size_t i)
+{
+	const struct stepup *s = CALL_MEMORY_AS(struct stepup, call);
+	struct verdict v = {.yes = s->answers[i].yes, .step = s->answers[i].step_no};
+	struct question q;
+	bool right = question_make(&q, call, txn_cold(t), a, c, f, i) &&
+	    proof_again(call->engine, &q.of, &v, s->answers[i].asked_ms) && !decide_step_used(f, v.step);
+
+	secret_wipe(&q, sizeof(q));
 	return right;
 }
 
@@ -159,49 +364,179 @@ scores_wait(const struct account *a, struct call *call, const struct challenge *
 	return (c->op == OP_LINK || c->op == OP_GRANT) && risk_wait(a, call, (enum op)c->op, &q, decide_txn);
 }
 
+/* Whether all answers of the round are right; false in *there where a factor is gone meanwhile, and the call is answered. */
+static bool
+all_right(struct call *call, struct txn *t, const struct account *a, const struct challenge *c, bool *there)
+{
+	struct stepup *s = CALL_MEMORY_AS(struct stepup, call);
+	bool right = true;
+
+	*there = true;
+	for (size_t i = 0; i < s->answers_n; i++) {
+		const struct factor *f = account_factor(a, &s->answers[i].factor);
+
+		if (f == NULL) {
+			call_not_found(call, "step");
+			*there = false;
+			return false;
+		}
+		right &= s->answers[i].kept ? s->answers[i].yes : right_again(call, t, a, c, f, i);
+	}
+	return right;
+}
+
+/* Nothing is said until the others have answered too. */
+static void
+keep_unsaid(struct call *call, struct txn *t, const struct account *a, bool right)
+{
+	struct stepup *s = CALL_MEMORY_AS(struct stepup, call);
+	struct talk *talk = talk_find(call->engine, &s->id, &s->answers[0].factor);
+
+	if (talk != NULL) {
+		talk_over(talk);
+		talk->verdict = right ? TALK_RIGHT : TALK_WRONG;
+		talk->step = s->answers[0].step_no;
+	}
+	stepup_reply(call, t, a, REASON_NONE, 0);
+}
+
+/* What was kept comes to the answers that were waited for: from here on it is of this call. */
+static void
+take_unsaid(struct engine *e, struct stepup *s)
+{
+	for (struct talk *talk = talk_unsaid(e, &s->id, NULL), *next; talk != NULL; talk = next) {
+		next = talk_unsaid(e, &s->id, talk);
+		if (!is_answered(s, &talk->factor) && s->answers_n < STEPUP_ANSWERS_MAX)
+			s->answers[s->answers_n++] = (struct stepup_answer){.factor = talk->factor, .kept = true,
+			    .yes = talk->verdict == TALK_RIGHT, .step_no = talk->step};
+		talk_over(talk);
+	}
+}
+
+/* Conversations end with their last answer, right or wrong; a code that was sent is good until it was right. */
+static void
+talks_over(struct engine *e, const struct stepup *s, bool right)
+{
+	for (size_t i = 0; i < s->answers_n; i++) {
+		struct talk *talk = talk_find(e, &s->id, &s->answers[i].factor);
+
+		if (talk != NULL && (right || !talk->sends))
+			talk_over(talk);
+	}
+}
+
+static void
+challenge_over(struct call *call, void *none)
+{
+	const struct stepup *s = CALL_MEMORY_AS(struct stepup, call);
+
+	(void)none;
+	if (s->closed)
+		talk_end_all(call->engine, &s->id);
+}
+
+/* Each answer is decided on the state that the one before left; the last decision is the one that is told. */
+static void
+decide_round(struct txn *t, struct account *a, struct call *call, bool right, struct decision *d)
+{
+	struct stepup *s = CALL_MEMORY_AS(struct stepup, call);
+	const struct challenge *c = account_challenge(a, &s->id);
+	struct asked asked;
+
+	for (size_t i = 0; i < s->answers_n && (i == 0 || stepup_open_now(call->engine, a, c)); i++) {
+		struct answer answer = {.challenge = s->id, .right = right, .step = s->answers[i].step_no,
+		    .factor_no = account_factor(a, &s->answers[i].factor)->no};
+
+		stepup_asked(call, c, &asked);
+		decide_answer(&asked, a, &answer, d);
+		txn_decision(t, a, d, NULL);
+		c = account_challenge(a, &s->id);
+		notify_decision(t, a, call, &(struct notice){.op = (enum op)c->op, .service = c->service}, d);
+		if (d->outcome == OUTCOME_DENY && right)
+			break;
+	}
+}
+
 static void
 decide_txn(struct txn *t, struct account *a, struct call *call)
 {
 	static struct decision d;
 	struct stepup *s = CALL_MEMORY_AS(struct stepup, call);
 	const struct challenge *c = stepup_find(call, a, s);
-	const struct factor *f;
 	const struct link *l;
-	struct answer answer = {.challenge = s->id, .step = s->step};
-	struct asked asked;
+	bool right, there;
 
 	if (c == NULL)
 		return;
-	f = account_factor(a, &s->factor);
-	if (f == NULL) {
-		call_not_found(call, "step");
+	right = all_right(call, t, a, c, &there);
+	if (!there)
+		return;
+	if (stepup_open_now(call->engine, a, c) && !s->whole) {
+		keep_unsaid(call, t, a, right);
 		return;
 	}
-	answer.factor_no = f->no;
-	answer.right = right_again(call, t, a, f);
 	l = account_link_by_no(a, c->target_no);
-	if (answer.right && c->op == OP_LINK && l != NULL && txn_taken(t, &l->subject)) {
+	if (right && c->op == OP_LINK && l != NULL && txn_taken(t, &l->subject)) {
 		link_deny_taken(t, a, call->engine, c->service, l->provider);
-		reply_state(call, t, a, REASON_LINK_TAKEN, 0);
+		stepup_reply(call, t, a, REASON_LINK_TAKEN, 0);
 		return;
 	}
-	if (answer.right && scores_wait(a, call, c))
+	if (right && scores_wait(a, call, c))
 		return;
-	stepup_asked(call, c, &asked);
-	decide_answer(&asked, a, &answer, &d);
-	txn_decision(t, a, &d, NULL);
+	decide_round(t, a, call, right, &d);
 	c = account_challenge(a, &s->id);
-	notify_decision(t, a, call, &(struct notice){.op = (enum op)c->op, .service = c->service}, &d);
 	l = account_link_by_no(a, c->target_no);
 	/* The link is active from this commit on, or, where another account holds the subject, not at all. */
 	if (d.reason == REASON_COUNTERSIGNED && c->op == OP_LINK && l != NULL && l->state == LINK_ACTIVE)
 		txn_claim(t, &l->subject, false);
-	if (d.reason == REASON_ASKED && ++s->at < s->answers_n) {
-		/* The next plugin is asked once this answer counts. */
-		txn_then(t, call, ask_txn);
-		return;
-	}
-	reply_state(call, t, a, d.outcome == OUTCOME_DENY ? (enum reason)d.reason : REASON_NONE, d.detail.until_ms);
+	s->closed = !stepup_open_now(call->engine, a, c);
+	talks_over(call->engine, s, right);
+	reply_until(call, t, a, d.outcome == OUTCOME_DENY ? (enum reason)d.reason : REASON_NONE, d.detail.until_ms);
+	call_after(call, challenge_over, NULL);
+}
+
+/* ---- what the plugins said ------------------------------------------------------------------- */
+
+static void
+reply_txn(struct txn *t, struct account *a, struct call *call)
+{
+	if (stepup_find(call, a, CALL_MEMORY_AS(struct stepup, call)) != NULL)
+		stepup_reply(call, t, a, REASON_NONE, 0);
+}
+
+/* Right so far: what is asked next takes the place of what was asked. False where it cannot go on. */
+static bool
+goes_on(struct engine *e, const struct stepup *s, const struct worker_result *result, const struct verdict *v)
+{
+	struct talk *talk = talk_find(e, &s->id, &s->answers[s->at].factor);
+	uint8_t state[TALK_STATE_MAX];
+	size_t len = 0;
+	bool good;
+
+	if (talk == NULL)
+		return false;
+	good = ++talk->turns <= TALK_TURNS_MAX &&
+	    base64url_decode(v->state, state, sizeof(state), &len) == CS_OK && len > 0 &&
+	    talk_prompts(talk, result->doc, v->steps);
+	if (good)
+		talk_state(talk, state, len);
+	else
+		talk_over(talk);
+	secret_wipe(state, sizeof(state));
+	return good;
+}
+
+static void
+give_up(struct call *call)
+{
+	struct stepup *s = CALL_MEMORY_AS(struct stepup, call);
+
+	/* The transaction that asked is over, unless this comes at once: then who runs it releases the call. */
+	if (!s->asking)
+		call->txn = NULL;
+	call_unavailable(call, "factor");
+	if (!s->asking)
+		call_release(call);
 }
 
 static void
@@ -209,22 +544,32 @@ answer_checked(struct engine *e, void *ctx, const struct worker_result *result)
 {
 	struct call *call = ctx;
 	struct stepup *s = CALL_MEMORY_AS(struct stepup, call);
+	struct stepup_answer *answer = &s->answers[s->at];
 	struct verdict v;
 
 	if (proof_verdict(result, &v) != CS_OK) {
-		/* The transaction that asked is over, unless this comes at once: then who runs it releases the call. */
-		if (!s->asking)
-			call->txn = NULL;
-		call_unavailable(call, "factor");
-		if (!s->asking)
-			call_release(call);
+		give_up(call);
 		return;
 	}
 	/* Only an enrolment may change what is kept: a plugin that tries now is given up, and its word with it. */
-	if (v.secret.data != NULL)
+	if (v.secret.data != NULL || v.rests_on != 0)
 		*result->lied = true;
-	s->yes = v.yes && v.secret.data == NULL;
-	s->step = v.step;
+	answer->yes = v.yes && v.secret.data == NULL && v.rests_on == 0;
+	answer->step_no = v.step;
+	if (v.more && !goes_on(e, s, result, &v)) {
+		give_up(call);
+		return;
+	}
+	if (v.more) {
+		txn_run_held(e, &s->key, call, reply_txn);
+		return;
+	}
+	if (++s->at < s->answers_n) {
+		txn_run_held(e, &s->key, call, ask_txn);
+		return;
+	}
+	if (s->whole)
+		take_unsaid(e, s);
 	txn_run_held(e, &s->key, call, decide_txn);
 }
 

@@ -72,6 +72,7 @@ stepup_write(struct json_writer *w, struct call *call, struct txn *t, const stru
 	prompt_steps(w, call, t, a, c);
 	json_member_str(w, "state", view_str(stepup_state(call->engine, a, c)));
 	json_member_int(w, "attempts_left", prompt_attempts_left(call->engine, a, c));
+	json_member_int(w, "round", prompt_round(c));
 }
 
 const struct challenge *
@@ -126,10 +127,14 @@ stepup_no(struct call *call)
 	txn_run(call->engine, &key, call, refuse_txn);
 }
 
+enum { LANGUAGE_MAX = 35 }; /* RFC 5646 */
+
 /* The interface's own parameters. */
 struct named {
 	struct view challenge;
 	uint32_t answers;
+	int64_t round;
+	struct view step, language;
 	bool report;
 };
 
@@ -184,13 +189,35 @@ stepup_respond(struct call *call)
 	static const struct json_field fields[] = {
 		CHALLENGE_FIELD,
 		{"answers", JSON_F_ARRAY, true, offsetof(struct named, answers), 0, 0},
+		{"round", JSON_F_INT, false, offsetof(struct named, round), 1, INT32_MAX},
 		{0},
 	};
+	struct stepup *s = CALL_MEMORY_AS(struct stepup, call);
 	struct named n;
 
-	if (read_named(call, fields, &n) &&
-	    stepup_read_answers(call, n.answers, CALL_MEMORY_AS(struct stepup, call)))
-		stepup_answer(call);
+	if (!read_named(call, fields, &n) || !stepup_read_answers(call, n.answers, s))
+		return;
+	s->round = n.round;
+	stepup_answer(call);
+}
+
+void
+stepup_begin(struct call *call)
+{
+	static const struct json_field fields[] = {
+		CHALLENGE_FIELD,
+		{"step", JSON_F_ID, true, offsetof(struct named, step), 1, ID_TEXT_MAX},
+		{"language", JSON_F_ID, false, offsetof(struct named, language), 1, LANGUAGE_MAX},
+		{0},
+	};
+	struct stepup *s = CALL_MEMORY_AS(struct stepup, call);
+	struct named n;
+
+	if (!read_named(call, fields, &n))
+		return;
+	s->step = n.step;
+	s->language = n.language;
+	stepup_begin_step(call);
 }
 
 void

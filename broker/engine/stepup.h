@@ -25,30 +25,55 @@ bool stepup_open_now(const struct engine *e, const struct account *a, const stru
 /* "card", "steps", "state", "attempts_left". */
 void stepup_write(struct json_writer *w, struct call *call, struct txn *t, const struct account *a,
     const struct challenge *c);
-enum { STEPUP_ANSWERS_MAX = 4 };
+
+enum {
+	STEPUP_ANSWERS_MAX = 4,
+	STEPUP_JOINED_MAX = 512,    /* bytes of all answers that have several parts, as PROOF_TEXT_MAX */
+};
+
+/* One answer, and what became of it while the call lasts. */
+struct stepup_answer {
+	struct view step, value;
+	uint8_t parts;              /* how many it was made of; the value is the only one's */
+	uint8_t prompts;            /* mask of the prompts that they are for */
+	uint16_t joined_at, joined_len; /* of several parts: where they are, as lines */
+	struct id factor;
+	int64_t asked_ms;           /* when its plugin was asked */
+	bool yes;                   /* what that said */
+	bool kept;                  /* of a conversation that was over before: yes is what came of it */
+	int64_t step_no;
+};
 
 /* In the memory of a call that answers or refuses a challenge; pages put their own behind it. */
 struct stepup {
 	struct id key, id;          /* account and challenge */
 	bool any_service;           /* a page: it was opened for this very challenge */
 	bool report;
-	struct {
-		struct view step, value;
-	} answers[STEPUP_ANSWERS_MAX];
-	size_t answers_n, at;
-	/* while a worker looks at answer `at` */
-	struct id factor;
-	int64_t asked_ms;
-	bool asking, yes;
-	int64_t step;
+	bool asking;                /* a worker is being asked at this moment */
+	bool whole;                 /* with these answers all that is needed was given */
+	bool closed;                /* the answers ended the challenge */
+	int64_t round;              /* that the answers are for; 0: not said */
+	struct view step, language; /* of Begin */
+	struct stepup_answer answers[STEPUP_ANSWERS_MAX];
+	size_t answers_n, at;       /* at: the one that a worker looks at */
+	char joined[STEPUP_JOINED_MAX];
+	uint16_t joined_len;
 	/* what a page adds to the reply: given the challenge's state */
 	void (*more)(struct json_writer *w, struct call *call, struct view state);
 };
 
 /* Reads the array of answers; answers InvalidParameter itself. */
 bool stepup_read_answers(struct call *call, uint32_t array, struct stepup *s);
+/* Answer i as its plugin is given it. */
+struct view stepup_value(const struct stepup *s, size_t i);
+/* "state", "reason", "steps" of one that is open, "attempts_left", "round", "retry_after_ms" where it is above 0. */
+void stepup_reply(struct call *call, struct txn *t, const struct account *a, enum reason reason, int64_t retry_after_ms);
+/* The factor that a step names; answers NotFound itself. */
+const struct factor *stepup_factor(struct call *call, const struct account *a, struct view step, struct id *id);
 /* Answers the call, now or later. */
 void stepup_answer(struct call *call);
+/* Makes the factor of s->step ready. */
+void stepup_begin_step(struct call *call);
 void stepup_no(struct call *call);
 /* What a decision on an answer needs: a page answers for the service whose challenge it is. */
 void stepup_asked(struct call *call, const struct challenge *c, struct asked *asked);

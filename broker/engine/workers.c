@@ -39,6 +39,9 @@ struct target {
 	bool current;
 	uint32_t servers_n, queue_max, queued;
 	int64_t deadline_ms, tried_ms;
+	struct worker_said said;   /* of a factor */
+	bool hearing;              /* it is being asked */
+	int64_t heard_ms;          /* boot clock: when it was asked last */
 	uint64_t failures;
 	char last_error[96];
 	struct server servers[SERVERS_MAX];
@@ -119,7 +122,7 @@ configure(struct engine *e, const struct config_instance *c)
 		snprintf(t->name, sizeof(t->name), "%s", c->name);
 		snprintf(t->path, sizeof(t->path), "%s", path);
 		t->last = &t->first;
-		t->tried_ms = INT64_MIN / 2;
+		t->tried_ms = t->heard_ms = INT64_MIN / 2;
 		w->targets[w->n++] = t;
 	}
 	snprintf(t->plugin, sizeof(t->plugin), "%s", c->plugin);
@@ -318,6 +321,58 @@ workers_ask_within(struct engine *e, struct view name, int64_t within_ms, const 
 	pump(e, t);
 }
 
+static void
+said(struct engine *e, void *ctx, const struct worker_result *result)
+{
+	static const struct json_field fields[] = {
+		{"begins", JSON_F_BOOL, false, offsetof(struct worker_said, begins), 0, 0},
+		{"sends", JSON_F_BOOL, false, offsetof(struct worker_said, sends), 0, 0},
+		{"tells", JSON_F_BOOL, false, offsetof(struct worker_said, tells), 0, 0},
+		{0},
+	};
+	struct target *t = ctx;
+	struct json_problem problem = {0};
+	struct worker_said got = {0};
+
+	(void)e;
+	t->hearing = false;
+	if (result->err != CS_OK || result->parameters == 0 ||
+	    json_bind(result->doc, result->parameters, fields, true, &got, &problem) != CS_OK)
+		return;
+	t->said = got;
+	t->said.heard = true;
+}
+
+/* Asks a factor's plugin what it can do, as soon as its worker is there; a worker that is not is nobody's failure yet. */
+static void
+hear(struct engine *e, struct target *t)
+{
+	struct ask *a;
+
+	if (t->kind != CONFIG_FACTOR || !t->current || t->said.heard || t->hearing ||
+	    e->now.boot_ms - t->heard_ms < RECONNECT_MS || t->first != NULL || !server_connect(e, &t->servers[0]))
+		return;
+	a = calloc(1, sizeof(*a));
+	CHECK(a != NULL);
+	*a = (struct ask){.method = "Describe", .done = said, .ctx = t, .request = ++e->workers->requests,
+	    .deadline_ms = e->now.boot_ms + t->deadline_ms};
+	bytes_init(&a->members, WORKER_REQUEST_MAX);
+	t->hearing = true;
+	t->heard_ms = e->now.boot_ms;
+	*t->last = a;
+	t->last = &a->next;
+	t->queued++;
+	pump(e, t);
+}
+
+struct worker_said
+workers_said(const struct engine *e, struct view name)
+{
+	const struct target *t = target_find(e->workers, name);
+
+	return t == NULL ? (struct worker_said){0} : t->said;
+}
+
 static bool
 same_request(const struct json *doc, uint32_t parameters, uint64_t request)
 {
@@ -489,7 +544,11 @@ workers_tick(struct engine *e)
 		expire(e, t);
 		if (t->first != NULL)
 			pump(e, t);
+		hear(e, t);
 		due_ms = target_due(t, due_ms);
+		if (t->kind == CONFIG_FACTOR && t->current && !t->said.heard && !t->hearing &&
+		    e->now.boot_ms + RECONNECT_MS < due_ms)
+			due_ms = e->now.boot_ms + RECONNECT_MS;
 	}
 	retire(e);
 	return due_ms == INT64_MAX ? INT64_MAX : due_ms > e->now.boot_ms ? due_ms - e->now.boot_ms : 0;

@@ -9,7 +9,7 @@
 
 #include "broker/engine/call.h"
 
-enum { WORKER_REQUEST_MAX = 28 * 1024 };  /* a factor's longest answer, with every byte of it escaped, and its secret */
+enum { WORKER_REQUEST_MAX = 40 * 1024 };  /* a factor's longest answer and a card, with every byte of them escaped, and its secret */
 
 struct worker_result {
 	enum cs_err err;        /* CS_OK; CS_ERR_DENIED: the plugin's no; CS_ERR_UNAVAILABLE: no usable answer in time */
@@ -32,6 +32,16 @@ void workers_ask(struct engine *e, struct view name, const char *method, struct 
 /* The same with a deadline that may be shorter than the configured one. */
 void workers_ask_within(struct engine *e, struct view name, int64_t within_ms, const char *method, struct view parameters,
     worker_done_fn *done, void *ctx);
+
+/* What a factor's plugin says of itself; false in all while it was not heard. */
+struct worker_said {
+	bool heard;
+	bool begins;            /* answers are taken after Begin only */
+	bool sends;             /* which sends something to the owner */
+	bool tells;
+};
+/* Of the plugin of that name in the configuration. */
+struct worker_said workers_said(const struct engine *e, struct view name);
 
 struct worker_status {
 	const char *name, *plugin;

@@ -64,7 +64,11 @@ run_member(struct run *r, const char *name, const struct countersign_buffer *b)
 
 /* ---- Describe -------------------------------------------------------------------------------- */
 
-static const struct json_field describe_fields[] = {{.name = NULL}};
+static const struct json_field describe_fields[] = {
+	{"deadline_ms", JSON_F_INT, false, offsetof(struct head, deadline_ms), 1, DEADLINE_MAX_MS},
+	{"request", JSON_F_ID, false, offsetof(struct head, request), 1, REQUEST_MAX},
+	{.name = NULL},
+};
 
 static void
 put_kinds(struct json_writer *w, uint32_t kinds)
@@ -99,6 +103,7 @@ run_describe(struct run *r)
 		return rc;
 	r->reply = varlink_reply_begin(r->out, false);
 	w = &r->reply;
+	json_member_str(w, "request", view_of(r->call.request.data, r->call.request.len));
 	json_member_str(w, "name", view_str(p->name));
 	put_kinds(w, p->kinds);
 	json_member_str(w, "version", view_str(p->version));
@@ -193,8 +198,7 @@ run_method(struct calls *c, const struct method *m, const struct json *doc, uint
 	int rc;
 
 	CHECK(r != NULL);
-	if (at != 0 ? json_bind(doc, at, m->fields, false, &p, &problem) != CS_OK :
-	    m->fields[0].name != NULL) {
+	if (at != 0 ? json_bind(doc, at, m->fields, false, &p, &problem) != CS_OK : m->fields[0].required) {
 		put_error(out, VIEW("org.varlink.service.InvalidParameter"), "parameter",
 		    problem.field != NULL ? view_str(problem.field) :
 		    problem.member.data != NULL ? problem.member : VIEW("parameters"));

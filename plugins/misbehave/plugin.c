@@ -28,7 +28,7 @@
 	X(lie_time)    /* expired a day ago, and says so */                                        \
 	X(lie_verdict) /* a factor: every answer is right, at a step that was used */              \
 	X(lie_secret)  /* a factor: right, and exchanges what is kept of it */                     \
-	X(lie_rests)   /* a factor: right, and rests on nothing that anybody else has */           \
+	X(lie_rests)   /* a factor: right, and says what it rests on, asked or not */             \
 	X(lie_word)    /* a factor: right, and rests on what plugin.h does not know */             \
 	X(lie_more)    /* a factor: asks for more, and does not say what */                        \
 	X(lie_state)   /* a factor: right, and leaves a state all the same */                      \
@@ -70,8 +70,8 @@ static const struct countersign_config_key config[] = {
 	    .default_value = "https://misbehave.test", .help = "The issuer of its identities."},
 	{.name = "start", .type = COUNTERSIGN_CONFIG_WORD, .words = "well crash hang fail",
 	    .default_value = "well", .help = "What init() does."},
-	{.name = "prompts", .type = COUNTERSIGN_CONFIG_BOOL, .default_value = "no",
-	    .help = "Whether the factor has begin() and tell()."},
+	{.name = "prompts", .type = COUNTERSIGN_CONFIG_WORD, .words = "no asks sends",
+	    .default_value = "no", .help = "Whether the factor has begin() and tell(), and sends."},
 };
 
 static enum behaviour
@@ -182,19 +182,24 @@ static struct countersign_factor_v1 factor = {
 	.verify = verify,
 };
 
+static uint32_t flags;
+
 static int
 init(const struct countersign_host_v1 *host, void **instance)
 {
 	static struct misbehave m;
 	struct countersign_view start = host->config_text(host->context, "start", 0);
+	struct countersign_view prompts = host->config_text(host->context, "prompts", 0);
 
 	m.host = host;
 	m.always = behaviour_of(host->config_text(host->context, "behaviour", 0));
 	m.issuer = host->config_text(host->context, "issuer", 0);
-	m.prompts = host->config_int(host->context, "prompts", 0) == 1;
+	m.prompts = prompts.len > 0 && prompts.data[0] != 'n';
 	if (m.prompts) {
+		flags = prompts.data[0] == 's' ? COUNTERSIGN_SENDS : 0;
 		factor.begin = begin;
 		factor.tell = tell;
+		(void)countersign_plugin_v1(); /* which takes the flags over */
 	}
 	if (start.data != NULL && strcmp(start.data, "crash") == 0)
 		abort();
@@ -332,7 +337,7 @@ verify(void *instance, const struct countersign_verify *in, struct countersign_v
 	if (as == lie_secret_behaviour && rc == COUNTERSIGN_OK)
 		rc = put(&out->secret, "another secret that everybody knows");
 	if (as == lie_rests_behaviour && rc == COUNTERSIGN_OK)
-		rc = put(&out->rests_on, "copies:none");
+		rc = put(&out->rests_on, "mail-domain:post.misbehave.test\ncopies:none");
 	if (as == lie_word_behaviour && rc == COUNTERSIGN_OK)
 		rc = put(&out->rests_on, "copies:none\nnothing:at-all");
 	if (as == lie_state_behaviour && rc == COUNTERSIGN_OK)
@@ -453,7 +458,7 @@ countersign_plugin_v1(void)
 		.size = sizeof(notify),
 		.deliver = deliver,
 	};
-	static const struct countersign_plugin_v1 plugin = {
+	static struct countersign_plugin_v1 plugin = {
 		.size = sizeof(plugin),
 		.abi = COUNTERSIGN_PLUGIN_ABI,
 		.kinds = COUNTERSIGN_KIND_PROVIDER | COUNTERSIGN_KIND_FACTOR |
@@ -473,5 +478,6 @@ countersign_plugin_v1(void)
 		.notify = &notify,
 	};
 
+	plugin.flags = flags;
 	return &plugin;
 }

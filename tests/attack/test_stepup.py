@@ -128,13 +128,14 @@ def test_S2_an_approval_is_no_login(shop, person, log):
 # --- S4 ---
 
 def test_S4_one_code_is_good_for_one_challenge(shop, person):
-    """Given twice in one call, the second is too late; in another challenge it is used."""
+    """Twice in one call it is no answer; in another challenge it is used."""
     session = person.session()
     payment, challenge = asked(person, session)
     code = person.totp.code()
-    answer = shop.call("StepUp.Respond", challenge=challenge,
+    error = shop.fails("StepUp.Respond", challenge=challenge,
                        answers=[{"step": person.totp.id, "value": code}, {"step": person.totp.id, "value": code}])
-    assert answer["state"] == "done"
+    assert (error.name, error.parameters["field"]) == ("InvalidParameter", "answers")
+    assert respond(shop, challenge, person.totp.id, code)["state"] == "done"
     assert person.authorize(session, payment)["outcome"] == "permit"
     other, challenge = asked(person, session)
     assert respond(shop, challenge, person.totp.id, code)["state"] == "open"

@@ -61,7 +61,8 @@ def provider(start_worker):
 
 
 def test_describe_says_what_the_plugin_is(provider):
-    said = provider.connect().call("Describe")
+    said = provider.connect().call("Describe", request="r1", deadline_ms=1000)
+    assert said.pop("request") == "r1"
     assert said == {"name": "misbehave", "kinds": ["provider", "factor", "risk", "notify"], "version": "1",
                     "factor_kind": "misbehave", "begins": False, "sends": False, "tells": False, "stable_subject": True, "honours_max_age": False,
                     "controls": []}
@@ -161,7 +162,7 @@ def test_factor(start_worker, answer, verdict, step):
 
 @pytest.fixture
 def prompting(start_worker):
-    worker = start_worker("misbehave", "factor", "set prompts yes")
+    worker = start_worker("misbehave", "factor", "set prompts asks")
     assert worker.ready
     return worker
 
@@ -218,7 +219,8 @@ def test_a_malformed_beginning_is_garbage(prompting, how):
 
 def test_what_a_factor_rests_on_is_passed_on(start_worker):
     """For the engine to judge: it knows whether an enrolment was asked about."""
-    assert verify(start_worker("misbehave", "factor").connect(), "!lie_rests")["rests_on"] == ["copies:none"]
+    assert verify(start_worker("misbehave", "factor").connect(), "!lie_rests")["rests_on"] == \
+        ["mail-domain:post.misbehave.test", "copies:none"]
 
 
 @pytest.mark.parametrize("parameters, field", [

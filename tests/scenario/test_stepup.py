@@ -121,15 +121,36 @@ def test_watcher_that_leaves_does_no_harm(asked):
     assert respond(person, challenge, person.totp.code())["state"] == "done"
 
 
-def test_two_answers_at_once_are_taken_in_order(asked):
+def test_two_answers_to_one_step_are_none(asked):
     person, challenge = asked
-    answer = person.service.call("StepUp.Respond", challenge=challenge["id"], answers=[
+    error = person.service.fails("StepUp.Respond", challenge=challenge["id"], answers=[
         {"step": person.totp.id, "value": person.totp.wrong()}, {"step": person.totp.id, "value": "000000"}])
-    assert (answer["state"], answer["attempts_left"]) == ("open", 4)
+    assert (error.name, error.parameters["field"]) == ("InvalidParameter", "answers")
+    assert person.service.call("StepUp.Get", challenge=challenge["id"])["attempts_left"] == 5
+
+
+def test_an_answer_that_was_sent_twice_counts_once(asked):
+    person, challenge = asked
+    shown = person.service.call("StepUp.Get", challenge=challenge["id"])
+    answers = [{"step": person.totp.id, "value": person.totp.wrong()}]
+    first = person.service.call("StepUp.Respond", challenge=challenge["id"], answers=answers, round=shown["round"])
+    again = person.service.call("StepUp.Respond", challenge=challenge["id"], answers=answers, round=shown["round"])
+    assert (first["reason"], first["attempts_left"]) == ("factor_rejected", 4)
+    assert ("reason" in again, again["attempts_left"], again["round"]) == (False, 4, first["round"])
+
+
+def test_a_code_needs_no_beginning(asked):
+    person, challenge = asked
+    error = person.service.fails("StepUp.Begin", challenge=challenge["id"], step=person.totp.id)
+    assert (error.name, error.parameters["field"]) == ("InvalidParameter", "step")
 
 
 @pytest.mark.parametrize("answers", [[], [{"step": "x"}], [{"step": "x", "value": "1" * 12289}], ["x"],
-                                     [{"step": "x", "value": "1"}] * 5])
+                                     [{"step": "x", "value": "1"}] * 17,
+                                     [{"step": x, "value": "1"} for x in "abcde"],
+                                     [{"step": "x", "value": "1", "prompt": 4}],
+                                     [{"step": "x", "value": "1", "prompt": 1}, {"step": "x", "value": "1"}],
+                                     [{"step": "x", "value": "1\n2", "prompt": n} for n in (0, 1)]])
 def test_malformed_answers_are_named(asked, answers):
     person, challenge = asked
     error = person.service.fails("StepUp.Respond", challenge=challenge["id"], answers=answers)
