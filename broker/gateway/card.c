@@ -94,12 +94,44 @@ payee_write(struct page *p, const struct exchange_result *card)
 
 	if (view_equal(id, VIEW("*")))
 		line(p, TEXT_PAYEE, text_get(TEXT_ANY_PAYEE, p->language), view_of(NULL, 0));
-	else if (id.len == 0)
-		line(p, TEXT_LABEL, result_str(card, "label"), id);
 	else if (name.len == 0 || view_equal(name, id))
 		line(p, TEXT_PAYEE, id, view_of(NULL, 0));
 	else
 		line(p, TEXT_PAYEE, name, id);
+}
+
+/* "totp: my phone": the kind in the reader's words, and the owner's own name for it. */
+static void
+label_write(struct page *p, struct view label)
+{
+	static const struct {
+		struct view kind;
+		unsigned text;
+	} kinds[] = {
+	    {VIEW("totp"), TEXT_KIND_TOTP},
+	    {VIEW("otp"), TEXT_KIND_OTP},
+	    {VIEW("webauthn"), TEXT_KIND_WEBAUTHN},
+	    {VIEW("recovery"), TEXT_KIND_RECOVERY},
+	    {VIEW("approve"), TEXT_KIND_APPROVE},
+	    {VIEW("pam"), TEXT_KIND_PAM},
+	};
+
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		struct view kind = kinds[i].kind;
+
+		if (label.len < kind.len || memcmp(label.data, kind.data, kind.len) != 0)
+			continue;
+		if (label.len == kind.len) {
+			line(p, TEXT_LABEL, text_get(kinds[i].text, p->language), VIEW(""));
+			return;
+		}
+		if (label.len > kind.len + 2 && memcmp(label.data + kind.len, ": ", 2) == 0) {
+			line(p, TEXT_LABEL, text_get(kinds[i].text, p->language),
+			    view_of(label.data + kind.len + 2, label.len - kind.len - 2));
+			return;
+		}
+	}
+	line(p, TEXT_LABEL, label, VIEW(""));
 }
 
 static void
@@ -117,7 +149,7 @@ facts_write(struct page *p, const struct exchange_result *card)
 		line(p, TEXT_WHAT, result_str(card, "what"), none);
 	line_money(p, "", TEXT_WORST_CASE, result_str(card, "worst_case"), currency);
 	payee_write(p, card);
-	line(p, TEXT_LABEL, result_str(card, "label"), none);
+	label_write(p, result_str(card, "label"));
 	line(p, TEXT_SERVICE, result_str(card, "service"), none);
 	line(p, TEXT_PROVIDER, title.len > 0 ? title : result_str(card, "provider"), result_str(card, "link"));
 	line(p, TEXT_ACCOUNT, result_str(card, "account_hint"), none);

@@ -414,11 +414,16 @@ intro_write(struct page *p, const struct ways *w, int64_t need)
 		page_say(p, TEXT_NO_STEP);
 		html_put(p->out, "</p>\n");
 	} else if (w->all) {
+		bool both = need == 2 && w->n == 2;
+
 		html_put(p->out, "<p id=\"need\">");
-		page_say(p, TEXT_NEED);
-		html_put(p->out, " <strong>");
-		html_int(p->out, need);
-		html_put(p->out, "</strong></p>\n");
+		page_say(p, both ? TEXT_BOTH : TEXT_NEED);
+		if (!both) {
+			html_put(p->out, " <strong>");
+			html_int(p->out, need);
+			html_put(p->out, "</strong>");
+		}
+		html_put(p->out, "</p>\n");
 	}
 }
 

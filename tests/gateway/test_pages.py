@@ -209,7 +209,8 @@ def test_too_early(engine, browser):
 @pytest.mark.parametrize("card,says,not_says", [
     ({"payee": None, "payee_id": "*"}, "anyone", "*"),
     ({"payee": "m-7"}, "m-7", "m-7 (m-7)"),
-    ({"payee": None, "payee_id": None, "label": "totp: My phone", "what": "factor", "amount": None}, "totp: My phone", "To whom"),
+    ({"payee": None, "payee_id": None, "label": "totp: My phone", "what": "factor", "amount": None}, "My phone", "totp"),
+    ({"label": "a passkey"}, "a passkey", "Passkey"),
     ({"provider_title": "Apple ID", "link": "ma***om"}, "Apple ID", "apple"),
 ])
 def test_to_whom(gateway, engine, browser, card, says, not_says):
@@ -227,7 +228,7 @@ def test_refuse(gateway, engine, browser):
 
 def test_not_me(gateway, engine, browser):
     page = Page(browser.submit(opened(browser), do="report"))
-    assert page.says("the ID is frozen")
+    assert page.says("Refused and frozen.")
     assert gateway.engine.asked(I + "PageRefuse")[0]["parameters"]["report"] is True
 
 
