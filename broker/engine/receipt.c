@@ -43,28 +43,63 @@ put_account(struct json_writer *w, struct call *call, const struct account *a)
 	put_hex(w, "account", id.b, sizeof(id.b));
 }
 
-/* Kinds of the factors behind it: of the challenge while it is known, else of the allowance. */
-static void
-put_factors(struct json_writer *w, const struct account *a, const struct payment *p)
+/* The factors behind it: of the challenge while it is known, else of the allowance. NULL: not known any more. */
+static const uint32_t *
+factors_of(const struct account *a, const struct payment *p)
 {
-	const uint32_t *nos = NULL;
 	const struct allowance *allowance = account_allowance_by_no(a, p->allowance_no);
 
-	if (allowance != NULL)
-		nos = allowance->factors;
 	for (size_t i = 0; p->allowance_no == 0 && i < a->challenges_n; i++) {
 		if (id_equal(&a->challenges[i].payment, &p->id))
-			nos = a->challenges[i].factors;
+			return a->challenges[i].factors;
 	}
-	json_key(w, VIEW("factors"));
+	return allowance == NULL ? NULL : allowance->factors;
+}
+
+/* Whether nothing but the admin's word, assume-independent, keeps this factor apart from the provider. */
+static bool
+rests_on_word(struct call *call, const struct account *a, const struct factor *f, const struct payment *p)
+{
+	const struct link *l = account_link_by_no(a, p->link_no);
+	struct asked asked;
+	bool assumed = false;
+
+	call_asked(call, &asked);
+	if (l != NULL)
+		(void)factor_stands(&asked, a, f, l->provider, NULL, &assumed);
+	return assumed;
+}
+
+static void
+put_kinds(struct json_writer *w, const char *name, const uint8_t *kinds, size_t n)
+{
+	json_key(w, view_str(name));
 	json_array_begin(w);
+	for (size_t i = 0; i < n; i++)
+		json_put_str(w, view_str(factor_kind_name((enum factor_kind)kinds[i])));
+	json_array_end(w);
+}
+
+/* Their kinds; and, where there are any, which of them rest on the admin's word. */
+static void
+put_factors(struct json_writer *w, struct call *call, const struct account *a, const struct payment *p)
+{
+	const uint32_t *nos = factors_of(a, p);
+	uint8_t kinds[CHALLENGE_FACTORS_MAX], assumed[CHALLENGE_FACTORS_MAX];
+	size_t n = 0, assumed_n = 0;
+
 	for (size_t i = 0; nos != NULL && i < CHALLENGE_FACTORS_MAX && nos[i] != 0; i++) {
 		const struct factor *f = account_factor_by_no(a, nos[i]);
 
-		if (f != NULL)
-			json_put_str(w, view_str(factor_kind_name((enum factor_kind)f->kind)));
+		if (f == NULL)
+			continue;
+		kinds[n++] = f->kind;
+		if (rests_on_word(call, a, f, p))
+			assumed[assumed_n++] = f->kind;
 	}
-	json_array_end(w);
+	put_kinds(w, "factors", kinds, n);
+	if (assumed_n > 0)
+		put_kinds(w, "assumed", assumed, assumed_n);
 }
 
 static void
@@ -89,7 +124,7 @@ put_claims(struct buf *out, struct call *call, const struct account *a, const st
 	json_member_int(&w, "exponent", c->exponent);
 	json_member_str(&w, "payee", payee_id);
 	json_member_str(&w, "basis", view_str(bases[p->basis]));
-	put_factors(&w, a, p);
+	put_factors(&w, call, a, p);
 	put_hex(&w, "card", card->b, sizeof(card->b));
 	put_hex(&w, "policy", e->rules->policy->digest.b, sizeof(e->rules->policy->digest.b));
 	put_account(&w, call, a);
