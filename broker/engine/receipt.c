@@ -85,7 +85,7 @@ static void
 put_factors(struct json_writer *w, struct call *call, const struct account *a, const struct payment *p)
 {
 	const uint32_t *nos = factors_of(a, p);
-	uint8_t kinds[CHALLENGE_FACTORS_MAX], assumed[CHALLENGE_FACTORS_MAX];
+	uint8_t kinds[CHALLENGE_FACTORS_MAX] = {0}, assumed[CHALLENGE_FACTORS_MAX] = {0};
 	size_t n = 0, assumed_n = 0;
 
 	for (size_t i = 0; nos != NULL && i < CHALLENGE_FACTORS_MAX && nos[i] != 0; i++) {

@@ -299,6 +299,55 @@ verdict(const struct webauthn *w, struct countersign_verify_answer *out, enum re
 		    refusal_text(why), countersign_view_of(NULL));
 }
 
+static size_t
+put_hex(char *to, const unsigned char *bytes, size_t n)
+{
+	static const char digits[] = "0123456789abcdef";
+
+	for (size_t i = 0; i < n; i++) {
+		to[2 * i] = digits[bytes[i] >> 4];
+		to[2 * i + 1] = digits[bytes[i] & 15];
+	}
+	return 2 * n;
+}
+
+/* In groups of 8, 4, 4, 4 and 12 digits, as lists of models write it. */
+static size_t
+put_aaguid(char *to, const unsigned char aaguid[AUTHDATA_AAGUID])
+{
+	static const unsigned char groups[] = {4, 2, 2, 2, 6};
+	size_t len = 0;
+
+	for (size_t i = 0, at = 0; i < sizeof(groups); at += groups[i++]) {
+		if (i > 0)
+			to[len++] = '-';
+		len += put_hex(to + len, aaguid + at, groups[i]);
+	}
+	return len;
+}
+
+/*
+ * Whether there may be copies, and the model, which tells who keeps them: zeros tell nothing. That its maker vouches for it is
+ * never said, since no list of makers is looked into.
+ */
+static int
+put_rests_on(const struct passkey *key, struct countersign_buffer *to)
+{
+	static const unsigned char no_model[AUTHDATA_AAGUID];
+	static const char possible[] = "copies:possible", none[] = "copies:none", model[] = "\naaguid:";
+	bool backed_up = (key->flags & AUTHDATA_BE) != 0;
+	char lines[sizeof(possible) + sizeof(model) + 36];
+	size_t len = backed_up ? sizeof(possible) - 1 : sizeof(none) - 1;
+
+	memcpy(lines, backed_up ? possible : none, len);
+	if (memcmp(key->aaguid, no_model, sizeof(no_model)) != 0) {
+		memcpy(lines + len, model, sizeof(model) - 1);
+		len += sizeof(model) - 1;
+		len += put_aaguid(lines + len, key->aaguid);
+	}
+	return countersign_put(to, lines, len);
+}
+
 /* The answer to enrol(): what is to be kept takes the place of what was asked. */
 static int
 verify_registration(const struct webauthn *w, const struct registration *asked,
@@ -314,6 +363,9 @@ verify_registration(const struct webauthn *w, const struct registration *asked,
 	rc = check_registration(&w->policy, asked, in->answer, &key, &why);
 	if (rc == COUNTERSIGN_OK && why == REFUSED_NOT)
 		rc = countersign_put(&out->secret, record, passkey_encode(&key, record));
+	if (rc == COUNTERSIGN_OK && why == REFUSED_NOT &&
+	    COUNTERSIGN_HAS(out, struct countersign_verify_answer, rests_on))
+		rc = put_rests_on(&key, &out->rests_on);
 	if (rc == COUNTERSIGN_OK)
 		verdict(w, out, why, why == REFUSED_NOT ? key.counter : 0);
 	return rc;
