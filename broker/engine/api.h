@@ -107,6 +107,10 @@ void internal_keys(struct call *call);
 void internal_health(struct call *call);
 /* browser.c */
 void internal_browser_start(struct call *call);
+void internal_enrol_answer(struct call *call);
+void internal_enrol_open(struct call *call);
+void internal_enrol_probe(struct call *call);
+void internal_enrol_refuse(struct call *call);
 void internal_browser_callback(struct call *call);
 /* page.c */
 void internal_page_probe(struct call *call);

@@ -5,10 +5,12 @@
 #include "broker/base/secret.h"
 #include "broker/engine/api.h"
 #include "broker/engine/card.h"
+#include "broker/engine/enrol.h"
 #include "broker/engine/enrol_step.h"
 #include "broker/engine/enrolment.h"
 #include "broker/engine/factors.h"
 #include "broker/engine/notify.h"
+#include "broker/engine/page.h"
 #include "broker/engine/proof.h"
 #include "broker/engine/rests.h"
 #include "broker/engine/risk.h"
@@ -18,7 +20,7 @@
 /* In the call's memory while an enrolment begins. */
 struct begin {
 	/* as bound */
-	struct view account, kind_name, label, challenge_text, proof, address, language;
+	struct view account, kind_name, label, challenge_text, proof, address, language, return_url;
 	/* as understood */
 	struct id key, challenge;
 	enum factor_kind kind;
@@ -41,6 +43,7 @@ static const struct json_field begin_fields[] = {
 	{"proof", JSON_F_ID, false, offsetof(struct begin, proof), 1, OUTSIDE_ID_MAX},
 	{"address", JSON_F_ID, false, offsetof(struct begin, address), 1, FACTOR_ADDRESS_MAX},
 	{"language", JSON_F_ID, false, offsetof(struct begin, language), 1, FACTOR_LANGUAGE_MAX},
+	{"return_url", JSON_F_ID, false, offsetof(struct begin, return_url), 1, PAGE_RETURN_URL_MAX},
 	{0},
 };
 
@@ -87,6 +90,37 @@ struct enrol_reply {
 	uint32_t steps;
 };
 
+/* Kept for the page: the array of steps alone. */
+static void
+keep_shown(struct enrolling *en, const struct json *doc, uint32_t steps)
+{
+	static uint8_t bytes[ENROLMENT_SHOWN_MAX];
+	const size_t before = sizeof("{\"steps\":") - 1;
+	struct buf text = buf_over(bytes, sizeof(bytes));
+	struct json_writer w = json_to(&text);
+
+	json_object_begin(&w);
+	enrol_steps_write(&w, doc, steps);
+	json_object_end(&w);
+	CHECK(!text.full);
+	enrolment_show(en, view_of(text.data + before, text.len - before - 1));
+	secret_wipe(bytes, text.len);
+}
+
+/* The page on which the owner may do the rest, where there are pages. */
+static void
+put_page(struct json_writer *w, struct call *call, struct enrolling *en, struct view return_url)
+{
+	char url[PAGE_URL_MAX];
+	size_t len;
+
+	if (call->engine->rules->config->public_url == NULL)
+		return;
+	len = page_new_of(call->engine, PAGE_ENROL, &en->account, &en->id, en->expires_ms, return_url, url);
+	json_member_str(w, "url", view_of(url, len));
+	secret_wipe(url, sizeof(url));
+}
+
 static void
 enrol_begun(struct call *call, const struct json *doc, const struct enrol_reply *r)
 {
@@ -106,6 +140,7 @@ enrol_begun(struct call *call, const struct json *doc, const struct enrol_reply 
 		return;
 	}
 	en->service = call->caller.service;
+	en->door = (uint8_t)call->caller.door;
 	en->kind = (uint8_t)b->kind;
 	en->challenge = b->challenge;
 	en->content = b->content;
@@ -121,7 +156,10 @@ enrol_begun(struct call *call, const struct json *doc, const struct enrol_reply 
 	json_member_str(&w, "enrolment", id_view(&text));
 	enrol_steps_write(&w, doc, r->steps);
 	answer_time(&w, "expires_at", en->expires_ms);
+	put_page(&w, call, en, b->return_url);
 	call_end(call, &w);
+	if (call->engine->rules->config->public_url != NULL)
+		keep_shown(en, doc, r->steps);
 }
 
 static void
@@ -218,7 +256,7 @@ begin_txn(struct txn *t, struct account *a, struct call *call)
 	stepup_open(t, a, call, &d, &card);
 	notify_operation(t, a, call, enrol_op(b->recover), &d);
 	w = call_reply(call);
-	stepup_outcome(&w, call, a, &d, view_of(NULL, 0));
+	stepup_outcome(&w, call, a, &d, b->return_url);
 	call_end(call, &w);
 }
 
@@ -254,6 +292,10 @@ factors_begin(struct call *call)
 		call_invalid(call, "kind", "is what recovers: a recovery code gives another kind of factor, and that new codes");
 		return;
 	}
+	if (!return_url_known(call, b->return_url)) {
+		call_invalid(call, "return_url", "is not one of the service's configured return URLs");
+		return;
+	}
 	b->key = key = account_key_of(call->engine, b->account);
 	if (!factor_read_challenge(call, b->challenge_text, &b->key, &b->challenge) || !read_replaced(call, b))
 		return;
@@ -261,23 +303,25 @@ factors_begin(struct call *call)
 	txn_run_held(call->engine, &key, call_hold(call), begin_txn);
 }
 
-/* In the call's memory while an enrolment is being finished. */
-struct finish {
-	struct view enrolment;
-	uint32_t answers;
-	struct id id;
-	struct stepup given;
-	int64_t asked_ms, step;
-	bool asking;
-};
-
+/* A page's reply says how it stands as well. */
 static void
-answer_denied(struct call *call, enum reason reason)
+put_state(struct json_writer *w, struct call *call, const char *state)
+{
+	const struct finish *f = CALL_MEMORY_AS(struct finish, call);
+
+	if (f->more != NULL)
+		f->more(w, call, state);
+}
+
+/* state: is there anything left to try? */
+static void
+answer_denied(struct call *call, enum reason reason, const char *state)
 {
 	struct json_writer w = call_reply(call);
 
 	json_member_str(&w, "outcome", view_str(outcome_name(OUTCOME_DENY)));
 	json_member_str(&w, "reason", view_str(reason_name(reason)));
+	put_state(&w, call, state);
 	call_end(call, &w);
 }
 
@@ -363,7 +407,7 @@ finish_txn(struct txn *t, struct account *a, struct call *call)
 	if (!first && risk_wait_operation(a, call, enrol_op(en->recovers), 0, finish_txn))
 		return;
 	if (d.outcome != OUTCOME_PERMIT) {
-		answer_denied(call, no_more(a, en, &d));
+		answer_denied(call, no_more(a, en, &d), "denied");
 		call_after(call, enrolment_over, NULL);
 		return;
 	}
@@ -376,6 +420,7 @@ finish_txn(struct txn *t, struct account *a, struct call *call)
 	answer_outcome(&w, &d);
 	json_key(&w, VIEW("factor"));
 	answer_factor(&w, e, a, account_factor(a, &new.factor), view_str(en->label));
+	put_state(&w, call, "done");
 	call_end(call, &w);
 	call_after(call, enrolment_over, NULL);
 }
@@ -418,7 +463,10 @@ finish_goes_on(struct call *call, struct enrolling *en, const struct worker_resu
 	json_member_str(&w, "outcome", view_str(outcome_name(OUTCOME_STEP_UP)));
 	json_member_str(&w, "reason", view_str(reason_name(REASON_ASKED)));
 	enrol_steps_write(&w, result->doc, v->steps);
+	put_state(&w, call, "open");
 	call_end(call, &w);
+	if (en->shown != NULL)
+		keep_shown(en, result->doc, v->steps);
 }
 
 static struct proof_question
@@ -457,9 +505,12 @@ finish_verified(struct call *call, struct enrolling *en, const struct worker_res
 		call_unavailable(call, "factor");
 		return false;
 	}
-	if (++en->tries >= ENROLMENT_TRIES_MAX)
-		enrolment_end(call->engine, en);
-	answer_denied(call, REASON_FACTOR_REJECTED);
+	if (++en->tries < ENROLMENT_TRIES_MAX) {
+		answer_denied(call, REASON_FACTOR_REJECTED, "open");
+		return false;
+	}
+	enrolment_end(call->engine, en);
+	answer_denied(call, REASON_FACTOR_REJECTED, "denied");
 	return false;
 }
 
@@ -502,21 +553,14 @@ own_enrolment(struct call *call, struct finish *f, struct view *answer)
 }
 
 void
-factors_finish(struct call *call)
+enrol_finish(struct call *call)
 {
-	static const struct json_field fields[] = {
-		{"enrolment", JSON_F_STRING, true, offsetof(struct finish, enrolment), 0, 0},
-		{"answers", JSON_F_ARRAY, true, offsetof(struct finish, answers), 0, 0},
-		{0},
-	};
 	struct finish *f = CALL_MEMORY_AS(struct finish, call);
-	struct proof_question q;
 	struct enrolling *en;
+	struct proof_question q;
 	struct view answer;
 
-	if (!call_bind(call, fields, f, sizeof(*f)) || !stepup_read_answers(call, f->answers, &f->given) ||
-	    !call_id(call, ID_ENROLMENT, f->enrolment, "enrolment", NULL, &f->id) ||
-	    (en = own_enrolment(call, f, &answer)) == NULL)
+	if ((en = own_enrolment(call, f, &answer)) == NULL)
 		return;
 	if (!proof_answer_fits((enum factor_kind)en->kind, answer)) {
 		call_invalid(call, "answers", "the value is longer than an answer of this factor");
@@ -530,4 +574,19 @@ factors_finish(struct call *call)
 	(void)enrol_steps_answer(&CALL_MEMORY_AS(struct finish, call)->given, en->asking, &answer);
 	q = finish_question(en, answer);
 	proof_ask(call->engine, &q, finish_checked, call);
+}
+
+void
+factors_finish(struct call *call)
+{
+	static const struct json_field fields[] = {
+		{"enrolment", JSON_F_STRING, true, offsetof(struct finish, enrolment), 0, 0},
+		{"answers", JSON_F_ARRAY, true, offsetof(struct finish, answers), 0, 0},
+		{0},
+	};
+	struct finish *f = CALL_MEMORY_AS(struct finish, call);
+
+	if (call_bind(call, fields, f, sizeof(*f)) && stepup_read_answers(call, f->answers, &f->given) &&
+	    call_id(call, ID_ENROLMENT, f->enrolment, "enrolment", NULL, &f->id))
+		enrol_finish(call);
 }

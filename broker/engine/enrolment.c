@@ -30,11 +30,27 @@ enrolments_new(void)
 	return all;
 }
 
+void
+enrolment_show(struct enrolling *en, struct view steps)
+{
+	if (en->shown != NULL)
+		secret_wipe(en->shown, en->shown_len);
+	free(en->shown);
+	en->shown = NULL;
+	en->shown_len = steps.len;
+	if (steps.len == 0)
+		return;
+	en->shown = malloc(steps.len);
+	CHECK(en->shown != NULL);
+	memcpy(en->shown, steps.data, steps.len);
+}
+
 static void
 free_one(struct enrolments *all, struct enrolling **at)
 {
 	struct enrolling *en = *at;
 
+	enrolment_show(en, VIEW(""));
 	*at = en->next;
 	all->n--;
 	secret_wipe(en, sizeof(*en));

@@ -18,6 +18,7 @@ enum {
 	ENROLMENT_SECRET_MAX = 1664,    /* as a worker has it: a passkey with the longest id and key */
 	FACTOR_LABEL_MAX = 64,
 	FACTOR_ADDRESS_MAX = 254,       /* RFC 5321, 4.5.3.1.3: a path of 256 without its brackets */
+	ENROLMENT_SHOWN_MAX = 16 * 1024, /* four steps of two kilobytes, with what JSON adds */
 	FACTOR_LANGUAGE_MAX = 35,       /* RFC 5646 */
 };
 
@@ -41,6 +42,9 @@ struct enrolling {
 	size_t state_len;
 	struct rests rests;                     /* what its plugin says that it rests on */
 	bool checking;                          /* a worker is looking at an answer */
+	uint8_t door;                           /* through which the service began it: its page answers for it */
+	char *shown;                            /* the steps as JSON, for the page; NULL: no page. Wiped with the rest */
+	size_t shown_len;
 	int64_t expires_ms;
 	struct enrolling *next;
 };
@@ -52,6 +56,8 @@ void enrolments_tick(struct engine *e);
 struct enrolling *enrolment_begin(struct engine *e, const struct id *account);
 /* NULL where it is unknown or over. */
 struct enrolling *enrolment_find(struct engine *e, const struct id *id);
+/* Keeps what its page shows: a JSON value, copied; the one before is wiped. */
+void enrolment_show(struct enrolling *en, struct view steps);
 /* Wipes it. */
 void enrolment_end(struct engine *e, struct enrolling *en);
 

@@ -16,7 +16,8 @@ libengine_la_SOURCES = \
 	%reldir%/cold.c %reldir%/cold.h \
 	%reldir%/edge_text.c %reldir%/edge_text.h \
 	%reldir%/engine.c %reldir%/engine.h \
-	%reldir%/enrol.c \
+	%reldir%/enrol.c %reldir%/enrol.h \
+	%reldir%/enrol_page.c \
 	%reldir%/enrol_step.c %reldir%/enrol_step.h \
 	%reldir%/enrolment.c %reldir%/enrolment.h \
 	%reldir%/event_fields.c %reldir%/event_json.c %reldir%/event_json.h \

@@ -54,12 +54,13 @@ static void
 news_write(struct page *p, const struct exchange_result *r, enum enrol_news news)
 {
 	static const unsigned says[] = {
-	    [ENROL_MORE] = TEXT_ENROL_MORE, [ENROL_WRONG] = TEXT_ENROL_WRONG, [ENROL_EMPTY] = TEXT_EMPTY};
+	    [ENROL_MORE] = TEXT_ENROL_MORE, [ENROL_WRONG] = TEXT_ENROL_WRONG, [ENROL_EMPTY] = TEXT_EMPTY,
+	    [ENROL_TWICE] = TEXT_TWICE};
 	int64_t left = result_int(r, "tries_left", -1);
 
 	if (news == ENROL_FIRST)
 		return;
-	html_put(p->out, news == ENROL_MORE ? "<p class=\"notice good\" role=\"status\">" : "<p role=\"alert\" id=\"problem\">");
+	html_put(p->out, news == ENROL_MORE || news == ENROL_TWICE ? "<p class=\"notice good\" role=\"status\">" : "<p role=\"alert\" id=\"problem\">");
 	page_say(p, says[news]);
 	if (news == ENROL_WRONG && left >= 0) {
 		html_put(p->out, " ");

@@ -5,7 +5,7 @@
 
 #include "broker/gateway/html.h"
 
-enum enrol_news { ENROL_FIRST, ENROL_MORE, ENROL_WRONG, ENROL_EMPTY };
+enum enrol_news { ENROL_FIRST, ENROL_MORE, ENROL_WRONG, ENROL_EMPTY, ENROL_TWICE };
 
 /* From a reply of EnrolOpen whose state is "open". */
 void enrol_card_write(struct page *p, const struct exchange_result *r, struct view cookie, enum enrol_news news);

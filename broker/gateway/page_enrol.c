@@ -101,7 +101,10 @@ answered(struct exchange *x, const struct engine_answer *answer)
 	} else if (view_equal(state, VIEW("denied"))) {
 		page_say_end(x, PAGE_END_OTHER, TEXT_ENROL_REFUSED, TEXT_ENROL_REFUSED_MORE, back);
 	} else if (view_equal(state, VIEW("open"))) {
-		x->detail = result_str(&r, "reason").data == NULL ? ENROL_MORE : ENROL_WRONG;
+		x->detail = view_equal(result_str(&r, "outcome"), VIEW("deny")) ? ENROL_WRONG : ENROL_MORE;
+		enrol_open(x);
+	} else if (view_equal(state, VIEW("checking"))) {
+		x->detail = ENROL_TWICE;
 		enrol_open(x);
 	} else {
 		page_dead(x, state);

@@ -42,7 +42,7 @@ def engine(gateway):
             return state["answered"]
         if p["answers"][-1]["value"] != "123456":
             state["left"] -= 1
-            return {"state": "open", "kind": "enrol", "reason": "factor_rejected", "tries_left": state["left"]}
+            return {"state": "open", "kind": "enrol", "outcome": "deny", "reason": "factor_rejected", "tries_left": state["left"]}
         return {"state": "done", "kind": "enrol", "return_url": "https://shop.example/done", **state.get("done", {})}
 
     gateway.engine.answers.update({I + "EnrolProbe": probe, I + "EnrolOpen": open_, I + "EnrolAnswer": answer,
@@ -153,7 +153,7 @@ def test_a_passkey_is_made_by_the_script(gateway, engine, browser):
 
 
 def test_one_more_step(engine, browser):
-    engine["answered"] = {"state": "open", "kind": "enrol"}
+    engine["answered"] = {"state": "open", "kind": "enrol", "outcome": "step_up", "reason": "asked"}
     page = opened(browser)
     engine["steps"] = [{"id": "1", "type": "secret", "label": "Second token"}]
     page = Page(browser.submit(page, code1="1", do="answer"))
@@ -166,6 +166,12 @@ def test_ends(engine, browser, state, status, says):
     engine["answered"] = {"state": state, "kind": "enrol"}
     r = browser.submit(opened(browser), code1="1", do="answer")
     assert r.status == status and Page(r).says(says)
+
+
+def test_twice(engine, browser):
+    engine["answered"] = {"state": "checking", "kind": "enrol"}
+    page = Page(browser.submit(opened(browser), code1="123456", do="answer"))
+    assert page.says("sent already") and not page.all("p", role="alert")
 
 
 def test_cancel(gateway, engine, browser):

@@ -8,6 +8,7 @@ EXTRA_DIST += \
 	%reldir%/test_bad_input.py \
 	%reldir%/test_bad_plugin.py \
 	%reldir%/test_browser.py \
+	%reldir%/test_enrol_page.py \
 	%reldir%/test_events.py \
 	%reldir%/test_explain.py \
 	%reldir%/test_factors.py \

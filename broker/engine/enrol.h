@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the calls of Factors and those of the enrolment page share. */
+#ifndef CS_ENGINE_ENROL_H
+#define CS_ENGINE_ENROL_H
+
+#include "broker/engine/enrolment.h"
+#include "broker/engine/stepup.h"
+
+/* In the call's memory while an enrolment is being finished; a page puts its own behind it. */
+struct finish {
+	struct view enrolment;
+	uint32_t answers;
+	struct id id;
+	struct stepup given;
+	int64_t asked_ms, step;
+	bool asking;
+	/* what a page adds to each reply: given what has become of the enrolment, "open", "done" or "denied" */
+	void (*more)(struct json_writer *w, struct call *call, const char *state);
+};
+
+/* With the enrolment's id and the answers in the call's memory, and the service that began it as the caller. */
+void enrol_finish(struct call *call);
+
+#endif
