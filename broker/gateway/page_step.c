@@ -177,11 +177,8 @@ page_open(struct exchange *x)
 {
 	struct json_writer w;
 
-	/* A page that belongs to a sign-in wants the browser that began it. */
-	if (!page_call_begin(x, "org.countersign.Internal.PageOpen", &w))
+	if (!page_call_token(x, "org.countersign.Internal.PageOpen", &w))
 		return;
-	json_member_str(&w, "token", x->params[0]);
-	json_member_str(&w, "cookie", page_cookie_first(x));
 	json_member_str(&w, "ip", x->ip);
 	json_member_str(&w, "language", language_tag((enum language)x->language));
 	page_call_send(x, &w, open_answered);

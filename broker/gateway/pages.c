@@ -169,7 +169,7 @@ page_call_send(struct exchange *x, struct json_writer *w, exchange_step *step)
 bool
 page_call_token(struct exchange *x, const char *method, struct json_writer *w)
 {
-	struct view cookie = page_cookie(x);
+	struct view cookie = page_cookie_first(x);
 
 	if (!page_call_begin(x, method, w))
 		return false;

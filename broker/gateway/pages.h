@@ -47,7 +47,7 @@ void form_clear(struct exchange *x, struct form *form);
 /* A call of Internal (not forwarded for a service). begin false, or send without an answer: a page was answered. */
 bool page_call_begin(struct exchange *x, const char *method, struct json_writer *w);
 void page_call_send(struct exchange *x, struct json_writer *w, exchange_step *step);
-/* The same, begun with the members token and, where the browser has it, cookie. */
+/* The same, begun with the members token and, where the browser has one, page_cookie_first(). */
 bool page_call_token(struct exchange *x, const char *method, struct json_writer *w);
 
 enum page_end_kind { PAGE_END_DONE, PAGE_END_OTHER };

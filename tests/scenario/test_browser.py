@@ -139,6 +139,10 @@ def test_linking_goes_on_to_the_step_up_page(shop, broker, browser, nobody):
     assert status == 303 and headers["Location"].startswith(broker.url + "/c/")
     link, = shop.call("Links.List", account=nobody.account)["links"]
     assert link["state"] == "proposed"
+    # The page belongs to this browser from the start, and is shown to it at once.
+    status, _, text = browser.get(headers["Location"])
+    assert status == 200 and nobody.account[:2] in text and "Link this ID" in text
+    assert Browser(broker).get(headers["Location"])[0] == 403
 
 
 def test_a_native_sign_in_has_no_start_url(shop, nobody):
