@@ -7,6 +7,8 @@ EXTRA_DIST += \
 	%reldir%/test_changes.py \
 	%reldir%/test_cooling_off.py \
 	%reldir%/test_doors.py \
+	%reldir%/owner.py \
+	%reldir%/test_independence.py \
 	%reldir%/test_linking.py \
 	%reldir%/test_log.py \
 	%reldir%/test_money.py \
