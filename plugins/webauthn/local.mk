@@ -1,7 +1,7 @@
 # The factor webauthn. Built once as a convenience library that the tests and the fuzzer link too.
 plugin_LTLIBRARIES += plugins/webauthn.la
 noinst_LTLIBRARIES += libwebauthn.la
-libwebauthn_la_SOURCES = \
+webauthn_sources = \
 	%reldir%/authdata.c %reldir%/authdata.h \
 	%reldir%/cbor.c %reldir%/cbor.h \
 	%reldir%/check.c %reldir%/check.h \
@@ -10,6 +10,7 @@ libwebauthn_la_SOURCES = \
 	%reldir%/policy.c %reldir%/policy.h \
 	%reldir%/proof.c %reldir%/proof.h \
 	%reldir%/record.c %reldir%/record.h
+libwebauthn_la_SOURCES = $(webauthn_sources)
 libwebauthn_la_CPPFLAGS = $(AM_CPPFLAGS) $(FIDO2_CFLAGS) $(JANSSON_CFLAGS) $(CRYPTO_CFLAGS)
 libwebauthn_la_LIBADD = $(FIDO2_LIBS) $(JANSSON_LIBS) $(CRYPTO_LIBS)
 plugins_webauthn_la_SOURCES =

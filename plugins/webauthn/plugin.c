@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The factor `webauthn`: passkeys and security keys (WebAuthn Level 3). See README.md. */
+/*
+ * The factor `webauthn`: passkeys and security keys (WebAuthn Level 3). See README.md. Built a second time it is the factor
+ * `approve`: the same passkeys, on a device that its owner registered for approvals.
+ */
 #include <fido.h>
 #include <jansson.h>
 #include <stdio.h>
@@ -7,6 +10,16 @@
 
 #include "plugins/webauthn/check.h"
 #include "plugins/webauthn/proof.h"
+
+#ifdef WEBAUTHN_APPROVES
+#define KIND "approve"
+#define KIND_HELP "Approval on a device that was registered for it, by its passkey."
+#define RESTS_TOO "\ndevice:yes"
+#else
+#define KIND "webauthn"
+#define KIND_HELP "Passkeys and security keys (WebAuthn Level 3)."
+#define RESTS_TOO ""
+#endif
 
 struct webauthn {
 	const struct countersign_host_v1 *host;
@@ -334,7 +347,7 @@ static int
 put_rests_on(const struct passkey *key, struct countersign_buffer *to)
 {
 	static const unsigned char no_model[AUTHDATA_AAGUID];
-	static const char possible[] = "copies:possible", none[] = "copies:none", model[] = "\naaguid:";
+	static const char possible[] = "copies:possible" RESTS_TOO, none[] = "copies:none" RESTS_TOO, model[] = "\naaguid:";
 	bool backed_up = (key->flags & AUTHDATA_BE) != 0;
 	char lines[sizeof(possible) + sizeof(model) + 36];
 	size_t len = backed_up ? sizeof(possible) - 1 : sizeof(none) - 1;
@@ -416,7 +429,7 @@ countersign_plugin_v1(void)
 {
 	static const struct countersign_factor_v1 factor = {
 	    .size = sizeof(factor),
-	    .kind = "webauthn",
+	    .kind = KIND,
 	    .enrol = webauthn_enrol,
 	    .verify = webauthn_verify,
 	};
@@ -427,9 +440,9 @@ countersign_plugin_v1(void)
 	    .config_count = sizeof(config) / sizeof(config[0]),
 	    .config_key_size = sizeof(config[0]),
 	    .config = config,
-	    .name = "webauthn",
+	    .name = KIND,
 	    .version = "1",
-	    .help = "Passkeys and security keys (WebAuthn Level 3).",
+	    .help = KIND_HELP,
 	    .self_test = webauthn_self_test,
 	    .init = webauthn_init,
 	    .fini = webauthn_fini,

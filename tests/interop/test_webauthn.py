@@ -9,7 +9,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from passkey import AT, BE, BS, UP, UV, Passkey, b64, cose, private_key, unb64
-from worker_process import Refused, now_ms
+from worker_process import Refused, Worker, now_ms
 
 RP, ORIGIN = "pay.example", "https://pay.example"
 BASE = f'set rp-id "{RP}"\nset origin "{ORIGIN}" "https://m.pay.example"\n'
@@ -56,7 +56,6 @@ class Plugin:
 def module_workers():
     import shutil
     import tempfile
-    from worker_process import Worker
     made = {}
 
     def start(settings=""):
@@ -302,3 +301,17 @@ def test_log_holds_no_answer(plugin, passkey):
 def test_configuration_that_cannot_work(start_worker):
     worker = start_worker("webauthn", "factor", f'set rp-id "{RP}"\nset origin "https://evil.example"\n')
     assert not worker.ready and "rp-id" in worker.log()
+
+
+# --- approve: the same code as another kind ---
+
+def test_approve_is_the_same_on_a_device(tmp_path, passkey):
+    worker = Worker(str(tmp_path), "approve", "factor", BASE)
+    try:
+        plugin = Plugin(worker)
+        made = plugin.register(passkey)
+        assert set(made["rests_on"]) >= {"copies:none", "device:yes"}, made
+        assert plugin.answer(made["secret"], passkey.sign(CHALLENGE))["verdict"]
+        plugin.refuses(plugin.answer(made["secret"], passkey.sign(CHALLENGE, flags=UP)), "verif")
+    finally:
+        worker.stop()
