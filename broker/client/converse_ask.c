@@ -230,7 +230,7 @@ show(struct talk *t, const struct cs_step *step, const struct cs_question *q)
 
 /* One question: shown, or asked and put behind what was given. */
 static void
-ask_question(struct talk *t, const struct cs_step *step, const struct cs_question *q, size_t *asked)
+ask_question(struct talk *t, const struct cs_step *step, const struct cs_question *q, size_t place)
 {
 	struct given *g;
 	bool got;
@@ -244,7 +244,7 @@ ask_question(struct talk *t, const struct cs_step *step, const struct cs_questio
 		return;
 	}
 	g = &t->given[t->given_count];
-	*g = (struct given){.question = (*asked)++};
+	*g = (struct given){.question = place};
 	(void)snprintf(g->step, sizeof(g->step), "%s", step->id);
 	got = is(q->type, "choice") ? ask_choice(t, step, q, g) : ask_line(t, step, q, g);
 	if (got)
@@ -258,15 +258,15 @@ static void
 ask_questions(struct talk *t, const struct cs_step *step)
 {
 	struct cs_question q = {.digits = step->digits};
-	size_t asked = 0, count = step->question_count;
+	size_t count = step->question_count;
 
 	if (count == 0) {
 		(void)snprintf(q.type, sizeof(q.type), "%s", step->type);
-		ask_question(t, step, &q, &asked);
+		ask_question(t, step, &q, 0);
 	}
 	for (size_t i = 0; i < count && !talk_over(t) && !t->again; i++) {
 		q = t->prompt.questions[step->question_first + i];
-		ask_question(t, step, &q, &asked);
+		ask_question(t, step, &q, i);
 	}
 }
 

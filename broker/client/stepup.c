@@ -157,6 +157,17 @@ cs_challenge_begin(struct cs *handle, const char *challenge, const char *step, c
 	return c.status;
 }
 
+/* Which question it answers is said where the step has several answers. */
+static bool
+is_one_of_several(const struct cs_answer *answers, size_t count, size_t i)
+{
+	for (size_t other = 0; other < count; other++)
+		if (other != i && answers[other].step != NULL && answers[i].step != NULL &&
+		    strcmp(answers[other].step, answers[i].step) == 0)
+			return true;
+	return answers[i].question > 0;
+}
+
 static void
 put_answers(struct call *c, const struct cs_answer *answers, size_t count)
 {
@@ -170,7 +181,7 @@ put_answers(struct call *c, const struct cs_answer *answers, size_t count)
 		json_object_begin(&c->w);
 		put_id(c, "step", answers[i].step, PUT_REQUIRED);
 		put_text(c, "value", answers[i].value, CS_TOKEN_MAX, PUT_REQUIRED);
-		if (answers[i].question > 0 && c->status == CS_STATUS_OK)
+		if (c->status == CS_STATUS_OK && is_one_of_several(answers, count, i))
 			json_member_int(&c->w, "prompt", (int64_t)answers[i].question);
 		json_object_end(&c->w);
 	}

@@ -303,7 +303,7 @@ enum cs_status cs_challenge_get(struct cs *handle, const char *challenge, struct
 struct cs_answer {
 	const char *step;
 	const char *value;
-	size_t question; /* which of the step's questions that take an answer, from 0 */
+	size_t question; /* its place among the step's questions, from 0; shown ones count */
 };
 
 struct cs_response {

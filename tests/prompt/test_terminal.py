@@ -160,8 +160,8 @@ def test_a_conversation_with_several_prompts(terminal):
     t.expect("> ")
     t.type("2")
     assert t.end()[0] == 0
-    assert challenge.given == [[{"step": "fact_2", "value": "ann"}, {"step": "fact_2", "value": "pass word", "prompt": 1},
-                                {"step": "fact_2", "value": "work", "prompt": 2}]]
+    assert challenge.given == [[{"step": "fact_2", "value": "ann", "prompt": 1}, {"step": "fact_2", "value": "pass word", "prompt": 2},
+                                {"step": "fact_2", "value": "work", "prompt": 3}]]
 
 
 def test_approval_on_a_device_shows_its_number(terminal):
