@@ -147,6 +147,7 @@ stepup_reply(struct call *call, struct txn *t, const struct account *a, enum rea
 		prompt_steps(&w, call, t, a, c);
 	json_member_int(&w, "attempts_left", prompt_attempts_left(e, a, c));
 	json_member_int(&w, "round", prompt_round(c));
+	json_member_int(&w, "need", prompt_missing(c));
 	if (retry_after_ms > 0)
 		json_member_int(&w, "retry_after_ms", retry_after_ms);
 	if (s->more != NULL)

@@ -73,6 +73,7 @@ stepup_write(struct json_writer *w, struct call *call, struct txn *t, const stru
 	json_member_str(w, "state", view_str(stepup_state(call->engine, a, c)));
 	json_member_int(w, "attempts_left", prompt_attempts_left(call->engine, a, c));
 	json_member_int(w, "round", prompt_round(c));
+	json_member_int(w, "need", prompt_missing(c));
 }
 
 const struct challenge *

@@ -99,8 +99,31 @@ class Page:
         return self.run("async (s, [role, name]) => { await s.page.getByRole(role, {name, exact: true}).click();"
                         "await s.page.waitForLoadState('load'); }", [role, name])
 
-    def fill(self, label, value):
-        self.run("async (s, [label, value]) => s.page.getByLabel(label).fill(value)", [label, value])
+    def role_of(self, name):
+        """"button" or "link", whichever of this name there is."""
+        return self.run("async (s, name) => await s.page.getByRole('link', {name, exact: true}).count() ? 'link' : 'button'",
+                        name)
+
+    def press_id(self, id_, leaves=True):
+        """The button with this id; then until the page that it leads to is there."""
+        if not leaves:
+            self.run("async (s, id) => s.page.locator('#' + id).click()", id_)
+            return
+        self.run("async (s, id) => { const next = s.page.waitForEvent('load');"
+                 "await s.page.locator('#' + id).click(); await next; }", id_)
+
+    def fill_id(self, id_, value):
+        self.run("async (s, [id, value]) => s.page.locator('#' + id).fill(value)", [id_, value])
+
+    def tab_to(self, id_):
+        """By the Tab key, to an element that shows that it has the focus."""
+        for _ in range(40):
+            self.press("Tab")
+            at, outline = self.evaluate("() => [document.activeElement.id, getComputedStyle(document.activeElement).outlineStyle]")
+            if at == id_:
+                assert outline != "none", f"{id_} does not show that it has the focus"
+                return
+        raise PageError(f"the Tab key does not lead to {id_}")
 
     def press(self, key):
         self.run("async (s, key) => s.page.keyboard.press(key)", key)
@@ -108,6 +131,19 @@ class Page:
     def wait_for(self, text):
         """Until this text can be seen."""
         self.run("async (s, text) => s.page.getByText(text).first().waitFor()", text)
+
+    def wait_for_any(self, *texts):
+        self.run("async (s, texts) => s.page.getByText(new RegExp(texts.join('|'))).first().waitFor()", list(texts))
+
+    def wait_id(self, id_):
+        self.run("async (s, id) => s.page.locator('#' + id).waitFor()", id_)
+
+    def text_of(self, id_):
+        return self.run("async (s, id) => s.page.locator('#' + id).innerText()", id_)
+
+    def link(self, url):
+        """Whether there is a link to it."""
+        return self.run("async (s, url) => (await s.page.locator('a').evaluateAll(all => all.map(a => a.href))).includes(url)", url)
 
     def text(self):
         """What can be seen."""

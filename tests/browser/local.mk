@@ -6,7 +6,9 @@ EXTRA_DIST += \
 	%reldir%/driver.mjs \
 	%reldir%/package-lock.json \
 	%reldir%/package.json \
-	%reldir%/test_passkey.py
+	%reldir%/people.py \
+	%reldir%/test_passkey.py \
+	%reldir%/test_step.py
 dist_check_SCRIPTS += %reldir%/check_browser.sh
 TESTS += %reldir%/check_browser.sh
 

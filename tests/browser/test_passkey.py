@@ -1,32 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """A passkey of a real browser, through the API alone: made on a page of ours, and asked to sign a payment."""
-import json
-
 from harness import Person
+from people import BROKER as PEOPLE
+from people import CREATE, SIGN
 
-STACK = """link    requisite   provider    sandbox
-link    required    stepup      factors=1
-factor  required    stepup      factors=1
-spend   requisite   session     max-age=30d
-spend   required    stepup      any=webauthn
-"""
-WEBAUTHN = """trusted-factor-limit CNY 100
-factor "webauthn" {
-    plugin "webauthn" servers 1 deadline 20s cooling-off 0
-    set rp-id "localhost"
-    set origin "{url}"
-}"""
-BROKER = {"stack": STACK, "extra": WEBAUTHN}
-
-CREATE = """async text => {
-    const publicKey = PublicKeyCredential.parseCreationOptionsFromJSON(JSON.parse(text));
-    return JSON.stringify((await navigator.credentials.create({publicKey})).toJSON());
-}"""
-SIGN = """async step => {
-    const publicKey = PublicKeyCredential.parseRequestOptionsFromJSON(
-        {challenge: step.challenge, rpId: step.rp_id, userVerification: "required"});
-    return JSON.stringify((await navigator.credentials.get({publicKey})).toJSON());
-}"""
+BROKER = PEOPLE
 
 
 def test_passkey_made_by_chromium_countersigns_a_payment(broker, open_page):
