@@ -182,6 +182,8 @@ enrol_answered(struct engine *e, void *ctx, const struct worker_result *result)
 	if (result->err == CS_OK && result->parameters != 0 &&
 	    json_bind(result->doc, result->parameters, fields, true, &r, &problem) == CS_OK)
 		enrol_begun(call, result->doc, &r);
+	else if (result->err == CS_ERR_DENIED && view_equal(result->reason, VIEW("bad_address")))
+		call_invalid(call, "address", "is none that this factor reaches: see the README of its plugin");
 	else
 		call_unavailable(call, "factor");
 	/* At once: whoever runs the transaction releases it. */

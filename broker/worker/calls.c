@@ -24,6 +24,7 @@ static const struct {
 	{COUNTERSIGN_BAD_CODE, "bad_code"},
 	{COUNTERSIGN_BAD_STATE, "bad_state"},
 	{COUNTERSIGN_PROVIDER_ERROR, "provider_error"},
+	{COUNTERSIGN_BAD_ADDRESS, "bad_address"},
 	{COUNTERSIGN_UNREACHABLE, "unreachable"},
 	{COUNTERSIGN_TOO_LATE, "too_late"},
 	{COUNTERSIGN_FULL, "full"},

@@ -70,6 +70,7 @@ enum countersign_result {
 	COUNTERSIGN_BAD_CODE = 11,      /* the provider does not honour the code or its verifier */
 	COUNTERSIGN_BAD_STATE = 12,     /* what came back is not of the sign-in that was begun */
 	COUNTERSIGN_PROVIDER_ERROR = 13, /* the provider contradicts itself or its standard */
+	COUNTERSIGN_BAD_ADDRESS = 14,   /* not an address that this factor reaches */
 
 	COUNTERSIGN_UNREACHABLE = 64,   /* the network or the other side did not answer */
 	COUNTERSIGN_TOO_LATE = 65,      /* no time left within the deadline */
@@ -343,7 +344,7 @@ struct countersign_enrol {
 	/*
 	 * Where, or as whom, the factor reaches its owner: an e-mail address, a phone number with "+" and
 	 * its country's code, a login name. As the service says it, not proved; up to 254 bytes. Absent:
-	 * none was given, which a factor that needs one answers with COUNTERSIGN_INVALID.
+	 * none was given. A factor that needs one answers COUNTERSIGN_BAD_ADDRESS, as for one that is none.
 	 */
 	struct countersign_view address;
 	struct countersign_view language;     /* to speak to the owner in: "en" or "zh"; absent: "en" */

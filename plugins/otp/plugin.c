@@ -115,11 +115,11 @@ otp_enrol(void *instance, const struct countersign_enrol *in, struct countersign
 	int rc;
 
 	if (!COUNTERSIGN_HAS(in, struct countersign_enrol, language) || !has_room(&message))
-		return COUNTERSIGN_INVALID;
+		return COUNTERSIGN_INTERNAL;
 	language = otp_language_of(in->language);
 	if (!otp_address_read(o->channel, in->address, o->country, &a) || !otp_settings_allow(o, &a)) {
 		otp_log(o->host, COUNTERSIGN_LOG_INFO, "an enrolment named no address of this channel, or none that `allow` has");
-		return COUNTERSIGN_INVALID;
+		return COUNTERSIGN_BAD_ADDRESS;
 	}
 	purpose.address = address_of(&a);
 	otp_code_make(o->host, o->digits, code);

@@ -298,7 +298,7 @@ pam_enrol(void *instance, const struct countersign_enrol *in, struct countersign
 
 	if (!COUNTERSIGN_HAS(in, struct countersign_enrol, language) || !is_user(in->address.data, in->address.len)) {
 		say(p, COUNTERSIGN_LOG_INFO, "an enrolment named no login name");
-		return COUNTERSIGN_INVALID;
+		return COUNTERSIGN_BAD_ADDRESS;
 	}
 	memcpy(user, in->address.data, in->address.len);
 	user[in->address.len] = '\0';

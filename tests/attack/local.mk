@@ -14,6 +14,7 @@ EXTRA_DIST += \
 	%reldir%/test_money.py \
 	%reldir%/test_plugins.py \
 	%reldir%/test_risk_attacks.py \
+	%reldir%/test_sent_codes_attacks.py \
 	%reldir%/test_stepup.py \
 	%reldir%/test_stepup_attacks.py \
 	%reldir%/test_table.py \

@@ -241,7 +241,7 @@ def test_a_text_message_that_was_not_taken_is_no_yes(start_worker, keys, sms, fa
 
 def test_only_where_codes_may_go(start_worker, keys, sms):
     connection = sms_worker(start_worker, keys, sms.url, 'set allow "+86"').connect()
-    assert failure(enrol, connection, "+19005550100") == "invalid"
+    assert failure(enrol, connection, "+19005550100") == "bad_address"
     assert sms.connections == 0
 
 

@@ -1,6 +1,7 @@
 # The whole broker, with its processes and an OpenID Provider, on a clock that tests move.
 EXTRA_DIST += \
 	%reldir%/conftest.py \
+	%reldir%/correspondent.py \
 	%reldir%/harness.py \
 	%reldir%/test_accounts.py \
 	%reldir%/test_admin.py \
@@ -27,6 +28,7 @@ EXTRA_DIST += \
 	%reldir%/test_risk.py \
 	%reldir%/test_risk_open.py \
 	%reldir%/test_rules.py \
+	%reldir%/test_sent_codes.py \
 	%reldir%/test_session_times.py \
 	%reldir%/test_sessions.py \
 	%reldir%/test_shadow.py \

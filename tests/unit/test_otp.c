@@ -420,7 +420,7 @@ test_enrolment_needs_an_address(void **state)
 	(void)state;
 	start(&f, (struct fake_setting[]){SMS, {"allow", "+86"}, {"allow", "+852"}, {NULL, NULL}});
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-		assert_int_equal(enrol(&f, bad[i], "en"), COUNTERSIGN_INVALID);
+		assert_int_equal(enrol(&f, bad[i], "en"), COUNTERSIGN_BAD_ADDRESS);
 	assert_int_equal(gateway.count, 0);
 	assert_int_equal(enrol(&f, "+85212345678", "zh-CN"), COUNTERSIGN_OK);
 	assert_non_null(strstr(gateway.body, "【Corner Shop】"));

@@ -490,7 +490,7 @@ test_login_names(void **state)
 		    .secret = {secret, sizeof(secret), 0}};
 
 		give_steps(&f, out.steps);
-		assert_int_equal(f.plugin->factor->enrol(f.instance, &in, &out), COUNTERSIGN_INVALID);
+		assert_int_equal(f.plugin->factor->enrol(f.instance, &in, &out), COUNTERSIGN_BAD_ADDRESS);
 	}
 	stop(&f);
 }
