@@ -75,7 +75,7 @@ get_txn(struct txn *t, struct account *a, struct call *call)
 		return;
 	}
 	for (size_t i = 0; i < a->factors_n; i++)
-		factors += !a->factors[i].removed;
+		factors += !factor_gone(a, &a->factors[i], call->engine->now.wall_ms);
 	for (size_t i = 0; i < a->links_n; i++)
 		links += a->links[i].state == LINK_ACTIVE || a->links[i].state == LINK_SUSPENDED;
 	w = call_reply(call);

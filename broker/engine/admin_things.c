@@ -151,7 +151,7 @@ put_link(struct showing *s, const struct link *l)
 static const char *
 state_of_factor(const struct showing *s, const struct factor *f)
 {
-	if (f->removed)
+	if (factor_gone(s->a, f, s->e->now.wall_ms))
 		return "removed";
 	if (f->locked_until_ms > s->e->now.wall_ms)
 		return "locked";
@@ -194,6 +194,12 @@ put_factor(struct showing *s, const struct factor *f)
 	if (f->locked_until_ms > s->e->now.wall_ms)
 		answer_time(s->w, "locked_until", f->locked_until_ms);
 	put_factor_ids(s, "rests_on", f->rests_on);
+	if (f->copies != COPIES_UNKNOWN)
+		json_member_str(s->w, "copies", f->copies == COPIES_NONE ? VIEW("none") : VIEW("possible"));
+	if (f->attested)
+		json_member_bool(s->w, "attested", true);
+	if (account_factor_by_no(s->a, f->replaces_no) != NULL)
+		answer_id(s->w, "replaces", ID_FACTOR, s->a, &account_factor_by_no(s->a, f->replaces_no)->id);
 }
 
 static void

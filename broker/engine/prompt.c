@@ -134,7 +134,7 @@ prompt_attempts_left(const struct engine *e, const struct account *a, const stru
 	for (size_t i = 0; i < a->factors_n; i++) {
 		const struct factor *f = &a->factors[i];
 
-		if (!f->removed && (c->kinds & 1 << f->kind) != 0 && f->locked_until_ms <= e->now.wall_ms &&
+		if (!factor_gone(a, f, e->now.wall_ms) && (c->kinds & 1 << f->kind) != 0 && f->locked_until_ms <= e->now.wall_ms &&
 		    FACTOR_FAILURES_MAX - f->failures > of_factors)
 			of_factors = FACTOR_FAILURES_MAX - f->failures;
 	}

@@ -173,7 +173,7 @@ stepup_factor(struct call *call, const struct account *a, struct view step, stru
 
 	if (id_parse(ID_FACTOR, step, &key, id) == CS_OK && id_equal(&key, &a->key))
 		f = account_factor(a, id);
-	if (f != NULL && !f->removed)
+	if (f != NULL && !factor_gone(a, f, call->engine->now.wall_ms))
 		return f;
 	call_not_found(call, "step");
 	return NULL;

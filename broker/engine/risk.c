@@ -70,7 +70,7 @@ put_ages(struct json_writer *w, const struct account *a, const struct session *s
 	for (size_t i = 0; i < a->factors_n; i++) {
 		const struct factor *f = &a->factors[i];
 
-		factors += !f->removed;
+		factors += !factor_gone(a, f, now_ms);
 		if (f->since_ms < since_ms)
 			since_ms = f->since_ms;
 	}

@@ -335,7 +335,7 @@ write_view(struct json_writer *w, struct call *call, struct txn *t, const struct
 	json_key(w, VIEW("factors"));
 	json_array_begin(w);
 	for (size_t i = 0; i < a->factors_n; i++) {
-		if (!a->factors[i].removed && room(w, call))
+		if (!factor_gone(a, &a->factors[i], call->engine->now.wall_ms) && room(w, call))
 			write_factor(w, call, t, a, &a->factors[i]);
 	}
 	json_array_end(w);

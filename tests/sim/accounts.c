@@ -10,7 +10,21 @@
 #include "broker/core/money.h"
 #include "broker/engine/cold.h"
 
-enum { EVENTS_MAX = 8, FACTOR_NO = 1, LINK_NO = 2, LINK_CHALLENGE_NO = 3, ALLOWANCE_NO = 4, GRANT_CHALLENGE_NO = 5 };
+enum {
+	EVENTS_MAX = 20,
+	FACTOR_NO = 1,
+	LINK_NO = 2,
+	LINK_CHALLENGE_NO = 3,
+	ALLOWANCE_NO = 4,
+	GRANT_CHALLENGE_NO = 5,
+	SPARE_CHALLENGE_NO = 6,
+	SPARE_NO = 7,
+	CODES_CHALLENGE_NO = 8,
+	CODES_NO = 9,
+	RECOVERY_CHALLENGE_NO = 10,
+	RECOVERED_NO = 11,
+	RECOVERED_AFTER_MS = 5000, /* in the middle of a short run */
+};
 
 struct maker {
 	struct account account;
@@ -70,6 +84,30 @@ countersigned(struct maker *m, struct event opened)
 }
 
 static void
+enrolled(struct maker *m, uint64_t service, struct event e)
+{
+	countersigned(m, (struct event){.op = e.op, .service = service, .no = e.challenge_no, .target_no = e.replaces_no});
+	e.type = EVENT_FACTOR_ENROLLED;
+	e.time_ms = m->account.time_ms;
+	e.service = service;
+	e.plugin = name_tag(VIEW("totp"));
+	e.id = fresh();
+	happen(m, e);
+}
+
+/* A factor whose replacement becomes usable while the account spends: some payment's event writes down that it is gone. */
+static void
+recover(struct maker *m, uint64_t service, int64_t usable_ms)
+{
+	enrolled(m, service, (struct event){.op = OP_FACTOR, .challenge_no = SPARE_CHALLENGE_NO, .no = SPARE_NO,
+	    .kind = FACTOR_TOTP, .rests = {1, 2}, .copies = COPIES_POSSIBLE, .factors = {FACTOR_NO}});
+	enrolled(m, service, (struct event){.op = OP_FACTOR, .challenge_no = CODES_CHALLENGE_NO, .no = CODES_NO,
+	    .kind = FACTOR_RECOVERY, .factors = {FACTOR_NO}});
+	enrolled(m, service, (struct event){.op = OP_RECOVER, .challenge_no = RECOVERY_CHALLENGE_NO, .no = RECOVERED_NO,
+	    .kind = FACTOR_TOTP, .replaces_no = SPARE_NO, .usable_ms = usable_ms, .factors = {CODES_NO}});
+}
+
+static void
 done(void *ctx, enum cs_err err)
 {
 	CHECK(err == CS_OK);
@@ -111,6 +149,8 @@ person_make(struct world *w, int number, struct person *p)
 	    .total_minor = ALLOWANCE_TOTAL, .expires_ms = now + 30 * DAY_MS});
 	countersigned(&m, (struct event){.op = OP_GRANT, .service = service, .no = GRANT_CHALLENGE_NO, .link_no = LINK_NO,
 	    .target_no = ALLOWANCE_NO, .session = p->session});
+	if (number % 2 == 0)
+		recover(&m, service, now + RECOVERED_AFTER_MS);
 	account_encode(&m.account, &state);
 	memcpy(c.key.b, p->key.b, sizeof(c.key.b));
 	c.events_n = m.n;
