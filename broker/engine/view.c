@@ -170,7 +170,7 @@ view_stands(const struct owner_view *v, const struct account *a)
 	for (size_t i = 0; i < CHALLENGE_FACTORS_MAX && v->factors[i] != 0; i++) {
 		const struct factor *f = account_factor_by_no(a, v->factors[i]);
 
-		if (f == NULL || f->removed)
+		if (f == NULL || factor_gone(a, f, a->time_ms))
 			return false;
 	}
 	return true;

@@ -19,17 +19,29 @@
 
 enum {
 	HOLDS_SHOWN_MAX = 16,     /* of one link, oldest first; the sum is of all */
-	GET_BYTES_MAX = 56 * 1024, /* beyond it allowances, holds and factors are left out, and it says so */
+	/* Beyond these further currencies, allowances, holds and factors are left out, and the answer says so. */
+	GET_BYTES_MAX = 56 * 1024,
+	GET_TOKENS_MAX = JSON_TOKENS_MAX - 128,
 };
+
+/* What parts take at most, in tokens of whoever reads it. */
+enum { LINK_TOKENS = 36, CURRENCY_TOKENS = 60, ALLOWANCE_TOKENS = 26, HOLD_TOKENS = 14, FACTOR_TOKENS = 20 + ACCOUNT_LINKS_MAX };
+
+static int tokens_left;
 
 static const struct json_field get_fields[] = {VIEW_CALL_FIELDS, {0}};
 
 /* --- what is written --- */
 
+/* Whether there is room for one more part, which then has it. */
 static bool
-room(const struct json_writer *w, const struct call *call)
+room(const struct json_writer *w, const struct call *call, int tokens)
 {
-	return w->out->len - call->start < GET_BYTES_MAX;
+	if (w->out->len - call->start >= GET_BYTES_MAX || tokens_left < tokens)
+		tokens_left = 0;
+	else
+		tokens_left -= tokens;
+	return tokens_left > 0;
 }
 
 static int64_t
@@ -112,7 +124,20 @@ write_currency(struct json_writer *w, const struct call *call, const struct acco
 	json_object_end(w);
 }
 
-/* In every currency that can be paid in at all. */
+/* Whether there is anything to say of it for this ID. */
+static bool
+says_something(const struct account *a, const struct owner_view *v, const struct link *l, uint16_t currency)
+{
+	const struct counter *c = account_counter(a, &l->subject, currency);
+
+	for (size_t i = 0; i < a->limits_n; i++) {
+		if (a->limits[i].link_no == l->no && a->limits[i].currency == currency)
+			return true;
+	}
+	return (c != NULL && c->month_minor > 0) || spending_line(v->spending, &l->subject, currency) != NULL;
+}
+
+/* The account in every currency that can be paid in at all; an ID in the first of them and in those that it has used. */
 static void
 write_spent(struct json_writer *w, const struct call *call, const struct account *a, const struct owner_view *v,
     const struct link *l)
@@ -125,7 +150,8 @@ write_spent(struct json_writer *w, const struct call *call, const struct account
 	for (size_t i = 0; i < p->limits_n; i++) {
 		uint16_t currency = p->limits[i].currency;
 
-		if (currency == CURRENCY_NONE)
+		if (currency == CURRENCY_NONE || (l != NULL && i > 0 && !says_something(a, v, l, currency)) ||
+		    !room(w, call, CURRENCY_TOKENS))
 			continue;
 		write_currency(w, call, a, v, l, l == NULL ? &p->limits[i] : provider == NULL ? NULL :
 		    policy_limit(provider->limits, provider->limits_n, currency), currency);
@@ -141,10 +167,11 @@ write_allowances(struct json_writer *w, struct call *call, struct txn *t, const 
 
 	json_key(w, VIEW("allowances"));
 	json_array_begin(w);
-	for (size_t i = 0; i < a->allowances_n && room(w, call); i++) {
+	for (size_t i = 0; i < a->allowances_n; i++) {
 		const struct allowance *m = &a->allowances[i];
 
-		if (m->link_no != l->no || m->state != ALLOWANCE_OPEN || m->expires_ms <= now_of(call, a))
+		if (m->link_no != l->no || m->state != ALLOWANCE_OPEN || m->expires_ms <= now_of(call, a) ||
+		    !room(w, call, ALLOWANCE_TOKENS))
 			continue;
 		(void)texts_from_cold(e->keys, a, txn_cold(t), &m->id, &texts);
 		json_object_begin(w);
@@ -180,7 +207,7 @@ write_holds(struct json_writer *w, struct call *call, const struct account *a, c
 		if (p->link_no != l->no || p->state != PAYMENT_HELD)
 			continue;
 		all++;
-		if (shown == HOLDS_SHOWN_MAX || !room(w, call))
+		if (shown == HOLDS_SHOWN_MAX || !room(w, call, HOLD_TOKENS))
 			continue;
 		shown++;
 		json_object_begin(w);
@@ -323,6 +350,7 @@ write_head(struct json_writer *w, struct call *call, struct txn *t, const struct
 static void
 write_view(struct json_writer *w, struct call *call, struct txn *t, const struct account *a, struct owner_view *v)
 {
+	tokens_left = GET_TOKENS_MAX - LINK_TOKENS * a->links_n;
 	write_head(w, call, t, a, v);
 	write_spent(w, call, a, v, NULL);
 	json_key(w, VIEW("links"));
@@ -335,11 +363,11 @@ write_view(struct json_writer *w, struct call *call, struct txn *t, const struct
 	json_key(w, VIEW("factors"));
 	json_array_begin(w);
 	for (size_t i = 0; i < a->factors_n; i++) {
-		if (!factor_gone(a, &a->factors[i], call->engine->now.wall_ms) && room(w, call))
+		if (!factor_gone(a, &a->factors[i], call->engine->now.wall_ms) && room(w, call, FACTOR_TOKENS))
 			write_factor(w, call, t, a, &a->factors[i]);
 	}
 	json_array_end(w);
-	json_member_bool(w, "cut", !room(w, call));
+	json_member_bool(w, "cut", tokens_left <= 0);
 }
 
 /* --- Get --- */

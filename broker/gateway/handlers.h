@@ -30,6 +30,9 @@ void enrol_post(struct exchange *x);
 /* page_signin.c */
 void browser_start(struct exchange *x);
 void browser_callback(struct exchange *x);
+/* view.c: /l/{token}, and the pages below it. */
+void view_show(struct exchange *x);
+void view_post(struct exchange *x);
 /* pages.c: an error for people, before a page's handler ran or instead of it. */
 void page_error(struct exchange *x, unsigned status);
 

@@ -25,7 +25,14 @@ libgateway_la_SOURCES = \
 	%reldir%/texts.c %reldir%/texts.h \
 	%reldir%/texts_enrol.c %reldir%/texts_enrol.h \
 	%reldir%/texts_step.c %reldir%/texts_step.h \
-	%reldir%/tls.c %reldir%/tls.h
+	%reldir%/texts_view.c %reldir%/texts_view.h \
+	%reldir%/tls.c %reldir%/tls.h \
+	%reldir%/view.c \
+	%reldir%/view_chart.c \
+	%reldir%/view_history.c \
+	%reldir%/view_confirm.c \
+	%reldir%/view_list.c \
+	%reldir%/view_parts.c %reldir%/view_pages.h
 nodist_libgateway_la_SOURCES = %reldir%/assets.c
 libgateway_la_CPPFLAGS = $(AM_CPPFLAGS) $(EVENT_CFLAGS) $(SSL_CFLAGS) $(CRYPTO_CFLAGS) $(QRENCODE_CFLAGS)
 libgateway_la_LIBADD = $(EVENT_LIBS) $(SSL_LIBS) $(CRYPTO_LIBS) $(QRENCODE_LIBS)

@@ -6,19 +6,6 @@
 
 static const struct view start_cookie = VIEW(PAGE_START_COOKIE);
 
-/* 303: whatever the browser came with, it goes on with GET, and says nothing of where it was. */
-static void
-redirect(struct exchange *x, struct view location, const struct cookie *cookie)
-{
-	reply_begin(x, 303);
-	reply_header(x, VIEW("Location"), location);
-	reply_header(x, VIEW("Cache-Control"), VIEW("no-store"));
-	reply_header(x, VIEW("Referrer-Policy"), VIEW("no-referrer"));
-	if (cookie != NULL)
-		cookie_set(x, cookie);
-	reply_empty(x);
-}
-
 static void
 start_answered(struct exchange *x, const struct engine_answer *answer)
 {
@@ -32,7 +19,7 @@ start_answered(struct exchange *x, const struct engine_answer *answer)
 	else if (!page_location_ok(location) || !cookie_ok(cookie.value))
 		page_error(x, 503);
 	else
-		redirect(x, location, &cookie);
+		page_redirect(x, location, &cookie);
 }
 
 void
@@ -57,7 +44,7 @@ callback_answered(struct exchange *x, const struct engine_answer *answer)
 	if (r.error.len > 0)
 		page_error_of(x, &r);
 	else if (location.data != NULL && page_location_ok(location))
-		redirect(x, location, NULL);
+		page_redirect(x, location, NULL);
 	else if (view_equal(result_str(&r, "state"), VIEW("done")))
 		page_say_end(x, PAGE_END_DONE, TEXT_SIGNED_IN, TEXT_GO_BACK, view_of(NULL, 0));
 	else

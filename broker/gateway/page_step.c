@@ -6,6 +6,7 @@
 #include "broker/gateway/card.h"
 #include "broker/gateway/handlers.h"
 #include "broker/gateway/pages.h"
+#include "broker/gateway/view_pages.h"
 #include "broker/gateway/texts_step.h"
 
 /* exchange.detail, while the engine is asked: what is to be said. */
@@ -18,8 +19,9 @@ enum { WAIT_S = 5 /* between looks at an approval, without a script: a person do
 
 /* How a challenge stands, once it is open no more. */
 static void
-state_page(struct exchange *x, struct view state, struct view return_url)
+state_page(struct exchange *x, const struct exchange_result *r)
 {
+	struct view state = result_str(r, "state"), return_url = result_str(r, "return_url");
 	static const struct {
 		struct view state;
 		enum page_end_kind kind;
@@ -32,6 +34,11 @@ state_page(struct exchange *x, struct view state, struct view return_url)
 	    {VIEW("expired"), PAGE_END_OTHER, TEXT_EXPIRED, TEXT_EXPIRED_MORE},
 	};
 
+	/* It was the way to the linked IDs: they open in this browser. */
+	if (view_equal(result_str(r, "next"), VIEW("view"))) {
+		view_go(x);
+		return;
+	}
 	if ((x->detail & DETAIL_REPORT) != 0) {
 		page_say_end(x, PAGE_END_OTHER, TEXT_REPORTED, TEXT_REPORTED_MORE, return_url);
 		return;
@@ -67,7 +74,7 @@ opened_page(struct exchange *x, const struct exchange_result *r)
 	struct page p;
 
 	if (!view_equal(result_str(r, "state"), VIEW("open"))) {
-		state_page(x, result_str(r, "state"), result_str(r, "return_url"));
+		state_page(x, r);
 		return;
 	}
 	form_parse(x, &posted);
@@ -203,7 +210,7 @@ respond_answered(struct exchange *x, const struct engine_answer *answer)
 	else if (result_str(&r, "kind").data != NULL)
 		page_dead(x, result_str(&r, "state"));
 	else if (!view_equal(result_str(&r, "state"), VIEW("open")))
-		state_page(x, result_str(&r, "state"), result_str(&r, "return_url"));
+		state_page(x, &r);
 	else if (reason.data == NULL) /* It was right, and there is more to do. */
 		open_again(x, CARD_NEXT);
 	else
@@ -251,7 +258,7 @@ begin_answered(struct exchange *x, const struct engine_answer *answer)
 	else if (result_str(&r, "kind").data != NULL)
 		page_dead(x, result_str(&r, "state"));
 	else if (!view_equal(result_str(&r, "state"), VIEW("open")))
-		state_page(x, result_str(&r, "state"), result_str(&r, "return_url"));
+		state_page(x, &r);
 	else if (result_str(&r, "reason").data == NULL)
 		open_again(x, CARD_SENT);
 	else
@@ -280,7 +287,7 @@ refuse_answered(struct exchange *x, const struct engine_answer *answer)
 	else if (result_str(&r, "kind").data != NULL)
 		page_dead(x, result_str(&r, "state"));
 	else
-		state_page(x, result_str(&r, "state"), result_str(&r, "return_url"));
+		state_page(x, &r);
 }
 
 static void

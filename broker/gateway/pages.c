@@ -14,16 +14,22 @@ enum {
 static const struct view start_cookie = VIEW(PAGE_START_COOKIE);
 
 struct view
-page_cookie_name(const struct exchange *x, char to[PAGE_COOKIE_NAME_MAX])
+page_cookie_name_of(struct view token, char to[PAGE_COOKIE_NAME_MAX])
 {
 	char hex[DIGEST_HEX];
 	struct buf b = buf_over(to, PAGE_COOKIE_NAME_MAX);
 
-	digest_hex("step cookie", x->params[0], VIEW(""), hex);
+	digest_hex("step cookie", token, VIEW(""), hex);
 	buf_put_view(&b, VIEW("__Host-step-"));
 	buf_put(&b, hex, COOKIE_TAG_HEX);
 	CHECK(!b.full);
 	return buf_view(&b);
+}
+
+struct view
+page_cookie_name(const struct exchange *x, char to[PAGE_COOKIE_NAME_MAX])
+{
+	return page_cookie_name_of(x->params[0], to);
 }
 
 struct view
@@ -294,4 +300,16 @@ page_location_ok(struct view url)
 			return false;
 	return (url.len > 8 && memcmp(url.data, "https://", 8) == 0) ||
 	       (url.len > 7 && memcmp(url.data, "http://", 7) == 0);
+}
+
+void
+page_redirect(struct exchange *x, struct view location, const struct cookie *cookie)
+{
+	reply_begin(x, 303);
+	reply_header(x, VIEW("Location"), location);
+	reply_header(x, VIEW("Cache-Control"), VIEW("no-store"));
+	reply_header(x, VIEW("Referrer-Policy"), VIEW("no-referrer"));
+	if (cookie != NULL)
+		cookie_set(x, cookie);
+	reply_empty(x);
 }

@@ -19,6 +19,8 @@ enum { PAGE_COOKIE_NAME_MAX = 32 };
 /* This page's cookie: its name (also the value that the browser sent); NULL data where the browser has none. */
 struct view page_cookie_name(const struct exchange *x, char to[PAGE_COOKIE_NAME_MAX]);
 struct view page_cookie(const struct exchange *x);
+/* The same of a page that this one leads to. */
+struct view page_cookie_name_of(struct view token, char to[PAGE_COOKIE_NAME_MAX]);
 /* What the engine is to be given to bind the page by: the page's cookie, else that of a sign-in that led to it. */
 struct view page_cookie_first(const struct exchange *x);
 /* Begins a page that sets its cookie. False: the engine gave no cookie that could be set, and 503 was answered. */
@@ -65,6 +67,8 @@ void page_problem(struct exchange *x, unsigned status, unsigned text);
 /* A link back, where there is one. */
 void page_way_back(struct page *p, struct view return_url);
 
+/* 303: whatever the browser came with, it goes on with GET, and says nothing of where it was. cookie may be NULL. */
+void page_redirect(struct exchange *x, struct view location, const struct cookie *cookie);
 /* Is it a place to send a browser to? Bounded, printable ASCII, absolute, http or https. */
 bool page_location_ok(struct view url);
 

@@ -13,7 +13,7 @@
 struct exchange;
 
 enum {
-	ROUTE_PARAMS_MAX = 2, /* {members} of a path */
+	ROUTE_PARAMS_MAX = 3, /* {members} of a path */
 	ROUTE_ALLOW_MAX = 64,
 };
 

@@ -55,6 +55,7 @@ const struct text_table *const text_tables[] = {
     &frame_texts,
     &step_texts,
     &enrol_texts,
+    &view_texts,
     NULL,
 };
 
