@@ -35,7 +35,7 @@ static const struct method methods[] = {
 	{"org.countersign.Internal.EnrolOpen", internal_enrol_open, FOR_GATEWAY, 0, false},
 	{"org.countersign.Internal.EnrolProbe", internal_enrol_probe, FOR_GATEWAY, 0, false},
 	{"org.countersign.Internal.EnrolRefuse", internal_enrol_refuse, FOR_GATEWAY, 0, false},
-	{"org.countersign.Internal.Forward", internal_forward, FOR_GATEWAY, 0, false},
+	{"org.countersign.Internal.Forward", internal_forward, FOR_GATEWAY, 0, true},
 	{"org.countersign.Internal.Health", internal_health, FOR_GATEWAY, 0, false},
 	{"org.countersign.Internal.Keys", internal_keys, FOR_GATEWAY, 0, false},
 	{"org.countersign.Internal.PageBegin", internal_page_begin, FOR_GATEWAY, 0, false},

@@ -31,6 +31,7 @@ struct engine_call {
 	void *arg;
 	int64_t began_ms;
 	struct bytes text; /* of a queued slow call only */
+	struct connection *watch; /* of a watch only: its connection */
 };
 
 struct connection {
@@ -48,7 +49,7 @@ struct connection {
 struct engine {
 	struct event_base *base;
 	const char *path;
-	struct connection fast[ENGINE_FAST_CONNECTIONS], slow[ENGINE_SLOW_CONNECTIONS];
+	struct connection fast[ENGINE_FAST_CONNECTIONS], slow[ENGINE_SLOW_CONNECTIONS], watch[ENGINE_WATCH_CONNECTIONS];
 	struct engine_call calls[ENGINE_CALLS_MAX], *unused;
 	struct engine_call *queue, **queue_last; /* slow calls without a connection */
 	size_t queued, pending;
@@ -83,6 +84,7 @@ call_new(struct engine *e, engine_done *done, void *arg)
 	call->done = done;
 	call->arg = arg;
 	call->began_ms = now_ms();
+	call->watch = NULL;
 	e->pending++;
 	return call;
 }
@@ -302,6 +304,9 @@ flush_run(evutil_socket_t fd, short what, void *arg)
 	for (size_t i = 0; i < ENGINE_FAST_CONNECTIONS; i++)
 		if (!e->fast[i].writing)
 			connection_flush(&e->fast[i]);
+	for (size_t i = 0; i < ENGINE_WATCH_CONNECTIONS; i++)
+		if (e->watch[i].out.buf.len > 0 && !e->watch[i].writing)
+			connection_flush(&e->watch[i]);
 	slow_dispatch(e);
 }
 
@@ -322,6 +327,12 @@ connection_take(struct connection *c, char *text, size_t len)
 	answer.doc = &doc;
 	c->backoff_ms = ENGINE_BACKOFF_FIRST_MS;
 	e->away_said = false;
+	if (answer.reply.continues && c->lane != ENGINE_WATCH)
+		return false;
+	if (answer.reply.continues) {
+		c->first->done(c->first->arg, &answer);
+		return true;
+	}
 	call_end(e, calls_pop(&c->first, &c->last), &answer);
 	return true;
 }
@@ -414,6 +425,8 @@ engine_new(struct event_base *base, const char *socket_path)
 	}
 	for (size_t i = 0; i < ENGINE_SLOW_CONNECTIONS; i++)
 		connection_init(&e->slow[i], e, ENGINE_SLOW);
+	for (size_t i = 0; i < ENGINE_WATCH_CONNECTIONS; i++)
+		connection_init(&e->watch[i], e, ENGINE_WATCH);
 	return e;
 }
 
@@ -441,6 +454,8 @@ engine_free(struct engine *e)
 		connection_clear(&e->fast[i]);
 	for (size_t i = 0; i < ENGINE_SLOW_CONNECTIONS; i++)
 		connection_clear(&e->slow[i]);
+	for (size_t i = 0; i < ENGINE_WATCH_CONNECTIONS; i++)
+		connection_clear(&e->watch[i]);
 	while ((call = calls_pop(&e->queue, &e->queue_last)) != NULL)
 		call_end(e, call, &answer);
 	bytes_clear(&e->scratch);
@@ -448,14 +463,27 @@ engine_free(struct engine *e)
 	free(e);
 }
 
+/* A connection for one watch; NULL where all have one. */
+static struct connection *
+watch_free(struct engine *e)
+{
+	for (size_t i = 0; i < ENGINE_WATCH_CONNECTIONS; i++) {
+		struct connection *c = &e->watch[i];
+
+		if (c->first == NULL)
+			return c->fd >= 0 || connection_open(c) ? c : NULL;
+	}
+	return NULL;
+}
+
 struct buf *
 engine_begin(struct engine *e, enum engine_lane lane, unsigned affinity)
 {
-	struct connection *c =
-	    lane == ENGINE_FAST ? &e->fast[affinity % ENGINE_FAST_CONNECTIONS] : NULL;
+	struct connection *c = lane == ENGINE_FAST ? &e->fast[affinity % ENGINE_FAST_CONNECTIONS]
+			     : lane == ENGINE_WATCH ? watch_free(e) : NULL;
 
 	CHECK(e->draft.to == NULL);
-	if (e->unused == NULL || (c != NULL && c->fd < 0) ||
+	if (e->unused == NULL || (lane == ENGINE_WATCH && c == NULL) || (c != NULL && c->fd < 0) ||
 	    (c == NULL && e->queued >= ENGINE_SLOW_QUEUE))
 		return NULL;
 	e->draft.connection = c;
@@ -481,6 +509,7 @@ engine_commit(struct engine *e, engine_done *done, void *arg)
 	CHECK(to->len > e->draft.from && to->data[to->len - 1] == '\0');
 	call = call_new(e, done, arg);
 	if (c != NULL) {
+		call->watch = c->lane == ENGINE_WATCH ? c : NULL;
 		calls_push(&c->last, call);
 	} else {
 		buf_put_view(&call->text.buf, buf_view(to));
@@ -497,6 +526,9 @@ void
 engine_cancel(struct engine_call *call)
 {
 	call->done = NULL;
+	/* What nobody hears any more need not be watched: the engine sees the connection's end. */
+	if (call->watch != NULL)
+		connection_close(call->watch, "nobody listens any more");
 }
 
 size_t

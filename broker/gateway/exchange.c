@@ -101,7 +101,7 @@ void
 exchange_start(struct exchange *x)
 {
 	x->route = NULL;
-	x->finished = x->close = false;
+	x->finished = x->close = x->streaming = false;
 	x->step = NULL;
 	x->call = NULL;
 	x->detail = x->status = x->language = 0;
@@ -133,8 +133,14 @@ exchange_call_begin(
 
 	if (out == NULL)
 		return false;
-	*w = varlink_call_begin(out, method, false);
+	*w = varlink_call_begin(out, method, lane == ENGINE_WATCH);
 	return true;
+}
+
+bool
+exchange_watch_begin(struct exchange *x, struct view method, struct json_writer *w)
+{
+	return exchange_forward_begin(x, ENGINE_WATCH, method, w);
 }
 
 bool
@@ -156,7 +162,8 @@ answered(void *arg, const struct engine_answer *answer)
 {
 	struct exchange *x = arg;
 
-	x->call = NULL;
+	if (answer->doc == NULL || !answer->reply.continues)
+		x->call = NULL;
 	x->step(x, answer);
 }
 
@@ -319,6 +326,29 @@ void
 reply_end(struct exchange *x, size_t mark)
 {
 	http_response_end(x->out, mark);
+	finish(x);
+}
+
+void
+reply_stream_begin(struct exchange *x, struct view content_type)
+{
+	x->close = x->streaming = true;
+	reply_begin(x, 200);
+	reply_header(x, VIEW("Content-Type"), content_type);
+	reply_header(x, VIEW("Cache-Control"), VIEW("no-store"));
+	reply_header(x, VIEW("X-Content-Type-Options"), VIEW("nosniff"));
+	buf_put_view(x->out, VIEW("\r\n"));
+}
+
+void
+reply_stream_push(struct exchange *x)
+{
+	x->push(x);
+}
+
+void
+reply_stream_end(struct exchange *x)
+{
 	finish(x);
 }
 

@@ -52,6 +52,7 @@ struct exchange {
 	unsigned status; /* of the answer, for the log */
 	struct buf *out;
 	bool finished, close; /* close: after this answer */
+	bool streaming;	      /* the answer has no end yet: see reply_stream_begin() */
 
 	exchange_step *step;	  /* what to do with the engine's answer */
 	struct engine_call *call; /* in flight */
@@ -63,6 +64,7 @@ struct exchange {
 
 	void (*wake)(struct exchange
 		*x);   /* the connection's: an answer came after the handler had returned */
+	void (*push)(struct exchange *x); /* the connection's: sends what a stream has written; x may be gone then */
 	bool starting; /* the handler has not returned yet */
 	size_t text_len;
 	char text[EXCHANGE_TEXT_MAX];
@@ -86,6 +88,8 @@ bool exchange_call_begin(
  */
 bool exchange_forward_begin(
     struct exchange *x, enum engine_lane lane, struct view method, struct json_writer *w);
+/* The same for a call with `more`, in the lane for watches. */
+bool exchange_watch_begin(struct exchange *x, struct view method, struct json_writer *w);
 /* Closes all that begin opened. False: the call was too large and was not made. */
 bool exchange_send(struct exchange *x, struct json_writer *w, exchange_step *step);
 
@@ -120,6 +124,13 @@ void reply_header(struct exchange *x, struct view name, struct view value);
 /* begin, Content-Type, no-store: *mark goes to reply_end(). */
 size_t reply_json_begin(struct exchange *x, unsigned status);
 void reply_end(struct exchange *x, size_t mark);
+/*
+ * An answer that goes on until reply_stream_end(), and ends with its connection: head and type, then text as it comes;
+ * reply_stream_push() sends it, and x is not to be touched afterwards.
+ */
+void reply_stream_begin(struct exchange *x, struct view content_type);
+void reply_stream_push(struct exchange *x);
+void reply_stream_end(struct exchange *x);
 /* Ends an answer without a body. */
 void reply_empty(struct exchange *x);
 

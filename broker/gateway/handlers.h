@@ -17,6 +17,9 @@ void authzen_evaluation(struct exchange *x);
 void authzen_evaluations(struct exchange *x);
 void authzen_configuration(struct exchange *x);
 
+/* events.c: the state of a challenge, as it changes. */
+void stepup_events(struct exchange *x);
+
 /* html.c */
 void page_script(struct exchange *x);
 

@@ -9,6 +9,7 @@ libgateway_la_SOURCES = \
 	%reldir%/digest.c %reldir%/digest.h \
 	%reldir%/enrol_card.c %reldir%/enrol_card.h \
 	%reldir%/engine.c %reldir%/engine.h \
+	%reldir%/events.c \
 	%reldir%/exchange.c %reldir%/exchange.h \
 	%reldir%/handlers.h \
 	%reldir%/html.c %reldir%/html.h \

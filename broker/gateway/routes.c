@@ -54,6 +54,7 @@ const struct route routes[] = {
 
 	/* step-up */
 	CALL("GET", "/v1/challenges/{challenge}", "StepUp.Get", 200, READ_SLOW),
+	OWN("GET", "/v1/challenges/{challenge}/events", 200, READ, stepup_events),
 	CALL("POST", "/v1/challenges/{challenge}/answers", "StepUp.Respond", 200, WRITE_SLOW),
 	CALL("POST", "/v1/challenges/{challenge}/refusal", "StepUp.Refuse", 200, WRITE),
 

@@ -55,7 +55,7 @@ struct conn {
 	bool close;	/* once the output is written */
 	bool begun;	/* bytes of the next request are there: its deadline runs */
 	bool continued; /* 100 Continue was sent for it */
-	int64_t deadline_ms;
+	int64_t deadline_ms, beat_ms; /* beat: of a stream */
 	struct bytes in, out;
 	size_t out_at, need, used;
 	size_t lingered;
@@ -309,6 +309,32 @@ conn_wake(struct exchange *x)
 	conn_drive(c);
 }
 
+/* Of a stream: sends what was written, and hears when the peer goes. */
+static void
+conn_push(struct exchange *x)
+{
+	struct conn *c = (struct conn *)(void *)((char *)x - offsetof(struct conn, exchange));
+	int64_t now = now_ms();
+
+	if (c->beat_ms == 0)
+		c->deadline_ms = now + SERVER_STREAM_MS;
+	c->beat_ms = now + SERVER_BEAT_MS;
+	read_arm(c, true);
+	conn_drive(c);
+}
+
+/* A comment (server-sent events, HTML Living Standard section 9.2.6), unless the peer has not read the one before. */
+static void
+conn_beat(struct conn *c)
+{
+	if (c->out_at < c->out.buf.len) {
+		conn_free(c);
+		return;
+	}
+	buf_put_view(&c->out.buf, VIEW(":\n\n"));
+	conn_push(&c->exchange);
+}
+
 static void
 conn_begin(struct conn *c)
 {
@@ -317,6 +343,7 @@ conn_begin(struct conn *c)
 	x->request = &c->request;
 	x->out = &c->out.buf;
 	c->state = ANSWERING;
+	c->beat_ms = 0;
 	c->deadline_ms = now_ms() + SERVER_ANSWER_MS;
 	exchange_start(x);
 	if (x->finished)
@@ -426,6 +453,10 @@ conn_on_read(evutil_socket_t fd, short what, void *arg)
 	if (c->state == READING && c->out_at == c->out.buf.len && !c->close) {
 		if (conn_read(c) == GONE)
 			return;
+	} else if (c->state == ANSWERING && c->exchange.streaming) {
+		/* The end of it: whoever listens has nothing to say. */
+		conn_free(c);
+		return;
 	} else if (c->state == ANSWERING) {
 		/* It waits in the kernel until the answer is out. */
 		read_arm(c, false);
@@ -504,6 +535,7 @@ conn_new(struct server *s, int fd, const struct sockaddr_storage *from)
 	c->exchange.ip = view_str(c->ip);
 	c->exchange.affinity = s->serial++;
 	c->exchange.wake = conn_wake;
+	c->exchange.push = conn_push;
 	return c;
 }
 
@@ -570,6 +602,8 @@ server_drain(struct server *s)
 			conn_free(c);
 		else if (c->state == READING && !c->begun)
 			conn_drive(c);
+		else if (c->state == ANSWERING && c->exchange.streaming)
+			conn_wake(&c->exchange);
 	}
 }
 
@@ -587,6 +621,10 @@ server_tick(struct server *s)
 
 	for (struct conn *c = s->first; c != NULL; c = next) {
 		next = c->next;
+		if (now < c->deadline_ms && c->state == ANSWERING && c->exchange.streaming && now >= c->beat_ms) {
+			conn_beat(c);
+			continue;
+		}
 		if (now < c->deadline_ms)
 			continue;
 		if (c->state == READING && c->begun && !c->close && c->out.buf.len == 0) {

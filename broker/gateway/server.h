@@ -24,6 +24,8 @@ enum {
 	SERVER_IDLE_MS = 75 * 1000, /* between requests */
 	SERVER_ANSWER_MS =
 	    65 * 1000, /* handlers; every call to the engine has a shorter deadline of its own */
+	SERVER_STREAM_MS = 15 * 60 * 1000, /* an answer without an end: longer than any challenge is open */
+	SERVER_BEAT_MS = 15 * 1000,	   /* a line of comment in it, so that neither side waits for one that is gone */
 	SERVER_WRITE_MS = 30 * 1000, /* until an answer is read */
 	SERVER_LINGER_MS = 2 * 1000, /* after an error: what the peer still sends is read away, so
 					that it gets the answer */
@@ -33,7 +35,7 @@ enum {
 /* listen_fd stays the caller's. gateway's engine must be set. */
 struct server *server_new(
     struct event_base *base, int listen_fd, SSL_CTX *tls, struct gateway *gateway);
-/* Accepts no more, ends idle connections, and lets the rest finish their request. */
+/* Accepts no more, ends idle connections and streams, and lets the rest finish their request. */
 void server_drain(struct server *s);
 /* Connections that are left. */
 size_t server_count(const struct server *s);

@@ -6,6 +6,8 @@ gateway is about the gateway.
 """
 import json
 import os
+import queue
+import select
 import socket
 import threading
 
@@ -33,6 +35,8 @@ class FakeEngine:
     def __init__(self, path):
         self.path = path
         self.answers = {}
+        self.watches = {}  # method -> queue of states, or what makes one a watch; None closes the connection
+        self.watch_ended = threading.Event()  # the gateway closed the connection of a watch
         self.calls = []
         self.lock = threading.Lock()
         self.connections = []
@@ -85,6 +89,12 @@ class FakeEngine:
             have += got
             while b"\0" in have:
                 text, have = have.split(b"\0", 1)
+                call = json.loads(text)
+                states = self.watches.get(call["parameters"].get("method")) if call.get("more") else None
+                if states is not None:
+                    if not self._watch(c, call["parameters"], states):
+                        return
+                    continue
                 try:
                     c.sendall(json.dumps(self._answer(json.loads(text)), ensure_ascii=False).encode() + b"\0")
                 except Silence:
@@ -92,6 +102,28 @@ class FakeEngine:
                 except (Drop, OSError):
                     c.close()
                     return
+
+    def _watch(self, c, forwarded, states):
+        """Tells each state; the last is one that is not "open". False: the connection is closed."""
+        with self.lock:
+            self.calls.append({"method": forwarded["method"], "parameters": forwarded["parameters"], "forwarded": forwarded})
+        states = states() if callable(states) else states
+        while True:
+            try:
+                state = states.get(timeout=0.02)
+            except queue.Empty:
+                if select.select([c], [], [], 0)[0] and not c.recv(1, socket.MSG_PEEK):
+                    self.watch_ended.set()
+                    c.close()
+                    return False
+                continue
+            if state is None:
+                c.close()
+                return False
+            reply = {"parameters": {"reply": {"state": state}}, "continues": state == "open"}
+            c.sendall(json.dumps(reply).encode() + b"\0")
+            if state != "open":
+                return True
 
     def _answer(self, call):
         parameters = call.get("parameters", {})

@@ -8,6 +8,7 @@ EXTRA_DIST += \
 	%reldir%/test_authzen.py \
 	%reldir%/test_connections.py \
 	%reldir%/test_enrol_page.py \
+	%reldir%/test_events.py \
 	%reldir%/test_page_size.py \
 	%reldir%/test_pages.py
 dist_check_SCRIPTS += %reldir%/check_gateway.sh

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The same calls over HTTPS: by a client certificate, through the gateway, to the same decisions."""
+import http.client
 import json
+import ssl
 
 from harness import RETURN_URL
 
@@ -85,3 +87,42 @@ def test_a_denial_is_no_error(broker, person):
     token = broker.provider.token(person.subject, begun["nonce"])
     status, opened = ask(broker, "POST", "/v1/sessions", {"sign_in": begun["sign_in"], "id_token": token})
     assert status in (200, 201) and opened["reason"] == "link_suspended"
+
+
+def events(broker, challenge, certificate="checkout"):
+    """The events of a challenge, one by one, as they come."""
+    context = ssl.create_default_context(cafile=broker.path("ca.crt"))
+    context.load_cert_chain(broker.path(certificate + ".crt"), broker.path(certificate + ".key"))
+    connection = http.client.HTTPSConnection("127.0.0.1", broker.port, context=context, timeout=20)
+    connection.request("GET", f"/v1/challenges/{challenge}/events")
+    response = connection.getresponse()
+    yield response.status
+    while response.status == 200:
+        line = response.readline()
+        if line == b"":
+            return
+        if line.startswith(b"data: "):
+            yield json.loads(line[6:])["state"]
+
+
+def test_a_service_hears_of_the_answer_while_it_waits(broker, person):
+    challenge = person.authorize(person.session(), person.payment())["challenge"]["id"]
+    heard = events(broker, challenge)
+    assert [next(heard), next(heard)] == [200, "open"]
+    person.confirm(challenge)
+    assert next(heard) == "done" and list(heard) == []
+    assert list(events(broker, challenge)) == [200, "done"]
+
+
+def test_a_service_hears_that_nobody_answered(broker, person):
+    challenge = person.authorize(person.session(), person.payment())["challenge"]["id"]
+    heard = events(broker, challenge)
+    assert [next(heard), next(heard)] == [200, "open"]
+    broker.clock.advance(6 * 60_000)
+    assert next(heard) == "expired" and list(heard) == []
+
+
+def test_another_services_challenge_has_no_events(broker, person):
+    challenge = person.authorize(person.session(), person.payment())["challenge"]["id"]
+    assert list(events(broker, challenge, "market")) == [404]
+    assert list(events(broker, "chal_x")) == [404]
