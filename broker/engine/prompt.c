@@ -34,6 +34,13 @@ prompt_round(const struct challenge *c)
 	return 1 + c->wrong * (CHALLENGE_FACTORS_MAX + 1) + answers(c);
 }
 
+static void
+put_prompts(struct json_writer *w, const struct talk *talk)
+{
+	json_key(w, VIEW("prompts"));
+	json_put_raw(w, buf_view(&talk->prompts.buf));
+}
+
 /* A factor that must be begun: whether it was, and what it asks. */
 static void
 put_talk(struct json_writer *w, const struct engine *e, const struct challenge *c, const struct factor *f)
@@ -51,10 +58,8 @@ put_talk(struct json_writer *w, const struct engine *e, const struct challenge *
 		json_member_str(w, "destination", view_str(talk->destination));
 	json_member_int(w, "sends_left", talk_left(talk));
 	json_member_int(w, "resend_after_ms", talk_wait_ms(e, talk));
-	if (begun) {
-		json_key(w, VIEW("prompts"));
-		json_put_raw(w, buf_view(&talk->prompts.buf));
-	}
+	if (begun)
+		put_prompts(w, talk);
 }
 
 static void
@@ -88,6 +93,7 @@ put_step(struct json_writer *w, struct call *call, struct txn *t, const struct a
 	const struct engine *e = call->engine;
 	struct view kind = view_str(factor_kind_name((enum factor_kind)f->kind));
 	struct worker_said said = proof_said(e, (enum factor_kind)f->kind);
+	const struct talk *talk = talk_find(e, &c->id, &f->id);
 
 	json_object_begin(w);
 	answer_id(w, "id", ID_FACTOR, a, &f->id);
@@ -100,6 +106,8 @@ put_step(struct json_writer *w, struct call *call, struct txn *t, const struct a
 		json_member_int(w, "digits", strtoll(proof_setting(e, FACTOR_TOTP, "digits", "6"), NULL, 10));
 	if (said.begins)
 		put_talk(w, e, c, f);
+	else if (talk_begun(e, talk))
+		put_prompts(w, talk); /* something to be looked at again */
 	(void)texts_from_cold(e->keys, a, txn_cold(t), &f->id, &texts);
 	json_member_str(w, "label", texts.of[TEXT_LABEL].data != NULL ? texts.of[TEXT_LABEL] : VIEW(""));
 	json_object_end(w);

@@ -509,7 +509,7 @@ reply_txn(struct txn *t, struct account *a, struct call *call)
 static bool
 goes_on(struct engine *e, const struct stepup *s, const struct worker_result *result, const struct verdict *v)
 {
-	struct talk *talk = talk_find(e, &s->id, &s->answers[s->at].factor);
+	struct talk *talk = talk_open(e, &s->key, &s->id, &s->answers[s->at].factor);
 	uint8_t state[TALK_STATE_MAX];
 	size_t len = 0;
 	bool good;

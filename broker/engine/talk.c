@@ -167,10 +167,11 @@ day_of(struct engine *e, const struct id *account)
 }
 
 static struct talk *
-talk_new(struct engine *e, const struct id *account, const struct challenge *c, const struct id *factor, bool sends)
+talk_new(struct engine *e, const struct id *account, const struct id *challenge, const struct id *factor, bool sends,
+    int64_t ends_ms)
 {
 	struct talks *all = e->talks;
-	struct talk **bucket = &all->buckets[bucket_of(&c->id, TALK_BUCKETS)], *talk;
+	struct talk **bucket = &all->buckets[bucket_of(challenge, TALK_BUCKETS)], *talk;
 
 	if (all->n >= TALKS_MAX)
 		sweep(e);
@@ -179,10 +180,10 @@ talk_new(struct engine *e, const struct id *account, const struct challenge *c, 
 	talk = calloc(1, sizeof(*talk));
 	CHECK(talk != NULL);
 	talk->account = *account;
-	talk->challenge = c->id;
+	talk->challenge = *challenge;
 	talk->factor = *factor;
 	talk->sends = sends;
-	talk->ends_ms = c->expires_ms;
+	talk->ends_ms = ends_ms;
 	bytes_init(&talk->prompts, TALK_PROMPTS_MAX);
 	talk->next = *bucket;
 	*bucket = talk;
@@ -222,7 +223,7 @@ talk_begin(struct engine *e, const struct id *account, const struct challenge *c
 	if (sends && (day == NULL || day->sent >= TALK_SENDS_DAY_MAX))
 		return NULL;
 	if (talk == NULL)
-		talk = talk_new(e, account, c, factor, sends);
+		talk = talk_new(e, account, &c->id, factor, sends, c->expires_ms);
 	if (talk == NULL || talk_left(talk) <= 0)
 		return NULL;
 	*wait_ms = talk_wait_ms(e, talk);
@@ -237,6 +238,14 @@ talk_begin(struct engine *e, const struct id *account, const struct challenge *c
 	talk->turns = 0;
 	talk->verdict = TALK_OPEN;
 	return talk;
+}
+
+struct talk *
+talk_open(struct engine *e, const struct id *account, const struct id *challenge, const struct id *factor)
+{
+	struct talk *talk = talk_find(e, challenge, factor);
+
+	return talk != NULL ? talk : talk_new(e, account, challenge, factor, false, e->now.wall_ms + TALK_OPEN_MS);
 }
 
 void

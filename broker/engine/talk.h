@@ -17,6 +17,7 @@ enum {
 	TALK_PROMPTS = 4,
 	TALK_SENDS_MAX = 4,               /* codes sent for one challenge */
 	TALK_BEGINS_MAX = 8,              /* conversations opened for one challenge: each may end in a wrong answer */
+	TALK_OPEN_MS = 15 * 60 * 1000,    /* of one that nobody began: longer than a challenge is open */
 	TALK_TURNS_MAX = 8,               /* answers within one conversation that are not its last */
 	TALK_SENDS_DAY_MAX = 12,          /* codes sent for one account on one day */
 };
@@ -62,6 +63,11 @@ bool talk_begun(const struct engine *e, const struct talk *talk);
  */
 struct talk *talk_begin(struct engine *e, const struct id *account, const struct challenge *c, const struct id *factor,
     bool sends, int64_t *wait_ms);
+/*
+ * Of a factor that need not be begun, and asks for something by itself: a typing error, to be looked at again. NULL: there
+ * is no room.
+ */
+struct talk *talk_open(struct engine *e, const struct id *account, const struct id *challenge, const struct id *factor);
 /* The plugin could not. It counts all the same, since nobody knows what was sent; it may be tried again soon. */
 void talk_failed(struct engine *e, struct talk *talk);
 /* Milliseconds until it may be begun again; 0: at once. */
