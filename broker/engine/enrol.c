@@ -507,6 +507,8 @@ finish_verified(struct call *call, struct enrolling *en, const struct worker_res
 		call_unavailable(call, "factor");
 		return false;
 	}
+	if (v.yes)
+		*result->lied = true;
 	if (++en->tries < ENROLMENT_TRIES_MAX) {
 		answer_denied(call, REASON_FACTOR_REJECTED, "open");
 		return false;

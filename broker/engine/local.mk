@@ -42,6 +42,7 @@ libengine_la_SOURCES = \
 	%reldir%/view_call.c %reldir%/view_call.h \
 	%reldir%/view_history.c \
 	%reldir%/pairwise.c %reldir%/pairwise.h \
+	%reldir%/passkey.c %reldir%/passkey.h %reldir%/passkey_key.c \
 	%reldir%/payments.c \
 	%reldir%/place.c %reldir%/place.h \
 	%reldir%/prompt.c %reldir%/prompt.h \

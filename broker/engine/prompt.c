@@ -4,7 +4,11 @@
 
 #include <stdlib.h>
 
+#include "broker/base/base64url.h"
+#include "broker/base/secret.h"
 #include "broker/engine/card.h"
+#include "broker/engine/enrolment.h"
+#include "broker/engine/passkey.h"
 #include "broker/engine/proof.h"
 #include "broker/engine/stepup.h"
 #include "broker/engine/talk.h"
@@ -62,14 +66,35 @@ put_talk(struct json_writer *w, const struct engine *e, const struct challenge *
 		put_prompts(w, talk);
 }
 
+/* Which of the user's passkeys: the browser asks for no other. */
+static void
+put_credential(struct json_writer *w, const struct engine *e, const struct account *a, struct view cold,
+    const struct factor *f)
+{
+	uint8_t bytes[ENROLMENT_SECRET_MAX];
+	char text[BASE64URL_LEN(ENROLMENT_SECRET_MAX)];
+	struct buf record = buf_over(bytes, sizeof(bytes));
+	struct view id = view_of(NULL, 0);
+
+	if (things_secret_open(e->keys, a, cold, &f->id, &record) == CS_OK && !record.full)
+		id = passkey_id(buf_view(&record));
+	if (id.data != NULL)
+		json_member_str(w, "credential",
+		    view_of(text, base64url_encode((const uint8_t *)id.data, id.len, text)));
+	secret_wipe(bytes, sizeof(bytes));
+}
+
 static void
 put_passkey(struct json_writer *w, const struct engine *e, const struct challenge *c, struct view card)
 {
+	bool spc = c->op == OP_SPEND && strcmp(proof_setting(e, FACTOR_WEBAUTHN, "payment-confirmation", "no"), "yes") == 0;
 	char challenge[PROOF_CHALLENGE_TEXT];
 
 	proof_challenge_text(c, card, challenge);
 	json_member_str(w, "challenge", view_of(challenge, sizeof(challenge)));
 	json_member_str(w, "rp_id", view_str(proof_setting(e, FACTOR_WEBAUTHN, "rp-id", "")));
+	if (spc)
+		json_member_bool(w, "spc", true);
 }
 
 /* What kind of step it is, before its plugin has said so. */
@@ -102,6 +127,8 @@ put_step(struct json_writer *w, struct call *call, struct txn *t, const struct a
 	json_member_str(w, "type", type_of(e, c, f, &said));
 	if (f->kind == FACTOR_WEBAUTHN)
 		put_passkey(w, e, c, card);
+	if (f->kind == FACTOR_WEBAUTHN)
+		put_credential(w, e, a, txn_cold(t), f);
 	if (f->kind == FACTOR_TOTP)
 		json_member_int(w, "digits", strtoll(proof_setting(e, FACTOR_TOTP, "digits", "6"), NULL, 10));
 	if (said.begins)

@@ -10,6 +10,7 @@
 #include "broker/base/secret.h"
 #include "broker/engine/card.h"
 #include "broker/engine/enrolment.h"
+#include "broker/engine/passkey.h"
 #include "broker/engine/talk.h"
 
 enum {
@@ -202,10 +203,64 @@ totp_again(const struct engine *e, struct view secret, struct view answer, int64
 	return same;
 }
 
+static size_t
+settings(const struct engine *e, const char *name, struct view *to, size_t max)
+{
+	int i = config_find_factor(e->rules->config, view_str(factor_kind_name(FACTOR_WEBAUTHN)));
+	const struct config_factor *f = i < 0 ? NULL : &e->rules->config->factors[i];
+	size_t n = 0;
+
+	for (uint16_t k = 0; f != NULL && k < f->setting_count; k++) {
+		for (uint16_t v = 0; strcmp(f->settings[k].name, name) == 0 && v < f->settings[k].value_count && n < max; v++)
+			to[n++] = view_str(f->settings[k].values[v]);
+	}
+	return n;
+}
+
+static bool
+is_set(const struct engine *e, const char *name, const char *word)
+{
+	return strcmp(proof_setting(e, FACTOR_WEBAUTHN, name, ""), word) == 0;
+}
+
+static void
+passkey_policy_of(const struct engine *e, struct passkey_policy *p)
+{
+	*p = (struct passkey_policy){.rp_id = view_str(proof_setting(e, FACTOR_WEBAUTHN, "rp-id", "")),
+	    .cross_origin = is_set(e, "cross-origin", "yes"),
+	    .payment_confirmation = is_set(e, "payment-confirmation", "yes"),
+	    .verification = is_set(e, "user-verification", "payments") ? PASSKEY_VERIFICATION_PAYMENTS :
+	        is_set(e, "user-verification", "preferred") ? PASSKEY_VERIFICATION_PREFERRED :
+	        PASSKEY_VERIFICATION_REQUIRED};
+	p->origins_n = settings(e, "origin", p->origins, PASSKEY_ORIGINS_MAX);
+	p->top_origins_n = settings(e, "top-origin", p->top_origins, PASSKEY_ORIGINS_MAX);
+}
+
+static bool
+passkey_again(const struct engine *e, const struct proof_question *q, const struct verdict *v)
+{
+	uint8_t challenge[PROOF_CHALLENGE_BYTES], record[ENROLMENT_SECRET_MAX];
+	struct passkey_question asked = {.record = q->secret, .answer = q->answer, .card = q->card,
+	    .counter = q->last_step, .challenge = view_of(challenge, sizeof(challenge))};
+	struct passkey_policy p;
+	uint32_t counter;
+	size_t len;
+
+	passkey_policy_of(e, &p);
+	if (q->challenge == NULL)
+		return base64url_decode(v->secret, record, sizeof(record), &len) == CS_OK &&
+		    passkey_made(&p, q->secret, q->answer, view_of(record, len));
+	proof_challenge(q->challenge, q->card, challenge);
+	asked.payment = q->challenge->op == OP_SPEND || q->challenge->op == OP_GRANT;
+	return passkey_right(&p, &asked, &counter) && v->step == (int64_t)counter;
+}
+
 bool
 proof_again(const struct engine *e, const struct proof_question *q, const struct verdict *v, int64_t asked_ms)
 {
 	if (!v->yes)
 		return false;
+	if (q->kind == FACTOR_WEBAUTHN)
+		return passkey_again(e, q, v);
 	return q->kind != FACTOR_TOTP || totp_again(e, q->secret, q->answer, v->step, asked_ms);
 }

@@ -334,7 +334,10 @@ ask_txn(struct txn *t, struct account *a, struct call *call)
 
 /* ---- deciding -------------------------------------------------------------------------------- */
 
-/* The engine's own look at what the plugin said yes to. A code whose step was used is as wrong as any other. */
+/*
+ * The engine's own look at what the plugin said yes to. A code whose step was used is as wrong as any other. A yes that
+ * does not hold was a lie.
+ */
 static bool
 right_again(struct call *call, struct txn *t, const struct account *a, const struct challenge *c,
     const struct factor *f, size_t i)
@@ -343,10 +346,12 @@ right_again(struct call *call, struct txn *t, const struct account *a, const str
 	struct verdict v = {.yes = s->answers[i].yes, .step = s->answers[i].step_no};
 	struct question q;
 	bool right = question_make(&q, call, txn_cold(t), a, c, f, i) &&
-	    proof_again(call->engine, &q.of, &v, s->answers[i].asked_ms) && !decide_step_used(f, v.step);
+	    proof_again(call->engine, &q.of, &v, s->answers[i].asked_ms);
 
 	secret_wipe(&q, sizeof(q));
-	return right;
+	if (v.yes && !right)
+		workers_lied(call->engine, s->answers[i].server);
+	return right && !decide_step_used(f, v.step);
 }
 
 static void decide_txn(struct txn *t, struct account *a, struct call *call);
@@ -557,6 +562,7 @@ answer_checked(struct engine *e, void *ctx, const struct worker_result *result)
 		*result->lied = true;
 	answer->yes = v.yes && v.secret.data == NULL && v.rests_on == 0;
 	answer->step_no = v.step;
+	answer->server = result->server;
 	if (v.more && !goes_on(e, s, result, &v)) {
 		give_up(call);
 		return;

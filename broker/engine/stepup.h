@@ -40,6 +40,7 @@ struct stepup_answer {
 	struct id factor;
 	int64_t asked_ms;           /* when its plugin was asked */
 	bool yes;                   /* what that said */
+	uint64_t server;            /* which of its servers */
 	bool kept;                  /* of a conversation that was over before: yes is what came of it */
 	int64_t step_no;
 };

@@ -29,6 +29,8 @@ struct server {
 	struct target *target;
 	struct stream *stream;     /* NULL: not connected */
 	struct ask *ask;           /* that it works on */
+	uint64_t number;           /* of this connection */
+	bool lied;                 /* it is given up when its call has ended */
 };
 
 struct target {
@@ -51,7 +53,7 @@ struct target {
 struct workers {
 	struct target *targets[TARGETS_MAX * 2]; /* old ones stay until their calls have ended */
 	size_t n;
-	uint64_t requests;
+	uint64_t requests, connections;
 };
 
 struct workers *
@@ -240,6 +242,8 @@ server_connect(struct engine *e, struct server *v)
 		return false;
 	}
 	v->stream->owner = v;
+	v->number = ++e->workers->connections;
+	v->lied = false;
 	return true;
 }
 
@@ -272,7 +276,7 @@ pump(struct engine *e, struct target *t)
 
 		if (a->deadline_ms <= e->now.boot_ms)
 			break; /* it is over; the tick of this turn says so */
-		if (v->ask != NULL || !server_connect(e, v))
+		if (v->ask != NULL || (v->stream != NULL && v->lied) || !server_connect(e, v))
 			continue;
 		t->first = a->next;
 		if (t->first == NULL)
@@ -350,7 +354,8 @@ hear(struct engine *e, struct target *t)
 	struct ask *a;
 
 	if (t->kind != CONFIG_FACTOR || !t->current || t->said.heard || t->hearing ||
-	    e->now.boot_ms - t->heard_ms < RECONNECT_MS || t->first != NULL || !server_connect(e, &t->servers[0]))
+	    e->now.boot_ms - t->heard_ms < RECONNECT_MS || t->first != NULL || t->servers[0].ask != NULL ||
+	    !server_connect(e, &t->servers[0]))
 		return;
 	a = calloc(1, sizeof(*a));
 	CHECK(a != NULL);
@@ -382,6 +387,14 @@ same_request(const struct json *doc, uint32_t parameters, uint64_t request)
 
 	return at != 0 && json_type(doc, at) == JSON_STRING &&
 	    view_equal(json_text(doc, at), view_of(text, (size_t)n));
+}
+
+static void
+note_lie(struct target *t)
+{
+	t->failures++;
+	snprintf(t->last_error, sizeof(t->last_error), "the answer contradicts the question");
+	log_warn("msg=\"a plugin's answer contradicts the question\" plugin=%s", t->name);
 }
 
 /* One reply. False where the server cannot be trusted with another call. */
@@ -417,7 +430,7 @@ take_reply(struct engine *e, struct server *v, char *text, size_t len)
 		}
 		result.err = CS_ERR_DENIED;
 		finish(e, a, &result);
-		return true;
+		return !v->lied;
 	}
 	if (!same_request(&doc, reply.parameters, a->request)) {
 		fail(e, v->target, a, "the answer is to another request");
@@ -425,13 +438,31 @@ take_reply(struct engine *e, struct server *v, char *text, size_t len)
 	}
 	result.doc = &doc;
 	result.parameters = reply.parameters;
+	result.server = v->number;
 	result.lied = &lied;
 	finish(e, a, &result);
-	if (lied) {
-		v->target->failures++;
-		snprintf(v->target->last_error, sizeof(v->target->last_error), "the answer contradicts the question");
+	if (lied)
+		note_lie(v->target);
+	return !lied && !v->lied;
+}
+
+void
+workers_lied(struct engine *e, uint64_t server)
+{
+	for (size_t i = 0; i < e->workers->n; i++) {
+		struct target *t = e->workers->targets[i];
+
+		for (uint32_t k = 0; k < SERVERS_MAX; k++) {
+			struct server *v = &t->servers[k];
+
+			if (v->stream == NULL || v->number != server || v->lied)
+				continue;
+			/* Dropped when its call has ended, or with the next tick: it may be reading its reply just now. */
+			note_lie(t);
+			v->lied = true;
+			return;
+		}
 	}
-	return !lied;
 }
 
 void
@@ -520,6 +551,15 @@ expire(struct engine *e, struct target *t)
 	}
 }
 
+static void
+drop_liars(struct engine *e, struct target *t)
+{
+	for (uint32_t i = 0; i < SERVERS_MAX; i++) {
+		if (t->servers[i].lied && t->servers[i].ask == NULL)
+			server_drop(e, &t->servers[i]);
+	}
+}
+
 /* The earliest time at which a call of this target is over. */
 static int64_t
 target_due(const struct target *t, int64_t due_ms)
@@ -542,6 +582,7 @@ workers_tick(struct engine *e)
 		struct target *t = e->workers->targets[i];
 
 		expire(e, t);
+		drop_liars(e, t);
 		if (t->first != NULL)
 			pump(e, t);
 		hear(e, t);

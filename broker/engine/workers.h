@@ -16,6 +16,7 @@ struct worker_result {
 	struct view reason;     /* of CS_ERR_DENIED: as the plugin gave it, such as "bad_nonce"; else a word for the log */
 	const struct json *doc; /* of CS_OK */
 	uint32_t parameters;
+	uint64_t server;        /* of CS_OK: who answered, for workers_lied() */
 	bool *lied;             /* of CS_OK: set it where the answer contradicts the question; that server is given up */
 };
 
@@ -32,6 +33,9 @@ void workers_ask(struct engine *e, struct view name, const char *method, struct 
 /* The same with a deadline that may be shorter than the configured one. */
 void workers_ask_within(struct engine *e, struct view name, int64_t within_ms, const char *method, struct view parameters,
     worker_done_fn *done, void *ctx);
+
+/* What this server said was found to be a lie after its answer was taken: it is given up, if it is still there. */
+void workers_lied(struct engine *e, uint64_t server);
 
 /* What a factor's plugin says of itself; false in all while it was not heard. */
 struct worker_said {

@@ -1,5 +1,5 @@
 # What is installed for others: the headers of the client library and of plugins, and the interfaces.
-pkginclude_HEADERS += %reldir%/plugin.h
+pkginclude_HEADERS += %reldir%/passkey.h %reldir%/plugin.h
 dist_varlink_DATA += \
 	%reldir%/org.countersign.varlink \
 	%reldir%/org.countersign.Accounts.varlink \

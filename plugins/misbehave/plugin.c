@@ -70,6 +70,9 @@ static const struct countersign_config_key config[] = {
 	    .default_value = "https://misbehave.test", .help = "The issuer of its identities."},
 	{.name = "start", .type = COUNTERSIGN_CONFIG_WORD, .words = "well crash hang fail",
 	    .default_value = "well", .help = "What init() does."},
+	{.name = "rp-id", .type = COUNTERSIGN_CONFIG_STRING, .max = 255,
+	    .help = "For who takes the place of the factor webauthn; not looked at."},
+	{.name = "origin", .type = COUNTERSIGN_CONFIG_STRING, .max = 255, .help = "The same."},
 	{.name = "prompts", .type = COUNTERSIGN_CONFIG_WORD, .words = "no asks sends",
 	    .default_value = "no", .help = "Whether the factor has begin() and tell(), and sends."},
 };

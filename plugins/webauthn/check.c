@@ -135,7 +135,7 @@ check_new(const struct policy *p, const struct registration *asked,
     struct passkey *key)
 {
 	enum refusal r = client_check(p, over(answer->client_data, answer->client_data_len),
-	    "webauthn.create", over(asked->challenge, sizeof(asked->challenge)));
+	    "webauthn.create", over(asked->challenge, sizeof(asked->challenge)), over(NULL, 0));
 
 	if (r != REFUSED_NOT)
 		return r;
@@ -206,7 +206,7 @@ check_known(const struct policy *p, const struct passkey *key, const struct asse
 		over(answer->user_handle, answer->user_handle_len)))
 		return REFUSED_USER;
 	r = client_check(p, over(answer->client_data, answer->client_data_len), "webauthn.get",
-	    asked->challenge);
+	    asked->challenge, asked->card);
 	if (r != REFUSED_NOT)
 		return r;
 	/* A credential in an assertion would be one that nobody registered. */

@@ -18,6 +18,7 @@ int check_registration(const struct policy *p, const struct registration *asked,
 
 struct assertion_asked {
 	struct countersign_view challenge;
+	struct countersign_view card; /* what was shown, JSON; absent: not known */
 	bool payment;	 /* of money, or of something that is not known */
 	int64_t counter; /* newest seen; not above zero: none was counted */
 };

@@ -182,27 +182,63 @@ check_place(const struct policy *p, const json_t *o)
 	return REFUSED_NOT;
 }
 
-static enum refusal
-check_members(
-    const struct policy *p, const json_t *o, const char *type, struct countersign_view challenge)
+static bool
+same_text(const json_t *a, const json_t *b)
 {
+	return json_is_string(a) && json_is_string(b) && json_equal(a, b);
+}
+
+/*
+ * Secure Payment Confirmation, section 9: the browser showed and signed the payee and the total. They
+ * must be the card's, as they are written there.
+ */
+static enum refusal
+check_payment(const struct policy *p, const json_t *o, struct countersign_view text)
+{
+	const json_t *payment = json_object_get(o, "payment"), *total, *rp, *top;
+	json_t *card = read_object(text);
+	enum refusal r = REFUSED_PAYMENT;
+
+	total = json_object_get(payment, "total");
+	rp = json_object_get(payment, "rpId");
+	rp = rp == NULL ? json_object_get(payment, "rp") : rp;
+	top = json_object_get(payment, "topOrigin");
+	if (json_is_string(rp) && view_is_view(text_of(rp), p->rp_id) && json_is_string(top) &&
+	    (listed(p->origins, p->origins_count, text_of(top)) ||
+		(p->cross_origin && listed(p->top_origins, p->top_origins_count, text_of(top)))) &&
+	    same_text(json_object_get(total, "value"), json_object_get(card, "amount")) &&
+	    same_text(json_object_get(total, "currency"), json_object_get(card, "currency")) &&
+	    same_text(json_object_get(payment, "payeeName"), json_object_get(card, "payee")))
+		r = REFUSED_NOT;
+	json_decref(card);
+	return r;
+}
+
+static enum refusal
+check_members(const struct policy *p, const json_t *o, const char *type,
+    struct countersign_view challenge, struct countersign_view card)
+{
+	enum refusal r;
 	const json_t *t = json_object_get(o, "type"), *c = json_object_get(o, "challenge");
 	char text[256];
 
 	if (!json_is_string(t) || !json_is_string(c) || challenge.len > sizeof(text) / 4 * 3)
 		return REFUSED_CLIENT_DATA;
-	if (!view_is_str(text_of(t), type))
+	bool payment = p->payment_confirmation && card.len > 0 && view_is_str(text_of(t), "payment.get");
+
+	if (!payment && !view_is_str(text_of(t), type))
 		return REFUSED_TYPE;
 	if (!view_is_view(text_of(c),
 		(struct countersign_view){text,
 		    client_encode((const unsigned char *)challenge.data, challenge.len, text)}))
 		return REFUSED_CHALLENGE;
-	return check_place(p, o);
+	r = check_place(p, o);
+	return r == REFUSED_NOT && payment ? check_payment(p, o, card) : r;
 }
 
 enum refusal
 client_check(const struct policy *p, struct countersign_view client_data, const char *type,
-    struct countersign_view challenge)
+    struct countersign_view challenge, struct countersign_view card)
 {
 	enum refusal r;
 	json_t *o;
@@ -215,7 +251,7 @@ client_check(const struct policy *p, struct countersign_view client_data, const 
 	o = read_object(client_data);
 	if (o == NULL)
 		return REFUSED_CLIENT_DATA;
-	r = check_members(p, o, type, challenge);
+	r = check_members(p, o, type, challenge, card);
 	json_decref(o);
 	return r;
 }

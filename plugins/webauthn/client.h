@@ -38,10 +38,11 @@ bool client_read_answer(struct countersign_view text, struct client_answer *a);
 /*
  * Sections 7.1 steps 5 to 11 and 7.2 steps 9 to 14: the client data is JSON (a byte order mark may
  * stand before it, members that we do not know may be there), its type is `type`, its challenge is
- * exactly these bytes, and where it was made is allowed.
+ * exactly these bytes, and where it was made is allowed. Where the configuration allows it and a card
+ * is given, the type may be "payment.get" instead: then what the browser showed must be the card.
  */
 enum refusal client_check(const struct policy *p, struct countersign_view client_data,
-    const char *type, struct countersign_view challenge);
+    const char *type, struct countersign_view challenge, struct countersign_view card);
 
 /* RFC 4648, section 5, without padding. */
 size_t client_encode(const unsigned char *data, size_t len, char *to);

@@ -69,6 +69,11 @@ static const struct countersign_config_key config[] = {
 	.words = "any signed certificate",
 	.default_value = "any",
 	.help = "What a new passkey must say of its authenticator."},
+    {.name = "payment-confirmation",
+	.type = COUNTERSIGN_CONFIG_BOOL,
+	.default_value = "no",
+	.help = "Whether the browser may show the card of a payment by itself (Secure Payment "
+		"Confirmation)."},
     {.name = "timeout",
 	.type = COUNTERSIGN_CONFIG_INT,
 	.min = 10,
@@ -185,6 +190,7 @@ configure(struct webauthn *w)
 	p->rp_id = h->config_text(h->context, "rp-id", 0);
 	p->rp_name = h->config_text(h->context, "rp-name", 0);
 	p->cross_origin = h->config_int(h->context, "cross-origin", 0) == 1;
+	p->payment_confirmation = h->config_int(h->context, "payment-confirmation", 0) == 1;
 	p->verification =
 	    (enum verification_policy)word(w, "user-verification", verification_words, 3);
 	p->attestation = (enum attestation_policy)word(w, "attestation", attestation_words, 3);
@@ -398,6 +404,8 @@ verify_assertion(const struct webauthn *w, const struct passkey *key,
 	    in->challenge.len < CHALLENGE_MIN || in->challenge.len > CHALLENGE_MAX)
 		return COUNTERSIGN_INVALID;
 	asked.challenge = in->challenge;
+	if (COUNTERSIGN_HAS(in, struct countersign_verify, card))
+		asked.card = in->card;
 	asked.payment = in->operation.len == 0 || view_is_str(in->operation, "spend") ||
 			view_is_str(in->operation, "grant");
 	rc = check_assertion(&w->policy, key, &asked, in->answer, &counter, &why);

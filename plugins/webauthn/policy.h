@@ -16,6 +16,7 @@
 	X(CHALLENGE, "it signs another challenge")                                                 \
 	X(ORIGIN, "it was made at another origin")                                                 \
 	X(CROSS_ORIGIN, "it was made in a frame of another site")                                  \
+	X(PAYMENT, "the browser showed another payment than the card")                            \
 	X(TOP_ORIGIN, "it was made in a frame of a site that is not listed")                       \
 	X(AUTHDATA, "the authenticator data is malformed")                                         \
 	X(RP_ID, "it was made for another relying party")                                          \
@@ -61,6 +62,7 @@ struct policy {
 	struct countersign_view origins[ORIGINS_MAX], top_origins[ORIGINS_MAX];
 	size_t origins_count, top_origins_count;
 	bool cross_origin;
+	bool payment_confirmation; /* "payment.get" may stand for "webauthn.get" */
 	enum verification_policy verification;
 	enum attestation_policy attestation;
 };

@@ -2,10 +2,21 @@
 /* Encoding of what the engine keeps. */
 #include "plugins/webauthn/record.h"
 
-enum { VERSION = 1, KIND_REGISTRATION = 1, KIND_PASSKEY = 2 };
-/* Of a passkey: version, kind, algorithm, flags, attested, counter, aaguid, handle, two lengths. */
-enum { HEAD = 2, PASSKEY_HEAD = HEAD + 3 + 4 + AUTHDATA_AAGUID + USER_HANDLE + 4 };
-_Static_assert(PASSKEY_HEAD + PUBLIC_KEY_MAX + CREDENTIAL_ID_MAX <= RECORD_MAX, "a passkey fits");
+#include "countersign/passkey.h"
+
+enum {
+	VERSION = COUNTERSIGN_PASSKEY_VERSION,
+	KIND_REGISTRATION = COUNTERSIGN_PASSKEY_ASKED,
+	KIND_PASSKEY = COUNTERSIGN_PASSKEY_MADE,
+	HEAD = 2,
+};
+_Static_assert(COUNTERSIGN_PASSKEY_HEAD == HEAD + 3 + 4 + AUTHDATA_AAGUID + USER_HANDLE + 4, "all before the key");
+_Static_assert(COUNTERSIGN_PASSKEY_HEAD + PUBLIC_KEY_MAX + CREDENTIAL_ID_MAX <= RECORD_MAX, "a passkey fits");
+_Static_assert((int)ALGORITHM_ES256 == COUNTERSIGN_PASSKEY_ES256 && (int)ALGORITHM_EDDSA == COUNTERSIGN_PASSKEY_EDDSA &&
+    (int)ALGORITHM_RS256 == COUNTERSIGN_PASSKEY_RS256, "as they are written");
+_Static_assert((int)REGISTRATION_CHALLENGE == COUNTERSIGN_PASSKEY_CHALLENGE &&
+    (int)PUBLIC_KEY_MAX == COUNTERSIGN_PASSKEY_KEY_MAX && (int)CREDENTIAL_ID_MAX == COUNTERSIGN_PASSKEY_ID_MAX,
+    "as long as they are written");
 
 size_t
 registration_encode(const struct registration *r, unsigned char to[RECORD_MAX])
@@ -57,27 +68,19 @@ passkey_encode(const struct passkey *p, unsigned char to[RECORD_MAX])
 bool
 passkey_decode(struct countersign_view v, struct passkey *p)
 {
-	const unsigned char *at = (const unsigned char *)v.data;
+	struct countersign_passkey r;
 
-	if (v.len < PASSKEY_HEAD || at[0] != VERSION || at[1] != KIND_PASSKEY)
+	if (countersign_passkey_read(v.data, v.len, &r) == 0)
 		return false;
-	p->key.algorithm = (enum webauthn_algorithm)at[2];
-	p->flags = at[3];
-	p->attested = (enum attestation_kind)at[4];
-	p->counter = (uint32_t)at[5] << 24 | (uint32_t)at[6] << 16 | (uint32_t)at[7] << 8 | at[8];
-	at += HEAD + 3 + 4;
-	memcpy(p->aaguid, at, sizeof(p->aaguid));
-	at += sizeof(p->aaguid);
-	memcpy(p->user_handle, at, sizeof(p->user_handle));
-	at += sizeof(p->user_handle);
-	p->key.len = (size_t)at[0] << 8 | at[1];
-	p->id_len = (size_t)at[2] << 8 | at[3];
-	at += 4;
-	if (p->key.algorithm == ALGORITHM_NONE || p->key.algorithm > ALGORITHM_RS256 ||
-	    p->key.len > sizeof(p->key.bytes) || p->id_len == 0 || p->id_len > sizeof(p->id) ||
-	    v.len != PASSKEY_HEAD + p->key.len + p->id_len)
-		return false;
-	memcpy(p->key.bytes, at, p->key.len);
-	memcpy(p->id, at + p->key.len, p->id_len);
+	p->key.algorithm = (enum webauthn_algorithm)r.algorithm;
+	p->flags = r.flags;
+	p->attested = (enum attestation_kind)r.attested;
+	p->counter = r.counter;
+	memcpy(p->aaguid, r.aaguid, sizeof(p->aaguid));
+	memcpy(p->user_handle, r.handle, sizeof(p->user_handle));
+	p->key.len = r.key_len;
+	p->id_len = r.id_len;
+	memcpy(p->key.bytes, r.key, r.key_len);
+	memcpy(p->id, r.id, r.id_len);
 	return true;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the engine seals and keeps for us: first what a registration was asked to sign, then the
- * passkey. Version 1; numbers have the most significant byte first.
+ * passkey. The layout is countersign/passkey.h's, since the engine reads it too.
  */
 #ifndef CS_PLUGIN_WEBAUTHN_RECORD_H
 #define CS_PLUGIN_WEBAUTHN_RECORD_H

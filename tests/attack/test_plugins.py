@@ -1,11 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Attacks by plugins: they lie, hang, crash and write garbage. What rests on them is unavailable, never permitted."""
+import json
 import os
 import shutil
+import sys
 
 import pytest
 
-from harness import BUILD, RIGHTS, Broker, Person
+from harness import BUILD, RIGHTS, SOURCE, Broker, Person
+
+sys.path.insert(0, os.path.join(SOURCE, "tests", "interop"))
+
+from passkey import Passkey, unb64  # noqa: E402
 
 # The factor is of a kind that the engine cannot verify again; it counts up to the limit that is written, and no further.
 PLUGINS = """provider "fool" {{
@@ -252,6 +258,95 @@ def test_S18_a_totp_plugin_that_says_yes_is_not_enough():
         assert [e for e in events if e["type"] == "factor_enrolled"] == []
     finally:
         broker.stop()
+
+
+class Passkeys(Broker):
+    """With a factor webauthn, whose plugin may be exchanged for one that says yes to everything."""
+
+    SETTINGS = """    set rp-id "pay.example"
+    set origin "https://pay.example"
+"""
+
+    def __init__(self):
+        super().__init__(https=False, stack=STACK, extra=f"""factor "webauthn" {{
+    plugin "webauthn" servers 1 deadline 5s cooling-off 0
+{self.SETTINGS}}}
+""")
+
+    def corrupt(self):
+        self.halt()
+        shutil.copyfile(os.path.join(BUILD, "plugins", ".libs", "misbehave.so"), self.path("plugins/webauthn.so"))
+        with open(self.path("countersign.conf"), encoding="utf-8") as f:
+            text = f.read()
+        with open(self.path("countersign.conf"), "w", encoding="utf-8") as f:
+            f.write(text.replace(self.SETTINGS, self.SETTINGS + "    set behaviour lie_verdict\n"))
+        self.start()
+
+    def failures(self):
+        plugins = self.admin.call("Admin.Status")["plugins"]
+        return next(plugin["failures"] for plugin in plugins if plugin["name"] == "webauthn")
+
+
+@pytest.fixture
+def passkeys():
+    broker = Passkeys()
+    yield broker
+    assert broker.stop() == 0
+
+
+def enrol_passkey(broker, person, passkey):
+    begun = broker.service.call("Factors.Begin", account=person.account, kind="webauthn", proof="passport")
+    step, = begun["steps"]
+    options = json.loads(step["options"])
+    passkey.user_handle = unb64(options["user"]["id"])
+    return broker.service.call("Factors.Finish", enrolment=begun["enrolment"], answers=[
+        {"step": step["id"], "value": passkey.register(options["challenge"])}])
+
+
+def ask_passkey(broker, person, amount):
+    payment = person.payment(amount)
+    challenge = broker.service.call("Payments.Authorize", session=person.at, payment=payment)["challenge"]["id"]
+    step, = broker.service.call("StepUp.Get", challenge=challenge)["steps"]
+    return payment, challenge, step
+
+
+def test_S18_a_lying_plugins_yes_to_a_passkey_is_refused(passkeys):
+    """It says yes to a signature of another payment, of another key, and to none; the engine looks itself."""
+    person, passkey = Person(passkeys), Passkey("pay.example", "https://pay.example")
+    done = enrol_passkey(passkeys, person, passkey)
+    assert done["outcome"] == "permit", done
+    person.confirm = lambda challenge, **rest: passkeys.service.call("StepUp.Respond", challenge=challenge, answers=[
+        {"step": done["factor"]["id"], "value": passkey.sign(
+            passkeys.service.call("StepUp.Get", challenge=challenge)["steps"][0]["challenge"])}])
+    person.link()
+    passkeys.corrupt()
+    person.service = passkeys.service
+    person.at = person.session()
+    _, _, cheap = ask_passkey(passkeys, person, "1.00")
+    payment, challenge, step = ask_passkey(passkeys, person, "900.00")
+    thief = Passkey("pay.example", "https://pay.example")
+    thief.id, thief.user_handle = passkey.id, passkey.user_handle
+    for value in (passkey.sign(cheap["challenge"]), thief.sign(step["challenge"]), "yes"):
+        failed = passkeys.failures()
+        answer = passkeys.service.call("StepUp.Respond", challenge=challenge, answers=[{"step": step["id"], "value": value}])
+        assert (answer["state"], answer["reason"]) == ("open", "factor_rejected")
+        # That server is given up; the next one is asked.
+        assert passkeys.failures() == failed + 1
+    assert passkeys.service.call("Payments.Authorize", session=person.at, payment=payment)["outcome"] == "step_up"
+    right = [{"step": step["id"], "value": passkey.sign(step["challenge"])}]
+    assert passkeys.service.call("StepUp.Respond", challenge=challenge, answers=right)["state"] == "done"
+
+
+def test_S18_a_plugin_registers_no_key_of_its_own(passkeys):
+    """It keeps what it likes as the passkey: the engine looks for the key and the id in what the browser made."""
+    passkeys.corrupt()
+    person = Person(passkeys)
+    begun = passkeys.service.call("Factors.Begin", account=person.account, kind="webauthn", proof="passport")
+    step = next(s for s in begun["steps"] if s["type"] == "code")
+    done = passkeys.service.call("Factors.Finish", enrolment=begun["enrolment"],
+                                 answers=[{"step": step["id"], "value": "anything"}])
+    assert (done["outcome"], done["reason"]) == ("deny", "factor_rejected")
+    assert passkeys.service.fails("Factors.List", account=person.account).name == "NotFound"
 
 
 # --- X9 ---

@@ -10,7 +10,7 @@ from harness import SOURCE, Person
 
 sys.path.insert(0, os.path.join(SOURCE, "tests", "interop"))
 
-from passkey import UP, Passkey, b64, unb64  # noqa: E402
+from passkey import BE, UP, UV, Passkey, b64, unb64  # noqa: E402
 
 STACK = """link    requisite   provider    sandbox
 link    required    stepup      factors=1
@@ -25,6 +25,7 @@ factor "webauthn" {
     plugin "webauthn" servers 1 deadline 20s cooling-off 0
     set rp-id "pay.example"
     set origin "https://pay.example"
+    set payment-confirmation yes
 }"""}
 
 
@@ -164,12 +165,66 @@ def test_largest_passkey_outlives_a_restart(broker):
     assert owner.spend(owner.session(), "20.00")["outcome"] == "permit"
 
 
-def test_passkey_answers_for_no_more_than_the_trusted_limit(owner):
-    """The engine takes the plugin's word for it, so it counts for as little as any such word."""
-    session = owner.session()
-    answer = owner.authorize(session, owner.payment("100.01"))
-    assert answer["outcome"] == "deny", answer
-    assert owner.spend(session, "100.00")["outcome"] == "permit"
+def test_the_engine_looks_itself_so_no_limit_binds_it(owner):
+    """What the engine verifies again is not a plugin's word: `trusted-factor-limit` is for those."""
+    assert owner.spend(owner.session(), "100.01")["reason"] == "countersigned"
+
+
+def test_the_browser_is_told_which_passkey(owner):
+    step = owner.step(owner.ask(owner.session(), owner.payment()))
+    assert unb64(step["credential"]) == owner.passkey.id
+
+
+def test_what_a_passkey_rests_on_stands_in_its_event(broker, owner):
+    """Whether anybody may have a copy: 1, nobody; 2, whoever syncs it."""
+    synced = Owner(broker)
+    synced.enrol_passkey(flags=UP | UV | BE)
+    told = [next(e["json"] for e in broker.admin.call("Admin.Events", account=person.account)["events"]
+                 if e["type"] == "factor_enrolled") for person in (owner, synced)]
+    assert [event["copies"] for event in told] == [1, 2]
+
+
+# --- Secure Payment Confirmation ---
+
+def shown_by_the_browser(card, **changes):
+    payment = {"rpId": "pay.example", "topOrigin": "https://pay.example", "payeeName": card["payee"],
+               "total": {"value": card["amount"], "currency": card["currency"]},
+               "instrument": {"displayName": "Account", "icon": "https://pay.example/icon.png"}}
+    return {**payment, **changes}
+
+
+def confirm_payment(owner, challenge, **changes):
+    shown = owner.service.call("StepUp.Get", challenge=challenge)
+    step = next(s for s in shown["steps"] if s["kind"] == "webauthn")
+    assert step["spc"] is True
+    value = owner.passkey.sign(step["challenge"], type="payment.get",
+                               client={"payment": shown_by_the_browser(shown["card"], **changes)})
+    return owner.respond(challenge, value)
+
+
+def test_the_browser_may_show_the_payment_itself(owner):
+    session, payment = owner.session(), owner.payment("20.00")
+    assert confirm_payment(owner, owner.ask(session, payment))["state"] == "done"
+    assert owner.authorize(session, payment)["outcome"] == "permit"
+
+
+@pytest.mark.parametrize("changes", [
+    {"payeeName": "Another Shop"}, {"total": {"value": "2.00", "currency": "CNY"}},
+    {"total": {"value": "20.00", "currency": "USD"}}, {"total": {"value": 20.00, "currency": "CNY"}},
+    {"topOrigin": "https://evil.example"}, {"rpId": "evil.example"}, {"total": None}, {"payeeName": None}])
+def test_the_browser_showed_another_payment(owner, changes):
+    session, payment = owner.session(), owner.payment("20.00")
+    answer = confirm_payment(owner, owner.ask(session, payment), **changes)
+    assert (answer["state"], answer["reason"]) == ("open", "factor_rejected")
+    assert owner.authorize(session, payment)["outcome"] == "step_up"
+
+
+def test_only_a_payment_is_shown_by_the_browser(owner):
+    asked = owner.service.call("Factors.Begin", account=owner.account, kind="totp")["challenge"]["id"]
+    step = owner.step(asked)
+    assert "spc" not in step
+    value = owner.passkey.sign(step["challenge"], type="payment.get", client={"payment": {}})
+    assert owner.respond(asked, value)["reason"] == "factor_rejected"
 
 
 def test_answer_that_is_too_long(owner):

@@ -171,8 +171,9 @@ unit_tests += %reldir%/test_zone
 
 unit_tests += %reldir%/test_webauthn
 %canon_reldir%_test_webauthn_SOURCES = %reldir%/test_webauthn.c %reldir%/unit.h %reldir%/plugin_host.h
-%canon_reldir%_test_webauthn_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)
-%canon_reldir%_test_webauthn_LDADD = libwebauthn.la $(JANSSON_LIBS) $(CMOCKA_LIBS)
+%canon_reldir%_test_webauthn_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS) $(CRYPTO_CFLAGS)
+%canon_reldir%_test_webauthn_LDADD = libwebauthn.la libengine.la libstore.la librole.la libconfig.la libcore.la libbase.la \
+	$(SQLITE_LIBS) $(CRYPTO_LIBS) -lpthread $(JANSSON_LIBS) $(CMOCKA_LIBS)
 
 unit_tests += %reldir%/test_webhook
 %canon_reldir%_test_webhook_SOURCES = %reldir%/test_webhook.c %reldir%/unit.h %reldir%/plugin_host.h

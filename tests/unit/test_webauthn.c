@@ -3,12 +3,14 @@
  * The factor webauthn: published vectors and recordings of a browser, what CBOR and authenticator
  * data may look like, where a page may be, and what the configuration may say. Every refusal of an
  * answer that is otherwise right is in tests/interop/test_webauthn.py, which has keys to sign with.
+ * The engine looks at every answer here as well, and must come to the same end by its own code.
  */
 #include <dirent.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <unistd.h>
 
+#include "broker/engine/passkey.h"
 #include "plugins/webauthn/cbor.h"
 #include "plugins/webauthn/check.h"
 #include "tests/unit/plugin_host.h"
@@ -169,7 +171,7 @@ check(const struct policy *p, const char *text)
 {
 	static const char challenge[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
 
-	return client_check(p, countersign_view_of(text), "webauthn.get", bytes_of(challenge, 16));
+	return client_check(p, countersign_view_of(text), "webauthn.get", bytes_of(challenge, 16), bytes_of(NULL, 0));
 }
 
 static void
@@ -366,6 +368,68 @@ credential(const json_t *phase, const json_t *id)
 	return c;
 }
 
+/* ---- the engine beside the plugin ------------------------------------------------------------- */
+
+static struct view
+view_from(struct countersign_view v)
+{
+	return view_of(v.data, v.len);
+}
+
+static struct passkey_policy
+engine_policy(const struct policy *p)
+{
+	struct passkey_policy e = {.rp_id = view_from(p->rp_id),
+	    .origins_n = p->origins_count,
+	    .top_origins_n = p->top_origins_count,
+	    .cross_origin = p->cross_origin,
+	    .verification = (enum passkey_verification)p->verification};
+
+	for (size_t i = 0; i < p->origins_count; i++)
+		e.origins[i] = view_from(p->origins[i]);
+	for (size_t i = 0; i < p->top_origins_count; i++)
+		e.top_origins[i] = view_from(p->top_origins[i]);
+	return e;
+}
+
+static bool
+engine_asserts(const struct policy *p, const struct passkey *key, const struct assertion_asked *asked,
+    const char *text, uint32_t *counter)
+{
+	unsigned char record[RECORD_MAX];
+	struct passkey_policy policy = engine_policy(p);
+	struct passkey_question q = {.record = view_of(record, passkey_encode(key, record)),
+	    .answer = view_str(text),
+	    .challenge = view_from(asked->challenge),
+	    .payment = asked->payment,
+	    .counter = asked->counter};
+
+	return passkey_right(&policy, &q, counter);
+}
+
+/* What the plugin made is of the key that the browser made; of any other the engine says so. */
+static void
+engine_registers(
+    const struct policy *p, const struct registration *asked, const char *text, const struct passkey *key)
+{
+	unsigned char first[RECORD_MAX], record[RECORD_MAX];
+	struct view begun = view_of(first, registration_encode(asked, first));
+	struct passkey_policy policy = engine_policy(p);
+	struct passkey other = *key;
+
+	assert_true(passkey_made(&policy, begun, view_str(text), view_of(record, passkey_encode(key, record))));
+	other.key.bytes[7] ^= 1;
+	assert_false(passkey_made(&policy, begun, view_str(text), view_of(record, passkey_encode(&other, record))));
+	other = *key;
+	other.id[0] ^= 1;
+	assert_false(passkey_made(&policy, begun, view_str(text), view_of(record, passkey_encode(&other, record))));
+	other = *key;
+	other.user_handle[0] ^= 1;
+	assert_false(passkey_made(&policy, begun, view_str(text), view_of(record, passkey_encode(&other, record))));
+	first[2] ^= 1;
+	assert_false(passkey_made(&policy, begun, view_str(text), view_of(record, passkey_encode(key, record))));
+}
+
 static enum refusal
 registers(const struct policy *p, const struct registration *asked, const json_t *answer,
     struct passkey *key)
@@ -375,6 +439,8 @@ registers(const struct policy *p, const struct registration *asked, const json_t
 
 	assert_int_equal(
 	    check_registration(p, asked, countersign_view_of(text), key, &why), COUNTERSIGN_OK);
+	if (why == REFUSED_NOT)
+		engine_registers(p, asked, text, key);
 	free(text);
 	return why;
 }
@@ -383,12 +449,16 @@ static enum refusal
 asserts(const struct policy *p, const struct passkey *key, struct countersign_view challenge,
     int64_t before, const json_t *answer, uint32_t *counter)
 {
-	struct assertion_asked asked = {challenge, true, before};
+	struct assertion_asked asked = {.challenge = challenge, .payment = true, .counter = before};
 	char *text = json_dumps(answer, 0);
+	uint32_t said = 0;
 	enum refusal why;
 
 	assert_int_equal(check_assertion(p, key, &asked, countersign_view_of(text), counter, &why),
 	    COUNTERSIGN_OK);
+	assert_int_equal(engine_asserts(p, key, &asked, text, &said), why == REFUSED_NOT);
+	if (why == REFUSED_NOT)
+		assert_int_equal(said, *counter);
 	free(text);
 	return why;
 }
@@ -516,6 +586,31 @@ decoded(const json_t *v, unsigned char *to)
 	return a.id_len;
 }
 
+/* One letter of what was signed changed, each in its turn: no such answer is right, to either of the two. */
+static void
+check_every_letter(const struct policy *p, const struct passkey *key, struct countersign_view challenge,
+    const json_t *answer)
+{
+	static const char *const members[] = {"clientDataJSON", "authenticatorData", "signature", "userHandle"};
+
+	for (size_t m = 0; m < sizeof(members) / sizeof(members[0]); m++) {
+		json_t *copy = json_deep_copy(answer), *r = json_object_get(copy, "response");
+		const char *whole = json_string_value(json_object_get(r, members[m]));
+		char text[8192];
+
+		for (size_t i = 0; whole != NULL && whole[i] != '\0'; i++) {
+			uint32_t counter;
+
+			whole = json_string_value(json_object_get(json_object_get(answer, "response"), members[m]));
+			snprintf(text, sizeof(text), "%s", whole);
+			text[i] = text[i] == 'A' ? 'B' : 'A';
+			json_object_set_new(r, members[m], json_string(text));
+			assert_int_not_equal(asserts(p, key, challenge, 0, copy, &counter), REFUSED_NOT);
+		}
+		json_decref(copy);
+	}
+}
+
 static void
 check_recording(const char *path)
 {
@@ -557,8 +652,9 @@ check_recording(const char *path)
 	    json_object_get(json_object_get(first, "response"), "userHandle") == NULL
 		? REFUSED_NOT
 		: REFUSED_USER);
-	p.origins[0] = countersign_view_of("http://localhost:9312");
 	key.user_handle[0] ^= 1;
+	check_every_letter(&p, &key, bytes_of(challenge, len), first);
+	p.origins[0] = countersign_view_of("http://localhost:9312");
 	assert_int_equal(
 	    asserts(&p, &key, bytes_of(challenge, len), 0, first, &second), REFUSED_ORIGIN);
 	json_decref(doc);
