@@ -60,7 +60,10 @@ try_copies(const struct mend *m, const struct factor *f, char text[SENTENCE_MAX]
 		    "assume-independent %s", provider, kind, kind);
 }
 
-/* What would make this factor of the account count against the provider; changed in the trial, too. */
+/*
+ * What would make this factor of the account count against the provider; changed in the trial, too. What the provider
+ * controls no word mends.
+ */
 static void
 try_independent(const struct mend *m, const struct factor *f, char text[SENTENCE_MAX])
 {
@@ -73,11 +76,6 @@ try_independent(const struct mend *m, const struct factor *f, char text[SENTENCE
 	if (t->policy.factors[f->kind].plugin == t->provider->plugin) {
 		t->policy.factors[f->kind].plugin = ~t->provider->plugin;
 		add(text, "%s and provider \"%s\" use the same plugin: give one of them another", kind, provider);
-	}
-	if ((t->provider->controls_kinds & 1 << f->kind) != 0) {
-		t->provider->controls_kinds &= (uint8_t)~(1 << f->kind);
-		add(text, "provider \"%s\" controls every factor of the kind %s, which no word mends: enrol another kind", provider,
-		    kind);
 	}
 	if (own_edge_is(m, f, EDGE_COPIES))
 		try_copies(m, f, text);

@@ -339,6 +339,32 @@ checkout:2: warning: no configured factor could ever satisfy this line for provi
     assert not any(line.startswith("checkout:5:") for line in lines)
 
 
+def test_a_recovery_that_no_code_satisfies(run, report, files):
+    files('factor "totp" { plugin "totp" }', 'factor "totp" { plugin "totp" }\nfactor "recovery" { plugin "recovery" }')
+    assert warnings(run, files) == []
+    files("recover      required    stepup\n", "recover      required    stepup      any=totp\n", "services/common")
+    assert report()[:3] == """\
+common:7: warning: no recovery code could ever satisfy this line
+    why: it asks for `stepup any=totp`, and a recovery is countersigned by one recovery code and nothing else
+    to mend it: write: recover required stepup""".splitlines()
+    files("stepup      any=totp", "stepup      factors=2", "services/common")
+    assert any("no recovery code could ever satisfy this line" in line for line in report())
+
+
+def test_what_a_profile_controls(run, files):
+    """A kind that falls with the provider countersigns nothing for it, whatever the admin vouches for."""
+    files('provider "cloud" {', 'profile "phone" { controls kind approve }\nprovider "cloud" { profile "phone"')
+    assert any('no configured factor could ever countersign for provider "cloud"' in w for w in warnings(run, files))
+
+
+def test_a_passkey_may_be_bound_to_its_device(run, files):
+    """Of a kind that may be kept elsewhere there are some that are not."""
+    files("syncs-secrets yes assume-independent approve", "syncs-secrets yes")
+    files('factor "approve" { plugin "approve" }', 'factor "approve" { plugin "approve" }\nfactor "webauthn" { plugin "webauthn" }')
+    files.stack("spend requisite limit per-payment=20CNY", "spend required stepup any=webauthn", "@include common")
+    assert warnings(run, files) == []
+
+
 def test_a_stepup_is_not_asked_of_providers_that_do_not_get_there(run, files):
     files.stack("spend requisite limit per-payment=20CNY", "spend requisite provider sandbox",
                 "spend required stepup any=totp", "@include common")

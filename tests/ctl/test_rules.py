@@ -102,6 +102,16 @@ def test_what_would_be_an_independent_factor(explain, files):
     assert answer["outcome"] == "step_up" and answer["supposing"]["totp"] == ("usable", "independent by the admin's word, assume-independent")
 
 
+def test_a_kind_that_falls_with_the_provider(explain, files):
+    files('provider "cloud" {', 'profile "phone" { title "Phone number" controls kind totp }\nprovider "cloud" { profile "phone"')
+    answer = explain("checkout 20 CNY m --provider cloud --factor totp")
+    assert outcome(answer) == ("deny", "no_independent_factor")
+    assert answer["supposing"]["totp"] == (
+        "unusable", "not independent of cloud: this authenticator app falls with the Phone number, as all of the kind totp do")
+    # No word of the admin's mends that; another factor does.
+    assert "assume-independent" not in answer["mend"] and "--factor approve" in answer["mend"]
+
+
 def test_only_factors_that_may_answer_are_offered(explain, files):
     files('factor "totp" { plugin "totp" }', 'factor "totp" { plugin "totp" }\nfactor "recovery" { plugin "recovery" }')
     words = "checkout {} CNY m --factor approve --factor totp --factor recovery"
