@@ -11,7 +11,8 @@ enum {
 	READING_MAX = 32,       /* calls until the chart is complete: more than the engine ever takes */
 	/* exchange.detail */
 	DETAIL_READING = 0xff,
-	DETAIL_WRONG = 1 << 8,  /* the posted amounts are shown again */
+	DETAIL_WRONG = 1 << 8,  /* the posted amounts are shown again; which one was wrong: */
+	DETAIL_WRONG_SHIFT = 9,
 };
 
 enum place { PLACE_LIST, PLACE_LIMITS, PLACE_UNLINK, PLACE_NOT_ME, PLACE_REVOKE, PLACE_HISTORY, PLACE__COUNT };
@@ -132,6 +133,7 @@ answered(struct exchange *x, const struct engine_answer *answer)
 	page_start(x, &r, place, &p, &v);
 	if ((x->detail & DETAIL_WRONG) != 0 && form_parse(x, &posted))
 		v.posted = &posted;
+	v.wrong = x->detail >> DETAIL_WRONG_SHIFT;
 	if (place == PLACE_HISTORY)
 		view_history(&v);
 	else if (places[place].write != NULL)
@@ -188,6 +190,19 @@ view_show(struct exchange *x)
 
 /* --- doing --- */
 
+static void
+wrong(struct exchange *x, struct view field)
+{
+	static const struct view fields[] = {VIEW("per_payment"), VIEW("per_day"), VIEW("per_month")};
+
+	x->detail |= DETAIL_WRONG;
+	for (unsigned i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
+		if (view_equal(fields[i], field))
+			x->detail |= i << DETAIL_WRONG_SHIFT;
+	}
+	ask(x);
+}
+
 /* Onwards with GET: to the page, or to the step-up page of what asks for one, which is this browser's already. */
 static void
 done(struct exchange *x, const struct engine_answer *answer)
@@ -198,8 +213,7 @@ done(struct exchange *x, const struct engine_answer *answer)
 	struct cookie cookie;
 
 	if (view_equal(r.error, VIEW("org.countersign.InvalidParameter")) && place_of(x) == PLACE_LIMITS) {
-		x->detail |= DETAIL_WRONG;
-		ask(x);
+		wrong(x, result_str(&r, "field"));
 	} else if (r.error.len > 0) {
 		refused(x, &r);
 	} else if (page.len > 0 && page.len <= TOKEN_MAX) {

@@ -90,7 +90,7 @@ field(struct view_page *v, const struct exchange_result *spent, size_t i, bool w
 	html_int(out, n);
 	html_put(out, bounds[i].name);
 	html_put(out, "\"");
-	html_put(out, wrong ? " aria-invalid=\"true\">\n" : ">\n");
+	html_put(out, wrong && i == v->wrong ? " aria-invalid=\"true\">\n" : ">\n");
 	html_put(out, "<p class=\"help under\" id=\"h");
 	html_int(out, n);
 	html_put(out, bounds[i].name);

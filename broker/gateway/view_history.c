@@ -42,6 +42,24 @@ static const struct {
 };
 
 static void
+asked_for(struct view_page *v, struct view op)
+{
+	static const struct {
+		struct view op;
+		unsigned text;
+	} ops[] = {{VIEW("spend"), TEXT_VIEW_OP_SPEND}, {VIEW("link"), TEXT_VIEW_OP_LINK}, {VIEW("factor"), TEXT_VIEW_OP_FACTOR},
+	    {VIEW("grant"), TEXT_VIEW_OP_GRANT}, {VIEW("limit"), TEXT_VIEW_OP_LIMIT}, {VIEW("thaw"), TEXT_VIEW_OP_THAW},
+	    {VIEW("recover"), TEXT_VIEW_OP_RECOVER}, {VIEW("view"), TEXT_VIEW_OP_VIEW}};
+
+	for (size_t i = 0; i < sizeof(ops) / sizeof(ops[0]); i++) {
+		if (view_equal(ops[i].op, op)) {
+			view_put(v, v->page->language == LANGUAGE_ZH ? "" : " ");
+			view_say(v, ops[i].text);
+		}
+	}
+}
+
+static void
 title(struct view_page *v, const struct exchange_result *e, struct view kind)
 {
 	size_t i = 0, n = sizeof(kinds) / sizeof(kinds[0]);
@@ -55,6 +73,8 @@ title(struct view_page *v, const struct exchange_result *e, struct view kind)
 		view_say(v, kinds[i].text);
 	else
 		html_text(v->page->out, kind);
+	if (view_equal(kind, VIEW("asked")))
+		asked_for(v, result_str(e, "op"));
 	view_put(v, "</strong>");
 	if (author.len > 0 && (view_equal(kind, VIEW("frozen")) || view_equal(kind, VIEW("thawed")))) {
 		view_put(v, " ");
@@ -115,7 +135,11 @@ entry(struct view_page *v, const struct exchange_result *e)
 	title(v, e, kind);
 	if (payee.len > 0 || label.len > 0) {
 		view_put(v, "<br><bdi>");
-		html_text(v->page->out, payee.len > 0 ? payee : label);
+		/* An allowance for any payee is written as such. */
+		if (view_equal(payee, VIEW("*")) && view_equal(result_str(e, "op"), VIEW("grant")))
+			view_say(v, TEXT_VIEW_ANY_PAYEE);
+		else
+			html_text(v->page->out, payee.len > 0 ? payee : label);
 		view_put(v, "</bdi>");
 	}
 	view_put(v, "</p><p class=\"help\">");

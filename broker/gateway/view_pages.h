@@ -16,7 +16,8 @@ struct view_page {
 	struct view cookie;
 	int64_t offset_s;             /* of the operator's zone, which days are counted in */
 	int64_t now_ms;
-	const struct form *posted;    /* limits: as they were sent, where they were wrong; else NULL */
+	const struct form *posted;    /* limits: as they were sent, where one was wrong; else NULL */
+	unsigned wrong;               /* which one: its place among the fields */
 };
 
 /* Sends the browser from its step-up page to /l/{token}. */

@@ -35,6 +35,7 @@ EXTRA_DIST += \
 	%reldir%/test_shadow.py \
 	%reldir%/test_stepup.py \
 	%reldir%/test_view.py \
+	%reldir%/test_view_pages.py \
 	%reldir%/test_story.py \
 	%reldir%/test_webauthn.py \
 	%reldir%/test_wire.py
