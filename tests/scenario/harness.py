@@ -73,7 +73,7 @@ provider "sandbox" {{
     set ca-file "{ca}"
     {provider_extra}
 }}
-factor "totp" {{ plugin "totp" servers 1 deadline 20s cooling-off {factor_cooling_off} set issuer "Countersign" }}
+factor "totp" {{ plugin "totp" servers 1 deadline 20s cooling-off {factor_cooling_off} set issuer "Countersign" {totp_extra} }}
 {extra}
 stacks "{d}/services"
 """
@@ -498,14 +498,14 @@ def _children(pid):
 class Broker:
     """
     Keywords change the configuration: https=False (checkout alone, on its socket), link_cooling_off="24h",
-    factor_cooling_off, limit_cooling_off, policy_limits, stack, provider_extra (lines of the provider), extra (lines of the file),
+    factor_cooling_off, limit_cooling_off, policy_limits, stack, provider_extra (lines of the provider), totp_extra, extra (lines of the file),
     rights={"market": "lookup"}, clients=["PROVIDER"] (where checkout has the client id "countersign-app", besides the sandbox),
     host="localhost" (of the public URL: passkeys need a name); {url} in extra is that URL.
     """
 
     SERVICES = {"checkout": "countersign-app", "market": "another-app"}
 
-    def __init__(self, https=True, link_cooling_off="0", factor_cooling_off="0", limit_cooling_off="0", stack=STACK, provider_extra="",
+    def __init__(self, https=True, link_cooling_off="0", factor_cooling_off="0", limit_cooling_off="0", stack=STACK, provider_extra="", totp_extra="",
                  extra="", rights=None, clients=(), host="127.0.0.1",
                  policy_limits="per-payment 1000 per-day 3000 per-month 20000 count-day 100 count-month 1000"):
         self.dir = tempfile.mkdtemp(prefix="cs.")
@@ -522,7 +522,7 @@ class Broker:
             self._files(https, stack, rights or {}, clients, dict(
                 d=self.dir, port=self.port, url=self.url, link_cooling_off=link_cooling_off, factor_cooling_off=factor_cooling_off,
                 limit_cooling_off=limit_cooling_off,
-                policy_limits=policy_limits, provider_extra=provider_extra,
+                policy_limits=policy_limits, provider_extra=provider_extra, totp_extra=totp_extra,
                 extra=extra.replace("{url}", self.url or ""),
                 issuer=self.provider.issuer, ca=self.provider.ca))
             self.start()

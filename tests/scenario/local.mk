@@ -37,6 +37,7 @@ EXTRA_DIST += \
 	%reldir%/test_view.py \
 	%reldir%/test_view_pages.py \
 	%reldir%/test_story.py \
+	%reldir%/test_totp_settings.py \
 	%reldir%/test_webauthn.py \
 	%reldir%/test_wire.py
 dist_check_SCRIPTS += %reldir%/check_scenario.sh

@@ -2,10 +2,12 @@
 """Payments that are countersigned by a mailed code, by a text message, and by a real PAM stack."""
 import glob
 import itertools
+import os
 
 import pytest
 
 from correspondent import OATH_KEY, Correspondent, Post, hotp
+from harness import BUILD
 
 OATH = (glob.glob("/lib/*/security/pam_oath.so") + glob.glob("/usr/lib/*/security/pam_oath.so"))[:1]
 SERVICE = "auth required pam_oath.so usersfile={directory}/users window=20 digits=6\naccount required pam_permit.so\n"
@@ -145,3 +147,27 @@ def test_five_wrong_answers_lock_pam_too(oath):
         answer = oath.answer(challenge, "000000", oath.pam)
     assert answer["state"] == "locked", answer
     assert oath.outcome() != "permit"
+
+
+ASKS = os.path.join(BUILD, "tests", "unit", ".libs", "pam_asks.so")
+
+
+@pytest.mark.skipif(not os.path.exists(ASKS), reason="the module of the unit tests was not built: make check builds it")
+def test_an_enrolment_and_a_payment_of_several_rounds():
+    post = Post("mail", service=f"auth required {ASKS} do=serial\naccount required pam_permit.so\n")
+    try:
+        person = Correspondent(post)
+        begun = person.start("pam", "alice")
+        more = person.finish(begun, "secret")
+        assert more["outcome"] == "step_up" and more["steps"][0]["label"] == "Which colour?", more
+        done = person.finish({**more, "enrolment": begun["enrolment"]}, "blue")
+        assert done["outcome"] == "permit", done
+        pam, challenge = done["factor"]["id"], person.prompt()
+        person.begin(challenge, pam)
+        more = person.answer(challenge, "secret", pam)
+        assert (more["state"], "reason" in more) == ("open", False)
+        assert next(step for step in more["steps"] if step["id"] == pam)["prompts"] == [{"type": "text", "label": "Which colour?"}]
+        assert person.answer(challenge, "blue", pam)["state"] == "done"
+        assert person.outcome() == "permit"
+    finally:
+        assert post.stop() == 0
