@@ -59,7 +59,7 @@ class Chromium:
 
     def page(self, locale="en-US", width=1280, height=800, dark=False, scripts=True):
         self._names += 1
-        page = Page(self, f"page-{self._names}")
+        page = Page(self, f"page-{self._names}", scripts)
         self.ask(page=page.name, open=True, arg={
             "locale": locale, "viewport": {"width": width, "height": height}, "javaScriptEnabled": scripts,
             "colorScheme": "dark" if dark else "light", "reducedMotion": "reduce"})
@@ -79,8 +79,8 @@ class Chromium:
 class Page:
     """One page in a browser of its own: nothing is shared with the others, not even cookies."""
 
-    def __init__(self, chromium, name):
-        self.chromium, self.name = chromium, name
+    def __init__(self, chromium, name, scripts):
+        self.chromium, self.name, self.scripts = chromium, name, scripts
 
     def run(self, code, arg=None):
         """An async JavaScript function (s, arg) in the driver: s.page, s.context, s.cdp, s.axe are playwright's."""

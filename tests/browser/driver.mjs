@@ -16,6 +16,8 @@ const axe = readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
 
 // What a page may wait for something before the test has failed.
 const PATIENCE_MS = 20000;
+// And all of a call: what hangs longer is told as an error.
+const CALL_MS = 60000;
 
 const browser = await chromium.launch({
 	executablePath: chromiumPath,
@@ -53,7 +55,9 @@ async function answer(call) {
 		return open(call.page, call.arg);
 	if (call.close)
 		return close(call.page);
-	return (0, eval)(`(${call.run})`)(pages.get(call.page), call.arg);
+	let timer;
+	const late = new Promise((_, no) => { timer = setTimeout(() => no(new Error(`no answer in ${CALL_MS} ms: ${call.run}`)), CALL_MS); });
+	return Promise.race([(0, eval)(`(${call.run})`)(pages.get(call.page), call.arg), late]).finally(() => clearTimeout(timer));
 }
 
 for await (const line of createInterface({ input: process.stdin })) {

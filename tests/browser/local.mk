@@ -7,6 +7,8 @@ EXTRA_DIST += \
 	%reldir%/package-lock.json \
 	%reldir%/package.json \
 	%reldir%/people.py \
+	%reldir%/sound.py \
+	%reldir%/test_enrol.py \
 	%reldir%/test_passkey.py \
 	%reldir%/test_step.py
 dist_check_SCRIPTS += %reldir%/check_browser.sh

@@ -4,29 +4,14 @@ import pytest
 
 from people import BROKER as PEOPLE
 from people import Owner
+from sound import DESKTOP, PHONE, sound
 
 BROKER = PEOPLE
-PHONE, DESKTOP = (390, 844), (1280, 800)
 WORDS = {  # what stands on the card
     "en-US": ("Confirm this payment?", "¥20.00 CNY", "Corner Shop", "checkout", "sandbox", "Confirmed."),
     "zh-CN": ("确认这笔付款？", "¥20.00 人民币", "Corner Shop", "checkout", "sandbox", "已确认。"),
 }
 SECRETS = ("20.00", "Corner", "checkout", "sandbox", "CNY", "m-7")
-
-
-def sound(page, shot=None):
-    """Nothing that hinders a person, at this size and twice the text; nothing wider than the window."""
-    if shot is not None:
-        page.screenshot(shot)
-    assert page.axe() == []
-    assert page.overflow() <= 0
-    if page.evaluate("() => innerWidth") < PHONE[0]:
-        return  # narrow already is the zoom
-    page.evaluate("() => { document.documentElement.style.fontSize = '200%'; }")
-    try:
-        assert page.overflow() <= 0
-    finally:
-        page.evaluate("() => { document.documentElement.style.fontSize = ''; }")
 
 
 @pytest.fixture
