@@ -88,6 +88,8 @@ refused(struct exchange *x, const struct exchange_result *r)
 		go(x, "/c/", x->params[0], NULL);
 	else if (view_equal(what, VIEW("view")))
 		ended(x);
+	else if (place_of(x) != PLACE_LIST)
+		view_go(x); /* it is the list that opens the page, or says why not */
 	else
 		page_error(x, 404);
 }

@@ -230,6 +230,9 @@ def test_a_double_submit_is_one_submit(page, owner, broker):
 def test_history_shows_hostile_names_as_text(page, owner):
     """X4"""
     owner.authorize(owner.paid, owner.payment("900.00", name='"><script>alert(1)</script> & \'x'))
+    status, headers, _ = page.browser.get(page.path + "/history")
+    assert (status, headers["Location"]) == (303, page.path)
+    page.get()
     text = page.get("/history")
     assert "<script>alert" not in text and "&lt;script&gt;alert(1)&lt;/script&gt;" in text
     assert "<bdi>&quot;&gt;" in text
