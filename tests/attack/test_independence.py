@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Attacks with an ID that is an Apple ID: what it syncs, what mail it reads, and recovery past it."""
+import json
 import os
 import tempfile
 
 import pytest
 
 from harness import SOURCE
-from owner import ICLOUD, SYNCED, Owner
+from owner import ICLOUD, SYNCED, Owner, unb64
 
 HOUR = 3600_000
 OUTBOX = os.path.join(tempfile.mkdtemp(prefix="cs-outbox."), "codes")
@@ -89,9 +90,13 @@ def test_S13_a_passkey_that_stays_on_its_device_is_the_owners(owner, log):
     owner.link()
     session, payment, challenge = asked(owner)
     assert owner.by_passkey(passkey)(challenge)["state"] == "done"
-    assert owner.authorize(session, payment)["outcome"] == "permit"
-    # It was enrolled with the app, for which the admin's word stands.
+    permit = owner.authorize(session, payment)
+    assert permit["outcome"] == "permit"
+    # It was enrolled with the app, for which the admin's word stands: event, receipt and explain say so.
     assert "assumed" in log.last(owner.account, "payment_permitted")["json"]["flags"]
+    claims = json.loads(unb64(permit["receipt"].split(".")[1]))
+    assert (claims["factors"], claims["assumed"]) == (["webauthn"], ["webauthn"])
+    assert ("webauthn", "independent by the admin's word, assume-independent") in sentences(owner, session)
 
 
 def test_S13_it_enrols_nothing_either(owner, log):
