@@ -19,6 +19,7 @@ EXTRA_DIST += \
 	%reldir%/test_stepup_attacks.py \
 	%reldir%/test_table.py \
 	%reldir%/test_tokens.py \
-	%reldir%/test_two_factors.py
+	%reldir%/test_two_factors.py \
+	%reldir%/test_view_attacks.py
 dist_check_SCRIPTS += %reldir%/check_attack.sh
 TESTS += %reldir%/check_attack.sh
