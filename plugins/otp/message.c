@@ -15,12 +15,14 @@ static const struct {
 } phrases[] = {
     {"link", {"link a new ID to your account", "为账户绑定新的第三方账号"}},
     {"allowance", {"allow payments without asking each time", "开通免密支付额度"}},
+    {"grant", {"allow payments without asking each time", "开通免密支付额度"}},
     {"mandate", {"allow regular payments", "开通自动扣款"}},
-    {"factor", {"change how you confirm payments", "更改验证方式"}},
+    {"factor_removal", {"remove a way to confirm payments", "移除一种验证方式"}},
+    {"factor_unlock", {"unlock a way to confirm payments", "解锁一种验证方式"}},
+    {"factor", {"add a way to confirm payments", "添加新的验证方式"}},
     {"limit", {"raise a limit", "提高支付限额"}},
     {"thaw", {"lift a freeze of your account", "解除账户冻结"}},
-    {"recovery", {"recover your account", "找回账户"}},
-    {"recover", {"recover your account", "找回账户"}},
+    {"recover", {"replace a way to confirm payments that was lost", "更换已丢失的验证方式"}},
     {"view", {"open your linked IDs", "查看已绑定的账号"}},
     {"factor_enrolled", {"a new way to confirm payments was added", "已添加新的验证方式"}},
     {"factor_removed", {"a way to confirm payments was removed", "已移除一种验证方式"}},
@@ -97,6 +99,7 @@ write_about(const json_t *card, enum otp_language language, struct countersign_b
 	} parts[] = {
 	    {"", provider.len > 0 ? provider : member(card, "provider"), {NULL, 0}},
 	    {"", member(card, "payee"), {NULL, 0}},
+	    {"", member(card, "label"), {NULL, 0}},
 	    {"", member(card, "amount"), member(card, "currency")},
 	    {most[language], member(card, "worst_case"), {NULL, 0}},
 	};

@@ -9,7 +9,8 @@ import pytest
 from correspondent import OATH_KEY, Correspondent, Post, hotp
 from harness import BUILD
 
-OATH = (glob.glob("/lib/*/security/pam_oath.so") + glob.glob("/usr/lib/*/security/pam_oath.so"))[:1]
+PLUGIN = os.path.join(BUILD, "plugins", ".libs", "pam.so")
+OATH = os.path.exists(PLUGIN) and (glob.glob("/lib/*/security/pam_oath.so") + glob.glob("/usr/lib/*/security/pam_oath.so"))[:1]
 SERVICE = "auth required pam_oath.so usersfile={directory}/users window=20 digits=6\naccount required pam_permit.so\n"
 addresses = (f"alice{n}@mail.example" for n in itertools.count(1))
 numbers = (f"+86138{n:08}" for n in itertools.count(1))
@@ -66,6 +67,15 @@ def test_enrolment_says_what_a_text_message_is_worth(sms):
     assert done["outcome"] == "permit", done
 
 
+def test_what_is_no_payment_says_what_it_is(mail):
+    alice = Correspondent(mail, next(addresses))
+    asked = alice.service.call("Factors.Begin", account=alice.account, kind="totp", label="my new phone")
+    alice.begin(asked["challenge"]["id"], language="en")
+    text = mail.to(alice.address)[-1]
+    assert text.startswith("checkout: add a way to confirm payments: totp: my new phone. Your code is "), text
+    assert alice.answer(asked["challenge"]["id"], alice.code())["state"] == "done"
+
+
 def test_sent_again_after_a_wait_and_the_code_before_is_void(mail):
     alice = Correspondent(mail, next(addresses))
     challenge = alice.prompt()
@@ -109,7 +119,7 @@ def test_a_factor_that_cannot_be_checked_again_stops_at_its_limit(sms):
         assert post.stop() == 0
 
 
-needs_oath = pytest.mark.skipif(not OATH, reason="pam_oath is absent: install libpam-oath")
+needs_oath = pytest.mark.skipif(not OATH, reason="there is no pam_oath, or no plugin pam: install libpam-oath and libpam0g-dev")
 names = (f"user{n}" for n in itertools.count(1))
 
 
