@@ -361,6 +361,8 @@ test_settings_that_make_no_sense(void **state)
 	    {{SMS, {"body", "{\"to\":{to},\"text\":\"{text}\"}"}, {NULL, NULL}}, "no JSON"},
 	    {{SMS, {"body", "{\"text\":\"{text}\"}"}, {NULL, NULL}}, "lacks a placeholder"},
 	    {{SMS, {"payment-en", "{code}: {amount} {currency} to {payee}, {service}"}, {NULL, NULL}}, "before {code}"},
+	    {{SMS, {"payment-en", "{service}, {payee}: {code} for {amount} {currency}"}, {NULL, NULL}}, "before {code}"},
+	    {{SMS, {"payment-en", "{service}, {amount} {currency}: {code} for {payee}"}, {NULL, NULL}}, "before {code}"},
 	    {{SMS, {"payment-en", "{service} {code}"}, {NULL, NULL}}, "lacks a placeholder"},
 	    {{SMS, {"other-zh", "{service} {what}{about} {code} {nonsense}"}, {NULL, NULL}}, "no placeholder"},
 	    {{SMS, {"subject-en", "your code {code}"}, {NULL, NULL}}, "no placeholder"},
@@ -408,6 +410,28 @@ test_enrolment_proves_the_address(void **state)
 	/* What is kept from now on holds nothing of the code. */
 	assert_true(f.secret_len < 20);
 	assert_int_equal(verify_at(&f, sent_code(), NULL, now_ms), -COUNTERSIGN_INVALID);
+	stop(&f);
+}
+
+/* A factor whose address was not proved is sent nothing and countersigns nothing. */
+static void
+test_before_its_enrolment_is_over_it_is_no_factor(void **state)
+{
+	char unfinished[1024];
+	struct fixture f;
+	size_t len;
+
+	(void)state;
+	start(&f, (struct fake_setting[]){SMS, {NULL, NULL}});
+	assert_int_equal(enrol(&f, "+8613812345678", "en"), COUNTERSIGN_OK);
+	len = f.secret_len;
+	memcpy(unfinished, f.secret, len);
+	assert_int_equal(begin(&f, "c", "spend", card, "en"), COUNTERSIGN_INVALID);
+	assert_int_equal(verify_at(&f, sent_code(), NULL, now_ms), COUNTERSIGN_RIGHT);
+	assert_int_equal(begin(&f, "c", "spend", card, "en"), COUNTERSIGN_OK);
+	memcpy(f.secret, unfinished, len);
+	f.secret_len = len;
+	assert_int_equal(verify_at(&f, sent_code(), "c", now_ms), -COUNTERSIGN_INVALID);
 	stop(&f);
 }
 
@@ -678,6 +702,7 @@ main(void)
 	    cmocka_unit_test(test_a_mail_is_ascii_and_its_lines_are_short),
 	    cmocka_unit_test(test_settings_that_make_no_sense),
 	    cmocka_unit_test(test_enrolment_proves_the_address),
+	    cmocka_unit_test(test_before_its_enrolment_is_over_it_is_no_factor),
 	    cmocka_unit_test(test_enrolment_needs_an_address),
 	    cmocka_unit_test(test_the_message_says_what_before_the_code),
 	    cmocka_unit_test(test_other_operations_say_what_they_are),
