@@ -57,6 +57,18 @@ what_of(const struct account *a, const struct challenge *c, const struct texts *
 	return view_str(op_name((enum op)c->op));
 }
 
+/* Its word in the configuration, and what people call it where that is another. */
+static void
+put_provider(struct json_writer *w, const struct engine *e, const struct link *l)
+{
+	struct view name = view_str(ruleset_provider_name(e->rules, l->provider));
+	struct view title = view_str(ruleset_provider_title(e->rules, l->provider));
+
+	json_member_str(w, "provider", name);
+	if (!view_equal(name, title))
+		json_member_str(w, "provider_title", title);
+}
+
 /* What a provider said of the person, as account_hint() shows it: the owner knows which of their IDs it is. */
 static void
 put_link(struct json_writer *w, const struct engine *e, const struct account *a, struct view cold, const struct link *l)
@@ -84,7 +96,7 @@ card_write(const struct engine *e, const struct account *a, struct view cold, co
 	json_member_str(&w, "account_hint", view_of(hint, hint_len));
 	json_member_str(&w, "what", what_of(a, c, &card));
 	if (l != NULL)
-		json_member_str(&w, "provider", view_str(ruleset_provider_name(e->rules, l->provider)));
+		put_provider(&w, e, l);
 	json_member_str(&w, "payee", card.of[TEXT_PAYEE_NAME].data != NULL ? card.of[TEXT_PAYEE_NAME] :
 	    card.of[TEXT_PAYEE_ID]);
 	json_member_str(&w, "payee_id", card.of[TEXT_PAYEE_ID]);

@@ -5,6 +5,7 @@
 #include "broker/base/secret.h"
 #include "broker/engine/api.h"
 #include "broker/engine/card.h"
+#include "broker/engine/edge_text.h"
 #include "broker/engine/enrol.h"
 #include "broker/engine/enrol_step.h"
 #include "broker/engine/enrolment.h"
@@ -374,6 +375,28 @@ enrolment_over(struct call *call, void *none)
 		enrolment_end(call->engine, en);
 }
 
+/* What the account lacks even so: a factor that does not fall with one of its IDs. */
+static void
+put_warnings(struct json_writer *w, const struct engine *e, const struct asked *asked, const struct account *a)
+{
+	uint64_t providers[ACCOUNT_LINKS_MAX];
+	size_t n = account_bare(asked, a, providers);
+	char text[EDGE_TEXT_MAX];
+
+	if (n == 0)
+		return;
+	json_key(w, VIEW("warnings"));
+	json_array_begin(w);
+	for (size_t i = 0; i < n; i++)
+		json_put_str(w, view_of(text, bare_text(e->rules, providers[i], text)));
+	json_array_end(w);
+	json_key(w, VIEW("bare"));
+	json_array_begin(w);
+	for (size_t i = 0; i < n; i++)
+		json_put_str(w, view_str(ruleset_provider_title(e->rules, providers[i])));
+	json_array_end(w);
+}
+
 static void
 finish_txn(struct txn *t, struct account *a, struct call *call)
 {
@@ -422,6 +445,7 @@ finish_txn(struct txn *t, struct account *a, struct call *call)
 	answer_outcome(&w, &d);
 	json_key(&w, VIEW("factor"));
 	answer_factor(&w, e, a, account_factor(a, &new.factor), view_str(en->label));
+	put_warnings(&w, e, &asked, a);
 	put_state(&w, call, "done");
 	call_end(call, &w);
 	call_after(call, enrolment_over, NULL);

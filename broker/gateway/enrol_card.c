@@ -241,19 +241,21 @@ from_write(struct page *p, struct view time)
 	html_put(p->out, " UTC</time>");
 }
 
-/* What the account lacks now, in the engine's words. */
+/* What the account lacks even so: something that does not fall with each of its IDs. */
 static void
 warnings_write(struct page *p, const struct exchange_result *r)
 {
-	uint32_t warnings = result_get(r, "warnings", JSON_ARRAY), token;
+	uint32_t bare = result_get(r, "bare", JSON_ARRAY), token;
 
-	if (warnings == 0 || r->doc->tokens[warnings].count == 0)
+	if (bare == 0 || r->doc->tokens[bare].count == 0)
 		return;
 	html_put(p->out, "<div class=\"notice warn\" id=\"warnings\"><h2>");
 	page_say(p, TEXT_WARNING);
-	html_put(p->out, "</h2>\n<ul>\n");
-	token = json_first(r->doc, warnings);
-	for (unsigned i = 0; i < r->doc->tokens[warnings].count; i++, token = json_next(r->doc, token)) {
+	html_put(p->out, "</h2>\n<p>");
+	page_say(p, TEXT_WARNING_WHAT);
+	html_put(p->out, "</p>\n<ul>\n");
+	token = json_first(r->doc, bare);
+	for (unsigned i = 0; i < r->doc->tokens[bare].count; i++, token = json_next(r->doc, token)) {
 		if (json_type(r->doc, token) != JSON_STRING)
 			continue;
 		html_put(p->out, "<li>");

@@ -77,9 +77,11 @@ static const struct text words[TEXT_ENROL_END - TEXTS_ENROL] = {
 	    "未添加任何内容。请从引导您来此的应用重新开始。"),
 	T(TEXT_WARNING, "One more thing is missing",
 	    "还缺少一项"),
-	T(TEXT_WARNING_MEND, "Until then, spending through that ID cannot be confirmed. Add a way that does not depend on it: a passkey on a "
-		"security key, or an authenticator app on a device of its own.",
-	    "在此之前，无法确认通过该账号的付款。请添加一种不依赖于它的方式，例如安全密钥上的通行密钥，或独立设备上的身份验证器应用。"),
+	T(TEXT_WARNING_WHAT, "If one of these is stolen, none of your ways to confirm is known to stay safe:",
+	    "如果以下账号被盗，您现有的确认方式均不能确定仍然安全："),
+	T(TEXT_WARNING_MEND, "Until you add one that does not depend on it, payments through it cannot be confirmed: a security key, for "
+		"instance, or an authenticator app on a device of its own.",
+	    "在您添加不依赖于它的方式之前，无法确认通过它的付款。例如安全密钥，或独立设备上的身份验证器应用。"),
 };
 /* clang-format on */
 
