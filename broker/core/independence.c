@@ -234,9 +234,12 @@ any_stands(const struct asked *asked, const struct account *a, uint64_t provider
 {
 	for (size_t i = 0; i < a->factors_n; i++) {
 		const struct factor *f = &a->factors[i];
+		const struct policy_factor *configured = &asked->policy->factors[f->kind];
 
-		if (f->kind != FACTOR_RECOVERY && !factor_gone(a, f, time_of(asked, a)) &&
-		    factor_stands(asked, a, f, provider, NULL, NULL) == INDEPENDENT)
+		if (f->kind == FACTOR_RECOVERY || !configured->enabled || configured->plugin != f->plugin ||
+		    factor_gone(a, f, time_of(asked, a)))
+			continue;
+		if (factor_stands(asked, a, f, provider, NULL, NULL) == INDEPENDENT)
 			return true;
 	}
 	return false;

@@ -298,6 +298,9 @@ an_account_is_bare_before_the_provider_that_none_of_its_factors_stands_apart_fro
 	factor(f, f->totp)->kind = FACTOR_TOTP;
 	f->policy.providers[1].assume_kinds = 1 << FACTOR_TOTP;
 	assert_int_equal(account_bare(&f->asked, &f->account, providers), 0);
+	f->policy.factors[FACTOR_TOTP].enabled = false;
+	assert_int_equal(account_bare(&f->asked, &f->account, providers), 1);
+	f->policy.factors[FACTOR_TOTP].enabled = true;
 	factor(f, f->totp)->removed = 1;
 	assert_int_equal(account_bare(&f->asked, &f->account, providers), 1);
 }
