@@ -9,7 +9,7 @@
 # `make check` replays the corpora with any compiler. `make fuzz` builds the targets with clang's libFuzzer and sanitizers
 # in fuzz-build/ and runs each for FUZZ_SECONDS; what it finds is left there as crash-*. One target alone:
 # make fuzz FUZZ_TARGETS=json
-FUZZ_TARGETS = account call decide config event extra http idtoken json jwks otp recovery stack store_record varlink webauthn worker
+FUZZ_TARGETS = account call decide config event extra http idtoken json jwks otp passkey recovery stack store_record varlink webauthn worker
 FUZZ_SECONDS = 30
 FUZZ_CC = clang
 
@@ -31,6 +31,10 @@ FUZZ_CC = clang
 
 %canon_reldir%_fuzz_extra_SOURCES = %reldir%/fuzz_extra.c %reldir%/replay.c
 %canon_reldir%_fuzz_extra_LDADD = libengine.la libstore.la librole.la libconfig.la libcore.la libbase.la $(SQLITE_LIBS) $(CRYPTO_LIBS) -lpthread
+
+%canon_reldir%_fuzz_passkey_SOURCES = %reldir%/fuzz_passkey.c %reldir%/replay.c
+%canon_reldir%_fuzz_passkey_CPPFLAGS = $(AM_CPPFLAGS) $(CRYPTO_CFLAGS)
+%canon_reldir%_fuzz_passkey_LDADD = libengine.la libstore.la librole.la libconfig.la libcore.la libbase.la $(SQLITE_LIBS) $(CRYPTO_LIBS) -lpthread
 
 %canon_reldir%_fuzz_config_SOURCES = %reldir%/fuzz_config.c %reldir%/replay.c
 %canon_reldir%_fuzz_config_LDADD = libconfig.la libcore.la libbase.la
@@ -73,7 +77,7 @@ FUZZ_CC = clang
 %canon_reldir%_fuzz_worker_SOURCES = %reldir%/fuzz_worker.c %reldir%/replay.c
 %canon_reldir%_fuzz_worker_LDADD = libworker.la librole.la libconfig.la libcore.la libbase.la $(CURL_LIBS)
 
-fuzz_programs = %reldir%/fuzz_call %reldir%/fuzz_extra %reldir%/fuzz_decide %reldir%/fuzz_idtoken %reldir%/fuzz_jwks %reldir%/fuzz_worker %reldir%/fuzz_account %reldir%/fuzz_config %reldir%/fuzz_event %reldir%/fuzz_http %reldir%/fuzz_json %reldir%/fuzz_otp %reldir%/fuzz_recovery %reldir%/fuzz_stack %reldir%/fuzz_store_record %reldir%/fuzz_varlink %reldir%/fuzz_webauthn
+fuzz_programs = %reldir%/fuzz_call %reldir%/fuzz_extra %reldir%/fuzz_decide %reldir%/fuzz_idtoken %reldir%/fuzz_jwks %reldir%/fuzz_worker %reldir%/fuzz_account %reldir%/fuzz_config %reldir%/fuzz_event %reldir%/fuzz_http %reldir%/fuzz_json %reldir%/fuzz_otp %reldir%/fuzz_passkey %reldir%/fuzz_recovery %reldir%/fuzz_stack %reldir%/fuzz_store_record %reldir%/fuzz_varlink %reldir%/fuzz_webauthn
 check_PROGRAMS += $(fuzz_programs)
 TESTS += $(fuzz_programs)
 EXTRA_DIST += %reldir%/corpus
