@@ -16,6 +16,7 @@
 #include "broker/engine/rests.h"
 #include "broker/engine/risk.h"
 #include "broker/engine/stepup.h"
+#include "broker/engine/tell.h"
 #include "broker/engine/things.h"
 
 /* In the call's memory while an enrolment begins. */
@@ -258,6 +259,8 @@ begin_txn(struct txn *t, struct account *a, struct call *call)
 	factor_card(&card, b->recover ? "recover" : "factor", b->kind, b->label, text);
 	stepup_open(t, a, call, &d, &card);
 	notify_operation(t, a, call, enrol_op(b->recover), &d);
+	if (b->recover && d.outcome == OUTCOME_STEP_UP && d.events_n > 0)
+		tell_others(t, a, call, "recovery_begun", 0, view_str(factor_kind_name(b->kind)));
 	w = call_reply(call);
 	stepup_outcome(&w, call, a, &d, b->return_url);
 	call_end(call, &w);
@@ -441,6 +444,7 @@ finish_txn(struct txn *t, struct account *a, struct call *call)
 	enrol_extra(e, a, en, &new.factor, first, &extra);
 	txn_decision(t, a, &d, &extra);
 	notify_operation(t, a, call, enrol_op(en->recovers), &d);
+	tell_others(t, a, call, "factor_enrolled", account_factor(a, &new.factor)->no, view_str(factor_kind_name(new.kind)));
 	w = call_reply(call);
 	answer_outcome(&w, &d);
 	json_key(&w, VIEW("factor"));

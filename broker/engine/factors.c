@@ -10,6 +10,7 @@
 #include "broker/engine/notify.h"
 #include "broker/engine/risk.h"
 #include "broker/engine/stepup.h"
+#include "broker/engine/tell.h"
 #include "broker/engine/things.h"
 
 bool
@@ -113,6 +114,8 @@ remove_commit(struct txn *t, struct account *a, struct call *call, const struct 
 	static struct texts card, own;
 	struct engine *e = call->engine;
 	struct id id = f->id, secret = things_secret(&f->id);
+	enum factor_kind kind;
+	uint32_t no;
 	char text[FACTOR_CARD_TEXT_MAX];
 
 	(void)texts_from_cold(e->keys, a, txn_cold(t), &f->id, &own);
@@ -125,7 +128,10 @@ remove_commit(struct txn *t, struct account *a, struct call *call, const struct 
 	texts_to_event(e->keys, a, &own, &extra);
 	extra_drop(&extra, &id);
 	extra_drop(&extra, &secret);
+	no = f->no;
+	kind = (enum factor_kind)f->kind;
 	txn_decision(t, a, d, &extra);
+	tell_others(t, a, call, "factor_removed", no, view_str(factor_kind_name(kind)));
 }
 
 static void
@@ -157,6 +163,16 @@ remove_txn(struct txn *t, struct account *a, struct call *call)
 }
 
 static void
+unlock_commit(struct txn *t, struct account *a, struct call *call, const struct factor *f, struct decision *d)
+{
+	const enum factor_kind kind = (enum factor_kind)f->kind;
+	const uint32_t no = f->no;
+
+	txn_decision(t, a, d, NULL);
+	tell_others(t, a, call, "factor_unlocked", no, view_str(factor_kind_name(kind)));
+}
+
+static void
 unlock_txn(struct txn *t, struct account *a, struct call *call)
 {
 	static struct decision d;
@@ -182,7 +198,7 @@ unlock_txn(struct txn *t, struct account *a, struct call *call)
 	(void)texts_from_cold(call->engine->keys, a, txn_cold(t), &f->id, &own);
 	factor_card(&card, "factor_unlock", (enum factor_kind)f->kind, own.of[TEXT_LABEL], text);
 	if (d.outcome == OUTCOME_PERMIT)
-		txn_decision(t, a, &d, NULL);
+		unlock_commit(t, a, call, f, &d);
 	else
 		stepup_open(t, a, call, &d, &card);
 	notify_operation(t, a, call, OP_FACTOR, &d);

@@ -66,6 +66,7 @@ libengine_la_SOURCES = \
 	%reldir%/strangers.c %reldir%/strangers.h \
 	%reldir%/stream.h \
 	%reldir%/talk.c %reldir%/talk.h \
+	%reldir%/tell.c %reldir%/tell.h \
 	%reldir%/texts.c %reldir%/texts.h \
 	%reldir%/things.c %reldir%/things.h \
 	%reldir%/txn.c %reldir%/txn.h \

@@ -23,11 +23,14 @@ struct notice_queued {
 	char id[2 * NOTICE_ID_BYTES + 1];
 	char name[CONFIG_NAME_MAX + 1];
 	struct bytes document;
+	bool tell;              /* to a factor: the document is the call's parameters, and holds its secret */
 };
 
 static void
 queued_free(struct notice_queued *q)
 {
+	if (q->tell)
+		secret_wipe(q->document.buf.data, q->document.buf.len);
 	bytes_clear(&q->document);
 	free(q);
 }
@@ -118,6 +121,16 @@ notify_operation(struct txn *t, const struct account *a, struct call *call, enum
 	notify_decision(t, a, call, &n, d);
 }
 
+struct notice_queued *
+notify_tell(const char *kind, struct buf **parameters)
+{
+	struct notice_queued *q = queued_new(kind);
+
+	q->tell = true;
+	*parameters = &q->document.buf;
+	return q;
+}
+
 static void
 delivered(struct engine *e, void *ctx, const struct worker_result *result)
 {
@@ -137,9 +150,14 @@ delivered(struct engine *e, void *ctx, const struct worker_result *result)
 static void
 send_one(struct engine *e, struct notice_queued *q)
 {
+	struct view told = buf_view(&q->document.buf);
 	struct bytes members;
 	struct json_writer w;
 
+	if (q->tell) {
+		workers_ask(e, view_str(q->name), "Tell", view_of(told.data + 1, told.len - 2), delivered, q);
+		return;
+	}
 	bytes_init(&members, WORKER_REQUEST_MAX);
 	w = json_to(&members.buf);
 	json_object_begin(&w);

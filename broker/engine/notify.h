@@ -27,6 +27,11 @@ void notify_operation(struct txn *t, const struct account *a, struct call *call,
 
 /* A transaction's notices, in order. */
 struct notice_queued;
+/*
+ * One for a factor's Tell, to be added with txn_notice(). *parameters takes the call's parameters as a JSON object, the
+ * factor's secret among them; wiped with it.
+ */
+struct notice_queued *notify_tell(const char *kind, struct buf **parameters);
 /* They are committed: to the plugins with them. *list is NULL afterwards. */
 void notify_send(struct engine *e, struct notice_queued **list);
 /* They are not. */

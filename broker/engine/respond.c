@@ -17,6 +17,7 @@
 #include "broker/engine/risk.h"
 #include "broker/engine/stepup.h"
 #include "broker/engine/talk.h"
+#include "broker/engine/tell.h"
 #include "broker/engine/things.h"
 
 /* ---- reading --------------------------------------------------------------------------------- */
@@ -458,6 +459,8 @@ decide_round(struct txn *t, struct account *a, struct call *call, bool right, st
 		txn_decision(t, a, d, NULL);
 		c = account_challenge(a, &s->id);
 		notify_decision(t, a, call, &(struct notice){.op = (enum op)c->op, .service = c->service}, d);
+		if (right && d->outcome != OUTCOME_DENY && account_factor_by_no(a, answer.factor_no)->kind == FACTOR_RECOVERY)
+			tell_others(t, a, call, "recovery_code_used", answer.factor_no, view_of(NULL, 0));
 		if (d->outcome == OUTCOME_DENY && right)
 			break;
 	}

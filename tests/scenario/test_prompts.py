@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Factors that must be begun: a code is sent, or a conversation opened, and it goes on until its plugin has heard enough."""
+"""Factors that must be begun: a code is sent, or a conversation opened, and it goes on until its plugin has heard enough.
+And what their owner is told through them."""
 import os
+import re
+import select
 import shutil
+import time
 
 import pytest
 
-from harness import BUILD, Broker, Person
+from harness import BUILD, CALL_S, Broker, Person
 
 STACK = """link    required    stepup      factors=1
 factor  required    stepup      factors=1
@@ -231,6 +235,28 @@ def test_a_right_code_does_not_save_a_wrong_conversation(careful):
     careful.begin(challenge, careful.pam)
     assert careful.give(challenge, (careful.totp.id, careful.totp.code()), (careful.pam, "right"))["state"] == "done"
     assert careful.outcome() == "permit"
+
+
+def told(person, times):
+    """What the owner was told, by (worker, what, detail), once it was told so often: nobody waits for it but this test."""
+    hint = re.escape(f"{person.account[:2]}***{person.account[-2:]}")
+    line = re.compile(r'worker:(\w+) .*"what.":."(\w+).".*account_hint.":."' + hint + r'."(?:,."detail.":."(\w+).")?')
+    end = time.monotonic() + CALL_S
+    while True:
+        found = [m.groups() for m in map(line.search, person.broker.log().splitlines()) if m]
+        if len(found) >= times:
+            return found
+        assert time.monotonic() < end, found
+        select.select([], [], [], 0.02)
+
+
+def test_the_owner_is_told_of_every_change_through_the_other_factors(talker):
+    """Whoever is changed is not told of it by itself; and what cannot tell, such as an app, is passed over."""
+    assert told(talker, 1) == [("pam", "factor_enrolled", "otp")], "pam was there when otp came"
+    asked = talker.service.call("Factors.Remove", factor=talker.pam)["challenge"]["id"]
+    talker.confirm(asked)
+    assert talker.service.call("Factors.Remove", factor=talker.pam, challenge=asked)["outcome"] == "permit"
+    assert told(talker, 2)[1:] == [("otp", "factor_removed", "pam")]
 
 
 def test_a_restart_asks_for_another_beginning(tmp_path):
