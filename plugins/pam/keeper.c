@@ -263,9 +263,22 @@ accept_client(struct keeping *g)
 	g->client_fd = fd;
 }
 
+static volatile sig_atomic_t stopping;
+
+static void
+on_terminate(int number)
+{
+	(void)number;
+	stopping = 1;
+}
+
 static _Noreturn void
 keep(struct keeping *g)
 {
+	sigset_t none;
+
+	/* SIGTERM is let in only while this process waits. */
+	sigemptyset(&none);
 	for (;;) {
 		struct pollfd fds[] = {
 		    {.fd = g->listen_fd, .events = POLLIN},
@@ -274,9 +287,13 @@ keep(struct keeping *g)
 		    {.fd = g->k->worker_fd, .events = POLLIN},
 		};
 		int64_t left = g->end_ms - boot_ms();
+		struct timespec wait = {left / 1000, left % 1000 * 1000000};
+		int n = left <= 0 ? 0 : ppoll(fds, sizeof(fds) / sizeof(fds[0]), &wait, &none);
 
-		if (left <= 0 || (poll(fds, sizeof(fds) / sizeof(fds[0]), (int)left) < 0 && errno != EINTR) || fds[3].revents != 0)
+		if (n == 0 || stopping || (n < 0 && errno != EINTR) || (n > 0 && fds[3].revents != 0))
 			finish(g);
+		if (n < 0)
+			continue;
 		if (fds[2].revents != 0)
 			from_pam(g);
 		if (fds[1].revents != 0)
@@ -284,16 +301,6 @@ keep(struct keeping *g)
 		if (fds[0].revents != 0)
 			accept_client(g);
 	}
-}
-
-static struct keeping *terminated;
-
-static void
-on_terminate(int number)
-{
-	(void)number;
-	kill(-terminated->pam_pid, SIGKILL);
-	_exit(0);
 }
 
 static int
@@ -306,6 +313,7 @@ static _Noreturn void
 become_keeper(const struct keeper *k, const struct wire_address *at, int listen_fd)
 {
 	static struct keeping g;
+	sigset_t terminate;
 	int pair[2], keeping[] = {listen_fd, k->worker_fd};
 
 	g = (struct keeping){.k = k, .at = *at, .listen_fd = listen_fd, .client_fd = -1, .end_ms = boot_ms() + k->timeout_ms};
@@ -324,7 +332,9 @@ become_keeper(const struct keeper *k, const struct wire_address *at, int listen_
 		_exit(1);
 	close(pair[1]);
 	g.pam_fd = pair[0];
-	terminated = &g;
+	sigemptyset(&terminate);
+	sigaddset(&terminate, SIGTERM);
+	sigprocmask(SIG_BLOCK, &terminate, NULL);
 	signal(SIGTERM, on_terminate);
 	prctl(PR_SET_NAME, "countersign-kpr");
 	keep(&g);

@@ -370,18 +370,16 @@ assert_ends(pid_t pid)
 	assert_int_equal(errno, ESRCH);
 }
 
-static void
-test_what_modules_start_ends_with_the_conversation(void **state)
+/* The pid of the daemon that the module has started. */
+static pid_t
+daemon_of(struct fixture *f)
 {
-	struct fixture f;
 	FILE *file;
 	int pid = 0;
 
-	(void)state;
-	start(&f, "do=daemon", "no");
-	assert_int_equal(begin(&f), COUNTERSIGN_OK);
+	assert_int_equal(begin(f), COUNTERSIGN_OK);
 	for (int i = 0; i < 2000 && pid == 0; i++) {
-		file = fopen(f.file, "r");
+		file = fopen(f->file, "r");
 		if (file != NULL && fscanf(file, "%d", &pid) != 1)
 			pid = 0;
 		if (file != NULL)
@@ -390,9 +388,26 @@ test_what_modules_start_ends_with_the_conversation(void **state)
 	}
 	assert_true(pid > 0);
 	assert_int_equal(kill(pid, 0), 0);
+	return pid;
+}
+
+static void
+test_what_modules_start_ends_with_the_conversation(void **state)
+{
+	struct fixture f;
+	pid_t pid;
+
+	(void)state;
+	start(&f, "do=daemon", "no");
+	pid = daemon_of(&f);
 	assert_int_equal(verify(&f, "secret"), COUNTERSIGN_RIGHT);
 	assert_ends(pid);
 	stop(&f);
+	/* And when the server ends in order. */
+	start(&f, "do=daemon", "no");
+	pid = daemon_of(&f);
+	stop(&f);
+	assert_ends(pid);
 }
 
 static void
