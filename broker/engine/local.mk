@@ -36,6 +36,7 @@ libengine_la_SOURCES = \
 	%reldir%/page.c %reldir%/page.h \
 	%reldir%/page_api.c \
 	%reldir%/spending.c %reldir%/spending.h \
+	%reldir%/stopped.c %reldir%/stopped.h \
 	%reldir%/view.c %reldir%/view.h \
 	%reldir%/view_acts.c %reldir%/view_acts.h \
 	%reldir%/view_api.c \

@@ -5,6 +5,7 @@
 #include "broker/engine/api.h"
 #include "broker/engine/card.h"
 #include "broker/engine/prompt.h"
+#include "broker/engine/stopped.h"
 #include "broker/engine/things.h"
 
 void
@@ -100,12 +101,14 @@ refuse_txn(struct txn *t, struct account *a, struct call *call)
 	static struct decision d;
 	struct stepup *s = CALL_MEMORY_AS(struct stepup, call);
 	const struct challenge *c = stepup_find(call, a, s);
+	struct stopped stopped;
 	struct asked asked;
 	struct json_writer w;
 	const char *state;
 
 	if (c == NULL)
 		return;
+	stopped_count(a, c->link_no, call->engine->now.wall_ms, &stopped);
 	stepup_asked(call, c, &asked);
 	decide_refuse(&asked, a, &s->id, s->report, &d);
 	if (d.events_n > 0)
@@ -114,6 +117,9 @@ refuse_txn(struct txn *t, struct account *a, struct call *call)
 	state = stepup_state(call->engine, a, account_challenge(a, &s->id));
 	w = call_reply(call);
 	json_member_str(&w, "state", view_str(state));
+	/* Its owner is told on the page; a service reads it in the events. */
+	if (s->more != NULL && s->report)
+		stopped_write(&w, &stopped);
 	if (s->more != NULL)
 		s->more(&w, call, view_str(state));
 	call_end(call, &w);

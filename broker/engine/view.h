@@ -12,6 +12,7 @@
 
 #include "broker/engine/page.h"
 #include "broker/engine/spending.h"
+#include "broker/engine/stopped.h"
 
 enum {
 	VIEW_IDLE_MS = 10 * 60 * 1000,
@@ -27,16 +28,6 @@ struct view_pending {
 	uint32_t link_no;          /* 0: the account */
 	struct id challenge;
 	struct limit to;           /* of OP_LIMIT */
-};
-
-/* What was stopped by a "not me", for one link; kept so that the page can say it until it closes. */
-struct view_stopped {
-	uint32_t link_no;
-	uint16_t holds, allowances, challenges, sessions;
-	struct {
-		uint16_t currency;
-		int64_t minor;
-	} sums[4];                 /* of the holds; unused ones have currency 0 */
 };
 
 /* What the page says when it is next shown, once. */
@@ -69,7 +60,7 @@ struct owner_view {
 	uint8_t news, reason;      /* enum view_news; enum reason */
 	uint32_t news_link_no;
 	struct view_pending pending[VIEW_PENDING_MAX];
-	struct view_stopped stopped;
+	struct stopped stopped;    /* by a "not me" on this page: said until it closes */
 	struct spending *spending; /* or NULL: not looked at yet */
 	struct owner_view *next;
 };

@@ -260,45 +260,6 @@ internal_view_unlink(struct call *call)
 		view_call_run(call, unlink_txn);
 }
 
-static void
-sum_hold(struct view_stopped *to, const struct payment *p)
-{
-	size_t n = sizeof(to->sums) / sizeof(to->sums[0]), i = 0;
-
-	while (i < n && to->sums[i].currency != p->currency && to->sums[i].currency != CURRENCY_NONE)
-		i++;
-	if (i == n)
-		return;
-	to->sums[i].currency = p->currency;
-	to->sums[i].minor = money_add(to->sums[i].minor, p->amount_minor);
-}
-
-void
-view_stopping(const struct account *a, uint32_t link_no, int64_t now_ms, struct view_stopped *to)
-{
-	*to = (struct view_stopped){.link_no = link_no};
-	for (size_t i = 0; i < a->payments_n; i++) {
-		if (a->payments[i].state != PAYMENT_HELD || (link_no != 0 && a->payments[i].link_no != link_no))
-			continue;
-		to->holds++;
-		sum_hold(to, &a->payments[i]);
-	}
-	for (size_t i = 0; i < a->allowances_n; i++) {
-		const struct allowance *w = &a->allowances[i];
-
-		to->allowances += w->state == ALLOWANCE_OPEN && w->expires_ms > now_ms &&
-		    (link_no == 0 || w->link_no == link_no);
-	}
-	for (size_t i = 0; i < a->challenges_n; i++) {
-		const struct challenge *c = &a->challenges[i];
-
-		to->challenges += (c->state == CHALLENGE_OPEN || c->state == CHALLENGE_DONE) && c->expires_ms > now_ms &&
-		    (link_no == 0 || c->link_no == link_no);
-	}
-	for (size_t i = 0; i < a->sessions_n; i++)
-		to->sessions += link_no == 0 || a->sessions[i].link_no == link_no;
-}
-
 static bool
 frozen_by_user(const struct account *a, uint32_t link_no)
 {
@@ -315,14 +276,14 @@ not_me_txn(struct txn *t, struct account *a, struct call *call)
 	static struct decision d;
 	struct owner_view *v = view_call_here(call, a);
 	const struct link *l = v == NULL ? NULL : view_call_link(call, a);
-	struct view_stopped stopped;
+	struct stopped stopped;
 	struct asked asked;
 
 	if (l == NULL)
 		return;
-	view_stopping(a, l->no, call->engine->now.wall_ms, &stopped);
+	stopped_count(a, l->no, call->engine->now.wall_ms, &stopped);
 	/* Said twice, it is heard once. */
-	if (!frozen_by_user(a, l->no) || stopped.holds + stopped.allowances + stopped.challenges + stopped.sessions > 0) {
+	if (!frozen_by_user(a, l->no) || stopped_any(&stopped)) {
 		v->stopped = stopped;
 		call_asked(call, &asked);
 		decide_not_me(&asked, a, l->no, &d);

@@ -14,7 +14,4 @@ bool view_redeem(struct txn *t, struct account *a, struct call *call, struct own
 /* A provider's name for people. */
 const char *view_provider_title(const struct engine *e, uint64_t provider);
 
-/* What a "not me" of this link (0: of all) would stop. */
-void view_stopping(const struct account *a, uint32_t link_no, int64_t now_ms, struct view_stopped *to);
-
 #endif

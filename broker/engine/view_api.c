@@ -224,29 +224,6 @@ write_holds(struct json_writer *w, struct call *call, const struct account *a, c
 }
 
 static void
-write_stopped(struct json_writer *w, const struct view_stopped *s)
-{
-	json_key(w, VIEW("stopped"));
-	json_object_begin(w);
-	json_member_int(w, "holds", s->holds);
-	json_member_int(w, "allowances", s->allowances);
-	json_member_int(w, "challenges", s->challenges);
-	json_member_int(w, "sessions", s->sessions);
-	json_key(w, VIEW("sums"));
-	json_array_begin(w);
-	for (size_t i = 0; i < sizeof(s->sums) / sizeof(s->sums[0]); i++) {
-		if (s->sums[i].currency == CURRENCY_NONE)
-			continue;
-		json_object_begin(w);
-		answer_amount(w, "amount", s->sums[i].minor, s->sums[i].currency);
-		answer_currency(w, "currency", s->sums[i].currency);
-		json_object_end(w);
-	}
-	json_array_end(w);
-	json_object_end(w);
-}
-
-static void
 write_link(struct json_writer *w, struct call *call, struct txn *t, const struct account *a, const struct owner_view *v,
     const struct link *l)
 {
@@ -270,7 +247,7 @@ write_link(struct json_writer *w, struct call *call, struct txn *t, const struct
 	write_allowances(w, call, t, a, l);
 	write_holds(w, call, a, v, l);
 	if (v->stopped.link_no == l->no && frozen != NULL)
-		write_stopped(w, &v->stopped);
+		stopped_write(w, &v->stopped);
 	json_object_end(w);
 }
 

@@ -40,7 +40,7 @@ state_page(struct exchange *x, const struct exchange_result *r)
 		return;
 	}
 	if ((x->detail & DETAIL_REPORT) != 0) {
-		page_say_end(x, PAGE_END_OTHER, TEXT_REPORTED, TEXT_REPORTED_MORE, return_url);
+		view_reported(x, r, TEXT_REPORTED, TEXT_REPORTED_MORE);
 		return;
 	}
 	for (size_t i = 0; i < sizeof(says) / sizeof(says[0]); i++) {

@@ -170,6 +170,8 @@ static const struct text words[TEXT_VIEW_END - TEXTS_VIEW] = {
 	    "将通知曾使用它的服务。已扣除的款项不会自动退回：请联系您的支付服务。"),
 	T(TEXT_VIEW_NOT_ME_BACK, "Only you can start it again, with one of your ways to confirm.",
 	    "只有您本人可以用自己的确认方式恢复。"),
+	T(TEXT_VIEW_NOT_ME_BACK_LATER, "Only you can start it again: open your linked IDs in the app or shop that sent you here, and confirm.",
+	    "只有您本人可以恢复：请在引导您来此的应用或商店中打开您的关联账号并确认。"),
 	T(TEXT_VIEW_NOT_ME_DO, "Stop it now",
 	    "立即停用"),
 	T(TEXT_VIEW_REVOKE_TITLE, "Take this permission back?",

@@ -244,3 +244,20 @@ view_revoke(struct view_page *v, struct view of)
 	say(v, "", TEXT_VIEW_REVOKE_MORE);
 	choice(v, "revoke", "allowance", of, TEXT_VIEW_REVOKE_DO);
 }
+
+void
+view_reported(struct exchange *x, const struct exchange_result *r, unsigned title, unsigned text)
+{
+	struct page p = page_begin(x, &(struct page_head){.status = 200, .title = title});
+	struct view_page v = {.page = &p, .all = *r};
+	struct exchange_result stopped = view_member(r, "stopped");
+
+	html_put(p.out, "<p role=\"status\">");
+	page_say(&p, text);
+	html_put(p.out, "</p>\n");
+	if (stopped.body != 0)
+		view_stopped(&v, &stopped);
+	say(&v, " class=\"help\"", TEXT_VIEW_NOT_ME_BACK_LATER);
+	page_way_back(&p, result_str(r, "return_url"));
+	page_end(&p);
+}

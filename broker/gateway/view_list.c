@@ -148,6 +148,19 @@ count_line(struct view_page *v, unsigned text, int64_t n, const struct exchange_
 	view_put(v, "</li>");
 }
 
+void
+view_stopped(struct view_page *v, const struct exchange_result *stopped)
+{
+	view_put(v, "<ul>");
+	count_line(v, TEXT_VIEW_STOPPED_HOLDS, result_int(stopped, "holds", 0), stopped);
+	count_line(v, TEXT_VIEW_STOPPED_ALLOWANCES, result_int(stopped, "allowances", 0), NULL);
+	count_line(v, TEXT_VIEW_STOPPED_ASKED, result_int(stopped, "challenges", 0), NULL);
+	count_line(v, TEXT_VIEW_STOPPED_SESSIONS, result_int(stopped, "sessions", 0), NULL);
+	view_put(v, "<li>");
+	view_say(v, TEXT_VIEW_STOPPED_TOLD);
+	view_put(v, "</li></ul>\n");
+}
+
 static void
 stopped_box(struct view_page *v, const struct exchange_result *link)
 {
@@ -155,16 +168,8 @@ stopped_box(struct view_page *v, const struct exchange_result *link)
 
 	view_put(v, "<div class=\"notice\">");
 	paragraph(v, NULL, TEXT_VIEW_STOPPED);
-	if (s.body != 0) {
-		view_put(v, "<ul>");
-		count_line(v, TEXT_VIEW_STOPPED_HOLDS, result_int(&s, "holds", 0), &s);
-		count_line(v, TEXT_VIEW_STOPPED_ALLOWANCES, result_int(&s, "allowances", 0), NULL);
-		count_line(v, TEXT_VIEW_STOPPED_ASKED, result_int(&s, "challenges", 0), NULL);
-		count_line(v, TEXT_VIEW_STOPPED_SESSIONS, result_int(&s, "sessions", 0), NULL);
-		view_put(v, "<li>");
-		view_say(v, TEXT_VIEW_STOPPED_TOLD);
-		view_put(v, "</li></ul>\n");
-	}
+	if (s.body != 0)
+		view_stopped(v, &s);
 	paragraph(v, "help", TEXT_VIEW_RESUME_MORE);
 	view_button(v, "resume", "link", result_str(link, "id"), "", TEXT_VIEW_RESUME);
 	view_put(v, "</div>\n");

@@ -23,6 +23,10 @@ struct view_page {
 /* Sends the browser from its step-up page to /l/{token}. */
 void view_go(struct exchange *x);
 
+/* view_list.c: what "not me" stopped, as a list. */
+void view_stopped(struct view_page *v, const struct exchange_result *stopped);
+/* view_confirm.c: the end of a step-up page on which "this was not me" was said; r is what PageRefuse gave. */
+void view_reported(struct exchange *x, const struct exchange_result *r, unsigned title, unsigned text);
 /* view_list.c: all of them, and what is asked before something is done. of: a link's or an allowance's id. */
 void view_list(struct view_page *v);
 void view_limits(struct view_page *v, struct view of);

@@ -252,3 +252,12 @@ def test_history_leads_on_to_older_entries(page, owner):
 def test_both_languages(page):
     assert 'lang="zh-Hans"' in page.get("?lang=zh") and "您的关联账号" in page.get()
     assert "Your linked IDs" in page.get("?lang=en")
+
+
+def test_not_me_on_a_step_up_page_says_what_it_stopped(browser, owner):
+    asked = owner.authorize(owner.paid, owner.payment("30.00"))
+    _, _, text = browser.post(asked["challenge"]["url"], do="open")
+    status, _, text = browser.post(asked["challenge"]["url"], do="report", proof=field(text, "proof"))
+    assert status == 200 and "Refused and frozen" in text
+    assert "collected: 1 · <strong>¥20.00" in text and "dropped: 1" in text
+    assert owner.authorize(owner.paid, owner.payment())["outcome"] == "deny"
