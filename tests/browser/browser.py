@@ -138,6 +138,9 @@ class Page:
     def wait_id(self, id_):
         self.run("async (s, id) => s.page.locator('#' + id).waitFor()", id_)
 
+    def has_id(self, id_):
+        return self.run("async (s, id) => await s.page.locator('#' + id).count() > 0", id_)
+
     def text_of(self, id_):
         return self.run("async (s, id) => s.page.locator('#' + id).innerText()", id_)
 

@@ -10,7 +10,8 @@ EXTRA_DIST += \
 	%reldir%/sound.py \
 	%reldir%/test_enrol.py \
 	%reldir%/test_passkey.py \
-	%reldir%/test_step.py
+	%reldir%/test_step.py \
+	%reldir%/test_view.py
 dist_check_SCRIPTS += %reldir%/check_browser.sh
 TESTS += %reldir%/check_browser.sh
 
