@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Attacks with an ID that is an Apple ID: what it syncs, what mail it reads, and recovery past it."""
+import atexit
 import json
 import os
+import shutil
 import tempfile
 
 import pytest
@@ -10,7 +12,9 @@ from harness import SOURCE
 from owner import ICLOUD, SYNCED, Owner, unb64
 
 HOUR = 3600_000
-OUTBOX = os.path.join(tempfile.mkdtemp(prefix="cs-outbox."), "codes")
+SENT = tempfile.mkdtemp(prefix="cs-outbox.")
+atexit.register(shutil.rmtree, SENT, True)
+OUTBOX = os.path.join(SENT, "codes")
 with open(os.path.join(SOURCE, "packaging", "profiles", "apple.conf"), encoding="utf-8") as f:
     PROFILE = f.read()
 
