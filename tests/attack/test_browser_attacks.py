@@ -218,6 +218,46 @@ def test_S8_the_page_names_service_payee_and_amount(broker, page):
         assert named in text, named
 
 
+@pytest.fixture
+def enrolment(broker, nobody):
+    """A first factor that is being enrolled: (person, path of its page, the secret that the page shows)."""
+    begun = nobody.service.call("Factors.Begin", account=nobody.account, kind="totp", label="phone", proof="passport")
+    uri = next(s["uri"] for s in begun["steps"] if s["type"] == "show")
+    return nobody, begun["url"][len(broker.url):], urllib.parse.parse_qs(urllib.parse.urlsplit(uri).query)["secret"][0]
+
+
+def test_S17_whoever_holds_an_enrolments_url_second_finds_no_secret(broker, enrolment):
+    _, path, secret = enrolment
+    first, second = Browser(broker), Browser(broker)
+    for _ in range(3):
+        assert secret not in second.get(path)[2], "a preview"
+    assert secret in first.post(path)[2]
+    for status, _, text in (second.get(path), second.post(path), second.post(path, do="answer", step1="2", code1="000000")):
+        assert status == 403 and secret not in text and "phone" not in text
+    assert secret in first.get(path)[2]
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example", "null"])
+def test_S17_another_site_neither_opens_nor_ends_an_enrolment(broker, enrolment, origin):
+    _, path, secret = enrolment
+    own = Browser(broker)
+    assert secret in own.post(path)[2]
+    headers = {"Content-Type": "application/x-www-form-urlencoded", "Origin": origin,
+               "Cookie": "; ".join(f"{k}={v}" for k, v in own.cookies.items())}
+    for form in ("do=open", "do=refuse", "do=answer&step1=2&code1=000000"):
+        status, _, body = broker.web("POST", path, form, None, headers)
+        assert status == 403 and secret.encode() not in body
+    # Nor does a form of this browser without the page's own proof.
+    assert own.post(path, do="refuse")[0] == 403
+    assert secret in own.get(path)[2], "it is open still"
+
+
+def test_X4_an_enrolments_label_is_text_on_the_page(broker, nobody):
+    begun = nobody.service.call("Factors.Begin", account=nobody.account, kind="totp", label="<script>alert(1)</script>", proof="x")
+    text = Browser(broker).post(begun["url"][len(broker.url):])[2]
+    assert "&lt;script&gt;alert(1)" in text and "<script>alert" not in text
+
+
 HOSTILE = ["<script>alert(1)</script>", "\"><img src=x onerror=alert(1)>", "' onmouseover='alert(1)", "&lt;b&gt;",
            "</title><svg/onload=alert(1)>", "{{7*7}}${7*7}", "javascript:alert(1)", "%0d%0aSet-Cookie: a=b"]
 
