@@ -16,6 +16,7 @@ import shutil
 import struct
 import sys
 import tempfile
+import time
 
 from harness import SOURCE, Broker, Person
 
@@ -44,6 +45,7 @@ PAM = """factor "pam" {{
     set service "pay" set directory "{directory}"
 }}
 """
+WAIT_S = 20
 OATH_KEY = b"12345678901234567890"
 
 
@@ -80,6 +82,20 @@ class Post:
             found += [text] if address in to else []
         return found
 
+    def code(self, address):
+        """The newest; notices, which hold none, may have come after it."""
+        return [code_of(text) for text in self.to(address) if CODE.search(text)][-1]
+
+    def wait_for(self, address, words):
+        """The first message to this address that has these words: nobody waits for it to be sent, so this does."""
+        end = time.monotonic() + WAIT_S
+        while True:
+            found = [text for text in self.to(address) if words in text]
+            if found:
+                return found[0]
+            assert time.monotonic() < end, f"{words!r} never came: {self.to(address)}"
+            time.sleep(0.005)
+
     def stop(self):
         status = self.broker.stop()
         self.sink.close()
@@ -87,8 +103,11 @@ class Post:
         return status
 
 
+CODE = re.compile(r"(?<![\d+])\d{6}(?!\d)")
+
+
 def code_of(text):
-    return re.search(r"(?<![\d+])\d{6}(?!\d)", text).group()
+    return CODE.search(text).group()
 
 
 def hotp(counter, key=OATH_KEY):
@@ -123,7 +142,7 @@ class Correspondent(Person):
 
     def add(self, kind, address, value=None):
         begun = self.start(kind, address)
-        done = self.finish(begun, value or code_of(self.post.to(address)[-1]))
+        done = self.finish(begun, value or self.post.code(address))
         assert done["outcome"] == "permit", done
         return done["factor"]["id"]
 
@@ -145,7 +164,7 @@ class Correspondent(Person):
                                               answers=[{"step": factor or self.otp, "value": value}])
 
     def code(self):
-        return code_of(self.post.to(self.address)[-1])
+        return self.post.code(self.address)
 
     def outcome(self):
         return self.authorize(*self.asked)["outcome"]

@@ -76,6 +76,20 @@ def test_what_is_no_payment_says_what_it_is(mail):
     assert alice.answer(asked["challenge"]["id"], alice.code())["state"] == "done"
 
 
+def test_the_owner_is_told_of_every_change(mail):
+    """Whoever adds or removes a factor cannot do so unseen: the other channels hear of it."""
+    alice = Correspondent(mail, next(addresses))
+    second = next(addresses)
+    begun = alice.start("otp", second)
+    other = alice.finish(begun, mail.code(second))["factor"]["id"]
+    told = mail.wait_for(alice.address, "a new way to confirm payments was added")
+    assert told.startswith("Countersign: ") and "Not you?" in told
+    challenge = alice.service.call("Factors.Remove", factor=other)["challenge"]["id"]
+    alice.confirm(challenge)
+    assert alice.service.call("Factors.Remove", factor=other, challenge=challenge)["outcome"] == "permit"
+    mail.wait_for(alice.address, "a way to confirm payments was removed")
+
+
 def test_sent_again_after_a_wait_and_the_code_before_is_void(mail):
     alice = Correspondent(mail, next(addresses))
     challenge = alice.prompt()
