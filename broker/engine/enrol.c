@@ -448,7 +448,7 @@ finish_txn(struct txn *t, struct account *a, struct call *call)
 	w = call_reply(call);
 	answer_outcome(&w, &d);
 	json_key(&w, VIEW("factor"));
-	answer_factor(&w, e, a, account_factor(a, &new.factor), view_str(en->label));
+	answer_factor(&w, call, a, account_factor(a, &new.factor), view_str(en->label));
 	put_warnings(&w, e, &asked, a);
 	put_state(&w, call, "done");
 	call_end(call, &w);

@@ -6,6 +6,7 @@
 
 #include "broker/base/check.h"
 #include "broker/engine/api.h"
+#include "broker/engine/edge_text.h"
 #include "broker/engine/listing.h"
 #include "broker/engine/notify.h"
 #include "broker/engine/risk.h"
@@ -52,10 +53,43 @@ factor_card(struct texts *card, const char *what, enum factor_kind kind, struct 
 	card->of[TEXT_LABEL] = view_of(text, (size_t)n);
 }
 
+/* The linked IDs that it is not known to be independent of: with one of them it may fall. */
+static void
+put_dependent_on(struct json_writer *w, struct call *call, const struct account *a, const struct factor *f)
+{
+	const struct ruleset *rules = call->engine->rules;
+	uint64_t said[ACCOUNT_LINKS_MAX];
+	char text[EDGE_TEXT_MAX];
+	struct asked asked;
+	struct edge edge;
+	size_t n = 0;
+
+	call_asked(call, &asked);
+	json_key(w, VIEW("dependent_on"));
+	json_array_begin(w);
+	for (size_t i = 0; i < a->links_n; i++) {
+		const struct link *l = &a->links[i];
+		bool again = false;
+
+		for (size_t k = 0; k < n; k++)
+			again |= said[k] == l->provider;
+		if (again || (l->state != LINK_ACTIVE && l->state != LINK_SUSPENDED) ||
+		    factor_stands(&asked, a, f, l->provider, &edge, NULL) == INDEPENDENT)
+			continue;
+		said[n++] = l->provider;
+		json_object_begin(w);
+		json_member_str(w, "provider", view_str(ruleset_provider_name(rules, l->provider)));
+		json_member_str(w, "why", view_of(text, edge_text(rules, a, f, &edge, text)));
+		json_object_end(w);
+	}
+	json_array_end(w);
+}
+
 void
-answer_factor(struct json_writer *w, const struct engine *e, const struct account *a, const struct factor *f,
+answer_factor(struct json_writer *w, struct call *call, const struct account *a, const struct factor *f,
     struct view label)
 {
+	const struct engine *e = call->engine;
 	int64_t now = e->now.wall_ms;
 
 	json_object_begin(w);
@@ -66,6 +100,7 @@ answer_factor(struct json_writer *w, const struct engine *e, const struct accoun
 	    f->locked_until_ms > now ? VIEW("locked") : VIEW("active"));
 	answer_time(w, "since", f->since_ms);
 	answer_time(w, "usable_from", f->usable_ms);
+	put_dependent_on(w, call, a, f);
 	json_object_end(w);
 }
 
@@ -83,7 +118,7 @@ write_factors(struct json_writer *w, struct call *call, struct txn *t, const str
 		if (factor_gone(a, &a->factors[i], call->engine->now.wall_ms))
 			continue;
 		(void)texts_from_cold(call->engine->keys, a, txn_cold(t), &a->factors[i].id, &texts);
-		answer_factor(w, call->engine, a, &a->factors[i], texts.of[TEXT_LABEL]);
+		answer_factor(w, call, a, &a->factors[i], texts.of[TEXT_LABEL]);
 	}
 }
 

@@ -17,7 +17,7 @@ bool factor_own_challenge(struct call *call, const struct account *a, const stru
 void factor_card(struct texts *card, const char *what, enum factor_kind kind, struct view label,
     char text[FACTOR_CARD_TEXT_MAX]);
 /* The factor as an object; label may be absent. */
-void answer_factor(struct json_writer *w, const struct engine *e, const struct account *a, const struct factor *f,
+void answer_factor(struct json_writer *w, struct call *call, const struct account *a, const struct factor *f,
     struct view label);
 
 #endif

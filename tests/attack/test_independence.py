@@ -77,6 +77,9 @@ def test_S13_a_passkey_that_the_stolen_id_syncs(owner, log):
     assert owner.authorize(session, payment)["outcome"] == "step_up"
     assert ("webauthn", "not independent of sandbox: this passkey syncs through iCloud Keychain, which falls with the "
             "Apple ID") in sentences(owner, session)
+    listed = {f["kind"]: f["dependent_on"] for f in owner.service.call("Factors.List", account=owner.account)["factors"]}
+    assert listed == {"totp": [], "webauthn": [{"provider": "sandbox", "why": "this passkey syncs through iCloud Keychain, "
+                                                "which falls with the Apple ID"}]}
 
 
 def test_S13_a_passkey_that_somebody_else_syncs(owner, log):
