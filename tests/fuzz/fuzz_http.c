@@ -8,6 +8,7 @@
 
 #include "broker/base/check.h"
 #include "broker/gateway/http.h"
+#include "broker/gateway/prompt.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
@@ -15,6 +16,28 @@ static void
 within(struct view v, const char *data, size_t used)
 {
 	CHECK(v.data == NULL || (v.data >= data && v.data + v.len <= data + used));
+}
+
+/* What a form answers is JSON, whatever was typed into it. */
+static void
+answers_check(const struct http_pair pairs[HTTP_PAIRS_MAX], size_t count)
+{
+	static char text[6 * HTTP_BODY_MAX + 4096];
+	static struct json_token tokens[JSON_TOKENS_MAX];
+	struct buf out = buf_over(text, sizeof(text));
+	struct json_writer w = json_to(&out);
+	struct json_error err;
+	struct form form = {.count = count};
+	struct json doc;
+	bool answered;
+
+	memcpy(form.pairs, pairs, count * sizeof(pairs[0]));
+	json_object_begin(&w);
+	answered = prompt_answers(&form, &w);
+	json_object_end(&w);
+	CHECK(!out.full && answered == prompt_answered(&form));
+	if (out.len <= JSON_TEXT_MAX)
+		CHECK(json_read(text, out.len, tokens, JSON_TOKENS_MAX, &doc, &err) == CS_OK);
 }
 
 static void
@@ -45,8 +68,10 @@ request_check(const struct http_request *q, const char *data, size_t used)
 	if (http_pairs(q->query, &out, pairs, &count) == CS_OK)
 		CHECK(count <= HTTP_PAIRS_MAX);
 	out = buf_over(text, sizeof(text));
-	if (http_pairs(q->body, &out, pairs, &count) == CS_OK)
+	if (http_pairs(q->body, &out, pairs, &count) == CS_OK) {
 		CHECK(count <= HTTP_PAIRS_MAX);
+		answers_check(pairs, count);
+	}
 }
 
 /* A prefix is never judged otherwise than the whole: it wants more, or says the same. */
