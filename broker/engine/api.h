@@ -118,6 +118,10 @@ void internal_page_begin(struct call *call);
 void internal_page_open(struct call *call);
 void internal_page_respond(struct call *call);
 void internal_page_refuse(struct call *call);
+/* device_api.c */
+void internal_device_answer(struct call *call);
+void internal_device_open(struct call *call);
+void internal_device_refuse(struct call *call);
 /* view_api.c, view_acts.c, view_history.c */
 void internal_view_get(struct call *call);
 void internal_view_close(struct call *call);

@@ -281,21 +281,32 @@ read_replaced(struct call *call, struct begin *b)
 	return false;
 }
 
+/* Why a factor of this kind cannot be begun, or NULL. */
+static const char *
+kind_problem(const struct engine *e, const struct begin *b)
+{
+	if (b->kind == FACTOR__COUNT || !e->rules->policy->factors[b->kind].enabled)
+		return "is not a kind of factor that this broker has, such as totp";
+	if (b->recover && b->kind == FACTOR_RECOVERY)
+		return "is what recovers: a recovery code gives another kind of factor, and that new codes";
+	if (b->kind == FACTOR_APPROVE && e->rules->config->public_url == NULL)
+		return "is of devices, which register and approve on pages: it takes `listen https` and `public-url`";
+	return NULL;
+}
+
 void
 factors_begin(struct call *call)
 {
 	struct begin *b = CALL_MEMORY_AS(struct begin, call);
+	const char *problem;
 	struct id key;
 
 	if (!call_bind(call, begin_fields, b, sizeof(*b)))
 		return;
 	b->kind = factor_kind_find(b->kind_name);
-	if (b->kind == FACTOR__COUNT || !call->engine->rules->policy->factors[b->kind].enabled) {
-		call_invalid(call, "kind", "is not a kind of factor that this broker has, such as totp");
-		return;
-	}
-	if (b->recover && b->kind == FACTOR_RECOVERY) {
-		call_invalid(call, "kind", "is what recovers: a recovery code gives another kind of factor, and that new codes");
+	problem = kind_problem(call->engine, b);
+	if (problem != NULL) {
+		call_invalid(call, "kind", problem);
 		return;
 	}
 	if (!return_url_known(call, b->return_url)) {
@@ -442,6 +453,9 @@ finish_txn(struct txn *t, struct account *a, struct call *call)
 	if (first)
 		secret_random(a->salt.b, sizeof(a->salt.b));
 	enrol_extra(e, a, en, &new.factor, first, &extra);
+	f->has_device = new.kind == FACTOR_APPROVE;
+	if (f->has_device)
+		device_make(e->keys, a, &new.factor, &extra, f->device);
 	txn_decision(t, a, &d, &extra);
 	notify_operation(t, a, call, enrol_op(en->recovers), &d);
 	tell_others(t, a, call, "factor_enrolled", account_factor(a, &new.factor)->no, view_str(factor_kind_name(new.kind)));
@@ -594,6 +608,10 @@ enrol_finish(struct call *call)
 
 	if ((en = own_enrolment(call, f, &answer)) == NULL)
 		return;
+	if (en->kind == FACTOR_APPROVE && f->more == NULL) {
+		call_invalid(call, "enrolment", "is of a device, which registers itself: open the enrolment's url on it");
+		return;
+	}
 	if (!proof_answer_fits((enum factor_kind)en->kind, answer)) {
 		call_invalid(call, "answers", "the value is longer than an answer of this factor");
 		return;

@@ -3,6 +3,7 @@
 #ifndef CS_ENGINE_ENROL_H
 #define CS_ENGINE_ENROL_H
 
+#include "broker/engine/device.h"
 #include "broker/engine/enrolment.h"
 #include "broker/engine/stepup.h"
 
@@ -14,6 +15,8 @@ struct finish {
 	struct stepup given;
 	int64_t asked_ms, step;
 	bool asking;
+	char device[DEVICE_COOKIE_TEXT]; /* of a factor that approves: for the page's browser to keep */
+	bool has_device;
 	/* what a page adds to each reply: given what has become of the enrolment, "open", "done" or "denied" */
 	void (*more)(struct json_writer *w, struct call *call, const char *state);
 };

@@ -162,6 +162,8 @@ more(struct json_writer *w, struct call *call, const char *state)
 	struct page *page;
 
 	put_state(w, state);
+	if (c->of.has_device && strcmp(state, "done") == 0)
+		json_member_str(w, "device", view_of(c->of.device, sizeof(c->of.device)));
 	if (en != NULL)
 		json_member_int(w, "tries_left", ENROLMENT_TRIES_MAX - en->tries);
 	(void)page_look(call->engine, PAGE_ENROL, c->token, &page);

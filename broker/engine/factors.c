@@ -148,7 +148,7 @@ remove_commit(struct txn *t, struct account *a, struct call *call, const struct 
 	static struct extra extra;
 	static struct texts card, own;
 	struct engine *e = call->engine;
-	struct id id = f->id, secret = things_secret(&f->id);
+	struct id id = f->id, secret = things_secret(&f->id), device = things_device(&f->id);
 	enum factor_kind kind;
 	uint32_t no;
 	char text[FACTOR_CARD_TEXT_MAX];
@@ -163,6 +163,8 @@ remove_commit(struct txn *t, struct account *a, struct call *call, const struct 
 	texts_to_event(e->keys, a, &own, &extra);
 	extra_drop(&extra, &id);
 	extra_drop(&extra, &secret);
+	if (f->kind == FACTOR_APPROVE)
+		extra_drop(&extra, &device);
 	no = f->no;
 	kind = (enum factor_kind)f->kind;
 	txn_decision(t, a, d, &extra);

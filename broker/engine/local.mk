@@ -14,6 +14,8 @@ libengine_la_SOURCES = \
 	%reldir%/call.c %reldir%/call.h \
 	%reldir%/card.c %reldir%/card.h \
 	%reldir%/cold.c %reldir%/cold.h \
+	%reldir%/device.c %reldir%/device.h \
+	%reldir%/device_api.c \
 	%reldir%/edge_text.c %reldir%/edge_text.h \
 	%reldir%/engine.c %reldir%/engine.h \
 	%reldir%/enrol.c %reldir%/enrol.h \

@@ -2,11 +2,13 @@
 /* Writing the steps of a challenge. */
 #include "broker/engine/prompt.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "broker/base/base64url.h"
 #include "broker/base/secret.h"
 #include "broker/engine/card.h"
+#include "broker/engine/device.h"
 #include "broker/engine/enrolment.h"
 #include "broker/engine/passkey.h"
 #include "broker/engine/proof.h"
@@ -66,9 +68,8 @@ put_talk(struct json_writer *w, const struct engine *e, const struct challenge *
 		put_prompts(w, talk);
 }
 
-/* Which of the user's passkeys: the browser asks for no other. */
-static void
-put_credential(struct json_writer *w, const struct engine *e, const struct account *a, struct view cold,
+void
+prompt_credential(struct json_writer *w, const struct engine *e, const struct account *a, struct view cold,
     const struct factor *f)
 {
 	uint8_t bytes[ENROLMENT_SECRET_MAX];
@@ -90,11 +91,23 @@ put_passkey(struct json_writer *w, const struct engine *e, const struct challeng
 	bool spc = c->op == OP_SPEND && strcmp(proof_setting(e, FACTOR_WEBAUTHN, "payment-confirmation", "no"), "yes") == 0;
 	char challenge[PROOF_CHALLENGE_TEXT];
 
-	proof_challenge_text(c, card, challenge);
+	proof_challenge_text(c, card, 0, challenge);
 	json_member_str(w, "challenge", view_of(challenge, sizeof(challenge)));
 	json_member_str(w, "rp_id", view_str(proof_setting(e, FACTOR_WEBAUTHN, "rp-id", "")));
 	if (spc)
 		json_member_bool(w, "spc", true);
+}
+
+/* Shown here, and chosen on the device. */
+static void
+put_number(struct json_writer *w, const struct engine *e, const struct challenge *c)
+{
+	struct device_numbers n;
+	char text[3];
+
+	device_numbers(e->keys, &c->id, &n);
+	snprintf(text, sizeof(text), "%u", (unsigned)n.right % 100);
+	json_member_str(w, "number", view_str(text));
 }
 
 /* What kind of step it is, before its plugin has said so. */
@@ -105,6 +118,8 @@ type_of(const struct engine *e, const struct challenge *c, const struct factor *
 
 	if (f->kind == FACTOR_WEBAUTHN)
 		return VIEW("passkey");
+	if (f->kind == FACTOR_APPROVE)
+		return VIEW("approve");
 	if (!said->begins || said->sends)
 		return VIEW("code");
 	return talk_begun(e, talk) ? view_str(talk->type) : VIEW("text");
@@ -128,7 +143,9 @@ put_step(struct json_writer *w, struct call *call, struct txn *t, const struct a
 	if (f->kind == FACTOR_WEBAUTHN)
 		put_passkey(w, e, c, card);
 	if (f->kind == FACTOR_WEBAUTHN)
-		put_credential(w, e, a, txn_cold(t), f);
+		prompt_credential(w, e, a, txn_cold(t), f);
+	if (f->kind == FACTOR_APPROVE)
+		put_number(w, e, c);
 	if (f->kind == FACTOR_TOTP)
 		json_member_int(w, "digits", strtoll(proof_setting(e, FACTOR_TOTP, "digits", "6"), NULL, 10));
 	if (said.begins)

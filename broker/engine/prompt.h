@@ -9,6 +9,9 @@
 /* "steps": [...] */
 void prompt_steps(struct json_writer *w, struct call *call, struct txn *t, const struct account *a,
     const struct challenge *c);
+/* "credential": the id of the factor's passkey: the browser asks for no other. */
+void prompt_credential(struct json_writer *w, const struct engine *e, const struct account *a, struct view cold,
+    const struct factor *f);
 /*
  * How often one may still be wrong before this challenge ends or the last factor that may answer is locked; where several
  * factors are needed, how many rounds of theirs.

@@ -46,15 +46,17 @@ proof_said(const struct engine *e, enum factor_kind kind)
 }
 
 void
-proof_challenge(const struct challenge *c, struct view card, uint8_t to[PROOF_CHALLENGE_BYTES])
+proof_challenge(const struct challenge *c, struct view card, uint8_t number, uint8_t to[PROOF_CHALLENGE_BYTES])
 {
-	uint8_t bytes[sizeof(c->content.b) + CARD_BYTES_MAX];
+	uint8_t bytes[sizeof(c->content.b) + CARD_BYTES_MAX + 1];
 	struct buf shown = buf_over(bytes, sizeof(bytes));
 	struct hash digest;
 
 	_Static_assert(sizeof(c->id.b) + sizeof(digest.b) == PROOF_CHALLENGE_BYTES, "id and digest");
 	buf_put(&shown, c->content.b, sizeof(c->content.b));
 	buf_put_view(&shown, card);
+	if (number > 0)
+		buf_put_u8(&shown, number);
 	CHECK(!shown.full);
 	sha256(buf_view(&shown), &digest);
 	memcpy(to, c->id.b, sizeof(c->id.b));
@@ -62,18 +64,18 @@ proof_challenge(const struct challenge *c, struct view card, uint8_t to[PROOF_CH
 }
 
 void
-proof_challenge_text(const struct challenge *c, struct view card, char to[PROOF_CHALLENGE_TEXT])
+proof_challenge_text(const struct challenge *c, struct view card, uint8_t number, char to[PROOF_CHALLENGE_TEXT])
 {
 	uint8_t bytes[PROOF_CHALLENGE_BYTES];
 
-	proof_challenge(c, card, bytes);
+	proof_challenge(c, card, number, bytes);
 	CHECK(base64url_encode(bytes, sizeof(bytes), to) == PROOF_CHALLENGE_TEXT);
 }
 
 bool
 proof_answer_fits(enum factor_kind kind, struct view answer)
 {
-	return answer.len <= (kind == FACTOR_WEBAUTHN ? PROOF_ANSWER_MAX : kind == FACTOR_PAM ? PROOF_TEXT_MAX :
+	return answer.len <= (kind == FACTOR_WEBAUTHN || kind == FACTOR_APPROVE ? PROOF_ANSWER_MAX : kind == FACTOR_PAM ? PROOF_TEXT_MAX :
 	    PROOF_CODE_MAX);
 }
 
@@ -99,7 +101,7 @@ put_question(struct json_writer *w, const struct engine *e, const struct proof_q
 		put_bytes(w, "state", q->state);
 	if (q->challenge == NULL)
 		return;
-	proof_challenge_text(q->challenge, q->card, challenge);
+	proof_challenge_text(q->challenge, q->card, q->number, challenge);
 	json_member_str(w, "challenge", view_of(challenge, sizeof(challenge)));
 	json_member_str(w, "operation", view_str(op_name((enum op)q->challenge->op)));
 	json_member_str(w, "card", q->card);
@@ -204,9 +206,9 @@ totp_again(const struct engine *e, struct view secret, struct view answer, int64
 }
 
 static size_t
-settings(const struct engine *e, const char *name, struct view *to, size_t max)
+settings(const struct engine *e, enum factor_kind kind, const char *name, struct view *to, size_t max)
 {
-	int i = config_find_factor(e->rules->config, view_str(factor_kind_name(FACTOR_WEBAUTHN)));
+	int i = config_find_factor(e->rules->config, view_str(factor_kind_name(kind)));
 	const struct config_factor *f = i < 0 ? NULL : &e->rules->config->factors[i];
 	size_t n = 0;
 
@@ -218,22 +220,22 @@ settings(const struct engine *e, const char *name, struct view *to, size_t max)
 }
 
 static bool
-is_set(const struct engine *e, const char *name, const char *word)
+is_set(const struct engine *e, enum factor_kind kind, const char *name, const char *word)
 {
-	return strcmp(proof_setting(e, FACTOR_WEBAUTHN, name, ""), word) == 0;
+	return strcmp(proof_setting(e, kind, name, ""), word) == 0;
 }
 
 static void
-passkey_policy_of(const struct engine *e, struct passkey_policy *p)
+passkey_policy_of(const struct engine *e, enum factor_kind kind, struct passkey_policy *p)
 {
-	*p = (struct passkey_policy){.rp_id = view_str(proof_setting(e, FACTOR_WEBAUTHN, "rp-id", "")),
-	    .cross_origin = is_set(e, "cross-origin", "yes"),
-	    .payment_confirmation = is_set(e, "payment-confirmation", "yes"),
-	    .verification = is_set(e, "user-verification", "payments") ? PASSKEY_VERIFICATION_PAYMENTS :
-	        is_set(e, "user-verification", "preferred") ? PASSKEY_VERIFICATION_PREFERRED :
+	*p = (struct passkey_policy){.rp_id = view_str(proof_setting(e, kind, "rp-id", "")),
+	    .cross_origin = is_set(e, kind, "cross-origin", "yes"),
+	    .payment_confirmation = is_set(e, kind, "payment-confirmation", "yes"),
+	    .verification = is_set(e, kind, "user-verification", "payments") ? PASSKEY_VERIFICATION_PAYMENTS :
+	        is_set(e, kind, "user-verification", "preferred") ? PASSKEY_VERIFICATION_PREFERRED :
 	        PASSKEY_VERIFICATION_REQUIRED};
-	p->origins_n = settings(e, "origin", p->origins, PASSKEY_ORIGINS_MAX);
-	p->top_origins_n = settings(e, "top-origin", p->top_origins, PASSKEY_ORIGINS_MAX);
+	p->origins_n = settings(e, kind, "origin", p->origins, PASSKEY_ORIGINS_MAX);
+	p->top_origins_n = settings(e, kind, "top-origin", p->top_origins, PASSKEY_ORIGINS_MAX);
 }
 
 static bool
@@ -246,11 +248,11 @@ passkey_again(const struct engine *e, const struct proof_question *q, const stru
 	uint32_t counter;
 	size_t len;
 
-	passkey_policy_of(e, &p);
+	passkey_policy_of(e, q->kind, &p);
 	if (q->challenge == NULL)
 		return base64url_decode(v->secret, record, sizeof(record), &len) == CS_OK &&
 		    passkey_made(&p, q->secret, q->answer, view_of(record, len));
-	proof_challenge(q->challenge, q->card, challenge);
+	proof_challenge(q->challenge, q->card, q->number, challenge);
 	asked.payment = q->challenge->op == OP_SPEND || q->challenge->op == OP_GRANT;
 	return passkey_right(&p, &asked, &counter) && v->step == (int64_t)counter;
 }
@@ -260,7 +262,7 @@ proof_again(const struct engine *e, const struct proof_question *q, const struct
 {
 	if (!v->yes)
 		return false;
-	if (q->kind == FACTOR_WEBAUTHN)
+	if (q->kind == FACTOR_WEBAUTHN || q->kind == FACTOR_APPROVE)
 		return passkey_again(e, q, v);
 	return q->kind != FACTOR_TOTP || totp_again(e, q->secret, q->answer, v->step, asked_ms);
 }

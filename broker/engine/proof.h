@@ -35,15 +35,17 @@ struct proof_question {
 	const struct challenge *challenge;  /* NULL: the answer ends an enrolment */
 	struct view card;                   /* of the challenge, as card_write() has it */
 	struct view state;                  /* what was left of a prompt that was begun; data NULL: nothing */
+	uint8_t number;                     /* of an approval: the one that was shown elsewhere; else 0 */
 };
 
 /*
  * What a factor that signs must have signed: the challenge's id (16 bytes), which is random and used once, then SHA-256 of
- * its content (the digest of what it is for) and the card's bytes. So what is signed is what was shown.
+ * its content (the digest of what it is for), the card's bytes and, where it is above 0, the number (one byte). So what is
+ * signed is what was shown.
  */
-void proof_challenge(const struct challenge *c, struct view card, uint8_t to[PROOF_CHALLENGE_BYTES]);
+void proof_challenge(const struct challenge *c, struct view card, uint8_t number, uint8_t to[PROOF_CHALLENGE_BYTES]);
 /* The same as base64url: PROOF_CHALLENGE_TEXT characters. */
-void proof_challenge_text(const struct challenge *c, struct view card, char to[PROOF_CHALLENGE_TEXT]);
+void proof_challenge_text(const struct challenge *c, struct view card, uint8_t number, char to[PROOF_CHALLENGE_TEXT]);
 
 /* What the factor's plugin says of itself; until it was heard, what plugins of this kind do. */
 struct worker_said proof_said(const struct engine *e, enum factor_kind kind);

@@ -9,6 +9,7 @@
 #include "broker/base/check.h"
 #include "broker/base/secret.h"
 #include "broker/engine/card.h"
+#include "broker/engine/device.h"
 #include "broker/engine/enrolment.h"
 #include "broker/engine/links.h"
 #include "broker/engine/notify.h"
@@ -144,7 +145,7 @@ stepup_reply(struct call *call, struct txn *t, const struct account *a, enum rea
 	json_member_str(&w, "state", view_str(state));
 	if (reason != REASON_NONE)
 		json_member_str(&w, "reason", view_str(reason_name(reason)));
-	if (stepup_open_now(e, a, c))
+	if (stepup_open_now(e, a, c) && !s->device)
 		prompt_steps(&w, call, t, a, c);
 	json_member_int(&w, "attempts_left", prompt_attempts_left(e, a, c));
 	json_member_int(&w, "round", prompt_round(c));
@@ -194,6 +195,10 @@ answering(struct call *call, struct txn *t, struct account *a, const struct chal
 
 	if (f == NULL)
 		return NULL;
+	if (f->kind == FACTOR_APPROVE && !s->device) {
+		call_invalid(call, "answers", "a step of type approve is answered on its device, and nowhere else");
+		return NULL;
+	}
 	if (!proof_answer_fits((enum factor_kind)f->kind, stepup_value(s, s->at))) {
 		call_invalid(call, "answers", "the value is longer than an answer of this factor");
 		return NULL;
@@ -246,7 +251,7 @@ round_is_whole(struct call *call, const struct account *a, const struct challeng
 			return false;
 	}
 	s->whole = s->answers_n + unsaid(call->engine, s) >= (size_t)prompt_missing(c);
-	if (s->whole)
+	if (s->whole || s->device)
 		return true;
 	talk = talk_find(call->engine, &c->id, &s->answers[0].factor);
 	if (s->answers_n == 1 && talk != NULL && !talk->sends)
@@ -289,11 +294,14 @@ question_make(struct question *q, struct call *call, struct view cold, const str
 	struct stepup *s = CALL_MEMORY_AS(struct stepup, call);
 	const struct engine *e = call->engine;
 	const struct talk *talk = talk_find(e, &c->id, &f->id);
+	struct device_numbers numbers;
 	struct buf secret = buf_over(q->secret, sizeof(q->secret)), card = buf_over(q->card, sizeof(q->card));
 
 	card_write(e, a, cold, c, &card);
+	device_numbers(e->keys, &c->id, &numbers);
 	q->of = (struct proof_question){.kind = (enum factor_kind)f->kind, .answer = stepup_value(s, i),
-	    .last_step = f->last_step, .challenge = c, .card = buf_view(&card)};
+	    .last_step = f->last_step, .challenge = c, .card = buf_view(&card),
+	    .number = f->kind == FACTOR_APPROVE ? numbers.right : 0};
 	if (talk != NULL && talk->state_len > 0)
 		q->of.state = view_of(talk->state, talk->state_len);
 	if (things_secret_open(e->keys, a, cold, &f->id, &secret) != CS_OK || secret.full)
@@ -480,7 +488,7 @@ decide_txn(struct txn *t, struct account *a, struct call *call)
 	right = all_right(call, t, a, c, &there);
 	if (!there)
 		return;
-	if (stepup_open_now(call->engine, a, c) && !s->whole) {
+	if (stepup_open_now(call->engine, a, c) && !s->whole && !s->device) {
 		keep_unsaid(call, t, a, right);
 		return;
 	}
@@ -581,6 +589,12 @@ answer_checked(struct engine *e, void *ctx, const struct worker_result *result)
 	if (s->whole)
 		take_unsaid(e, s);
 	txn_run_held(e, &s->key, call, decide_txn);
+}
+
+void
+stepup_answer_txn(struct txn *t, struct account *a, struct call *call)
+{
+	ask_txn(t, a, call);
 }
 
 void

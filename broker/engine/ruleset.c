@@ -74,7 +74,8 @@ add_factors(const struct config *c, struct policy *p, char why[256])
 			return CS_ERR_SYNTAX;
 		}
 		p->factors[kind] = (struct policy_factor){.plugin = name_tag(view_str(f->plugin)),
-		    .cooling_off_ms = f->cooling_off_ms, .enabled = true, .reverified = kind == FACTOR_TOTP || kind == FACTOR_WEBAUTHN};
+		    .cooling_off_ms = f->cooling_off_ms, .enabled = true,
+		    .reverified = kind == FACTOR_TOTP || kind == FACTOR_WEBAUTHN || kind == FACTOR_APPROVE};
 	}
 	return CS_OK;
 }

@@ -95,8 +95,8 @@ stepup_asked(struct call *call, const struct challenge *c, struct asked *asked)
 	asked->service = c->service;
 }
 
-static void
-refuse_txn(struct txn *t, struct account *a, struct call *call)
+void
+stepup_no_txn(struct txn *t, struct account *a, struct call *call)
 {
 	static struct decision d;
 	struct stepup *s = CALL_MEMORY_AS(struct stepup, call);
@@ -131,7 +131,7 @@ stepup_no(struct call *call)
 	struct stepup *s = CALL_MEMORY_AS(struct stepup, call);
 	struct id key = s->key;
 
-	txn_run(call->engine, &key, call, refuse_txn);
+	txn_run(call->engine, &key, call, stepup_no_txn);
 }
 
 enum { LANGUAGE_MAX = 35 }; /* RFC 5646 */

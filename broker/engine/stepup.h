@@ -53,6 +53,7 @@ struct stepup {
 	bool asking;                /* a worker is being asked at this moment */
 	bool whole;                 /* with these answers all that is needed was given */
 	bool closed;                /* the answers ended the challenge */
+	bool device;                /* the owner's own device answers, for a factor that approves: it counts whenever it comes */
 	int64_t round;              /* that the answers are for; 0: not said */
 	struct view step, language; /* of Begin */
 	struct stepup_answer answers[STEPUP_ANSWERS_MAX];
@@ -73,9 +74,13 @@ void stepup_reply(struct call *call, struct txn *t, const struct account *a, enu
 const struct factor *stepup_factor(struct call *call, const struct account *a, struct view step, struct id *id);
 /* Answers the call, now or later. */
 void stepup_answer(struct call *call);
+/* The same of a call that is held, within a transaction of its account. */
+void stepup_answer_txn(struct txn *t, struct account *a, struct call *call);
 /* Makes the factor of s->step ready. */
 void stepup_begin_step(struct call *call);
 void stepup_no(struct call *call);
+/* The same within a transaction of its account. */
+void stepup_no_txn(struct txn *t, struct account *a, struct call *call);
 /* What a decision on an answer needs: a page answers for the service whose challenge it is. */
 void stepup_asked(struct call *call, const struct challenge *c, struct asked *asked);
 /* Reads a call whose only parameter is a challenge into its memory; answers the call itself where it is none. */

@@ -15,6 +15,16 @@ things_secret(const struct id *factor)
 	return id;
 }
 
+struct id
+things_device(const struct id *factor)
+{
+	struct id id = *factor;
+
+	id.b[0] ^= 0xff;
+	id.b[1] ^= 0xff;
+	return id;
+}
+
 /* A secret opens only for the account and factor that it was sealed for (attack S5). */
 static void
 place(const struct account *a, const struct id *factor, uint8_t aad[32])
@@ -49,6 +59,41 @@ things_secret_open(const struct keyring *k, const struct account *a, struct view
 		return CS_ERR_NOT_FOUND;
 	place(a, factor, aad);
 	return keyring_open_sealed(k, NULL, view_of(aad, sizeof(aad)), sealed, out);
+}
+
+/* Its place is one of its own, so that nothing sealed as a secret opens here. */
+void
+things_put_device(const struct keyring *k, const struct account *a, const struct id *factor,
+    const struct hash *digest, struct extra *x)
+{
+	uint8_t aad[32], bytes[sizeof(digest->b) + SEAL_OVERHEAD];
+	struct buf sealed = buf_over(bytes, sizeof(bytes));
+	struct id at = things_device(factor);
+
+	place(a, &at, aad);
+	keyring_seal(k, NULL, view_of(aad, sizeof(aad)), view_of(digest->b, sizeof(digest->b)), &sealed);
+	CHECK(!sealed.full);
+	extra_put(x, &at, buf_view(&sealed));
+}
+
+enum cs_err
+things_device_open(const struct keyring *k, const struct account *a, struct view cold, const struct id *factor,
+    struct hash *digest)
+{
+	struct id at = things_device(factor);
+	struct view sealed = cold_get(cold, &at);
+	uint8_t aad[32], bytes[sizeof(digest->b) + SEAL_OVERHEAD];
+	struct buf open = buf_over(bytes, sizeof(bytes));
+	enum cs_err err;
+
+	if (sealed.data == NULL)
+		return CS_ERR_NOT_FOUND;
+	place(a, &at, aad);
+	err = keyring_open_sealed(k, NULL, view_of(aad, sizeof(aad)), sealed, &open);
+	if (err != CS_OK || open.len != sizeof(digest->b))
+		return err != CS_OK ? err : CS_ERR_CORRUPT;
+	memcpy(digest->b, bytes, sizeof(digest->b));
+	return CS_OK;
 }
 
 void

@@ -84,9 +84,11 @@ def test_no_policy_limits(run, files):
 
 def test_a_provider_that_nothing_is_independent_of(run, files):
     files(" assume-independent approve", "")
-    assert warnings(run, files) == []                   # approve is no secret that a cloud copies
     files("trusted-factor-limit CNY 30\n", "")
-    warning, = warnings(run, files)                     # but now it countersigns nothing
+    assert warnings(run, files) == []                   # approve is no secret that a cloud copies
+    files('factor "approve" { plugin "approve" }', 'factor "pam" { plugin "pam" }')
+    files("syncs-secrets yes", "syncs-secrets yes assume-independent pam")
+    warning, = warnings(run, files)                     # nor is pam, by the admin's word; but it countersigns nothing
     assert '"cloud"' in warning
     files('provider "sandbox" { plugin "oidc" }', 'provider "sandbox" { plugin "totp" }')
     assert len(warnings(run, files)) == 2

@@ -113,13 +113,15 @@ def test_a_kind_that_falls_with_the_provider(explain, files):
 
 
 def test_only_factors_that_may_answer_are_offered(explain, files):
+    files('factor "approve" { plugin "approve" }', 'factor "pam" { plugin "pam" }')
+    files("assume-independent approve", "assume-independent pam")
     files('factor "totp" { plugin "totp" }', 'factor "totp" { plugin "totp" }\nfactor "recovery" { plugin "recovery" }')
-    words = "checkout {} CNY m --factor approve --factor totp --factor recovery"
-    assert "countersigns with totp or approve\n" in explain(words.format(20))["mend"]
+    words = "checkout {} CNY m --factor pam --factor totp --factor recovery"
+    assert "countersigns with totp or pam\n" in explain(words.format(20))["mend"]
     assert "countersigns with totp\n" in explain(words.format(31))["mend"]
-    assert "countersigns with approve\n" in explain(words.format(20) + " --provider cloud")["mend"]
+    assert "countersigns with pam\n" in explain(words.format(20) + " --provider cloud")["mend"]
     files("required    stepup\n@include", "required    stepup      factors=2\n@include", "services/checkout")
-    assert "2 different factors: totp or approve\n" in explain(words.format(20))["mend"]
+    assert "2 different factors: totp or pam\n" in explain(words.format(20))["mend"]
 
 
 def test_a_factor_rests_on_the_one_that_enrolled_it(explain):
@@ -130,8 +132,10 @@ def test_a_factor_rests_on_the_one_that_enrolled_it(explain):
     assert explain("checkout 20 CNY m --provider cloud --factor approve --factor totp")["outcome"] == "step_up"
 
 
-def test_a_factor_that_cannot_be_verified_again(explain):
-    answer = explain("checkout 31 CNY m --factor approve")
+def test_a_factor_that_cannot_be_verified_again(explain, files):
+    files('factor "approve" { plugin "approve" }', 'factor "pam" { plugin "pam" }')
+    files("assume-independent approve", "assume-independent pam")
+    answer = explain("checkout 31 CNY m --factor pam")
     assert outcome(answer) == ("deny", "no_independent_factor")
     assert "raise trusted-factor-limit to 31.00 CNY" in answer["mend"] and "--factor totp" in answer["mend"]
 
@@ -250,7 +254,7 @@ def test_no_allowance_is_offered_that_is_jumped_over(explain, files):
     assert answer["outcome"] == "step_up" and "or an allowance covers 120.00 CNY: see --allowance" in answer["mend"]
     files("exceeded=1 default=die] limit first-use=100CNY", "exceeded=1 default=die] limit per-payment=100CNY",
           "services/checkout")
-    assert explain("checkout 120 CNY m")["mend"] == "the owner countersigns with totp"
+    assert explain("checkout 120 CNY m")["mend"] == "the owner countersigns with totp or approve"
 
 
 def test_a_payee_that_was_paid_before(explain, files):

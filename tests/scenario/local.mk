@@ -6,6 +6,7 @@ EXTRA_DIST += \
 	%reldir%/test_accounts.py \
 	%reldir%/test_admin.py \
 	%reldir%/test_allowances.py \
+	%reldir%/test_approve.py \
 	%reldir%/test_bad_input.py \
 	%reldir%/test_bad_plugin.py \
 	%reldir%/test_browser.py \

@@ -34,6 +34,11 @@ unit_tests += %reldir%/test_decide
 %canon_reldir%_test_decide_SOURCES = %reldir%/test_decide.c %reldir%/unit.h %reldir%/core_fixture.c %reldir%/core_fixture.h
 %canon_reldir%_test_decide_LDADD = libcore.la libbase.la $(CMOCKA_LIBS)
 
+unit_tests += %reldir%/test_device
+%canon_reldir%_test_device_SOURCES = %reldir%/test_device.c %reldir%/unit.h
+%canon_reldir%_test_device_CPPFLAGS = $(AM_CPPFLAGS) $(CRYPTO_CFLAGS)
+%canon_reldir%_test_device_LDADD = libengine.la libstore.la librole.la libconfig.la libcore.la libbase.la $(SQLITE_LIBS) $(CRYPTO_LIBS) -lpthread $(CMOCKA_LIBS)
+
 unit_tests += %reldir%/test_engine_ids
 %canon_reldir%_test_engine_ids_SOURCES = %reldir%/test_engine_ids.c %reldir%/unit.h
 %canon_reldir%_test_engine_ids_CPPFLAGS = $(AM_CPPFLAGS) $(CRYPTO_CFLAGS)
