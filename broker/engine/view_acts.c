@@ -19,7 +19,7 @@
 const char *
 view_provider_title(const struct engine *e, uint64_t provider)
 {
-	return ruleset_provider_name(e->rules, provider);
+	return ruleset_provider_title(e->rules, provider);
 }
 
 static void
