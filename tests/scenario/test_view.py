@@ -203,6 +203,13 @@ def test_days_follow_what_became_of_payments(view, owner, broker):
     assert view.spent()["days"].split(",")[-1] == "4500"
 
 
+def test_a_busy_account_is_read_in_steps(view, owner):
+    for _ in range(300):
+        assert owner.authorize(owner.paid, owner.payment("1000.01"))["reason"] == "limit_payment"
+    assert view.call("Get")["state"] == "reading"
+    assert view.spent()["days"].split(",")[-1] == "2000"
+
+
 def test_holds_and_allowances_are_listed(view, owner):
     hold, = view.link()["holds"]
     assert (hold["amount"], hold["payee"], hold["service"]) == ("20.00", "Corner Shop", "checkout")
