@@ -21,6 +21,8 @@ static const struct policy policy = {
     .attestation = ATTESTATION_SIGNED,
 };
 
+static const char card[] = "{\"service\":\"S\",\"what\":\"payment\",\"payee\":\"P\",\"amount\":\"1.00\",\"currency\":\"CNY\"}";
+
 static bool
 inside(struct countersign_view part, struct countersign_view whole)
 {
@@ -90,7 +92,8 @@ try_answer(struct countersign_view v)
 				  .id = {1},
 				  .id_len = 1},
 			      made;
-	struct assertion_asked asked = {{challenge, sizeof(challenge)}, true, -1};
+	struct assertion_asked asked = {.challenge = {challenge, sizeof(challenge)}, .card = countersign_view_of(card), .payment = true,
+	    .counter = -1};
 	enum refusal why;
 	uint32_t counter;
 
@@ -124,8 +127,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		try_record(v);
 		break;
 	case 'j':
-		(void)client_check(
-		    &policy, v, "webauthn.get", (struct countersign_view){"0123456789abcdef", 16});
+		(void)client_check(&policy, v, "webauthn.get", (struct countersign_view){"0123456789abcdef", 16},
+		    countersign_view_of(card));
 		break;
 	default:
 		try_answer(v);
