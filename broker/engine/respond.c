@@ -145,6 +145,8 @@ stepup_reply(struct call *call, struct txn *t, const struct account *a, enum rea
 	json_member_str(&w, "state", view_str(state));
 	if (reason != REASON_NONE)
 		json_member_str(&w, "reason", view_str(reason_name(reason)));
+	if (s->stale)
+		json_member_bool(&w, "stale", true);
 	if (stepup_open_now(e, a, c) && !s->device)
 		prompt_steps(&w, call, t, a, c);
 	json_member_int(&w, "attempts_left", prompt_attempts_left(e, a, c));
@@ -324,6 +326,7 @@ ask_txn(struct txn *t, struct account *a, struct call *call)
 		return;
 	if (s->at == 0 && s->round > 0 && s->round != prompt_round(c)) {
 		/* The same answers twice, or a page that was left open: what became of it, and nothing is counted. */
+		s->stale = true;
 		stepup_reply(call, t, a, REASON_NONE, 0);
 		return;
 	}

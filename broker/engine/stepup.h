@@ -55,6 +55,7 @@ struct stepup {
 	bool closed;                /* the answers ended the challenge */
 	bool device;                /* the owner's own device answers, for a factor that approves: it counts whenever it comes */
 	int64_t round;              /* that the answers are for; 0: not said */
+	bool stale;                 /* it was another round's: nothing was counted */
 	struct view step, language; /* of Begin */
 	struct stepup_answer answers[STEPUP_ANSWERS_MAX];
 	size_t answers_n, at;       /* at: the one that a worker looks at */

@@ -211,6 +211,8 @@ respond_answered(struct exchange *x, const struct engine_answer *answer)
 		page_dead(x, result_str(&r, "state"));
 	else if (!view_equal(result_str(&r, "state"), VIEW("open")))
 		state_page(x, &r);
+	else if (result_bool(&r, "stale"))
+		open_again(x, CARD_TWICE);
 	else if (reason.data == NULL) /* It was right, and there is more to do. */
 		open_again(x, CARD_NEXT);
 	else

@@ -200,6 +200,12 @@ def test_right_code_with_another_step_to_come(engine, browser):
     assert page.says("One more step is needed.") and not page.all("p", role="alert")
 
 
+def test_sent_twice(engine, browser):
+    engine["news"] = {"stale": True}
+    page = Page(browser.submit(opened(browser), code1="000000", do="answer"))
+    assert page.says("sent already") and not page.all("p", role="alert") and not page.says("One more step")
+
+
 def test_too_early(engine, browser):
     engine["news"] = {"reason": "factor_locked", "retry_after_ms": 1000}
     page = Page(browser.submit(opened(browser), code1="000000", do="answer"))

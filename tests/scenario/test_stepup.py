@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """One prompt: shown, answered, refused, watched; by the service or on the page."""
+import re
+
 import pytest
 
 from harness import Browser
@@ -273,3 +275,18 @@ def test_page_in_the_browser(asked, broker):
     status, _, body = broker.web("POST", path, data, certificate=None, headers={**form, "Cookie": cookie})
     assert status == 200
     assert person.service.call("StepUp.Get", challenge=challenge["id"])["state"] == "done"
+
+
+def test_a_double_submit_on_the_page_is_one_submit(asked, broker):
+    person, challenge = asked
+    path, browser = "/c/" + token_of(challenge), Browser(broker)
+    _, _, text = browser.post(path, do="open")
+    form = dict(re.findall(r'<input type="hidden" name="([^"]+)"[^>]* value="([^"]*)"', text))
+    for said in ("That was not right", "sent already", "sent already"):
+        _, _, text = browser.post(path, **form, code1=person.totp.wrong(), do="answer")
+        assert said in text
+    assert person.service.call("StepUp.Get", challenge=challenge["id"])["attempts_left"] == 4
+    form = dict(re.findall(r'<input type="hidden" name="([^"]+)"[^>]* value="([^"]*)"', text))
+    for _ in range(2):
+        _, _, text = browser.post(path, **form, code1=person.totp.code(), do="answer")
+        assert "Confirmed." in text
