@@ -272,8 +272,14 @@ put_options(const struct webauthn *w, const struct registration *r, struct count
     struct countersign_buffer *to)
 {
 	json_t *o = creation_options(w, r, name);
-	char *text = o == NULL ? NULL : json_dumps(o, JSON_COMPACT);
-	int rc = text == NULL ? COUNTERSIGN_INTERNAL : countersign_put(to, text, strlen(text));
+	char *text;
+	int rc;
+
+	/* Only what was made for it may be asked in the browser's own payment dialogue (SPC, section 3.1). */
+	if (o != NULL && w->policy.payment_confirmation)
+		(void)json_object_set_new(o, "extensions", json_pack("{s:{s:b}}", "payment", "isPayment", 1));
+	text = o == NULL ? NULL : json_dumps(o, JSON_COMPACT);
+	rc = text == NULL ? COUNTERSIGN_INTERNAL : countersign_put(to, text, strlen(text));
 
 	free(text);
 	json_decref(o);

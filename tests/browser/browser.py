@@ -33,14 +33,16 @@ class PageError(AssertionError):
 
 
 class Chromium:
-    def __init__(self, broker):
+    """flags: more of chromium's own, for what it has and does not do by itself."""
+
+    def __init__(self, broker, flags=()):
         with open(broker.path("server.crt"), "rb") as f:
             key = x509.load_pem_x509_certificate(f.read()).public_key()
         spki = base64.b64encode(hashlib.sha256(key.public_bytes(
             Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).digest()).decode()
         self._home = tempfile.TemporaryDirectory(prefix="cs-browser.", ignore_cleanup_errors=True)
         self._log = open(os.path.join(self._home.name, "log"), "w+", encoding="utf-8")
-        self._node = subprocess.Popen(["node", os.path.join(HERE, "driver.mjs"), MODULES, CHROMIUM, spki],
+        self._node = subprocess.Popen(["node", os.path.join(HERE, "driver.mjs"), MODULES, CHROMIUM, spki, *flags],
                                       stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log, text=True,
                                       env={**os.environ, "HOME": self._home.name})
         self._names = 0

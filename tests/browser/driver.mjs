@@ -9,7 +9,7 @@ import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { join } from "node:path";
 
-const [modules, chromiumPath, spki] = process.argv.slice(2);
+const [modules, chromiumPath, spki, ...flags] = process.argv.slice(2);
 const require = createRequire(join(modules, "package.json"));
 const { chromium } = require("playwright-core");
 const axe = readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
@@ -25,7 +25,7 @@ const browser = await chromium.launch({
 	args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
 		"--disable-component-update", "--disable-sync",
 		// The key of the broker under test counts as certified: with an error of the certificate there are no passkeys.
-		`--ignore-certificate-errors-spki-list=${spki}`],
+		`--ignore-certificate-errors-spki-list=${spki}`, ...flags],
 });
 const pages = new Map();
 

@@ -9,6 +9,7 @@ EXTRA_DIST += \
 	%reldir%/people.py \
 	%reldir%/sound.py \
 	%reldir%/test_enrol.py \
+	%reldir%/test_payment_dialogue.py \
 	%reldir%/test_passkey.py \
 	%reldir%/test_step.py \
 	%reldir%/test_view.py
