@@ -134,16 +134,23 @@ label_write(struct page *p, struct view label)
 	line(p, TEXT_LABEL, label, VIEW(""));
 }
 
-static void
-facts_write(struct page *p, const struct exchange_result *card)
+void
+card_facts(struct page *p, const struct exchange_result *card, const char *heading, const char *id)
 {
 	struct view currency = result_str(card, "currency"), title = result_str(card, "provider_title");
 	const struct subject *s = subject_of(result_str(card, "what"));
 	const struct view none = {NULL, 0};
 
-	html_put(p->out, "<h1>");
+	html_put(p->out, "<");
+	html_put(p->out, heading);
+	html_put(p->out, ">");
 	page_say(p, s->question);
-	html_put(p->out, "</h1>\n<dl class=\"facts\" id=\"card\">\n");
+	html_put(p->out, "</");
+	html_put(p->out, heading);
+	html_put(p->out, ">\n<dl class=\"facts\"");
+	html_put(p->out, id == NULL ? "" : " id=\"");
+	html_put(p->out, id == NULL ? "" : id);
+	html_put(p->out, id == NULL ? ">\n" : "\">\n");
 	line_money(p, " class=\"amount\"", s->amount, result_str(card, "amount"), currency);
 	if (s->question == TEXT_ASK_OTHER)
 		line(p, TEXT_WHAT, result_str(card, "what"), none);
@@ -225,7 +232,7 @@ card_write(struct page *p, const struct exchange_result *r, const struct card_fo
 {
 	struct exchange_result card = {.doc = r->doc, .body = result_get(r, "card", JSON_OBJECT)};
 
-	facts_write(p, &card);
+	card_facts(p, &card, "h1", "card");
 	news_write(p, r, form);
 	form_begin(p, form->cookie, "answer");
 	round_put(p, r);

@@ -27,6 +27,9 @@ bool card_waits(const struct exchange_result *r, const struct card_form *form);
 /* From a reply of PageOpen whose state is "open". */
 void card_write(struct page *p, const struct exchange_result *r, const struct card_form *form);
 
+/* What is asked, in full: the question as a heading ("h1"), and the facts, the amount first. id: of their list, or NULL. */
+void card_facts(struct page *p, const struct exchange_result *card, const char *heading, const char *id);
+
 /*
  * card_steps.c, the parts of it: the fields, and the pair of buttons up to its second; the ways that are not shown and
  * "send again"; the form to which their buttons belong.

@@ -133,6 +133,47 @@
 		});
 	};
 
+	/* ---- a device that approves ---- */
+
+	let asking = false;
+
+	/* Pressing a number has the passkey sign what that number stands for; then the form goes. */
+	const approve = (form) => {
+		form.querySelector(".needs").hidden = true;
+		form.querySelector(".numbers").hidden = false;
+		form.addEventListener("submit", async (event) => {
+			const button = event.submitter, value = form.elements.value1;
+
+			if (!button || button.name !== "number" || value.value)
+				return;
+			event.preventDefault();
+			form.querySelector(".failed").hidden = true;
+			asking = true;
+			try {
+				value.value = (await askPasskey({...form.dataset, challenge: button.dataset.challenge})).value;
+				form.requestSubmit(button);
+			} catch {
+				asking = false;
+				form.querySelector(".failed").hidden = false;
+				button.focus();
+			}
+		});
+	};
+
+	/* Looks whether there is something else to show; not while somebody decides about what is there. */
+	const look = async (form) => {
+		for (;;) {
+			await new Promise((done) => setTimeout(done, POLL_MS));
+			const answer = document.hidden || asking ? null : await fetch("/d/state", {cache: "no-store"}).catch(() => null);
+			const now = answer && await answer.json().catch(() => ({}));
+
+			if (now && !asking && (answer.status === 403 || (now.seen && now.seen !== form.dataset.seen))) {
+				form.submit();
+				return;
+			}
+		}
+	};
+
 	/* ---- waiting ---- */
 
 	const POLL_MS = 2000;
@@ -180,6 +221,10 @@
 	}
 	if (find("passkey") && havePasskeys())
 		passkey(find("passkey"), find("passkey").dataset.options ? makePasskey : askPasskey);
+	for (const form of havePasskeys() ? document.querySelectorAll(".request form") : [])
+		approve(form);
+	if (find("look"))
+		look(find("look"));
 	if (find("wait"))
 		wait();
 	if (find("again-seconds") && find("again"))

@@ -5,6 +5,7 @@
 #include "broker/gateway/pages.h"
 #include "broker/gateway/prompt.h"
 #include "broker/gateway/qr.h"
+#include "broker/gateway/texts_device.h"
 #include "broker/gateway/texts_enrol.h"
 #include "broker/gateway/texts_step.h"
 
@@ -278,5 +279,12 @@ enrol_done_write(struct page *p, const struct exchange_result *r)
 	from_write(p, cools ? result_str(&factor, "usable_from") : VIEW(""));
 	html_put(p->out, "</p></div></div>\n");
 	warnings_write(p, r);
+	if (result_str(r, "device").len > 0) {
+		html_put(p->out, "<p>");
+		page_say(p, TEXT_DEVICE_ENROLLED);
+		html_put(p->out, "</p>\n<p><a class=\"button\" id=\"device\" href=\"/d\">");
+		page_say(p, TEXT_DEVICE_OPEN);
+		html_put(p->out, "</a></p>\n");
+	}
 	page_way_back(p, result_str(r, "return_url"));
 }

@@ -30,6 +30,10 @@ void page_poll(struct exchange *x);
 /* page_enrol.c: /e/{token}. */
 void enrol_probe(struct exchange *x);
 void enrol_post(struct exchange *x);
+/* device.c: /d. */
+void device_probe(struct exchange *x);
+void device_post(struct exchange *x);
+void device_poll(struct exchange *x);
 /* page_signin.c */
 void browser_start(struct exchange *x);
 void browser_callback(struct exchange *x);

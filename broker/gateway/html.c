@@ -77,6 +77,10 @@ cookie_set(struct exchange *x, const struct cookie *c)
 	buf_put_view(x->out, c->value);
 	html_put(x->out, "; Path=/; Secure; HttpOnly; SameSite=");
 	html_put(x->out, c->same_site);
+	if (c->max_age_s > 0) {
+		html_put(x->out, "; Max-Age=");
+		html_int(x->out, c->max_age_s);
+	}
 	html_put(x->out, "\r\n");
 }
 
@@ -114,7 +118,7 @@ static void
 headers(struct exchange *x, const struct page_head *head)
 {
 	static char style[DIGEST_BASE64 + 1];
-	struct cookie language = {language_cookie, language_tag((enum language)x->language), "Lax"};
+	struct cookie language = {language_cookie, language_tag((enum language)x->language), "Lax", 0};
 
 	if (style[0] == '\0')
 		digest_base64(view_of(style_css, style_css_len), style);

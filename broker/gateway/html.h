@@ -27,6 +27,7 @@ void html_money(struct buf *out, enum language language, struct view amount, str
 struct cookie {
 	struct view name, value;
 	const char *same_site; /* "Lax", "None" */
+	int64_t max_age_s;     /* 0: until the browser is closed */
 };
 
 /* False where value has other than letters, digits, -, _, '.'. */

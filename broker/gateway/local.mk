@@ -6,6 +6,7 @@ libgateway_la_SOURCES = \
 	%reldir%/authzen_batch.c \
 	%reldir%/card.c %reldir%/card.h \
 	%reldir%/card_steps.c \
+	%reldir%/device.c %reldir%/device.h \
 	%reldir%/digest.c %reldir%/digest.h \
 	%reldir%/enrol_card.c %reldir%/enrol_card.h \
 	%reldir%/engine.c %reldir%/engine.h \
@@ -24,6 +25,7 @@ libgateway_la_SOURCES = \
 	%reldir%/routes.c %reldir%/routes.h \
 	%reldir%/server.c %reldir%/server.h \
 	%reldir%/texts.c %reldir%/texts.h \
+	%reldir%/texts_device.c %reldir%/texts_device.h \
 	%reldir%/texts_enrol.c %reldir%/texts_enrol.h \
 	%reldir%/texts_step.c %reldir%/texts_step.h \
 	%reldir%/texts_view.c %reldir%/texts_view.h \

@@ -3,6 +3,7 @@
  * The enrolment page /e/{token}: like the step-up page it shows a button to whoever follows the link, and the rest to the
  * first browser that presses it. What it shows is a secret that makes payments possible: it is never given to another.
  */
+#include "broker/gateway/device.h"
 #include "broker/gateway/enrol_card.h"
 #include "broker/gateway/handlers.h"
 #include "broker/gateway/pages.h"
@@ -79,9 +80,15 @@ enrol_open(struct exchange *x)
 static void
 done_page(struct exchange *x, const struct exchange_result *r)
 {
-	struct page p =
-	    page_begin(x, &(struct page_head){.status = 200, .title = TEXT_ENROLLED, .flags = PAGE_OWN_HEADING | PAGE_SCRIPT});
+	struct view device = result_str(r, "device");
+	struct cookie cookie = DEVICE_COOKIE(device);
+	struct page_head head = {.status = 200, .title = TEXT_ENROLLED, .flags = PAGE_OWN_HEADING | PAGE_SCRIPT};
+	struct page p;
 
+	/* From now on this browser is a device that approves. */
+	if (device.len > 0 && cookie_ok(device))
+		head.cookie = &cookie;
+	p = page_begin(x, &head);
 	enrol_done_write(&p, r);
 	page_end(&p);
 }

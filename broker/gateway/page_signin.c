@@ -11,7 +11,7 @@ start_answered(struct exchange *x, const struct engine_answer *answer)
 {
 	struct exchange_result r = call_result(answer);
 	/* None: a provider that answers by form_post comes back across sites. */
-	struct cookie cookie = {start_cookie, result_str(&r, "cookie"), "None"};
+	struct cookie cookie = {start_cookie, result_str(&r, "cookie"), "None", 0};
 	struct view location = result_str(&r, "location");
 
 	if (r.error.len > 0)

@@ -55,7 +55,7 @@ bool
 page_begin_bound(struct exchange *x, const struct page_head *head, struct view cookie, struct page *p)
 {
 	char name[PAGE_COOKIE_NAME_MAX];
-	struct cookie c = {page_cookie_name(x, name), cookie, "Lax"};
+	struct cookie c = {page_cookie_name(x, name), cookie, "Lax", 0};
 	struct page_head with = *head;
 
 	if (!cookie_ok(cookie)) {

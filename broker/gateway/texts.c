@@ -56,6 +56,7 @@ const struct text_table *const text_tables[] = {
     &step_texts,
     &enrol_texts,
     &view_texts,
+    &device_texts,
     NULL,
 };
 

@@ -48,7 +48,7 @@ struct text_table {
 
 /* Ended by NULL. */
 extern const struct text_table *const text_tables[];
-extern const struct text_table frame_texts, step_texts, enrol_texts, view_texts;
+extern const struct text_table frame_texts, step_texts, enrol_texts, view_texts, device_texts;
 
 /* Never empty. */
 struct view text_get(unsigned text, enum language language);

@@ -219,7 +219,7 @@ done(struct exchange *x, const struct engine_answer *answer)
 	} else if (r.error.len > 0) {
 		refused(x, &r);
 	} else if (page.len > 0 && page.len <= TOKEN_MAX) {
-		cookie = (struct cookie){page_cookie_name_of(page, name), page_cookie(x), "Lax"};
+		cookie = (struct cookie){page_cookie_name_of(page, name), page_cookie(x), "Lax", 0};
 		go(x, "/c/", page, &cookie);
 	} else {
 		view_go(x);

@@ -7,6 +7,7 @@ EXTRA_DIST += \
 	%reldir%/test_api.py \
 	%reldir%/test_authzen.py \
 	%reldir%/test_connections.py \
+	%reldir%/test_device_page.py \
 	%reldir%/test_enrol_page.py \
 	%reldir%/test_events.py \
 	%reldir%/test_page_size.py \
