@@ -72,7 +72,7 @@ request_of(const struct account *a, const struct event *e)
 	struct request r = {.op = (enum op)e->op, .session = e->session, .payment = e->payment, .payee = e->payee,
 	    .content = e->content, .currency = (uint16_t)e->currency, .amount_minor = e->amount_minor,
 	    .capture = (e->flags & EVENT_FLAG_CAPTURE) != 0, .link_no = names_link ? (uint32_t)e->link_no : 0,
-	    .target_no = (uint32_t)e->target_no};
+	    .target_no = (uint32_t)e->target_no, .own = (e->flags & EVENT_FLAG_OWN) != 0};
 	const struct allowance *w = account_allowance_by_no(a, (uint32_t)e->allowance_no);
 
 	if (e->type == EVENT_DENIED && e->op == OP_SPEND)
@@ -82,6 +82,9 @@ request_of(const struct account *a, const struct event *e)
 	/* Nothing that was signed counted, whatever the request named: as if it had named the prompt that was to come. */
 	else if (e->type == EVENT_CHALLENGE_OPENED && e->reason == REASON_COUNTERSIGNATURE_REQUIRED)
 		r.challenge = e->id;
+	/* It named one that did not do, which the event does not tell: any that is there. */
+	else if (e->type == EVENT_CHALLENGE_OPENED)
+		r.own = false;
 	/* A link that was named and is not there has no serial; nor has any link this one. */
 	if (e->type == EVENT_DENIED && e->reason == REASON_LINK_UNKNOWN && e->link_no == 0)
 		r.link_no = UINT32_MAX;

@@ -68,6 +68,11 @@ allowance_factors(struct inquiry *q, const struct allowance *w)
 	return any;
 }
 
+/*
+ * Who may enrol a factor or look at the page has what was asked for in their own hands. So a request of that sort shares no
+ * challenge with another one for the same (decide.c), and is covered by the one that it names alone: whoever asks at the
+ * owner's time, by a stolen ID, gets nothing of what the owner countersigns.
+ */
 void
 find_cover(struct inquiry *q)
 {
@@ -77,7 +82,7 @@ find_cover(struct inquiry *q)
 	for (size_t i = 0; i < a->challenges_n; i++) {
 		const struct challenge *c = &a->challenges[i];
 
-		if (!id_zero(&q->request->challenge) && !id_equal(&q->request->challenge, &c->id))
+		if ((q->request->own || !id_zero(&q->request->challenge)) && !id_equal(&q->request->challenge, &c->id))
 			continue;
 		if (signature_covers(q, c) && signature_factors(q, c) == REASON_NONE)
 			q->signature = c;

@@ -320,6 +320,8 @@ same_open_challenge(const struct inquiry *q)
 	for (size_t i = 0; i < a->challenges_n; i++) {
 		const struct challenge *c = &a->challenges[i];
 
+		if (q->request->own && !id_equal(&q->request->challenge, &c->id))
+			continue;
 		if (challenge_open(c, q->now_ms) && c->op == q->request->op && c->service == q->asked->service &&
 		    c->link_no == (q->link == NULL ? 0 : q->link->no) && c->target_no == q->request->target_no && id_equal(&c->payment, &q->request->payment) &&
 		    id_equal(&c->session, &q->request->session) && hash_equal(&c->content, &q->request->content))
@@ -377,6 +379,7 @@ open_challenge(struct inquiry *q, struct decision *d, enum reason reason)
 		e->requires |= (int64_t)(of->any | of->all << 8 | of->need << 16) << (24 * i);
 	}
 	e->notes = q->notes;
+	e->flags |= r->own ? EVENT_FLAG_OWN : 0;
 	e->day = q->day;
 	e->expires_ms = q->now_ms + q->asked->policy->challenge_ms;
 	if (r->op == OP_SPEND)

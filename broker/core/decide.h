@@ -94,6 +94,7 @@ struct request {
 	int64_t amount_minor;
 	bool capture;             /* permit and capture in one */
 	bool dry;                 /* Evaluate: no challenge, no event */
+	bool own;                 /* what it gives, it gives to whoever asks: see find_cover() */
 	uint32_t link_no;         /* of operations without a session: the link it is about, or 0 */
 	uint32_t target_no;
 	struct id challenge;      /* of operations that are asked again with their completed challenge; else zero */

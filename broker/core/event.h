@@ -134,6 +134,7 @@ enum event_flag {
 	EVENT_FLAG_HTTPS = 1 << 6,      /* asked through the HTTPS door */
 	EVENT_FLAG_ATTESTED = 1 << 7,   /* of a new factor: its maker vouches for it */
 	EVENT_FLAG_VOIDS = 1 << 8,      /* this wrong answer voids the right ones of the challenge */
+	EVENT_FLAG_OWN = 1 << 9,        /* asked for a challenge of its own */
 };
 
 struct event {

@@ -193,6 +193,7 @@ decision_deny(struct decision *d, struct inquiry *q, enum reason reason)
 	if (r == NULL)
 		return;
 	e->op = r->op;
+	e->flags |= r->own ? EVENT_FLAG_OWN : 0;
 	e->session = r->session;
 	e->payment = r->payment;
 	e->payee = r->payee;

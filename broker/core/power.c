@@ -464,7 +464,7 @@ void
 decide_view(const struct asked *asked, const struct account *a, const struct id *challenge, const struct hash *content,
     struct decision *d)
 {
-	struct request r = {.op = OP_VIEW, .content = *content, .challenge = *challenge};
+	struct request r = {.op = OP_VIEW, .own = true, .content = *content, .challenge = *challenge};
 	struct inquiry q;
 	uint32_t challenge_no;
 	struct event *e;

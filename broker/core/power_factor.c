@@ -68,7 +68,7 @@ factor_there(const struct inquiry *q, uint32_t no)
 void
 decide_enrol(const struct asked *asked, const struct account *a, const struct enrolment *f, struct decision *d)
 {
-	struct request r = {.op = enrol_op(f), .content = f->content, .target_no = f->replaces_no,
+	struct request r = {.op = enrol_op(f), .own = true, .content = f->content, .target_no = f->replaces_no,
 	    .challenge = f->challenge};
 	struct inquiry q;
 	uint32_t challenge_no = 0;

@@ -170,7 +170,7 @@ view_txn(struct txn *t, struct account *a, struct call *call)
 	static struct decision d;
 	static struct texts card, own;
 	const struct accounts_call *c = CALL_MEMORY_AS(struct accounts_call, call);
-	struct request r = {.op = OP_VIEW};
+	struct request r = {.op = OP_VIEW, .own = true};
 	struct asked asked;
 	struct json_writer w;
 
@@ -182,7 +182,6 @@ view_txn(struct txn *t, struct account *a, struct call *call)
 		return;
 	call_asked(call, &asked);
 	r.content = view_content(call->engine, a, call->caller.service);
-	r.challenge = asked.fresh[0];
 	decide(&asked, a, &r, &d);
 	texts_init(&card);
 	card.of[TEXT_ACCOUNT] = things_account(call->engine->keys, a, txn_cold(t), &own);

@@ -372,7 +372,7 @@ put_flags(struct json_writer *w, const struct engine *e, const struct event_row 
     const void *value)
 {
 	static const char *const names[] = {"first", "capture", "complete", "report", "assumed", "revived", "https",
-	    "attested", "voids"};
+	    "attested", "voids", "own"};
 
 	(void)e, (void)row;
 	json_key(w, view_str(name));

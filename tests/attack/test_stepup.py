@@ -162,6 +162,20 @@ def test_S5_enrolled_by_another_accounts_yes(broker, shop, person, log):
     log.strangers("checkout", "challenge")
 
 
+def test_S5_enrolled_by_the_yes_to_the_owners_own_factor(shop, person, log):
+    """The thief, signed in with the stolen ID, asks for the same as the owner, before and after the owner's yes."""
+    wanted = {"account": person.account, "kind": "totp", "label": "phone"}
+    owners = shop.call("Factors.Begin", **wanted)["challenge"]["id"]
+    thiefs = shop.call("Factors.Begin", **wanted)["challenge"]["id"]
+    assert thiefs != owners
+    person.confirm(owners)
+    for rest in ({}, {"challenge": thiefs}):
+        begun = shop.call("Factors.Begin", **wanted, **rest)
+        assert (begun["outcome"], "enrolment" in begun) == ("step_up", False)
+    assert "enrolment" in shop.call("Factors.Begin", **wanted, challenge=owners)
+    assert log.events(person.account, "factor_enrolled") == []
+
+
 def test_S5_enrolled_by_a_yes_to_a_payment(shop, person, log):
     _, challenge = asked(person, person.session())
     person.confirm(challenge)

@@ -46,6 +46,19 @@ def test_S12_a_stolen_ids_session_opens_no_page(broker, person, log):
     assert not [e for e in log.events() if e["type"] == "view_opened"]
 
 
+def test_S12_a_page_that_was_asked_for_beside_the_owners(broker, person, log):
+    """The thief asks at the owner's time, and waits with a page of his own for the owner's yes."""
+    gateway = broker.gateway()
+    owners, thiefs = asked(person), asked(person)
+    assert owners["id"] != thiefs["id"]
+    token = thiefs["url"].rpartition("/")[2]
+    cookie = gateway.call("Internal.PageOpen", token=token)["cookie"]
+    person.confirm(owners["id"])
+    assert gateway.call("Internal.PageProbe", token=token, cookie=cookie)["state"] == "open"
+    assert refused(gateway, "Get", token=token, cookie=cookie).parameters == {"what": "countersignature"}
+    assert not [e for e in log.events() if e["type"] == "view_opened"]
+
+
 def test_S12_a_captured_gateway_without_the_cookie_gets_nothing(broker, person):
     gateway = broker.gateway()
     key = opened(gateway, person)
