@@ -580,24 +580,34 @@ step_link(struct walk *w, bool thief)
 	}
 }
 
+/* The newest answered one for this that was opened by the same: an id that the other one does not know. */
+static struct id
+done_prompt(const struct walk *w, const struct request *r, bool thief)
+{
+	struct id id = {{0}};
+
+	for (size_t i = 0; i < w->prompts_n; i++) {
+		const struct walk_prompt *p = &w->prompts[i];
+
+		if (p->request.op == r->op && p->request.target_no == r->target_no && p->thief == thief && p->done_ms != 0 &&
+		    !p->used)
+			id = p->id;
+	}
+	return id;
+}
+
+/* Thief and owner ask for the very same. */
 static void
 step_factor(struct walk *w, bool thief)
 {
 	struct enrolment e = {.factor = id_new(&w->f),
 	    .kind = FACTOR_TOTP,
 	    .plugin = PLUGIN_TOTP,
-	    .content = {{'e', thief}}};
+	    .content = {{'e'}}};
 	struct request r = {.op = OP_FACTOR, .content = e.content};
-	const struct walk_prompt *p = NULL;
 
-	for (size_t i = 0; i < w->prompts_n; i++) {
-		if (w->prompts[i].request.op == OP_FACTOR && w->prompts[i].done_ms != 0 &&
-		    !w->prompts[i].used)
-			p = &w->prompts[i];
-	}
 	begin(w);
-	if (p != NULL)
-		e.challenge = p->id;
+	e.challenge = done_prompt(w, &r, thief);
 	decide_enrol(&w->f.asked, &w->f.account, &e, &w->f.d);
 	prompt_seen(w, &r, thief);
 	if (w->f.d.outcome == OUTCOME_PERMIT) {
@@ -628,12 +638,13 @@ step_recover(struct walk *w, bool thief)
 	    .plugin = PLUGIN_TOTP,
 	    .recovers = true,
 	    .replaces_no = old == NULL ? 0 : old->no,
-	    .content = {{'r', thief, (uint8_t)(old == NULL ? 0 : old->no)}}};
+	    .content = {{'r', (uint8_t)(old == NULL ? 0 : old->no)}}};
 	struct request r = {.op = OP_RECOVER, .content = e.content, .target_no = e.replaces_no};
 
 	if (seldom && !thief)
 		return;
 	begin(w);
+	e.challenge = done_prompt(w, &r, thief);
 	decide_enrol(&w->f.asked, &w->f.account, &e, &w->f.d);
 	prompt_seen(w, &r, thief);
 	if (w->f.d.outcome == OUTCOME_PERMIT) {
