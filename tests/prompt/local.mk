@@ -3,6 +3,7 @@ EXTRA_DIST += \
 	%reldir%/conftest.py \
 	%reldir%/terminal.py \
 	%reldir%/test_broker.py \
+	%reldir%/test_conversations.py \
 	%reldir%/test_enrol.py \
 	%reldir%/test_json.py \
 	%reldir%/test_manual.py \

@@ -71,3 +71,9 @@ def test_failures_are_events(lines):
 def test_chinese(lines):
     _, events = lines(Challenge(), [{"answer": "123456"}], "--language", "zh", "chal_1", LC_ALL="C")
     assert events[-1]["text"] == "已确认。"
+
+
+def test_somebody_who_says_nothing_is_not_asked_for_ever(lines):
+    challenge = Challenge()
+    status, events = lines(challenge, [{"answer": " "}] * 200)
+    assert status == 6 and challenge.given == [] and len(events) < 100
