@@ -6,6 +6,7 @@ EXTRA_DIST += \
 	%reldir%/test_browser_attacks.py \
 	%reldir%/test_changes.py \
 	%reldir%/test_cooling_off.py \
+	%reldir%/test_device_attacks.py \
 	%reldir%/test_doors.py \
 	%reldir%/owner.py \
 	%reldir%/test_independence.py \

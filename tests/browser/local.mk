@@ -8,6 +8,7 @@ EXTRA_DIST += \
 	%reldir%/package.json \
 	%reldir%/people.py \
 	%reldir%/sound.py \
+	%reldir%/test_device.py \
 	%reldir%/test_enrol.py \
 	%reldir%/test_payment_dialogue.py \
 	%reldir%/test_passkey.py \
