@@ -290,7 +290,8 @@ boot_step(struct loop *l)
 		/* A worker that fails costs what rests on it and nothing else. */
 		ready = ready && (c->state == CHILD_UP || (c->kind == CHILD_WORKER && c->failures > 0));
 	}
-	if (!ready)
+	/* The engine has heard who runs before anybody is told that it may be asked. */
+	if (!ready || table_send(l))
 		return;
 	l->booting = false;
 	notify("READY=1");
