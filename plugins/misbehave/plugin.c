@@ -125,7 +125,7 @@ behave(struct misbehave *m, struct countersign_view input, const struct counters
 	case slow_behaviour:
 		m->host->log(m->host->context, COUNTERSIGN_LOG_INFO,
 		    countersign_view_of("slow begins"));
-		for (int64_t end = left_ms / 2; end > 0; end -= 10)
+		while (call->deadline_boot_ms - m->host->boot_ms(m->host->context) > left_ms / 2)
 			usleep(10000);
 		break;
 	case nonsense_behaviour:

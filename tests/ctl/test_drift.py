@@ -16,7 +16,8 @@ TABLES = {
     "decision_fields": "Payments.Authorize", "reply_hold_fields": "Payments.Release", "link_fields": "Lookup:Entry",
     "entry_fields": "Lookup.BySubject", "account_fields": "Lookup.ByAccount", "sign_in_fields": "Sessions.Begin",
     "session_fields": "Sessions.Open", "card_fields": "StepUp:Card", "step_fields": "StepUp:Step",
-    "prompt_fields": "StepUp.Get", "response_fields": "StepUp.Respond", "state_fields": "StepUp.Watch",
+    "prompt_fields": "StepUp.Get", "question_fields": "StepUp:Prompt", "response_fields": "StepUp.Respond",
+    "state_fields": "StepUp.Watch",
 }
 
 
@@ -53,7 +54,7 @@ def test_the_library_requires_what_the_interfaces_promise(code):
 
 def test_the_library_sends_what_the_methods_take(code):
     calls = re.findall(r'call_begin\(&c, \w+, "org\.countersign\.(\w+)\.(\w+)"(.*?)\n\}', code, flags=re.S)
-    assert len(calls) == 16
+    assert len(calls) == 17
     for interface, method, body in calls:
         takes = fake_broker.INTERFACES[PREFIX + interface].methods[method][0][1]
         for field, required in re.findall(r'put_(?:id|text)\(&c, "(\w+)".*?PUT_(REQUIRED|OPTIONAL)\)', body):
