@@ -17,6 +17,7 @@ from passkey import UP, Passkey, unb64  # noqa: E402
 STACK = """link    requisite   provider    sandbox
 link    required    stepup      factors=1
 factor  required    stepup      factors=1
+view    required    stepup      all=approve,totp
 spend   requisite   session     max-age=30d
 spend   required    stepup      any=approve
 """
@@ -291,6 +292,36 @@ def test_answer_sent_twice_counts_once(owner):
     value = owner.device.passkey.sign(next(n for n in request["numbers"] if n["number"] == number)["challenge"])
     for _ in range(2):
         assert owner.device.answer(challenge, number, value, round=request["round"])["state"] == "done"
+
+
+def ask_for_two(owner):
+    """Something that takes the device and a code: the challenge, and the number."""
+    asked = owner.service.call("Accounts.View", account=owner.account)
+    assert asked["outcome"] == "step_up", asked
+    challenge = asked["challenge"]["id"]
+    shown = owner.service.call("StepUp.Get", challenge=challenge)
+    assert shown["need"] == 2
+    return challenge, next(s["number"] for s in shown["steps"] if s["type"] == "approve")
+
+
+def test_approval_counts_whenever_it_comes(owner):
+    challenge, number = ask_for_two(owner)
+    answer = owner.device.approve(challenge, number)
+    assert (answer["state"], answer.get("reason")) == ("open", None)
+    assert owner.device.open()["requests"] == []
+    code = [{"step": owner.totp.id, "value": owner.totp.code()}]
+    assert owner.service.call("StepUp.Respond", challenge=challenge, answers=code)["state"] == "done"
+
+
+def test_wrong_code_voids_the_approval(owner):
+    challenge, number = ask_for_two(owner)
+    owner.device.approve(challenge, number)
+    wrong = [{"step": owner.totp.id, "value": owner.totp.wrong()}]
+    assert owner.service.call("StepUp.Respond", challenge=challenge, answers=wrong)["reason"] == "factor_rejected"
+    # It waits on the device again.
+    assert owner.device.approve(challenge, number)["state"] == "open"
+    code = [{"step": owner.totp.id, "value": owner.totp.code()}]
+    assert owner.service.call("StepUp.Respond", challenge=challenge, answers=code)["state"] == "done"
 
 
 def test_service_may_not_answer_for_the_device(owner):
