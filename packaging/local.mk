@@ -50,7 +50,7 @@ example_files = \
 	%reldir%/examples/services/gate \
 	%reldir%/examples/services/other \
 	%reldir%/examples/services/wallet
-EXTRA_DIST += $(policy_files) $(example_files) doc/from-pam.md
+EXTRA_DIST += $(policy_files) $(example_files) doc/from-pam.md doc/step-up.png
 
 # What is known of identity providers that many have; read by `include "profiles/*.conf"`.
 profilesdir = $(sysconfdir)/countersign/profiles
