@@ -185,6 +185,9 @@ decide_step_used(const struct factor *f, int64_t step)
 {
 	if (f->kind == FACTOR_RECOVERY)
 		return step < 0 || step >= RECOVERY_CODES_MAX || (f->last_step >> step & 1) != 0;
+	/* A passkey's counter: one that is used at all must grow (WebAuthn Level 3, section 7.2, step 22). */
+	if (f->kind == FACTOR_WEBAUTHN || f->kind == FACTOR_APPROVE)
+		return step > 0 ? step <= f->last_step : f->last_step > 0;
 	return f->kind == FACTOR_TOTP && step <= f->last_step;
 }
 
