@@ -254,16 +254,50 @@ passkey_right(const struct passkey_policy *p, const struct passkey_question *q, 
 	return true;
 }
 
-/* The parts of a key as they stand in its COSE form, which is in the attestation object as the authenticator made it. */
+/* A key's COSE form as all authenticators must write it: CTAP2's canonical CBOR (WebAuthn Level 3, section 6.5.1.1). */
+static void
+key_cose(const struct countersign_passkey *key, struct buf *to)
+{
+	const size_t n = key->algorithm == COUNTERSIGN_PASSKEY_RS256 ? key->key_len - 3 : key->key_len / 2;
+
+	switch (key->algorithm) {
+	case COUNTERSIGN_PASSKEY_ES256:
+		buf_put_view(to, VIEW("\xa5\x01\x02\x03\x26\x20\x01\x21\x58\x20"));
+		buf_put(to, key->key, n);
+		buf_put_view(to, VIEW("\x22\x58\x20"));
+		buf_put(to, key->key + n, key->key_len - n);
+		break;
+	case COUNTERSIGN_PASSKEY_EDDSA:
+		buf_put_view(to, VIEW("\xa4\x01\x01\x03\x27\x20\x06\x21\x58\x20"));
+		buf_put(to, key->key, key->key_len);
+		break;
+	default:
+		buf_put_view(to, VIEW("\xa4\x01\x03\x03\x39\x01\x00\x20\x59"));
+		buf_put_u8(to, (uint8_t)(n >> 8));
+		buf_put_u8(to, (uint8_t)n);
+		buf_put(to, key->key, n);
+		buf_put_view(to, VIEW("\x21\x43"));
+		buf_put(to, key->key + n, key->key_len - n);
+	}
+}
+
+/*
+ * Id and key stand one after the other in the attestation object, as the authenticator made it. Looked for one by one, a
+ * plugin could pick other bytes of it as its key: some run of them is a modulus that it can take apart.
+ */
 static bool
 key_within(const struct countersign_passkey *key, struct view object)
 {
-	size_t part = key->algorithm == COUNTERSIGN_PASSKEY_ES256 ? key->key_len / 2 :
-	    key->algorithm == COUNTERSIGN_PASSKEY_RS256 && key->key_len > 3 ? key->key_len - 3 : key->key_len;
+	uint8_t bytes[2 + COUNTERSIGN_PASSKEY_ID_MAX + COUNTERSIGN_PASSKEY_KEY_MAX + 32];
+	struct buf credential = buf_over(bytes, sizeof(bytes));
 
-	return part > 0 && memmem(object.data, object.len, key->key, part) != NULL &&
-	    (part == key->key_len || memmem(object.data, object.len, key->key + part, key->key_len - part) != NULL) &&
-	    memmem(object.data, object.len, key->id, key->id_len) != NULL;
+	if (key->id_len == 0 || key->key_len <= 3)
+		return false;
+	buf_put_u8(&credential, (uint8_t)(key->id_len >> 8));
+	buf_put_u8(&credential, (uint8_t)key->id_len);
+	buf_put(&credential, key->id, key->id_len);
+	key_cose(key, &credential);
+	return !credential.full && memmem(object.data, object.len, credential.data, credential.len) != NULL;
 }
 
 bool
