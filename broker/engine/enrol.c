@@ -92,8 +92,8 @@ struct enrol_reply {
 	uint32_t steps;
 };
 
-/* Kept for the page: the array of steps alone. */
-static void
+/* Kept for the page: the array of steps alone. False: it is more than plugins may say. */
+static bool
 keep_shown(struct enrolling *en, const struct json *doc, uint32_t steps)
 {
 	static uint8_t bytes[ENROLMENT_SHOWN_MAX];
@@ -104,9 +104,10 @@ keep_shown(struct enrolling *en, const struct json *doc, uint32_t steps)
 	json_object_begin(&w);
 	enrol_steps_write(&w, doc, steps);
 	json_object_end(&w);
-	CHECK(!text.full);
-	enrolment_show(en, view_of(text.data + before, text.len - before - 1));
+	if (!text.full)
+		enrolment_show(en, view_of(text.data + before, text.len - before - 1));
 	secret_wipe(bytes, text.len);
+	return !text.full;
 }
 
 /* The page on which the owner may do the rest, where there are pages. */
@@ -136,7 +137,8 @@ enrol_begun(struct call *call, const struct json *doc, const struct enrol_reply 
 		return;
 	}
 	if (base64url_decode(r->secret, en->secret, sizeof(en->secret), &en->secret_len) != CS_OK ||
-	    en->secret_len == 0 || (en->asking = enrol_steps_asking(doc, r->steps)) == 0) {
+	    en->secret_len == 0 || (en->asking = enrol_steps_asking(doc, r->steps)) == 0 ||
+	    (call->engine->rules->config->public_url != NULL && !keep_shown(en, doc, r->steps))) {
 		enrolment_end(call->engine, en);
 		call_unavailable(call, "factor");
 		return;
@@ -160,8 +162,6 @@ enrol_begun(struct call *call, const struct json *doc, const struct enrol_reply 
 	answer_time(&w, "expires_at", en->expires_ms);
 	put_page(&w, call, en, b->return_url);
 	call_end(call, &w);
-	if (call->engine->rules->config->public_url != NULL)
-		keep_shown(en, doc, r->steps);
 }
 
 static void
@@ -224,6 +224,19 @@ ask_plugin(struct call *call)
 	b->asking = false;
 }
 
+/* Before a plugin sends anything: what costs the owner money or patience counts, whatever becomes of it. */
+static bool
+room_for_one(struct call *call, const struct begin *b)
+{
+	struct engine *e = call->engine;
+
+	if (!enrolment_room(e, &b->key) || (proof_said(e, b->kind).sends && !talk_sends(e, &b->key))) {
+		call_too_many(call, "enrolments", ENROLMENT_MS);
+		return false;
+	}
+	return true;
+}
+
 static enum op
 enrol_op(bool recovers)
 {
@@ -253,13 +266,14 @@ begin_txn(struct txn *t, struct account *a, struct call *call)
 	if (d.outcome == OUTCOME_PERMIT) {
 		/* Permitted now; decided again, and only then done, when the owner has proved the new factor. */
 		b->reason = d.reason;
-		ask_plugin(call);
+		if (room_for_one(call, b))
+			ask_plugin(call);
 		return;
 	}
 	factor_card(&card, b->recover ? "recover" : "factor", b->kind, b->label, text);
 	stepup_open(t, a, call, &d, &card);
 	notify_operation(t, a, call, enrol_op(b->recover), &d);
-	if (b->recover && d.outcome == OUTCOME_STEP_UP && d.events_n > 0)
+	if (b->recover && d.outcome == OUTCOME_STEP_UP && d.events_n > 0 && talk_warns(call->engine, &b->key))
 		tell_others(t, a, call, "recovery_begun", 0, view_str(factor_kind_name(b->kind)));
 	w = call_reply(call);
 	stepup_outcome(&w, call, a, &d, b->return_url);
@@ -498,6 +512,7 @@ finish_goes_on(struct call *call, struct enrolling *en, const struct worker_resu
 
 	en->asking = enrol_steps_asking(result->doc, v->steps);
 	if (++en->turns > TALK_TURNS_MAX || en->asking == 0 ||
+	    (en->shown != NULL && !keep_shown(en, result->doc, v->steps)) ||
 	    base64url_decode(v->state, en->state, sizeof(en->state), &en->state_len) != CS_OK) {
 		enrolment_end(call->engine, en);
 		call_unavailable(call, "factor");
@@ -509,8 +524,6 @@ finish_goes_on(struct call *call, struct enrolling *en, const struct worker_resu
 	enrol_steps_write(&w, result->doc, v->steps);
 	put_state(&w, call, "open");
 	call_end(call, &w);
-	if (en->shown != NULL)
-		keep_shown(en, result->doc, v->steps);
 }
 
 static struct proof_question

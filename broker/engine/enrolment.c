@@ -98,14 +98,20 @@ enrolments_tick(struct engine *e)
 	sweep(e, NULL);
 }
 
+bool
+enrolment_room(struct engine *e, const struct id *account)
+{
+	/* Enrolling is rare: walking the table is cheaper than an index of it by account. */
+	return sweep(e, account) < ENROLMENTS_PER_ACCOUNT_MAX && e->enrolments->n < ENROLMENTS_MAX;
+}
+
 struct enrolling *
 enrolment_begin(struct engine *e, const struct id *account)
 {
 	struct enrolments *all = e->enrolments;
 	struct enrolling *en, **at;
 
-	/* Enrolling is rare: walking the table is cheaper than an index of it by account. */
-	if (sweep(e, account) >= ENROLMENTS_PER_ACCOUNT_MAX || all->n >= ENROLMENTS_MAX)
+	if (!enrolment_room(e, account))
 		return NULL;
 	en = calloc(1, sizeof(*en));
 	CHECK(en != NULL);

@@ -52,6 +52,8 @@ struct enrolling {
 struct enrolments *enrolments_new(void);
 void enrolments_free(struct enrolments *all);
 void enrolments_tick(struct engine *e);
+/* Whether one more of this account has room. */
+bool enrolment_room(struct engine *e, const struct id *account);
 /* With an id and a time of its own; NULL where there are too many, of all or of this account. */
 struct enrolling *enrolment_begin(struct engine *e, const struct id *account);
 /* NULL where it is unknown or over. */

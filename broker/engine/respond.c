@@ -251,6 +251,12 @@ round_is_whole(struct call *call, const struct account *a, const struct challeng
 	for (size_t i = 0; i < s->answers_n; i++) {
 		if (stepup_factor(call, a, s->answers[i].step, &s->answers[i].factor) == NULL)
 			return false;
+		for (size_t k = 0; k < i; k++) {
+			if (!id_equal(&s->answers[k].factor, &s->answers[i].factor))
+				continue;
+			call_invalid(call, "answers", "must be one answer a step, or one for each of its prompts");
+			return false;
+		}
 	}
 	s->whole = s->answers_n + unsaid(call->engine, s) >= (size_t)prompt_missing(c);
 	if (s->whole || s->device)
@@ -337,6 +343,7 @@ ask_txn(struct txn *t, struct account *a, struct call *call)
 		call_unavailable(call, "factor");
 	} else {
 		s->answers[s->at].asked_ms = e->now.wall_ms;
+		s->answers[s->at].last_step = q.of.last_step;
 		s->asking = true;
 		proof_ask(e, &q.of, answer_checked, call);
 		s->asking = false;
@@ -347,8 +354,8 @@ ask_txn(struct txn *t, struct account *a, struct call *call)
 /* ---- deciding -------------------------------------------------------------------------------- */
 
 /*
- * The engine's own look at what the plugin said yes to. A code whose step was used is as wrong as any other. A yes that
- * does not hold was a lie.
+ * The engine's own look at what the plugin said yes to. A yes that does not hold by what it was told was a lie. A code or a
+ * counter that was used meanwhile, by the same answer sent twice, is as wrong as any other, and nobody's lie.
  */
 static bool
 right_again(struct call *call, struct txn *t, const struct account *a, const struct challenge *c,
@@ -357,11 +364,13 @@ right_again(struct call *call, struct txn *t, const struct account *a, const str
 	const struct stepup *s = CALL_MEMORY_AS(struct stepup, call);
 	struct verdict v = {.yes = s->answers[i].yes, .step = s->answers[i].step_no};
 	struct question q;
-	bool right = question_make(&q, call, txn_cold(t), a, c, f, i) &&
-	    proof_again(call->engine, &q.of, &v, s->answers[i].asked_ms);
+	/* Of one that is over the card says another end; and nothing is decided on it any more. */
+	bool made = stepup_open_now(call->engine, a, c) && question_make(&q, call, txn_cold(t), a, c, f, i), right;
 
+	q.of.last_step = s->answers[i].last_step;
+	right = made && proof_again(call->engine, &q.of, &v, s->answers[i].asked_ms);
 	secret_wipe(&q, sizeof(q));
-	if (v.yes && !right)
+	if (v.yes && made && !right)
 		workers_lied(call->engine, s->answers[i].server);
 	return right && !decide_step_used(f, v.step);
 }
@@ -495,6 +504,8 @@ decide_txn(struct txn *t, struct account *a, struct call *call)
 		keep_unsaid(call, t, a, right);
 		return;
 	}
+	/* What was kept went into another round, which ran beside this one: half a round says nothing of its answers. */
+	right = right && (s->device || s->answers_n >= (size_t)prompt_missing(c));
 	l = account_link_by_no(a, c->target_no);
 	if (right && c->op == OP_LINK && l != NULL && txn_taken(t, &l->subject)) {
 		link_deny_taken(t, a, call->engine, c->service, l->provider);

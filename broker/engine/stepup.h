@@ -39,6 +39,7 @@ struct stepup_answer {
 	uint16_t joined_at, joined_len; /* of several parts: where they are, as lines */
 	struct id factor;
 	int64_t asked_ms;           /* when its plugin was asked */
+	int64_t last_step;          /* the newest step or counter, as it was told then */
 	bool yes;                   /* what that said */
 	uint64_t server;            /* which of its servers */
 	bool kept;                  /* of a conversation that was over before: yes is what came of it */

@@ -129,7 +129,8 @@ begin_txn(struct txn *t, struct account *a, struct call *call)
 		return;
 	}
 	talk = talk_find(e, &c->id, &f->id);
-	if (talk != NULL && talk->busy && !said.sends) {
+	/* One that is over and unsaid is not begun again: its verdict, maybe a wrong guess, is counted with the round first. */
+	if (talk != NULL && ((talk->busy && !said.sends) || talk->verdict != TALK_OPEN)) {
 		stepup_reply(call, t, a, REASON_NONE, 0);
 		return;
 	}

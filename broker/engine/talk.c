@@ -21,7 +21,7 @@ enum {
 struct day {
 	struct id account;
 	int64_t day;
-	uint8_t sent;
+	uint8_t sent, warned;
 	struct day *next;
 };
 
@@ -161,9 +161,25 @@ day_of(struct engine *e, const struct id *account)
 	}
 	if (d->day != today) {
 		d->day = today;
-		d->sent = 0;
+		d->sent = d->warned = 0;
 	}
 	return d;
+}
+
+bool
+talk_sends(struct engine *e, const struct id *account)
+{
+	struct day *day = day_of(e, account);
+
+	return day != NULL && day->sent < TALK_SENDS_DAY_MAX && ++day->sent > 0;
+}
+
+bool
+talk_warns(struct engine *e, const struct id *account)
+{
+	struct day *day = day_of(e, account);
+
+	return day != NULL && day->warned < TALK_WARNS_DAY_MAX && ++day->warned > 0;
 }
 
 static struct talk *

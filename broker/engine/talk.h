@@ -20,6 +20,7 @@ enum {
 	TALK_OPEN_MS = 15 * 60 * 1000,    /* of one that nobody began: longer than a challenge is open */
 	TALK_TURNS_MAX = 8,               /* answers within one conversation that are not its last */
 	TALK_SENDS_DAY_MAX = 12,          /* codes sent for one account on one day */
+	TALK_WARNS_DAY_MAX = 4,           /* warnings of one day that anybody with a linked ID can cause: more are noise */
 };
 
 enum talk_verdict {
@@ -63,6 +64,10 @@ bool talk_begun(const struct engine *e, const struct talk *talk);
  */
 struct talk *talk_begin(struct engine *e, const struct id *account, const struct challenge *c, const struct id *factor,
     bool sends, int64_t *wait_ms);
+/* Counts one more code that is sent, outside of challenges; false: not on this day. */
+bool talk_sends(struct engine *e, const struct id *account);
+/* The same of warnings. */
+bool talk_warns(struct engine *e, const struct id *account);
 /*
  * Of a factor that need not be begun, and asks for something by itself: a typing error, to be looked at again. NULL: there
  * is no room.

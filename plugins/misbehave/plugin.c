@@ -33,6 +33,7 @@
 	X(lie_more)    /* a factor: asks for more, and does not say what */                        \
 	X(lie_state)   /* a factor: right, and leaves a state all the same */                      \
 	X(lie_passkey) /* a factor: asks for a passkey in the middle of a conversation */          \
+	X(long)        /* a factor: shows all that there is room for, in bytes that JSON doubles */ \
 	X(more)        /* a factor: right so far, one more question: honest */                     \
 	X(lie_score)   /* a risk plugin: 101 of 100 */                                             \
 	X(lie_low)     /* a risk plugin: -1 */                                                     \
@@ -286,6 +287,18 @@ identify(void *instance, const struct countersign_identify *in, struct countersi
 	return rc != COUNTERSIGN_OK ? rc : put_identity(instance, as, in, out);
 }
 
+static void
+show_long(struct countersign_enrol_answer *out)
+{
+	for (size_t i = 0; i < COUNTERSIGN_STEPS_MAX; i++) {
+		out->steps[i].kind = i == 0 ? COUNTERSIGN_STEP_TEXT : COUNTERSIGN_STEP_SHOW;
+		out->steps[i].digits = 0;
+		memset(out->steps[i].value.data, '"', COUNTERSIGN_STEP_VALUE_MAX);
+		out->steps[i].value.len = COUNTERSIGN_STEP_VALUE_MAX;
+	}
+	out->steps_count = COUNTERSIGN_STEPS_MAX;
+}
+
 static int
 enrol(void *instance, const struct countersign_enrol *in, struct countersign_enrol_answer *out)
 {
@@ -299,6 +312,8 @@ enrol(void *instance, const struct countersign_enrol *in, struct countersign_enr
 	out->steps[0].kind = as == garbage_behaviour ? 99 : COUNTERSIGN_STEP_CODE;
 	out->steps[0].digits = 6;
 	out->steps_count = as == overflow_behaviour ? 1000 : 1;
+	if (as == long_behaviour)
+		show_long(out);
 	return rc;
 }
 

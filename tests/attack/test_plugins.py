@@ -310,6 +310,43 @@ def ask_passkey(broker, person, amount):
     return payment, challenge, step
 
 
+def test_S18_an_answer_that_is_sent_twice_is_no_plugins_lie(passkeys):
+    """A counter that the same answer used up beside it: the plugin said what was so, and nobody else's passkey waits for it."""
+    person, passkey = Person(passkeys), Passkey("pay.example", "https://pay.example", counter=7)
+    done = enrol_passkey(passkeys, person, passkey)
+    assert done["outcome"] == "permit", done
+    person.confirm = lambda challenge, **rest: passkeys.service.call("StepUp.Respond", challenge=challenge, answers=[
+        {"step": done["factor"]["id"], "value": passkey.sign(
+            passkeys.service.call("StepUp.Get", challenge=challenge)["steps"][0]["challenge"])}])
+    person.link()
+    person.at = person.session()
+    for amount in range(10, 15):
+        _, challenge, step = ask_passkey(passkeys, person, f"{amount}.00")
+        answers, clients = [{"step": step["id"], "value": passkey.sign(step["challenge"])}], [passkeys.connect() for _ in range(4)]
+        for client in clients:
+            client.send("StepUp.Respond", challenge=challenge, answers=answers)
+        assert [client.read()["parameters"]["state"] for client in clients] == ["done"] * 4
+    assert passkeys.failures() == 0
+
+
+class LongTotp(Broker):
+    """Its TOTP plugin shows all that it may, and each byte of it takes two in JSON."""
+
+    def _files(self, *rest):
+        super()._files(*rest)
+        shutil.copyfile(os.path.join(BUILD, "plugins", ".libs", "misbehave.so"), self.path("plugins/totp.so"))
+
+
+def test_S18_a_plugin_that_shows_too_much_stops_nobody():
+    broker = LongTotp(totp_extra="    set behaviour long\n")
+    try:
+        error = broker.service.fails("Factors.Begin", account="account", kind="totp", label="x", proof="passport")
+        assert (error.name, error.parameters["what"]) == ("Unavailable", "factor")
+        assert broker.service.call("Whoami")["service"] == "checkout"
+    finally:
+        assert broker.stop() == 0
+
+
 def test_S18_a_lying_plugins_yes_to_a_passkey_is_refused(passkeys):
     """It says yes to a signature of another payment, of another key, and to none; the engine looks itself."""
     person, passkey = Person(passkeys), Passkey("pay.example", "https://pay.example")

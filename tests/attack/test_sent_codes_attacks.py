@@ -186,3 +186,17 @@ def test_x4_a_payee_is_never_a_header_nor_a_template(post, alice, name):
     assert message.recipients == [alice.address] and message.message["Bcc"] is None
     assert name in message.text and message.text.count("\n") <= 1
     assert alice.answer(challenge, code_of(message.text.replace(name, "")))["state"] == "done"
+
+
+def test_s7_enrolments_send_no_more_than_they_may(post):
+    """Whoever opens accounts has codes sent to a stranger: four enrolments at a time, twelve codes a day, and then none."""
+    address, service = next(addresses), post.broker.service
+    begin = {"account": "new-" + address, "kind": "otp", "address": address, "proof": "passport"}
+    post.broker.clock.advance(86_400_000 - post.broker.clock.now_ms() % 86_400_000)
+    for sent in (4, 8, 12, 12):
+        for _ in range(4):
+            if len(post.to(address)) < sent:
+                service.call("Factors.Begin", **begin)
+        assert service.fails("Factors.Begin", **begin).name == "TooMany"
+        assert len(post.to(address)) == sent
+        post.broker.clock.advance(601_000)

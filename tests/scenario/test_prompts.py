@@ -278,3 +278,23 @@ def test_a_restart_asks_for_another_beginning(tmp_path):
         assert person.give(challenge, (person.otp, "right"))["state"] == "done"
     finally:
         broker.stop()
+
+
+def test_a_wrong_conversation_is_counted_before_it_is_begun_again(careful):
+    """Where a conversation shows how far it came, each guess at it costs a round."""
+    challenge = careful.prompt()
+    careful.begin(challenge, careful.pam)
+    careful.give(challenge, (careful.pam, "wrong"))
+    again = careful.begin(challenge, careful.pam, language="en")
+    step = step_of(again, careful.pam)
+    assert (step["answered"], step["begun"], again["attempts_left"]) == (True, False, 3)
+    done = careful.give(challenge, (careful.totp.id, careful.totp.code()))
+    assert (done["reason"], done["attempts_left"]) == ("factor_rejected", 2)
+    assert step_of(careful.begin(challenge, careful.pam), careful.pam)["begun"] is True
+
+
+def test_one_factor_is_not_two_answers(careful):
+    challenge = careful.prompt()
+    error = careful.service.fails("StepUp.Respond", challenge=challenge, answers=[
+        {"step": careful.totp.id, "value": careful.totp.code(), "prompt": n} for n in (0, 1)])
+    assert (error.name, error.parameters["field"]) == ("InvalidParameter", "answers")
