@@ -239,9 +239,25 @@ unsaid(const struct engine *e, const struct stepup *s)
 	return n;
 }
 
+/* Whether what is missing beside these answers may come from a device of the owner's. */
+static bool
+waits_for_device(struct call *call, const struct account *a, const struct challenge *c)
+{
+	struct asked asked;
+	int64_t until_ms;
+
+	stepup_asked(call, c, &asked);
+	for (size_t i = 0; i < a->factors_n; i++) {
+		if (a->factors[i].kind == FACTOR_APPROVE &&
+		    decide_may_answer(&asked, a, c, &a->factors[i], &until_ms) == REASON_NONE)
+			return true;
+	}
+	return false;
+}
+
 /* All answers that are missing, in one round; or the next one of a conversation. Answers the call itself. */
 static bool
-round_is_whole(struct call *call, const struct account *a, const struct challenge *c)
+round_is_whole(struct call *call, struct txn *t, const struct account *a, const struct challenge *c)
 {
 	struct stepup *s = CALL_MEMORY_AS(struct stepup, call);
 	const struct talk *talk;
@@ -264,7 +280,11 @@ round_is_whole(struct call *call, const struct account *a, const struct challeng
 	talk = talk_find(call->engine, &c->id, &s->answers[0].factor);
 	if (s->answers_n == 1 && talk != NULL && !talk->sends)
 		return true;
-	call_invalid(call, "answers", "must be those of all factors that are needed, in one call");
+	if (waits_for_device(call, a, c))
+		/* The approval comes first: nothing is looked at, and nothing is counted. */
+		stepup_reply(call, t, a, REASON_ASKED, 0);
+	else
+		call_invalid(call, "answers", "must be those of all factors that are needed, in one call");
 	return false;
 }
 
@@ -336,7 +356,7 @@ ask_txn(struct txn *t, struct account *a, struct call *call)
 		stepup_reply(call, t, a, REASON_NONE, 0);
 		return;
 	}
-	if ((s->at == 0 && !round_is_whole(call, a, c)) || (f = answering(call, t, a, c)) == NULL ||
+	if ((s->at == 0 && !round_is_whole(call, t, a, c)) || (f = answering(call, t, a, c)) == NULL ||
 	    !prompt_is_ready(call, t, a, f))
 		return;
 	if (!question_make(&q, call, txn_cold(t), a, c, f, s->at)) {

@@ -213,6 +213,8 @@ respond_answered(struct exchange *x, const struct engine_answer *answer)
 		state_page(x, &r);
 	else if (result_bool(&r, "stale"))
 		open_again(x, CARD_TWICE);
+	else if (view_equal(reason, VIEW("asked"))) /* The approval on the device is to come first: the card says so. */
+		open_again(x, CARD_FIRST);
 	else if (reason.data == NULL) /* It was right, and there is more to do. */
 		open_again(x, CARD_NEXT);
 	else

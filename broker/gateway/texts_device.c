@@ -56,8 +56,8 @@ static const struct text words[TEXT_DEVICE_END - TEXTS_DEVICE] = {
 	    "已拒绝并冻结：在您解除之前，任何人都无法以此方式付款。"),
 	T(TEXT_DEVICE_GONE, "That request is over.",
 	    "该请求已结束。"),
-	T(TEXT_DEVICE_ENROLLED, "Keep this page's address, for instance as a bookmark: requests wait there.",
-	    "请保存此页面的地址（例如加为书签），请求会显示在那里。"),
+	T(TEXT_DEVICE_ENROLLED, "Requests wait on a page of their own. Keep its address, for instance as a bookmark.",
+	    "请求会显示在专门的页面上，请保存其地址（例如加为书签）。"),
 	T(TEXT_DEVICE_OPEN, "Open the page of requests",
 	    "打开请求页面"),
 };

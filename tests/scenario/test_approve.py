@@ -313,6 +313,16 @@ def test_approval_counts_whenever_it_comes(owner):
     assert owner.service.call("StepUp.Respond", challenge=challenge, answers=code)["state"] == "done"
 
 
+def test_code_before_the_approval_is_not_looked_at(owner):
+    challenge, number = ask_for_two(owner)
+    for value in (owner.totp.wrong(), code := owner.totp.code()):
+        answer = owner.service.call("StepUp.Respond", challenge=challenge, answers=[{"step": owner.totp.id, "value": value}])
+        assert (answer["state"], answer["reason"]) == ("open", "asked")
+    assert owner.device.approve(challenge, number)["state"] == "open"
+    answer = owner.service.call("StepUp.Respond", challenge=challenge, answers=[{"step": owner.totp.id, "value": code}])
+    assert answer["state"] == "done"
+
+
 def test_wrong_code_voids_the_approval(owner):
     challenge, number = ask_for_two(owner)
     owner.device.approve(challenge, number)
