@@ -49,16 +49,19 @@ static const struct json_field begin_fields[] = {
 	{0},
 };
 
-/* What the challenge for a new factor is for: this kind, for this account, in this one's place, asked by this service. */
+/*
+ * What the challenge for a new factor is for: this kind, for this account, in this one's place, at this address, asked by
+ * this service.
+ */
 static void
 enrol_content(struct call *call, struct begin *b)
 {
 	uint8_t kind = (uint8_t)b->kind;
 	struct view parts[] = {b->recover ? VIEW("recovery") : VIEW("factor"),
 	    view_of(&call->caller.service, sizeof(call->caller.service)), view_of(b->key.b, sizeof(b->key.b)),
-	    view_of(&kind, sizeof(kind)), view_of(b->replaces.b, sizeof(b->replaces.b))};
+	    view_of(&kind, sizeof(kind)), view_of(b->replaces.b, sizeof(b->replaces.b)), b->address};
 
-	keyring_digest(call->engine->keys, DIGEST_CONTENT, parts, id_zero(&b->replaces) ? 4 : 5, &b->content);
+	keyring_digest(call->engine->keys, DIGEST_CONTENT, parts, sizeof(parts) / sizeof(parts[0]), &b->content);
 }
 
 /* The factor in whose place the new one comes, of this account; answers the call itself where there is none. */
@@ -243,6 +246,24 @@ enrol_op(bool recovers)
 	return recovers ? OP_RECOVER : OP_FACTOR;
 }
 
+enum { NAME_MAX_BYTES = FACTOR_LABEL_MAX + ACCOUNT_HINT_MAX + 3 };
+
+/* What the owner calls it, and a hint of where it reaches them: a label is whatever the asker wrote. */
+static size_t
+name_of(const struct begin *b, char to[NAME_MAX_BYTES])
+{
+	struct buf out = buf_over(to, NAME_MAX_BYTES);
+	char hint[ACCOUNT_HINT_MAX];
+	struct view at = b->address.len == 0 ? view_of(NULL, 0) : view_of(hint, account_hint(b->address, hint));
+
+	buf_put_view(&out, b->label);
+	buf_put_view(&out, b->label.len > 0 && at.len > 0 ? VIEW(" (") : VIEW(""));
+	buf_put_view(&out, at);
+	buf_put_view(&out, b->label.len > 0 && at.len > 0 ? VIEW(")") : VIEW(""));
+	CHECK(!out.full);
+	return out.len;
+}
+
 static void
 begin_txn(struct txn *t, struct account *a, struct call *call)
 {
@@ -253,7 +274,8 @@ begin_txn(struct txn *t, struct account *a, struct call *call)
 	    .challenge = b->challenge, .content = b->content};
 	struct asked asked;
 	struct json_writer w;
-	char text[FACTOR_CARD_TEXT_MAX];
+	char text[FACTOR_CARD_TEXT_MAX], name[NAME_MAX_BYTES];
+	size_t name_len;
 
 	if (!factor_own_challenge(call, a, &b->challenge) || !find_replaced(call, a, &b->replaces, &en.replaces_no))
 		return;
@@ -270,7 +292,8 @@ begin_txn(struct txn *t, struct account *a, struct call *call)
 			ask_plugin(call);
 		return;
 	}
-	factor_card(&card, b->recover ? "recover" : "factor", b->kind, b->label, text);
+	name_len = name_of(b, name);
+	factor_card(&card, b->recover ? "recover" : "factor", b->kind, view_of(name, name_len), text);
 	stepup_open(t, a, call, &d, &card);
 	notify_operation(t, a, call, enrol_op(b->recover), &d);
 	if (b->recover && d.outcome == OUTCOME_STEP_UP && d.events_n > 0 && talk_warns(call->engine, &b->key))

@@ -200,3 +200,16 @@ def test_s7_enrolments_send_no_more_than_they_may(post):
         assert service.fails("Factors.Begin", **begin).name == "TooMany"
         assert len(post.to(address)) == sent
         post.broker.clock.advance(601_000)
+
+
+def test_s3_an_address_that_changes_after_the_yes(alice):
+    """The owner's yes is to the address that the card hints at, and to no other that the asker comes with later."""
+    begin = {"account": alice.account, "kind": "otp", "label": "mail", "address": "alice@mail.example"}
+    challenge = alice.service.call("Factors.Begin", **begin)["challenge"]["id"]
+    card = alice.service.call("StepUp.Get", challenge=challenge)["card"]
+    assert card["label"] == "otp: mail (al***le)"
+    alice.confirm(challenge)
+    for address in ("mallory@mail.example", "alice@evil.example"):
+        begun = alice.service.call("Factors.Begin", **{**begin, "address": address}, challenge=challenge)
+        assert "enrolment" not in begun and begun["outcome"] != "permit"
+    assert "enrolment" in alice.service.call("Factors.Begin", **begin, challenge=challenge)
