@@ -12,6 +12,7 @@
 #include "broker/engine/factors.h"
 #include "broker/engine/notify.h"
 #include "broker/engine/page.h"
+#include "broker/engine/passkey.h"
 #include "broker/engine/proof.h"
 #include "broker/engine/rests.h"
 #include "broker/engine/risk.h"
@@ -524,7 +525,9 @@ keep_made(struct enrolling *en, const struct worker_result *result, const struct
 		en->secret_len = len;
 	}
 	secret_wipe(bytes, sizeof(bytes));
-	return good && rests_read(result->doc, v->rests_on, &en->rests);
+	return good && rests_read(result->doc, v->rests_on, &en->rests) &&
+	    ((en->kind != FACTOR_WEBAUTHN && en->kind != FACTOR_APPROVE) ||
+	        passkey_rests(view_of(en->secret, en->secret_len), &en->rests));
 }
 
 /* Right so far: the plugin asks for more before the enrolment ends. */

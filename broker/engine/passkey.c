@@ -6,6 +6,7 @@
 #include "broker/base/json.h"
 #include "broker/base/secret.h"
 #include "broker/engine/keyring.h"
+#include "broker/engine/rests.h"
 #include "countersign/passkey.h"
 
 /* As the plugin takes it. */
@@ -282,12 +283,14 @@ key_cose(const struct countersign_passkey *key, struct buf *to)
 }
 
 /*
- * Id and key stand one after the other in the attestation object, as the authenticator made it. Looked for one by one, a
- * plugin could pick other bytes of it as its key: some run of them is a modulus that it can take apart.
+ * Id and key stand one after the other in the attestation object, as the authenticator made it, behind what it says of
+ * itself. Looked for one by one, a plugin could pick other bytes of it as its key: some run of them is a modulus that it can
+ * take apart.
  */
 static bool
-key_within(const struct countersign_passkey *key, struct view object)
+key_within(const struct passkey_policy *p, const struct countersign_passkey *key, struct view object)
 {
+	const uint8_t *at;
 	uint8_t bytes[2 + COUNTERSIGN_PASSKEY_ID_MAX + COUNTERSIGN_PASSKEY_KEY_MAX + 32];
 	struct buf credential = buf_over(bytes, sizeof(bytes));
 
@@ -297,7 +300,13 @@ key_within(const struct countersign_passkey *key, struct view object)
 	buf_put_u8(&credential, (uint8_t)key->id_len);
 	buf_put(&credential, key->id, key->id_len);
 	key_cose(key, &credential);
-	return !credential.full && memmem(object.data, object.len, credential.data, credential.len) != NULL;
+	at = credential.full ? NULL : memmem(object.data, object.len, credential.data, credential.len);
+	if (at == NULL || at - (const uint8_t *)object.data < AUTHDATA_MIN + COUNTERSIGN_PASSKEY_AAGUID)
+		return false;
+	at -= COUNTERSIGN_PASSKEY_AAGUID;
+	return memcmp(at, key->aaguid, COUNTERSIGN_PASSKEY_AAGUID) == 0 &&
+	    for_us(p, view_of((const char *)at - AUTHDATA_MIN, AUTHDATA_MIN)) &&
+	    ((at[RP_ID_HASH - AUTHDATA_MIN] ^ key->flags) & (FLAG_UV | FLAG_BE | FLAG_BS)) == 0;
 }
 
 bool
@@ -319,7 +328,44 @@ passkey_made(const struct passkey_policy *p, struct view asked, struct view answ
 	    bytes_of(&o.doc, response, "clientDataJSON", &client_data) &&
 	    bytes_of(&o.doc, response, "attestationObject", &object) &&
 	    client_data_good(p, buf_view(&client_data), challenge, VIEW("webauthn.create"), NULL) &&
-	    key_within(&key, buf_view(&object));
+	    key_within(p, &key, buf_view(&object));
+}
+
+static uint64_t
+model_tag(const uint8_t aaguid[COUNTERSIGN_PASSKEY_AAGUID])
+{
+	static const char digits[] = "0123456789abcdef";
+	char word[7 + 36];
+	struct buf b = buf_over(word, sizeof(word));
+
+	buf_put_view(&b, VIEW("aaguid:"));
+	for (size_t i = 0; i < COUNTERSIGN_PASSKEY_AAGUID; i++) {
+		if (i == 4 || i == 6 || i == 8 || i == 10)
+			buf_put_u8(&b, '-');
+		buf_put_u8(&b, (uint8_t)digits[aaguid[i] >> 4]);
+		buf_put_u8(&b, (uint8_t)digits[aaguid[i] & 15]);
+	}
+	return name_tag(buf_view(&b));
+}
+
+bool
+passkey_rests(struct view record, const struct rests *said)
+{
+	static const uint8_t no_model[COUNTERSIGN_PASSKEY_AAGUID];
+	struct countersign_passkey key;
+	uint64_t model;
+
+	if (countersign_passkey_read(record.data, record.len, &key) != 1 ||
+	    said->copies != ((key.flags & FLAG_BE) != 0 ? COPIES_POSSIBLE : COPIES_NONE))
+		return false;
+	if (memcmp(key.aaguid, no_model, sizeof(no_model)) == 0)
+		return true;
+	model = model_tag(key.aaguid);
+	for (size_t i = 0; i < FACTOR_RESTS_MAX; i++) {
+		if (said->of[i] == model)
+			return true;
+	}
+	return false;
 }
 
 struct view

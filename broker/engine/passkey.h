@@ -9,6 +9,8 @@
 
 #include "broker/base/buf.h"
 
+struct rests;
+
 enum { PASSKEY_ORIGINS_MAX = 16 };
 
 enum passkey_verification {
@@ -45,6 +47,12 @@ bool passkey_right(const struct passkey_policy *p, const struct passkey_question
  * made at an origin of ours.
  */
 bool passkey_made(const struct passkey_policy *p, struct view asked, struct view answer, struct view record);
+
+/*
+ * Of the record that was made: whether what the plugin says that it rests on (rule 11) is what it says itself: its model,
+ * and whether it may be copied.
+ */
+bool passkey_rests(struct view record, const struct rests *said);
 
 /* The credential id of a record, or data NULL. */
 struct view passkey_id(struct view record);

@@ -424,6 +424,12 @@ engine_registers(
 	other.id[0] ^= 1;
 	assert_false(passkey_made(&policy, begun, view_str(text), view_of(record, passkey_encode(&other, record))));
 	other = *key;
+	other.flags ^= AUTHDATA_BE;
+	assert_false(passkey_made(&policy, begun, view_str(text), view_of(record, passkey_encode(&other, record))));
+	other = *key;
+	other.aaguid[0] ^= 1;
+	assert_false(passkey_made(&policy, begun, view_str(text), view_of(record, passkey_encode(&other, record))));
+	other = *key;
 	other.user_handle[0] ^= 1;
 	assert_false(passkey_made(&policy, begun, view_str(text), view_of(record, passkey_encode(&other, record))));
 	first[2] ^= 1;
