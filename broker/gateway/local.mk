@@ -23,7 +23,7 @@ libgateway_la_SOURCES = \
 	%reldir%/prompt.c %reldir%/prompt.h \
 	%reldir%/qr.c %reldir%/qr.h \
 	%reldir%/routes.c %reldir%/routes.h \
-	%reldir%/server.c %reldir%/server.h \
+	%reldir%/conn.c %reldir%/conn.h %reldir%/server.c %reldir%/server.h \
 	%reldir%/texts.c %reldir%/texts.h \
 	%reldir%/texts_device.c %reldir%/texts_device.h \
 	%reldir%/texts_enrol.c %reldir%/texts_enrol.h \
