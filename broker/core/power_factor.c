@@ -57,12 +57,13 @@ enrol_first(struct inquiry *q, const struct enrolment *f, struct decision *d)
 		decision_set(d, reason);
 }
 
+/* What is not usable yet is not replaced but removed, which takes no countersignature: so at most one factor waits in one's place. */
 static bool
-factor_there(const struct inquiry *q, uint32_t no)
+factor_replaceable(const struct inquiry *q, uint32_t no)
 {
 	const struct factor *f = account_factor_by_no(q->account, no);
 
-	return f != NULL && !factor_gone(q->account, f, q->now_ms);
+	return f != NULL && !factor_gone(q->account, f, q->now_ms) && f->usable_ms <= q->now_ms;
 }
 
 void
@@ -86,8 +87,8 @@ decide_enrol(const struct asked *asked, const struct account *a, const struct en
 		enrol_first(&q, f, d);
 		return;
 	}
-	/* A code gives no new codes: one list would last for ever. What is replaced must be there. */
-	if ((f->recovers && f->kind == FACTOR_RECOVERY) || (f->replaces_no != 0 && !factor_there(&q, f->replaces_no))) {
+	/* A code gives no new codes: one list would last for ever. What is replaced must be in use. */
+	if ((f->recovers && f->kind == FACTOR_RECOVERY) || (f->replaces_no != 0 && !factor_replaceable(&q, f->replaces_no))) {
 		decision_set(d, REASON_NO_INDEPENDENT_FACTOR);
 		return;
 	}

@@ -21,6 +21,12 @@ struct finish {
 	void (*more)(struct json_writer *w, struct call *call, const char *state);
 };
 
+/* The factor in whose place the new one comes, of this account; answers the call itself where there is none. */
+bool enrol_replaced(struct call *call, const struct account *a, const struct id *replaces, uint32_t *no);
+/* Kept for the page: the array of steps alone. False: it is more than plugins may say. */
+bool enrol_keep_shown(struct enrolling *en, const struct json *doc, uint32_t steps);
+/* What the countersignature is for. */
+enum op enrol_op(bool recovers);
 /* With the enrolment's id and the answers in the call's memory, and the service that began it as the caller. */
 void enrol_finish(struct call *call);
 

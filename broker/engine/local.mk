@@ -19,6 +19,7 @@ libengine_la_SOURCES = \
 	%reldir%/edge_text.c %reldir%/edge_text.h \
 	%reldir%/engine.c %reldir%/engine.h \
 	%reldir%/enrol.c %reldir%/enrol.h \
+	%reldir%/enrol_begin.c \
 	%reldir%/enrol_page.c \
 	%reldir%/enrol_step.c %reldir%/enrol_step.h \
 	%reldir%/enrolment.c %reldir%/enrolment.h \
@@ -54,6 +55,7 @@ libengine_la_SOURCES = \
 	%reldir%/record.c %reldir%/record.h \
 	%reldir%/record_state.c %reldir%/record_state.h \
 	%reldir%/respond.c \
+	%reldir%/respond_read.c \
 	%reldir%/rests.c %reldir%/rests.h \
 	%reldir%/risk.c %reldir%/risk.h \
 	%reldir%/ruleset.c \

@@ -597,6 +597,18 @@ a_factor_is_replaced_by_another_factors_word(void **state)
 	assert_int_equal(do_enrolment(f, &e, f->webauthn), REASON_NO_INDEPENDENT_FACTOR);
 }
 
+/* It is removed instead: else when the first one goes would hang on what happens in between. */
+static void
+what_waits_is_not_replaced(void **state)
+{
+	struct fixture *f = *state;
+	struct enrolment e = {.kind = FACTOR_TOTP, .plugin = PLUGIN_TOTP, .replaces_no = f->totp};
+
+	assert_int_equal(do_enrolment(f, &e, f->webauthn), REASON_COUNTERSIGNED);
+	e = (struct enrolment){.kind = FACTOR_TOTP, .plugin = PLUGIN_TOTP, .replaces_no = f->d.no};
+	assert_int_equal(do_enrolment(f, &e, f->webauthn), REASON_NO_INDEPENDENT_FACTOR);
+}
+
 /* --- locks --- */
 
 static void
@@ -752,6 +764,7 @@ main(void)
 	    TEST(what_is_usable_is_not_removed_by_nobody),
 	    TEST(the_first_factor_is_not_removed_by_nobody),
 	    TEST(a_factor_is_replaced_by_another_factors_word),
+	    TEST(what_waits_is_not_replaced),
 	    TEST(another_factor_lifts_a_lock),
 	    TEST(a_locked_factor_lifts_no_lock),
 	    TEST(a_recovery_code_lifts_no_lock),
