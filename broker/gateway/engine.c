@@ -476,15 +476,26 @@ watch_free(struct engine *e)
 	return NULL;
 }
 
+/* The one that a client's calls always take; while that is away, another. NULL where all are. */
+static struct connection *
+fast_up(struct engine *e, unsigned affinity)
+{
+	for (unsigned i = 0; i < ENGINE_FAST_CONNECTIONS; i++) {
+		struct connection *c = &e->fast[(affinity + i) % ENGINE_FAST_CONNECTIONS];
+
+		if (c->fd >= 0)
+			return c;
+	}
+	return NULL;
+}
+
 struct buf *
 engine_begin(struct engine *e, enum engine_lane lane, unsigned affinity)
 {
-	struct connection *c = lane == ENGINE_FAST ? &e->fast[affinity % ENGINE_FAST_CONNECTIONS]
-			     : lane == ENGINE_WATCH ? watch_free(e) : NULL;
+	struct connection *c = lane == ENGINE_FAST ? fast_up(e, affinity) : lane == ENGINE_WATCH ? watch_free(e) : NULL;
 
 	CHECK(e->draft.to == NULL);
-	if (e->unused == NULL || (lane == ENGINE_WATCH && c == NULL) || (c != NULL && c->fd < 0) ||
-	    (c == NULL && e->queued >= ENGINE_SLOW_QUEUE))
+	if (e->unused == NULL || (lane != ENGINE_SLOW && c == NULL) || (c == NULL && e->queued >= ENGINE_SLOW_QUEUE))
 		return NULL;
 	e->draft.connection = c;
 	e->draft.to = c != NULL ? &c->out.buf : &e->scratch.buf;

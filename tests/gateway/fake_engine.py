@@ -37,6 +37,7 @@ class FakeEngine:
         self.answers = {}
         self.watches = {}  # method -> queue of states, or what makes one a watch; None closes the connection
         self.watch_ended = threading.Event()  # the gateway closed the connection of a watch
+        self.silent_ended = threading.Event()  # a connection on which a call was not answered
         self.calls = []
         self.lock = threading.Lock()
         self.connections = []
@@ -78,13 +79,15 @@ class FakeEngine:
             threading.Thread(target=self._serve, args=(c,), daemon=True).start()
 
     def _serve(self, c):
-        have = b""
+        have, silent = b"", False
         while True:
             try:
                 got = c.recv(65536)
             except OSError:
                 return
             if not got:
+                if silent:
+                    self.silent_ended.set()
                 return
             have += got
             while b"\0" in have:
@@ -98,7 +101,7 @@ class FakeEngine:
                 try:
                     c.sendall(json.dumps(self._answer(json.loads(text)), ensure_ascii=False).encode() + b"\0")
                 except Silence:
-                    pass
+                    silent = True
                 except (Drop, OSError):
                     c.close()
                     return
