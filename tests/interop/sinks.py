@@ -73,7 +73,7 @@ class Sink:
 
     def __init__(self, server):
         self.faults, self.messages, self.connections, self.closing = [], [], 0, threading.Event()
-        self.lock = threading.Lock()
+        self.lock = threading.Condition()
         self.server = server
         server.sink = self
         self.port = server.server_address[1]
@@ -87,6 +87,7 @@ class Sink:
     def keep(self, message):
         with self.lock:
             self.messages.append(message)
+            self.lock.notify_all()
 
     def close(self):
         self.closing.set()

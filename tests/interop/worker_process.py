@@ -7,6 +7,7 @@ import os
 import select
 import signal
 import socket
+import threading
 import time
 
 BUILD = os.environ.get("CS_BUILDDIR", os.getcwd())
@@ -68,7 +69,7 @@ class Worker:
     def __init__(self, directory, plugin, kind, settings="", servers=1, deadline="5s"):
         self.directory = str(directory)
         self.path = os.path.join(self.directory, "w.sock")
-        self.log_path = os.path.join(self.directory, "log")
+        self.text, self.heard = b"", threading.Condition()
         self.config = f"""generation 1
 realm "test"
 run-directory "{self.directory}"
@@ -96,7 +97,8 @@ listen admin "{self.directory}/a"
         ready, ready_child = os.pipe()
         self.control, control_child = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         plugin = os.open(os.path.join(PLUGINS, self.plugin + ".so"), os.O_RDONLY)
-        log = os.open(self.log_path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        self.told, log = os.pipe()
+        os.set_blocking(self.told, False)
         wanted = {2: log, 3: memory, 4: ready_child, 5: control_child.fileno(),
                   6: listener.fileno(), 7: plugin}
         high = {to: fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, HIGH_FD) for to, fd in wanted.items()}
@@ -108,6 +110,7 @@ listen admin "{self.directory}/a"
             file_actions=[(os.POSIX_SPAWN_DUP2, fd, to) for to, fd in high.items()])
         for fd in [*high.values(), memory, ready_child, plugin, log]:
             os.close(fd)
+        threading.Thread(target=self._listen, daemon=True).start()
         control_child.close()
         listener.close()
         self.ready = bool(select.select([ready], [], [], READY_S)[0]) and os.read(ready, 1) == b"\n"
@@ -116,16 +119,35 @@ listen admin "{self.directory}/a"
     def connect(self, **rest):
         return Connection(self.path, **rest)
 
+    def _take(self):
+        """What was said so far, with the lock held. False: nobody is left to say more."""
+        while True:
+            try:
+                part = os.read(self.told, 65536)
+            except BlockingIOError:
+                return True
+            if not part:
+                return False
+            self.text += part
+            self.heard.notify_all()
+
+    def _listen(self):
+        """Somebody must always listen, or who says much waits."""
+        going_on = True
+        while going_on:
+            select.select([self.told], [], [])
+            with self.heard:
+                going_on = self._take()
+
     def log(self):
-        with open(self.log_path, encoding="utf-8", errors="replace") as f:
-            return f.read()
+        with self.heard:
+            self._take()
+            return self.text.decode(errors="replace")
 
     def wait_for_log(self, text):
         """Until a line says it: an event, not a guess at how long something takes."""
-        end = time.monotonic() + READY_S
-        while text not in self.log():
-            assert time.monotonic() < end, f"{text!r} never came"
-            time.sleep(0.005)
+        with self.heard:
+            assert self.heard.wait_for(lambda: text.encode() in self.text, READY_S), f"{text!r} never came"
 
     def wait(self):
         """The exit status; negative: the signal."""

@@ -16,7 +16,6 @@ import shutil
 import struct
 import sys
 import tempfile
-import time
 
 from harness import SOURCE, Broker, Person
 
@@ -88,13 +87,11 @@ class Post:
 
     def wait_for(self, address, words):
         """The first message to this address that has these words: nobody waits for it to be sent, so this does."""
-        end = time.monotonic() + WAIT_S
-        while True:
-            found = [text for text in self.to(address) if words in text]
-            if found:
-                return found[0]
-            assert time.monotonic() < end, f"{words!r} never came: {self.to(address)}"
-            time.sleep(0.005)
+        def found():
+            return [text for text in self.to(address) if words in text]
+        with self.sink.lock:
+            assert self.sink.lock.wait_for(found, WAIT_S), f"{words!r} never came: {self.to(address)}"
+            return found()[0]
 
     def stop(self):
         status = self.broker.stop()
