@@ -51,7 +51,7 @@ void engine_free(struct engine *e);
  * A call is written between begin and commit, as one message with its NUL (varlink_call_begin ...
  * varlink_end). Nothing else may be done with the engine in between. begin: NULL where no call can
  * be taken now. affinity: calls of the same number in the fast lane are answered in the order in
- * which they were made.
+ * which they were made, unless a connection goes away between them.
  */
 struct buf *engine_begin(struct engine *e, enum engine_lane lane, unsigned affinity);
 /*
