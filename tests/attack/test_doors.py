@@ -216,6 +216,9 @@ def test_X8_a_peer_that_does_not_read_is_not_read_from(broker):
 def test_X8_a_crowd_at_the_door_stops_nobody_inside(broker, shop):
     """More connections than there is room for: who is inside is served, and when they leave so is everybody."""
     crowd = []
+    served(broker)
+    shop.call("Whoami")
+    broker.admin.call("Admin.Status")
     try:
         for _ in range(1100):
             s = socket.socket(socket.AF_UNIX)

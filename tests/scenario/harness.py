@@ -123,8 +123,10 @@ class Client:
 
     def _connect(self):
         self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.settimeout(CALL_S)
+        # Blocking, so that a full queue of connections is waited for as any client would; the kernel ends the wait.
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("@ll", CALL_S, 0))
         self.socket.connect(self.path)
+        self.socket.settimeout(CALL_S)
         self.buffer, self.stale = b"", False
 
     def send(self, method, _more=False, /, **parameters):
