@@ -87,11 +87,12 @@ opened_page(struct exchange *x, const struct exchange_result *r)
 		head.flags |= PAGE_PROBLEM;
 	if (card_waits(r, &form))
 		head.refresh_s = WAIT_S;
-	if (!page_begin_bound(x, &head, form.cookie, &p))
-		return;
-	card_write(&p, r, &form);
-	page_end(&p);
-	form_clear(x, &posted);
+	if (page_begin_bound(x, &head, form.cookie, &p)) {
+		card_write(&p, r, &form);
+		/* Before the end: with its answer an exchange may be over, and gone. */
+		form_clear(x, &posted);
+		page_end(&p);
+	}
 }
 
 static void

@@ -142,9 +142,10 @@ answered(struct exchange *x, const struct engine_answer *answer)
 		places[place].write(&v, x->params[2]);
 	else
 		view_list(&v);
-	page_end(&p);
+	/* Before the end: with its answer an exchange may be over, and gone. */
 	if (v.posted != NULL)
 		form_clear(x, &posted);
+	page_end(&p);
 }
 
 /* The number after "before=" in the query; 0 where there is none. */
