@@ -78,7 +78,11 @@
 
 		if (!request || !(await request.canMakePayment().catch(() => false)))
 			return null;
-		const shown = await request.show();
+		/* Refused, or a passkey from before such dialogues: the next press asks for it the usual way. */
+		const shown = await request.show().catch((why) => {
+			delete d.payee;
+			throw why;
+		});
 
 		await shown.complete("success");
 		return shown.details;

@@ -72,6 +72,21 @@ def test_refused_in_the_dialogue(owner):
     assert owner.authorize(session, payment)["outcome"] == "step_up"
 
 
+def test_after_a_refusal_the_passkey_is_asked_the_usual_way(owner):
+    """Whoever tries again is not sent into the same dialogue: the page shows all that it did."""
+    session, payment, url = owner.ask("234.50")
+    page = owner.page
+    page.goto(url)
+    page.press_id("open")
+    dialogue(page, "autoReject")
+    page.press_id("confirm", leaves=False)
+    page.wait_for("The passkey was not used.")
+    page.press_id("confirm", leaves=False)
+    page.wait_for("Confirmed.")
+    assert signed(page)["type"] == "webauthn.get"
+    assert owner.authorize(session, payment)["reason"] == "countersigned"
+
+
 def test_the_dialogue_is_for_payments_alone(owner):
     """Another operation has no total: the passkey is asked the usual way."""
     asked = owner.service.call("Accounts.View", account=owner.account)
