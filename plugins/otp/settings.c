@@ -83,7 +83,7 @@ const size_t otp_config_count = sizeof(otp_config) / sizeof(otp_config[0]);
 
 #define BIT(field) (1U << (field))
 
-/* Which placeholders each template may and must have. What a user countersigns stands in it: EU 2018/389, Article 5. */
+/* Which fields each template may and must have. What a user countersigns stands in it: EU 2018/389, Article 5. */
 static const struct {
 	const char *key[OTP_LANGUAGE_COUNT];
 	unsigned allowed, needed;

@@ -81,9 +81,9 @@ otp_is_text(struct countersign_view v)
 	return is_text(v, false);
 }
 
-/* The placeholder that begins at `at`, or OTP_FIELD_COUNT; *len: how long it is, with its braces. */
+/* The field that begins at `at`, or OTP_FIELD_COUNT; *len: how long it is, with its braces. */
 static enum otp_field
-placeholder(struct countersign_view t, size_t at, size_t *len)
+field_at(struct countersign_view t, size_t at, size_t *len)
 {
 	if (t.data[at] != '{')
 		return OTP_FIELD_COUNT;
@@ -109,15 +109,15 @@ otp_template_problem(struct countersign_view t, unsigned allowed, unsigned neede
 		return "it holds a control character, or is not UTF-8: write \\n for a new line";
 	for (size_t i = 0; i < t.len;) {
 		size_t len = 1;
-		enum otp_field f = placeholder(t, i, &len);
+		enum otp_field f = field_at(t, i, &len);
 
 		if (f != OTP_FIELD_COUNT && (allowed & 1U << f) != 0)
 			found |= 1U << f;
 		else if (!literal && (t.data[i] == '{' || t.data[i] == '}'))
-			return "it has a brace that begins no placeholder which may stand here";
+			return "it has a brace that begins no field which may stand here";
 		i += len;
 	}
-	return (found & needed) == needed ? NULL : "it lacks a placeholder that must stand here";
+	return (found & needed) == needed ? NULL : "it lacks a field that must stand here";
 }
 
 static size_t
@@ -126,7 +126,7 @@ first_of(struct countersign_view t, enum otp_field field)
 	for (size_t i = 0; i < t.len; i++) {
 		size_t len;
 
-		if (placeholder(t, i, &len) == field)
+		if (field_at(t, i, &len) == field)
 			return i;
 	}
 	return t.len;
@@ -200,7 +200,7 @@ otp_template_fill(struct countersign_view t, const struct otp_values *values, en
 	for (size_t i = 0; rc == COUNTERSIGN_OK && i < t.len;) {
 		size_t len = 1;
 		/* Of a body, {to} and {text} alone are meant: other braces are the body's own. */
-		enum otp_field f = placeholder(t, i, &len);
+		enum otp_field f = field_at(t, i, &len);
 
 		if (f != OTP_FIELD_COUNT && (escape == OTP_PLAIN || f == OTP_TO || f == OTP_TEXT)) {
 			rc = append_value(to, values->of[f], escape);

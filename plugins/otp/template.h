@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Templates: text with placeholders in braces, "{code}". Pure. What stands in a placeholder comes from outside and can
+ * Templates: text with fields in braces, "{code}". Pure. What stands in a field comes from outside and can
  * never be more than text: no value with a control character is taken, and a body of JSON or of a form escapes it.
  */
 #ifndef CS_PLUGIN_OTP_TEMPLATE_H
@@ -38,7 +38,7 @@ struct otp_values {
 	struct countersign_view of[OTP_FIELD_COUNT];
 };
 
-/* Of a placeholder, without braces. */
+/* Of a field, without braces. */
 const char *otp_field_name(enum otp_field field);
 
 /* Valid UTF-8 without control characters, line separators or marks that turn the direction of writing. */
@@ -46,7 +46,7 @@ bool otp_is_text(struct countersign_view v);
 
 /*
  * What is wrong with a template, as a sentence, or NULL. allowed and needed: a bit for each field. literal: braces that are
- * not placeholders of `allowed` stand for themselves, as in a body of JSON; else they are refused.
+ * not fields of `allowed` stand for themselves, as in a body of JSON; else they are refused.
  */
 const char *otp_template_problem(struct countersign_view t, unsigned allowed, unsigned needed, bool literal);
 /* Whether the first {field} comes before the first {other}; both must be there. */
@@ -54,7 +54,7 @@ bool otp_template_order(struct countersign_view t, enum otp_field field, enum ot
 
 /*
  * Fills in. In a PLAIN template "\n" is a new line; in the others the template is taken as it is and values are escaped. A
- * placeholder whose value is absent becomes nothing. COUNTERSIGN_OK; COUNTERSIGN_INVALID for a value that is no text (the
+ * field whose value is absent becomes nothing. COUNTERSIGN_OK; COUNTERSIGN_INVALID for a value that is no text (the
  * value of {text} alone may have new lines, since it is a message already); COUNTERSIGN_FULL.
  */
 int otp_template_fill(struct countersign_view t, const struct otp_values *values, enum otp_escape escape,

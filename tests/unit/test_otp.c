@@ -295,7 +295,7 @@ test_values_never_leave_their_place(void **state)
 		values.of[OTP_PAYEE] = countersign_view_of(refused[i]);
 		assert_int_equal(otp_template_fill(countersign_view_of("x"), &values, OTP_PLAIN, &to), COUNTERSIGN_INVALID);
 	}
-	/* A value that looks like a placeholder is not one. */
+	/* A value that looks like a field is not one. */
 	values.of[OTP_PAYEE] = countersign_view_of("{code}\\n");
 	assert_int_equal(otp_template_fill(countersign_view_of("{payee}|{code}\\n"), &values, OTP_PLAIN, &to), COUNTERSIGN_OK);
 	assert_int_equal(to.len, strlen("{code}\\n|1\n"));
@@ -359,13 +359,13 @@ test_settings_that_make_no_sense(void **state)
 	    {{{"channel", "mail"}, {"smtp", "smtp://a:b@mail.example"}, {"from", "a@b.de"}, {NULL, NULL}}, "smtp-user"},
 	    {{{"channel", "mail"}, {"smtp", "smtp://mail.example"}, {"from", "a@b.de"}, {"smtp-user", "a"}, {NULL, NULL}}, "together"},
 	    {{SMS, {"body", "{\"to\":{to},\"text\":\"{text}\"}"}, {NULL, NULL}}, "no JSON"},
-	    {{SMS, {"body", "{\"text\":\"{text}\"}"}, {NULL, NULL}}, "lacks a placeholder"},
+	    {{SMS, {"body", "{\"text\":\"{text}\"}"}, {NULL, NULL}}, "lacks a field"},
 	    {{SMS, {"payment-en", "{code}: {amount} {currency} to {payee}, {service}"}, {NULL, NULL}}, "before {code}"},
 	    {{SMS, {"payment-en", "{service}, {payee}: {code} for {amount} {currency}"}, {NULL, NULL}}, "before {code}"},
 	    {{SMS, {"payment-en", "{service}, {amount} {currency}: {code} for {payee}"}, {NULL, NULL}}, "before {code}"},
-	    {{SMS, {"payment-en", "{service} {code}"}, {NULL, NULL}}, "lacks a placeholder"},
-	    {{SMS, {"other-zh", "{service} {what}{about} {code} {nonsense}"}, {NULL, NULL}}, "no placeholder"},
-	    {{SMS, {"subject-en", "your code {code}"}, {NULL, NULL}}, "no placeholder"},
+	    {{SMS, {"payment-en", "{service} {code}"}, {NULL, NULL}}, "lacks a field"},
+	    {{SMS, {"other-zh", "{service} {what}{about} {code} {nonsense}"}, {NULL, NULL}}, "no field"},
+	    {{SMS, {"subject-en", "your code {code}"}, {NULL, NULL}}, "no field"},
 	    {{SMS, {"subject-en", "a\\nb"}, {NULL, NULL}}, "one line"},
 	    {{SMS, {"allow", "86"}, {NULL, NULL}}, "prefix with +"},
 	    {{{"channel", "mail"}, {"outbox", "/tmp/x"}, {"allow", "Example.com"}, {NULL, NULL}}, "small letters"},
