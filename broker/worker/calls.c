@@ -25,6 +25,8 @@ static const struct {
 	{COUNTERSIGN_BAD_STATE, "bad_state"},
 	{COUNTERSIGN_PROVIDER_ERROR, "provider_error"},
 	{COUNTERSIGN_BAD_ADDRESS, "bad_address"},
+	{COUNTERSIGN_BAD_BINDING, "bad_binding"},
+	{COUNTERSIGN_REVOKED, "revoked"},
 	{COUNTERSIGN_UNREACHABLE, "unreachable"},
 	{COUNTERSIGN_TOO_LATE, "too_late"},
 	{COUNTERSIGN_FULL, "full"},

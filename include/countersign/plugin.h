@@ -44,6 +44,7 @@ enum countersign_kind {
 	COUNTERSIGN_KIND_FACTOR = 2,   /* a means of step-up that the account owns */
 	COUNTERSIGN_KIND_RISK = 4,     /* says how risky a request looks */
 	COUNTERSIGN_KIND_NOTIFY = 8,   /* tells somebody what was decided */
+	COUNTERSIGN_KIND_TOKEN = 16,   /* says which client of an authorization server a service is */
 };
 
 enum countersign_flag {
@@ -71,6 +72,8 @@ enum countersign_result {
 	COUNTERSIGN_BAD_STATE = 12,     /* what came back is not of the sign-in that was begun */
 	COUNTERSIGN_PROVIDER_ERROR = 13, /* the provider contradicts itself or its standard */
 	COUNTERSIGN_BAD_ADDRESS = 14,   /* not an address that this factor reaches */
+	COUNTERSIGN_BAD_BINDING = 15,   /* a token that is bound to another key or certificate, or to none */
+	COUNTERSIGN_REVOKED = 16,       /* its issuer took it back */
 
 	COUNTERSIGN_UNREACHABLE = 64,   /* the network or the other side did not answer */
 	COUNTERSIGN_TOO_LATE = 65,      /* no time left within the deadline */
@@ -177,6 +180,14 @@ struct countersign_http_request {
 	int64_t timeout_ms;                    /* 0: what is left of the deadline; never more */
 	const struct countersign_header *headers;
 	size_t headers_count;                  /* at most COUNTERSIGN_HEADERS_MAX */
+	/* "GET", "POST", "PUT", "PATCH" or "DELETE"; absent: as `body` says. */
+	struct countersign_view method;
+	/*
+	 * Not 0: shows the certificate of the keys `tls-certificate` and `tls-key`, which the host adds to
+	 * those of a plugin that USES_HTTP (RFC 8705). COUNTERSIGN_INVALID where they are not given.
+	 */
+	uint32_t shows_certificate;
+	uint32_t reserved;
 };
 
 struct countersign_http_response {
@@ -286,15 +297,147 @@ struct countersign_identity {
 	int64_t auth_time_ms;                /* COUNTERSIGN_NO_TIME where nothing is said */
 	int64_t issued_at_ms;
 	int64_t expires_at_ms;
+	/*
+	 * Under which subject the provider knew the same person before, where it proves that in this very
+	 * answer: WeChat's openid beside its unionid, Alipay's user_id beside its open_id. Both empty: nothing
+	 * is said. The issuer is as canonical as `issuer`, and may be the same.
+	 */
+	struct countersign_buffer was_issuer;
+	struct countersign_buffer was_subject;
+	/*
+	 * What the provider vouches for besides, at most COUNTERSIGN_EVIDENCE_LINES lines parted by "\n", each
+	 * KIND SECONDS [VALUE]: what, when it was verified (since 1970; 0: not said), and of what.
+	 *	phone 1731000000 +8613812345678
+	 *	email 0 a@example.com
+	 *	identity-document 1731000000 ial2
+	 * Kinds are lower case and hyphens, up to 32 bytes; a value is up to 254 bytes, and kept as a digest.
+	 */
+	struct countersign_buffer evidence;
 };
 
-/* Must both be there. */
+enum {
+	COUNTERSIGN_EVIDENCE_LINES = 4,
+	COUNTERSIGN_EVIDENCE_MAX = 1280,
+	COUNTERSIGN_SIGNAL_MAX = 16 * 1024,   /* bytes of one message of a provider */
+	COUNTERSIGN_SIGNAL_EVENTS = 4,        /* events of one message */
+	COUNTERSIGN_SETS_MAX = 4,             /* messages of one poll */
+	COUNTERSIGN_SET_MAX = 12 * 1024,
+	COUNTERSIGN_STREAM_MAX = 4096,
+};
+
+/*
+ * A message that somebody posted to the broker's address for this provider, or that poll() brought: is it
+ * the provider's, and what does it say? Anybody can post: verify first, fetch nothing that it names.
+ */
+struct countersign_signal {
+	size_t size;
+	struct countersign_call call;
+	struct countersign_view body;            /* as it came: 1 to COUNTERSIGN_SIGNAL_MAX bytes */
+	struct countersign_view content_type;    /* of the request, without parameters; absent: of a poll */
+	struct countersign_view authorization;   /* header Authorization of the request, or absent */
+	const struct countersign_view *client_ids; /* the audiences that may be accepted */
+	size_t client_ids_count;
+};
+
+/*
+ * One event. `name` is the last part of its URI ("account-disabled", "session-revoked"), or the provider's
+ * own word in lower case and hyphens. The subject is empty where the event names none that could be a
+ * link's: by its mail address, by a token.
+ */
+struct countersign_security_event {
+	struct countersign_buffer name;          /* 1 to 64 bytes of a-z, 0-9 and "-" */
+	struct countersign_buffer issuer;        /* canonical, as identify() gives it */
+	struct countersign_buffer subject;
+	struct countersign_buffer detail;        /* "hijacking", "create", "high"; for people; may be empty */
+	int64_t at_ms;                           /* when it happened, or COUNTERSIGN_NO_TIME */
+};
+
+struct countersign_signal_answer {
+	size_t size;
+	struct countersign_buffer request;
+	struct countersign_buffer issuer;        /* of the message, canonical */
+	struct countersign_buffer id;            /* its jti: 1 to 255 bytes */
+	struct countersign_buffer audience;      /* for whom it was made */
+	/* Of a verification event: the state that stream() asked for, or empty. */
+	struct countersign_buffer state;
+	int64_t issued_at_ms;
+	struct countersign_security_event events[COUNTERSIGN_SIGNAL_EVENTS];
+	size_t events_count;                     /* 0: nothing in it that concerns accounts */
+};
+
+/* Fetches waiting messages (RFC 8936). They are not looked at: signal() is asked for each. */
+struct countersign_poll {
+	size_t size;
+	struct countersign_call call;
+	const struct countersign_view *taken;    /* ids that are durable here: the provider may forget them */
+	size_t taken_count;
+	const struct countersign_view *refused;  /* ids that were refused */
+	size_t refused_count;
+};
+
+struct countersign_poll_answer {
+	size_t size;
+	struct countersign_buffer request;
+	struct countersign_buffer ids[COUNTERSIGN_SETS_MAX];  /* as the provider names them */
+	struct countersign_buffer sets[COUNTERSIGN_SETS_MAX];
+	size_t sets_count;
+	int32_t more;                            /* 1: there are more, ask again at once */
+	int32_t reserved;
+};
+
+/* The stream of messages at the provider, for the admin. */
+enum countersign_stream_action {
+	COUNTERSIGN_STREAM_STATUS = 1,
+	COUNTERSIGN_STREAM_CREATE = 2,           /* or brings an existing one to what is wanted */
+	COUNTERSIGN_STREAM_VERIFY = 3,           /* asks for a verification event with `state` */
+	COUNTERSIGN_STREAM_DELETE = 4,
+};
+
+struct countersign_stream {
+	size_t size;
+	struct countersign_call call;
+	uint32_t action;
+	uint32_t reserved;
+	struct countersign_view endpoint;        /* where messages are to be pushed; absent: they are polled */
+	struct countersign_view state;           /* of VERIFY */
+};
+
+struct countersign_stream_answer {
+	size_t size;
+	struct countersign_buffer request;
+	struct countersign_buffer document;      /* a JSON object for people: what the provider says of the stream */
+};
+
+/* Whom the provider knew under another name before, by its own interface (Apple's usermigrationinfo). */
+struct countersign_rekey {
+	size_t size;
+	struct countersign_call call;
+	struct countersign_view issuer, subject; /* of a link as it is */
+	struct countersign_view proof;           /* what the admin was given for it, such as a transfer_sub; may be empty */
+	struct countersign_view client_id;
+};
+
+struct countersign_rekey_answer {
+	size_t size;
+	struct countersign_buffer request;
+	struct countersign_buffer issuer, subject; /* the new ones, canonical */
+};
+
+/* authorization_url and identify must both be there; the others may. */
 struct countersign_provider_v1 {
 	size_t size;
 	int (*authorization_url)(void *instance, const struct countersign_authorize *in,
 	    struct countersign_authorize_answer *out);
 	int (*identify)(void *instance, const struct countersign_identify *in,
 	    struct countersign_identity *out);
+	int (*signal)(void *instance, const struct countersign_signal *in,
+	    struct countersign_signal_answer *out);
+	int (*poll)(void *instance, const struct countersign_poll *in,
+	    struct countersign_poll_answer *out);
+	int (*stream)(void *instance, const struct countersign_stream *in,
+	    struct countersign_stream_answer *out);
+	int (*rekey)(void *instance, const struct countersign_rekey *in,
+	    struct countersign_rekey_answer *out);
 };
 
 enum countersign_step_kind {
@@ -559,6 +702,40 @@ struct countersign_notify_v1 {
 	    struct countersign_delivery *out);
 };
 
+/*
+ * An OAuth access token that a service showed over HTTPS: which client was it given to? What the client
+ * may do is the broker's configuration.
+ */
+struct countersign_token {
+	size_t size;
+	struct countersign_call call;
+	struct countersign_view token;
+	struct countersign_view scheme;      /* "Bearer" or "DPoP", spelt so */
+	struct countersign_view proof;       /* header DPoP (RFC 9449), or absent */
+	struct countersign_view method;      /* of the request: "POST" */
+	struct countersign_view url;         /* of the request, without query and fragment */
+	struct countersign_view certificate; /* SHA-256 of the client's certificate, 64 hex digits; absent: none */
+};
+
+struct countersign_token_answer {
+	size_t size;
+	struct countersign_buffer request;
+	struct countersign_buffer issuer;    /* as configured */
+	struct countersign_buffer client;    /* the client's id: 1 to 255 bytes */
+	/* Of a proof: its jti, which the broker takes once; else empty. */
+	struct countersign_buffer proof_id;
+	int64_t expires_at_ms;               /* of the token */
+	/* Until when this answer may stand for the same token and the same binding; at most expires_at_ms; 0: ask each time. */
+	int64_t cache_until_ms;
+};
+
+/* Must be there. */
+struct countersign_token_v1 {
+	size_t size;
+	int (*check)(void *instance, const struct countersign_token *in,
+	    struct countersign_token_answer *out);
+};
+
 /* ---- the plugin ------------------------------------------------------------------------------ */
 
 enum countersign_assurance {
@@ -567,6 +744,11 @@ enum countersign_assurance {
 	COUNTERSIGN_VERIFIED_EMAIL = 4,   /* its e-mail claims were verified by itself */
 	COUNTERSIGN_SENDS_SIGNALS = 8,    /* tells of stolen accounts (Shared Signals) */
 	COUNTERSIGN_SYNCS_SECRETS = 16,   /* keeps its users' passwords, seeds or passkeys */
+	/*
+	 * Signs nothing: who signed in is what its code is exchanged for, so there is no nonce to compare.
+	 * Such a provider takes codes alone, and leaves identity.nonce empty.
+	 */
+	COUNTERSIGN_CODE_ALONE = 32,
 };
 
 /*
@@ -579,6 +761,8 @@ struct countersign_profile {
 	uint32_t reserved;
 	/* "mail-domain:icloud.com", "phone:+86", "aaguid:..."; ended by NULL; or NULL. */
 	const char *const *controls;
+	/* The member of the callback that holds the code; NULL: "code". */
+	const char *code_parameter;
 };
 
 struct countersign_plugin_v1 {
@@ -610,6 +794,7 @@ struct countersign_plugin_v1 {
 	const struct countersign_factor_v1 *factor;     /* with KIND_FACTOR, else NULL */
 	const struct countersign_risk_v1 *risk;         /* with KIND_RISK, else NULL */
 	const struct countersign_notify_v1 *notify;     /* with KIND_NOTIFY, else NULL */
+	const struct countersign_token_v1 *token;       /* with KIND_TOKEN, else NULL */
 };
 
 /* The one exported function. Static data; never NULL. */
