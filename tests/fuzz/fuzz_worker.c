@@ -89,8 +89,8 @@ profile(void *instance, struct countersign_profile *p)
 static const struct countersign_plugin_v1 *
 plugin(void)
 {
-	static const struct countersign_provider_v1 provider = {sizeof(provider), authorization_url,
-	    identify};
+	static const struct countersign_provider_v1 provider = {.size = sizeof(provider),
+	    .authorization_url = authorization_url, .identify = identify};
 	static const struct countersign_factor_v1 factor = {.size = sizeof(factor), .kind = "fuzz", .enrol = enrol,
 	    .verify = verify};
 	static const struct countersign_risk_v1 risk = {sizeof(risk), assess};
