@@ -722,8 +722,9 @@ struct countersign_token_answer {
 	struct countersign_buffer request;
 	struct countersign_buffer issuer;    /* as configured */
 	struct countersign_buffer client;    /* the client's id: 1 to 255 bytes */
-	/* Of a proof: its jti, which the broker takes once; else empty. */
+	/* Of a proof: its jti, which the broker takes once, and its iat; else empty and 0. */
 	struct countersign_buffer proof_id;
+	int64_t proof_at_ms;
 	int64_t expires_at_ms;               /* of the token */
 	/* Until when this answer may stand for the same token and the same binding; at most expires_at_ms; 0: ask each time. */
 	int64_t cache_until_ms;
