@@ -105,6 +105,8 @@ void admin_reload(struct call *call);
 void internal_forward(struct call *call);
 void internal_keys(struct call *call);
 void internal_health(struct call *call);
+/* signal_push.c */
+void internal_signal_push(struct call *call);
 /* browser.c */
 void internal_browser_start(struct call *call);
 void internal_enrol_answer(struct call *call);

@@ -62,6 +62,7 @@ libengine_la_SOURCES = \
 	%reldir%/service.c \
 	%reldir%/sessions.c %reldir%/sessions.h \
 	%reldir%/shadow.c %reldir%/shadow.h \
+	%reldir%/signal_push.c \
 	%reldir%/signin.c %reldir%/signin.h \
 	%reldir%/spend_request.c %reldir%/spend_request.h \
 	%reldir%/steps.c %reldir%/steps_mend.c %reldir%/steps.h \

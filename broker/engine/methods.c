@@ -46,6 +46,7 @@ static const struct method methods[] = {
 	{"org.countersign.Internal.PageProbe", internal_page_probe, FOR_GATEWAY, 0, false},
 	{"org.countersign.Internal.PageRefuse", internal_page_refuse, FOR_GATEWAY, 0, false},
 	{"org.countersign.Internal.PageRespond", internal_page_respond, FOR_GATEWAY, 0, false},
+	{"org.countersign.Internal.SignalPush", internal_signal_push, FOR_GATEWAY, 0, false},
 	{"org.countersign.Internal.ViewClose", internal_view_close, FOR_GATEWAY, 0, false},
 	{"org.countersign.Internal.ViewGet", internal_view_get, FOR_GATEWAY, 0, false},
 	{"org.countersign.Internal.ViewHistory", internal_view_history, FOR_GATEWAY, 0, false},
