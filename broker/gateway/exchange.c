@@ -18,6 +18,8 @@ refuse(struct exchange *x, unsigned status, const char *error, const char *detai
 
 	if (x->route != NULL && (x->route->flags & ROUTE_PAGE) != 0) {
 		page_error(x, status);
+	} else if (x->route != NULL && (x->route->flags & ROUTE_SET) != 0 && status == 400) {
+		ssf_refuse(x, VIEW("invalid_request"), view_str(detail));
 	} else if (x->route != NULL && (x->route->flags & ROUTE_AUTHZEN) != 0) {
 		mark = reply_json_begin(x, status);
 		w = json_to(x->out);

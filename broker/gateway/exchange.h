@@ -11,6 +11,7 @@
 #include "broker/gateway/engine.h"
 #include "broker/gateway/http.h"
 #include "broker/gateway/routes.h"
+#include "broker/gateway/ssf.h"
 
 struct exchange;
 
@@ -30,6 +31,7 @@ struct gateway {
 	/* Of the body at hand, and decoded forms: neither is kept across calls to the engine. */
 	struct json_token tokens[JSON_TOKENS_MAX];
 	uint8_t scratch[HTTP_BODY_MAX];
+	struct ssf_push pushes[SSF_PUSHES_MAX];
 	struct {
 		int64_t fresh_until_ms;
 		size_t len;

@@ -23,6 +23,9 @@ void stepup_events(struct exchange *x);
 /* html.c */
 void page_script(struct exchange *x);
 
+/* ssf.c: a provider's security events. */
+void ssf_push(struct exchange *x);
+
 /* page_step.c: /c/{token}. */
 void page_probe(struct exchange *x);
 void page_post(struct exchange *x);

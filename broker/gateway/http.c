@@ -216,6 +216,7 @@ static const struct {
     {VIEW("x-request-id"), offsetof(struct http_request, request_id), NULL},
     {VIEW("accept-language"), offsetof(struct http_request, accept_language), NULL},
     {VIEW("sec-fetch-site"), offsetof(struct http_request, fetch_site), NULL},
+    {VIEW("authorization"), offsetof(struct http_request, authorization), NULL},
 };
 
 static bool
@@ -462,6 +463,7 @@ static const struct {
 } statuses[] = {
     {200, "OK"},
     {201, "Created"},
+    {202, "Accepted"},
     {204, "No Content"},
     {303, "See Other"},
     {304, "Not Modified"},

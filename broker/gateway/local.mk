@@ -24,6 +24,7 @@ libgateway_la_SOURCES = \
 	%reldir%/qr.c %reldir%/qr.h \
 	%reldir%/routes.c %reldir%/routes.h \
 	%reldir%/conn.c %reldir%/conn.h %reldir%/server.c %reldir%/server.h \
+	%reldir%/ssf.c %reldir%/ssf.h \
 	%reldir%/texts.c %reldir%/texts.h \
 	%reldir%/texts_device.c %reldir%/texts_device.h \
 	%reldir%/texts_enrol.c %reldir%/texts_enrol.h \

@@ -82,6 +82,9 @@ const struct route routes[] = {
 	ASK("GET", "/v1/events", "Events.Watch", 200, READ, "#after #limit"),
 	CALL("GET", "/v1/whoami", "Whoami", 200, READ),
 
+	/* signals */
+	OWN("POST", "/ssf/{provider}", 202, ROUTE_SET, ssf_push),
+
 	/* browsers */
 	OWN("GET", "/c/{token}", 200, PAGE, page_probe),
 	OWN("POST", "/c/{token}", 200, PAGE, page_post),

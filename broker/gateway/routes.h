@@ -23,6 +23,7 @@ enum route_flag {
 	ROUTE_AUTHZEN = 1 << 2, /* errors are strings, as AuthZEN says */
 	ROUTE_PAGE = 1 << 3,	/* for people: errors are pages */
 	ROUTE_SLOW = 1 << 4,	/* waits for a plugin */
+	ROUTE_SET = 1 << 5,	/* for security events: errors are {err, description}, as RFC 8935 says */
 };
 
 struct route {

@@ -12,6 +12,7 @@ EXTRA_DIST += \
 	%reldir%/test_events.py \
 	%reldir%/test_page_size.py \
 	%reldir%/test_pages.py \
+	%reldir%/test_ssf.py \
 	%reldir%/test_view.py
 dist_check_SCRIPTS += %reldir%/check_gateway.sh
 TESTS += %reldir%/check_gateway.sh
