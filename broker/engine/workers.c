@@ -41,7 +41,7 @@ struct target {
 	bool current;
 	uint32_t servers_n, queue_max, queued;
 	int64_t deadline_ms, tried_ms;
-	struct worker_said said;   /* of a factor */
+	struct worker_said said;   /* of a factor or a provider */
 	bool hearing;              /* it is being asked */
 	int64_t heard_ms;          /* boot clock: when it was asked last */
 	uint64_t failures;
@@ -328,32 +328,49 @@ workers_ask_within(struct engine *e, struct view name, int64_t within_ms, const 
 static void
 said(struct engine *e, void *ctx, const struct worker_result *result)
 {
+	struct answer {
+		struct worker_said said;
+		struct view code_parameter;
+	} got = {.code_parameter = VIEW("code")};
 	static const struct json_field fields[] = {
-		{"begins", JSON_F_BOOL, false, offsetof(struct worker_said, begins), 0, 0},
-		{"sends", JSON_F_BOOL, false, offsetof(struct worker_said, sends), 0, 0},
-		{"tells", JSON_F_BOOL, false, offsetof(struct worker_said, tells), 0, 0},
+		{"begins", JSON_F_BOOL, false, offsetof(struct answer, said.begins), 0, 0},
+		{"sends", JSON_F_BOOL, false, offsetof(struct answer, said.sends), 0, 0},
+		{"tells", JSON_F_BOOL, false, offsetof(struct answer, said.tells), 0, 0},
+		{"code_alone", JSON_F_BOOL, false, offsetof(struct answer, said.code_alone), 0, 0},
+		{"signals", JSON_F_BOOL, false, offsetof(struct answer, said.signals), 0, 0},
+		{"polls", JSON_F_BOOL, false, offsetof(struct answer, said.polls), 0, 0},
+		{"streams", JSON_F_BOOL, false, offsetof(struct answer, said.streams), 0, 0},
+		{"rekeys", JSON_F_BOOL, false, offsetof(struct answer, said.rekeys), 0, 0},
+		{"code_parameter", JSON_F_ID, false, offsetof(struct answer, code_parameter), 1, WORKER_PARAMETER_MAX},
 		{0},
 	};
 	struct target *t = ctx;
 	struct json_problem problem = {0};
-	struct worker_said got = {0};
 
 	(void)e;
 	t->hearing = false;
 	if (result->err != CS_OK || result->parameters == 0 ||
 	    json_bind(result->doc, result->parameters, fields, true, &got, &problem) != CS_OK)
 		return;
-	t->said = got;
+	memcpy(got.said.code_parameter, got.code_parameter.data, got.code_parameter.len);
+	t->said = got.said;
 	t->said.heard = true;
 }
 
-/* Asks a factor's plugin what it can do, as soon as its worker is there; a worker that is not is nobody's failure yet. */
+/* Whether its plugin has something to say of itself that this engine uses. */
+static bool
+speaks(const struct target *t)
+{
+	return t->current && (t->kind == CONFIG_FACTOR || t->kind == CONFIG_PROVIDER);
+}
+
+/* Asks a plugin what it can do, as soon as its worker is there; a worker that is not is nobody's failure yet. */
 static void
 hear(struct engine *e, struct target *t)
 {
 	struct ask *a;
 
-	if (t->kind != CONFIG_FACTOR || !t->current || t->said.heard || t->hearing ||
+	if (!speaks(t) || t->said.heard || t->hearing ||
 	    e->now.boot_ms - t->heard_ms < RECONNECT_MS || t->first != NULL || t->servers[0].ask != NULL ||
 	    !server_connect(e, &t->servers[0]))
 		return;
@@ -375,7 +392,7 @@ workers_said(const struct engine *e, struct view name)
 {
 	const struct target *t = target_find(e->workers, name);
 
-	return t == NULL ? (struct worker_said){0} : t->said;
+	return t == NULL || !t->said.heard ? (struct worker_said){.code_parameter = "code"} : t->said;
 }
 
 static bool
@@ -587,7 +604,7 @@ workers_tick(struct engine *e)
 			pump(e, t);
 		hear(e, t);
 		due_ms = target_due(t, due_ms);
-		if (t->kind == CONFIG_FACTOR && t->current && !t->said.heard && !t->hearing &&
+		if (speaks(t) && !t->said.heard && !t->hearing &&
 		    e->now.boot_ms + RECONNECT_MS < due_ms)
 			due_ms = e->now.boot_ms + RECONNECT_MS;
 	}

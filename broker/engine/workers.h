@@ -37,12 +37,22 @@ void workers_ask_within(struct engine *e, struct view name, int64_t within_ms, c
 /* What this server said was found to be a lie after its answer was taken: it is given up, if it is still there. */
 void workers_lied(struct engine *e, uint64_t server);
 
-/* What a factor's plugin says of itself; false in all while it was not heard. */
+enum { WORKER_PARAMETER_MAX = 64 };
+
+/* What a factor's or a provider's plugin says of itself; false in all while it was not heard. */
 struct worker_said {
 	bool heard;
+	/* of a factor */
 	bool begins;            /* answers are taken after Begin only */
 	bool sends;             /* which sends something to the owner */
 	bool tells;
+	/* of a provider */
+	bool code_alone;        /* signs nothing: takes codes alone, and its answer has no nonce */
+	bool signals;           /* it has Signal */
+	bool polls;             /* it has Poll, and so for the others */
+	bool streams;
+	bool rekeys;
+	char code_parameter[WORKER_PARAMETER_MAX + 1]; /* the callback's member that holds the code; "code" where nothing is said */
 };
 /* Of the plugin of that name in the configuration. */
 struct worker_said workers_said(const struct engine *e, struct view name);

@@ -355,7 +355,8 @@ check_setting_files(struct reader *r, const struct config_setting *settings, siz
 	for (size_t i = 0; i < count; i++) {
 		const struct config_setting *s = &settings[i];
 		size_t len = strlen(s->name);
-		bool is_path = s->is_file || (len > 5 && strcmp(s->name + len - 5, "-file") == 0);
+		bool is_path = s->is_file || (len > 5 && strcmp(s->name + len - 5, "-file") == 0) ||
+		    strcmp(s->name, "tls-certificate") == 0;
 
 		for (size_t k = 0; is_path && k < s->value_count; k++) {
 			if (!check_file(r, s, s->values[k], s->is_file))

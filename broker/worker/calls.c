@@ -65,6 +65,25 @@ run_member(struct run *r, const char *name, const struct countersign_buffer *b)
 	json_member_str(&r->reply, name, view_of(b->len == 0 ? "" : b->data, b->len));
 }
 
+bool
+run_views(const struct json *doc, uint32_t array, size_t max, struct countersign_view *to, size_t cap, size_t *count)
+{
+	size_t n = array == 0 ? 0 : doc->tokens[array].count;
+	uint32_t at = n == 0 ? 0 : json_first(doc, array);
+
+	if (n > cap)
+		return false;
+	for (size_t i = 0; i < n; i++, at = json_next(doc, at)) {
+		if (json_type(doc, at) != JSON_STRING)
+			return false;
+		to[i] = run_view(json_text(doc, at));
+		if (to[i].len == 0 || to[i].len > max)
+			return false;
+	}
+	*count = n;
+	return true;
+}
+
 /* ---- Describe -------------------------------------------------------------------------------- */
 
 static const struct json_field describe_fields[] = {
@@ -94,6 +113,19 @@ put_factor(struct json_writer *w, const struct countersign_plugin_v1 *p)
 	json_member_bool(w, "tells", load_factor_tells(p->factor));
 }
 
+static void
+put_provider(struct json_writer *w, const struct countersign_plugin_v1 *p, const struct countersign_profile *profile)
+{
+	json_member_bool(w, "stable_subject", (profile->assurance & COUNTERSIGN_STABLE_SUBJECT) != 0);
+	json_member_bool(w, "honours_max_age", (profile->assurance & COUNTERSIGN_HONOURS_MAX_AGE) != 0);
+	json_member_bool(w, "code_alone", (profile->assurance & COUNTERSIGN_CODE_ALONE) != 0);
+	json_member_str(w, "code_parameter", view_str(profile->code_parameter));
+	json_member_bool(w, "signals", load_provider_signals(p->provider));
+	json_member_bool(w, "polls", load_provider_polls(p->provider));
+	json_member_bool(w, "streams", load_provider_streams(p->provider));
+	json_member_bool(w, "rekeys", load_provider_rekeys(p->provider));
+}
+
 static int
 run_describe(struct run *r)
 {
@@ -104,6 +136,8 @@ run_describe(struct run *r)
 
 	if (rc != COUNTERSIGN_OK)
 		return rc;
+	if (!load_parameter_good(profile.code_parameter))
+		return GARBAGE;
 	r->reply = varlink_reply_begin(r->out, false);
 	w = &r->reply;
 	json_member_str(w, "request", view_of(r->call.request.data, r->call.request.len));
@@ -112,12 +146,8 @@ run_describe(struct run *r)
 	json_member_str(w, "version", view_str(p->version));
 	if ((p->kinds & COUNTERSIGN_KIND_FACTOR) != 0)
 		put_factor(w, p);
-	if ((p->kinds & COUNTERSIGN_KIND_PROVIDER) != 0) {
-		json_member_bool(w, "stable_subject",
-		    (profile.assurance & COUNTERSIGN_STABLE_SUBJECT) != 0);
-		json_member_bool(w, "honours_max_age",
-		    (profile.assurance & COUNTERSIGN_HONOURS_MAX_AGE) != 0);
-	}
+	if ((p->kinds & COUNTERSIGN_KIND_PROVIDER) != 0)
+		put_provider(w, p, &profile);
 	json_key(w, VIEW("controls"));
 	json_array_begin(w);
 	for (size_t i = 0; profile.controls != NULL && profile.controls[i] != NULL; i++)
@@ -138,24 +168,34 @@ static const struct method {
 	{"Describe", 0, describe_fields, run_describe},
 	{"AuthorizationUrl", COUNTERSIGN_KIND_PROVIDER, authorize_fields, run_authorize},
 	{"Identify", COUNTERSIGN_KIND_PROVIDER, identify_fields, run_identify},
+	{"Signal", COUNTERSIGN_KIND_PROVIDER, signal_fields, run_signal},
+	{"Poll", COUNTERSIGN_KIND_PROVIDER, poll_fields, run_poll},
+	{"Stream", COUNTERSIGN_KIND_PROVIDER, stream_fields, run_stream},
+	{"Rekey", COUNTERSIGN_KIND_PROVIDER, rekey_fields, run_rekey},
 	{"Enrol", COUNTERSIGN_KIND_FACTOR, enrol_fields, run_enrol},
 	{"Verify", COUNTERSIGN_KIND_FACTOR, verify_fields, run_verify},
 	{"Begin", COUNTERSIGN_KIND_FACTOR, begin_fields, run_begin},
 	{"Tell", COUNTERSIGN_KIND_FACTOR, tell_fields, run_tell},
 	{"Assess", COUNTERSIGN_KIND_RISK, assess_fields, run_assess},
 	{"Deliver", COUNTERSIGN_KIND_NOTIFY, deliver_fields, run_deliver},
+	{"CheckToken", COUNTERSIGN_KIND_TOKEN, token_fields, run_token},
 };
 
 union parameters {
 	struct head head;
 	struct authorize_parameters authorize;
 	struct identify_parameters identify;
+	struct signal_parameters signal;
+	struct poll_parameters poll;
+	struct stream_parameters stream;
+	struct rekey_parameters rekey;
 	struct enrol_parameters enrol;
 	struct verify_parameters verify;
 	struct begin_parameters begin;
 	struct tell_parameters tell;
 	struct assess_parameters assess;
 	struct deliver_parameters deliver;
+	struct token_parameters token;
 };
 
 static void

@@ -22,6 +22,14 @@ enum {
 	TOKEN_MAX = 32 * 1024,	 /* an ID token */
 	OUTSIDE_MAX = 128,	 /* ids in a service's words, as the engine has it */
 	DOCUMENT_MAX = 8 * 1024, /* a notice */
+	SIGNAL_TEXT_MAX = (COUNTERSIGN_SIGNAL_MAX + 2) / 3 * 4,
+	HEADER_MAX = 1024,	 /* Authorization of what a provider posts */
+	ACKS_MAX = 16,		 /* ids that one poll tells of: several polls' worth */
+	SETS_TEXT_MAX = 56 * 1024, /* base64url of one poll: the rest of a message is for ids */
+	ACCESS_TOKEN_MAX = 16 * 1024, /* as an HTTP header may be long */
+	PROOF_MAX = 8 * 1024,	 /* a DPoP proof with an RSA key, several times over */
+	CERTIFICATE_DIGITS = 64, /* SHA-256 in hex */
+	REKEY_PROOF_MAX = 1024,	 /* what an admin was given for a re-key */
 	NOW_MAX_MS = INT64_MAX / 2,
 	DEADLINE_MAX_MS = 60 * 1000,
 	GARBAGE = 255, /* beside enum countersign_result: the answer is none */
@@ -41,7 +49,7 @@ struct run {
 	struct countersign_call call;
 	struct json_writer reply;
 	struct buf *out;
-	char memory[8][TEXT_MAX];  /* for what the plugin writes */
+	char memory[6 + 4 * COUNTERSIGN_SIGNAL_EVENTS][TEXT_MAX]; /* for what the plugin writes */
 	char big[COUNTERSIGN_STEPS_MAX * COUNTERSIGN_STEP_VALUE_MAX]; /* of all steps together, or a URL */
 };
 
@@ -91,6 +99,32 @@ struct deliver_parameters {
 	struct view id, document;
 };
 
+struct signal_parameters {
+	struct head head;
+	struct view body, content_type, authorization;
+	uint32_t client_ids;
+};
+
+struct poll_parameters {
+	struct head head;
+	uint32_t taken, refused;
+};
+
+struct stream_parameters {
+	struct head head;
+	struct view action, endpoint, state;
+};
+
+struct rekey_parameters {
+	struct head head;
+	struct view issuer, subject, proof, client_id;
+};
+
+struct token_parameters {
+	struct head head;
+	struct view token, scheme, proof, method, url, certificate;
+};
+
 #define HEAD(type)                                                                                 \
 	{"deadline_ms", JSON_F_INT, true, offsetof(struct type, head.deadline_ms), 1,              \
 	    DEADLINE_MAX_MS},                                                                      \
@@ -107,6 +141,8 @@ struct countersign_buffer run_big(struct run *r);
 /* Between min bytes and what was given, printable: terminals, pages and logs may show it. */
 bool run_is_text(const struct countersign_buffer *b, size_t min, size_t cap);
 void run_member(struct run *r, const char *name, const struct countersign_buffer *b);
+/* The strings of an array parameter, 1 to max bytes each and at most cap of them; token 0: none. False: it is not such. */
+bool run_views(const struct json *doc, uint32_t array, size_t max, struct countersign_view *to, size_t cap, size_t *count);
 
 /* calls_step.c */
 /* Gives each step its room. */
@@ -117,6 +153,8 @@ bool run_steps_good(const struct countersign_step *steps, size_t n, bool passkey
 void run_put_steps(struct json_writer *w, const struct countersign_step *steps, size_t n);
 /* min to max printable lines in at most cap bytes. */
 bool run_is_lines(const struct countersign_buffer *b, size_t min, size_t max, size_t cap);
+/* The text from *at to the next line feed; moves *at behind it. False: there is none left. */
+bool run_next_line(const struct countersign_buffer *b, size_t *at, struct view *line);
 /* The lines from number `from` on, as an array. */
 void run_put_lines(struct json_writer *w, const char *name, const struct countersign_buffer *b, size_t from);
 /* A base64url parameter as bytes in `to`; absent where text is. False: it is none, or too long. */
@@ -131,6 +169,18 @@ extern const struct json_field authorize_fields[];
 int run_authorize(struct run *r);
 extern const struct json_field identify_fields[];
 int run_identify(struct run *r);
+extern const struct json_field rekey_fields[];
+int run_rekey(struct run *r);
+/* calls_signal.c */
+extern const struct json_field signal_fields[];
+int run_signal(struct run *r);
+extern const struct json_field poll_fields[];
+int run_poll(struct run *r);
+extern const struct json_field stream_fields[];
+int run_stream(struct run *r);
+/* calls_token.c */
+extern const struct json_field token_fields[];
+int run_token(struct run *r);
 /* calls_factor.c */
 extern const struct json_field enrol_fields[];
 int run_enrol(struct run *r);

@@ -11,9 +11,8 @@ run_steps(struct run *r, struct countersign_step steps[COUNTERSIGN_STEPS_MAX])
 		    r->big + i * COUNTERSIGN_STEP_VALUE_MAX, COUNTERSIGN_STEP_VALUE_MAX, 0};
 }
 
-/* The text from *at to the next line feed; moves *at behind it. False: there is none left. */
-static bool
-next_line(const struct countersign_buffer *b, size_t *at, struct view *line)
+bool
+run_next_line(const struct countersign_buffer *b, size_t *at, struct view *line)
 {
 	const char *end;
 
@@ -33,7 +32,7 @@ run_is_lines(const struct countersign_buffer *b, size_t min, size_t max, size_t 
 
 	if (b->len == 0 || b->len > cap)
 		return false;
-	while (next_line(b, &at, &line)) {
+	while (run_next_line(b, &at, &line)) {
 		n++;
 		if (!json_printable(line))
 			return false;
@@ -49,7 +48,7 @@ run_put_lines(struct json_writer *w, const char *name, const struct countersign_
 
 	json_key(w, view_str(name));
 	json_array_begin(w);
-	for (size_t n = 0; next_line(b, &at, &line); n++) {
+	for (size_t n = 0; run_next_line(b, &at, &line); n++) {
 		if (n >= from)
 			json_put_str(w, line);
 	}
@@ -123,7 +122,7 @@ put_choice(struct json_writer *w, const struct countersign_buffer *v)
 	size_t at = 0;
 	struct view label = {NULL, 0};
 
-	(void)next_line(v, &at, &label);
+	(void)run_next_line(v, &at, &label);
 	json_member_str(w, "label", label);
 	run_put_lines(w, "choices", v, 1);
 }

@@ -34,15 +34,7 @@ static const struct {
 	{COUNTERSIGN_VERIFIED_EMAIL, "verified_email"},
 	{COUNTERSIGN_SENDS_SIGNALS, "sends_signals"},
 	{COUNTERSIGN_SYNCS_SECRETS, "syncs_secrets"},
-};
-
-/* The host's keys, beside the plugin's own, where it uses HTTP. */
-static const struct countersign_config_key host_keys[] = {
-	{.name = SETTINGS_CA_FILE, .type = COUNTERSIGN_CONFIG_STRING, .max = 4096,
-	    .help = "PEM file of the authorities to trust instead of the system's."},
-	{.name = SETTINGS_ALLOW_URL, .type = COUNTERSIGN_CONFIG_URL, .max = HTTP_URL_MAX,
-	    .flags = COUNTERSIGN_CONFIG_MANY,
-	    .help = "An origin that the plugin may fetch from, besides those of its own URLs."},
+	{COUNTERSIGN_CODE_ALONE, "code_alone"},
 };
 
 static void
@@ -79,6 +71,12 @@ put_kinds(struct json_writer *w, const struct countersign_plugin_v1 *p)
 		json_member_bool(w, "sends", load_factor_begins(p->factor) && (p->flags & COUNTERSIGN_SENDS) != 0);
 		json_member_bool(w, "tells", load_factor_tells(p->factor));
 	}
+	if ((p->kinds & COUNTERSIGN_KIND_PROVIDER) != 0) {
+		json_member_bool(w, "signals", load_provider_signals(p->provider));
+		json_member_bool(w, "polls", load_provider_polls(p->provider));
+		json_member_bool(w, "streams", load_provider_streams(p->provider));
+		json_member_bool(w, "rekeys", load_provider_rekeys(p->provider));
+	}
 }
 
 static void
@@ -114,8 +112,8 @@ put_plugin(struct json_writer *w, const struct countersign_plugin_v1 *p,
 	for (size_t i = 0; i < p->config_count; i++)
 		put_key(w, settings_key_at(p, i));
 	if ((p->flags & COUNTERSIGN_USES_HTTP) != 0)
-		for (size_t i = 0; i < sizeof(host_keys) / sizeof(host_keys[0]); i++)
-			put_key(w, &host_keys[i]);
+		for (const struct countersign_config_key *key = settings_host_keys; key->name != NULL; key++)
+			put_key(w, key);
 	json_array_end(w);
 	json_member_str(w, "self_test", VIEW("passed"));
 	json_object_end(w);

@@ -18,6 +18,9 @@ struct http {
 	CURL *easy;
 	const char *ca;
 	size_t ca_len;
+	const char *certificate;  /* to be shown where the request says so; NULL: there is none */
+	size_t certificate_len;
+	const struct secret *key;
 	size_t origins_count;
 	char *origins[HTTP_ORIGINS_MAX];  /* "https://host:port", as libcurl's own parser sees it */
 };
@@ -111,6 +114,10 @@ http_new(const struct settings *s, const struct countersign_plugin_v1 *plugin, s
 	CHECK(h->easy != NULL);
 	h->ca = s->ca;
 	h->ca_len = s->ca_len;
+	h->certificate = s->certificate;
+	h->certificate_len = s->certificate_len;
+	if (s->certificate != NULL && settings_find(s, SETTINGS_TLS_KEY) != NULL)
+		h->key = settings_find(s, SETTINGS_TLS_KEY)->secret;
 	for (size_t i = 0; i < s->count; i++) {
 		for (size_t k = 0; names_origin(plugin, &s->items[i]) && k < s->items[i].count;
 		     k++) {
@@ -262,6 +269,52 @@ set_limits(struct http *h, int64_t timeout_ms)
 	}
 }
 
+static void
+set_certificate(struct http *h)
+{
+	struct curl_blob certificate = {(void *)h->certificate, h->certificate_len, CURL_BLOB_NOCOPY};
+	struct curl_blob key = {(void *)h->key->bytes, h->key->len, CURL_BLOB_NOCOPY};
+
+	SET(CURLOPT_SSLCERTTYPE, "PEM");
+	SET(CURLOPT_SSLCERT_BLOB, &certificate);
+	SET(CURLOPT_SSLKEYTYPE, "PEM");
+	SET(CURLOPT_SSLKEY_BLOB, &key);
+}
+
+static void
+set_body(struct http *h, const char *method, struct countersign_view body)
+{
+	bool post = strcmp(method, "POST") == 0;
+
+	if (body.data != NULL || post || strcmp(method, "PUT") == 0 || strcmp(method, "PATCH") == 0) {
+		SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body.len);
+		SET(CURLOPT_POSTFIELDS, body.data == NULL ? "" : body.data);
+	}
+	if (!post && strcmp(method, "GET") != 0)
+		SET(CURLOPT_CUSTOMREQUEST, method);
+}
+
+/* What an older plugin's request does not have, it does not ask for. NULL: one that is not sent. */
+static const char *
+method_of(const struct countersign_http_request *request)
+{
+	static const char *const methods[] = {"GET", "POST", "PUT", "PATCH", "DELETE"};
+
+	if (!COUNTERSIGN_HAS(request, struct countersign_http_request, method) || request->method.len == 0)
+		return request->body.data == NULL ? "GET" : "POST";
+	for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++)
+		if (view_equal(view_str(methods[i]), view_of(request->method.data, request->method.len)))
+			return i == 0 && request->body.data != NULL ? NULL : methods[i];
+	return NULL;
+}
+
+static bool
+wants_certificate(const struct countersign_http_request *request)
+{
+	return COUNTERSIGN_HAS(request, struct countersign_http_request, shows_certificate) &&
+	    request->shows_certificate != 0;
+}
+
 static int
 result_of(CURLcode code, const struct sink *sink, const char *why)
 {
@@ -291,10 +344,9 @@ perform(struct http *h, CURLU *url, const struct countersign_http_request *reque
 	SET(CURLOPT_WRITEFUNCTION, receive);
 	SET(CURLOPT_WRITEDATA, &sink);
 	SET(CURLOPT_ERRORBUFFER, why);
-	if (request->body.data != NULL) {
-		SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body.len);
-		SET(CURLOPT_POSTFIELDS, request->body.data);
-	}
+	set_body(h, method_of(request), request->body);
+	if (wants_certificate(request))
+		set_certificate(h);
 	rc = result_of(curl_easy_perform(h->easy), &sink, why);
 	curl_easy_getinfo(h->easy, CURLINFO_RESPONSE_CODE, &status);
 	curl_easy_reset(h->easy);
@@ -322,7 +374,8 @@ http_perform(struct http *h, const struct countersign_http_request *request, int
 		text[request->url.len] = '\0';
 		url = parse(text);
 	}
-	if (url != NULL && is_allowed(h, url) && add_header(&headers, "Accept", request->accept) &&
+	if (url != NULL && is_allowed(h, url) && method_of(request) != NULL &&
+	    (!wants_certificate(request) || h->key != NULL) && add_header(&headers, "Accept", request->accept) &&
 	    add_header(&headers, "Authorization", request->authorization) &&
 	    add_header(&headers, "Content-Type", request->content_type) &&
 	    add_more_headers(&headers, request))

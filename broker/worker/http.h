@@ -12,7 +12,7 @@
 
 enum {
 	HTTP_ORIGINS_MAX = 32,
-	HTTP_URL_MAX = 2048,
+	HTTP_URL_MAX = SETTINGS_URL_MAX,
 	HTTP_TIMEOUT_MAX_MS = 60 * 1000,
 	HTTP_MARGIN_MS =
 	    100, /* kept of a call's deadline, to say what happened before the watchdog acts */

@@ -12,9 +12,11 @@
 
 enum {
 	NAME_MAX_BYTES = 32,
+	PARAMETER_MAX = 64,    /* bytes of a callback's parameter */
 	CONFIG_KEYS_MAX = 64,  /* far more than anybody would configure */
 	/* The struct as version 1 began; what was appended since may be absent. */
 	PLUGIN_SIZE_MIN = offsetof(struct countersign_plugin_v1, risk),
+	PROVIDER_SIZE_MIN = offsetof(struct countersign_provider_v1, signal),
 	FACTOR_SIZE_MIN = offsetof(struct countersign_factor_v1, begin),
 };
 
@@ -51,7 +53,7 @@ is_name(const char *name)
 const char *
 load_kind_name(uint32_t kinds, size_t i)
 {
-	static const char *const names[] = {"provider", "factor", "risk", "notify"};
+	static const char *const names[] = {"provider", "factor", "risk", "notify", "token"};
 
 	for (size_t bit = 0; bit < sizeof(names) / sizeof(names[0]); bit++)
 		if ((kinds & 1U << bit) != 0 && i-- == 0)
@@ -71,6 +73,27 @@ load_factor_tells(const struct countersign_factor_v1 *factor)
 	return COUNTERSIGN_HAS(factor, struct countersign_factor_v1, tell) && factor->tell != NULL;
 }
 
+#define MAY(name, operation)                                                                       \
+	bool name(const struct countersign_provider_v1 *p)                                         \
+	{                                                                                          \
+		return COUNTERSIGN_HAS(p, struct countersign_provider_v1, operation) &&            \
+		    p->operation != NULL;                                                          \
+	}
+
+MAY(load_provider_signals, signal)
+MAY(load_provider_polls, poll)
+MAY(load_provider_streams, stream)
+MAY(load_provider_rekeys, rekey)
+
+bool
+load_parameter_good(const char *name)
+{
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
+	size_t len = name == NULL ? 1 : strlen(name);
+
+	return len >= 1 && len <= PARAMETER_MAX && (name == NULL || strspn(name, letters) == len);
+}
+
 static enum cs_err
 check_operations(const struct countersign_plugin_v1 *p, char *problem)
 {
@@ -78,15 +101,16 @@ check_operations(const struct countersign_plugin_v1 *p, char *problem)
 	const struct countersign_factor_v1 *factor = p->factor;
 	const struct countersign_risk_v1 *risk = PLUGIN_HAS(p, risk) ? p->risk : NULL;
 	const struct countersign_notify_v1 *notify = PLUGIN_HAS(p, notify) ? p->notify : NULL;
+	const struct countersign_token_v1 *token = PLUGIN_HAS(p, token) ? p->token : NULL;
 	const uint32_t known = COUNTERSIGN_KIND_PROVIDER | COUNTERSIGN_KIND_FACTOR |
-	    COUNTERSIGN_KIND_RISK | COUNTERSIGN_KIND_NOTIFY;
+	    COUNTERSIGN_KIND_RISK | COUNTERSIGN_KIND_NOTIFY | COUNTERSIGN_KIND_TOKEN;
 
 	if ((p->kinds & known) == 0)
 		return say(problem, CS_ERR_VERSION, "it is of no kind that this version knows");
 	if (p->self_test == NULL || p->init == NULL || p->profile == NULL)
 		return say(problem, CS_ERR_CORRUPT, "it lacks self_test, init or profile");
 	if ((p->kinds & COUNTERSIGN_KIND_PROVIDER) != 0 &&
-	    (provider == NULL || provider->size < sizeof(*provider) ||
+	    (provider == NULL || provider->size < PROVIDER_SIZE_MIN ||
 	        provider->authorization_url == NULL || provider->identify == NULL))
 		return say(problem, CS_ERR_CORRUPT,
 		    "it says that it is a provider and lacks authorization_url or identify");
@@ -103,6 +127,10 @@ check_operations(const struct countersign_plugin_v1 *p, char *problem)
 	    (notify == NULL || notify->size < sizeof(*notify) || notify->deliver == NULL))
 		return say(problem, CS_ERR_CORRUPT,
 		    "it says that it notifies and lacks deliver");
+	if ((p->kinds & COUNTERSIGN_KIND_TOKEN) != 0 &&
+	    (token == NULL || token->size < sizeof(*token) || token->check == NULL))
+		return say(problem, CS_ERR_CORRUPT,
+		    "it says that it checks tokens and lacks check");
 	return CS_OK;
 }
 

@@ -29,6 +29,14 @@ const char *load_kind_name(uint32_t kinds, size_t i);
 bool load_factor_begins(const struct countersign_factor_v1 *factor);
 bool load_factor_tells(const struct countersign_factor_v1 *factor);
 
+/* Of a provider the same. */
+bool load_provider_signals(const struct countersign_provider_v1 *provider);
+bool load_provider_polls(const struct countersign_provider_v1 *provider);
+bool load_provider_streams(const struct countersign_provider_v1 *provider);
+bool load_provider_rekeys(const struct countersign_provider_v1 *provider);
+/* NULL, or 1 to 64 of a-z, A-Z, 0-9, "_" and "-": a name that a callback's parameter may have. */
+bool load_parameter_good(const char *name);
+
 /* The checks of the struct alone, for tests. */
 enum cs_err load_check(const struct countersign_plugin_v1 *plugin, char *problem);
 

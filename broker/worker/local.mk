@@ -3,7 +3,8 @@ noinst_LTLIBRARIES += libworker.la
 libworker_la_SOURCES = \
 	%reldir%/calls.c %reldir%/calls.h %reldir%/calls_run.h \
 	%reldir%/calls_evidence.c %reldir%/calls_factor.c %reldir%/calls_prompt.c \
-	%reldir%/calls_provider.c %reldir%/calls_step.c \
+	%reldir%/calls_provider.c %reldir%/calls_signal.c %reldir%/calls_step.c \
+	%reldir%/calls_token.c \
 	%reldir%/describe.c %reldir%/describe.h \
 	%reldir%/host.c %reldir%/host.h \
 	%reldir%/http.c %reldir%/http.h \

@@ -12,6 +12,19 @@
 #include "broker/base/check.h"
 #include "broker/worker/load.h"
 
+const struct countersign_config_key settings_host_keys[] = {
+	{.name = SETTINGS_CA_FILE, .type = COUNTERSIGN_CONFIG_STRING, .min = 1, .max = SETTINGS_VALUE_MAX,
+	    .help = "PEM file of the authorities to trust instead of the system's."},
+	{.name = SETTINGS_ALLOW_URL, .type = COUNTERSIGN_CONFIG_URL, .max = SETTINGS_URL_MAX,
+	    .flags = COUNTERSIGN_CONFIG_MANY,
+	    .help = "An origin that the plugin may fetch from, besides those of its own URLs."},
+	{.name = SETTINGS_TLS_CERTIFICATE, .type = COUNTERSIGN_CONFIG_STRING, .min = 1, .max = SETTINGS_VALUE_MAX,
+	    .help = "PEM file of the certificate, and those above it, that the plugin shows where it is asked for one."},
+	{.name = SETTINGS_TLS_KEY, .type = COUNTERSIGN_CONFIG_SECRET, .min = 1, .max = SECRET_MAX,
+	    .help = "The certificate's private key, PEM without a passphrase."},
+	{.name = NULL},
+};
+
 static enum cs_err say(char *problem, enum cs_err err, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
@@ -47,24 +60,24 @@ read_secret(struct settings *to, struct setting *item, const char *path, char *p
 	return CS_OK;
 }
 
+/* A file of certificates, which are nobody's secret. */
 static enum cs_err
-read_ca(struct settings *to, const char *path, char *problem)
+read_pem(const char *key, const char *path, char **text, size_t *len, char *problem)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	ssize_t n;
 
 	if (fd < 0)
-		return say(problem, CS_ERR_SYSTEM, "%s %s cannot be read: %s", SETTINGS_CA_FILE,
-		    path, strerror(errno));
-	to->ca = malloc(SETTINGS_CA_MAX + 1);
-	CHECK(to->ca != NULL);
-	while ((n = read(fd, to->ca + to->ca_len, SETTINGS_CA_MAX + 1 - to->ca_len)) > 0)
-		to->ca_len += (size_t)n;
+		return say(problem, CS_ERR_SYSTEM, "%s %s cannot be read: %s", key, path, strerror(errno));
+	free(*text);
+	*len = 0;
+	*text = malloc(SETTINGS_CA_MAX + 1);
+	CHECK(*text != NULL);
+	while ((n = read(fd, *text + *len, SETTINGS_CA_MAX + 1 - *len)) > 0)
+		*len += (size_t)n;
 	close(fd);
-	if (n < 0 || to->ca_len == 0 || to->ca_len > SETTINGS_CA_MAX)
-		return say(problem, CS_ERR_FULL,
-		    "%s %s must hold 1 byte to 512 KiB of certificates (PEM)", SETTINGS_CA_FILE,
-		    path);
+	if (n < 0 || *len == 0 || *len > SETTINGS_CA_MAX)
+		return say(problem, CS_ERR_FULL, "%s %s must hold 1 byte to 512 KiB of certificates (PEM)", key, path);
 	return CS_OK;
 }
 
@@ -79,7 +92,9 @@ take(struct settings *to, const struct config_setting *s, size_t count, char *pr
 		if (s[i].is_file)
 			err = read_secret(to, item, s[i].values[0], problem);
 		else if (strcmp(s[i].name, SETTINGS_CA_FILE) == 0 && s[i].value_count == 1)
-			err = read_ca(to, s[i].values[0], problem);
+			err = read_pem(s[i].name, s[i].values[0], &to->ca, &to->ca_len, problem);
+		else if (strcmp(s[i].name, SETTINGS_TLS_CERTIFICATE) == 0 && s[i].value_count == 1)
+			err = read_pem(s[i].name, s[i].values[0], &to->certificate, &to->certificate_len, problem);
 		if (err != CS_OK)
 			return err;
 	}
@@ -112,6 +127,7 @@ settings_clear(struct settings *s)
 	for (size_t i = 0; i < s->secrets_count; i++)
 		secret_clear(&s->secrets[i]);
 	free(s->ca);
+	free(s->certificate);
 	memset(s, 0, sizeof(*s));
 }
 
@@ -233,12 +249,30 @@ check_item(const struct setting *item, const struct countersign_config_key *key,
 	return err;
 }
 
-/* The host's own keys, for plugins that use HTTP. */
-static bool
-is_host_key(const struct countersign_plugin_v1 *plugin, const char *name)
+/* The host's own key of that name, for plugins that use HTTP; NULL. */
+static const struct countersign_config_key *
+host_key(const struct countersign_plugin_v1 *plugin, const char *name)
 {
-	return (plugin->flags & COUNTERSIGN_USES_HTTP) != 0 &&
-	    (strcmp(name, SETTINGS_CA_FILE) == 0 || strcmp(name, SETTINGS_ALLOW_URL) == 0);
+	if ((plugin->flags & COUNTERSIGN_USES_HTTP) == 0)
+		return NULL;
+	for (const struct countersign_config_key *key = settings_host_keys; key->name != NULL; key++)
+		if (strcmp(key->name, name) == 0)
+			return key;
+	return NULL;
+}
+
+/* A certificate shows nothing without its key, nor a key without its certificate. */
+static enum cs_err
+check_pair(const struct settings *s, char *problem)
+{
+	bool certificate = settings_find(s, SETTINGS_TLS_CERTIFICATE) != NULL;
+	bool key = settings_find(s, SETTINGS_TLS_KEY) != NULL;
+
+	if (certificate == key)
+		return CS_OK;
+	return say(problem, CS_ERR_NOT_FOUND, "%s needs %s beside it: write  set %s%s \"PATH\"",
+	    key ? SETTINGS_TLS_KEY : SETTINGS_TLS_CERTIFICATE, key ? SETTINGS_TLS_CERTIFICATE : SETTINGS_TLS_KEY,
+	    key ? SETTINGS_TLS_CERTIFICATE : SETTINGS_TLS_KEY, key ? "" : " file");
 }
 
 static enum cs_err
@@ -264,8 +298,8 @@ settings_check(const struct settings *s, const struct countersign_plugin_v1 *plu
 		const struct countersign_config_key *key = settings_key(plugin, item->name);
 		enum cs_err err;
 
-		if (key == NULL && is_host_key(plugin, item->name))
-			continue;
+		if (key == NULL)
+			key = host_key(plugin, item->name);
 		err = key == NULL ? unknown_key(plugin, item->name, problem) :
 		    check_item(item, key, problem);
 		if (err != CS_OK)
@@ -279,5 +313,5 @@ settings_check(const struct settings *s, const struct countersign_plugin_v1 *plu
 			return say(problem, CS_ERR_NOT_FOUND, "plugin %s needs the key %s: %s",
 			    plugin->name, key->name, key->help);
 	}
-	return CS_OK;
+	return (plugin->flags & COUNTERSIGN_USES_HTTP) != 0 ? check_pair(s, problem) : CS_OK;
 }

@@ -14,6 +14,7 @@
 enum {
 	SETTINGS_SECRETS_MAX = 4,            /* files of one plugin */
 	SETTINGS_CA_MAX = 512 * 1024,        /* a bundle of authorities; Debian's own has 220 KiB */
+	SETTINGS_URL_MAX = 2048,             /* of `allow-url` */
 	SETTINGS_VALUE_MAX = 4096,           /* bytes of a value, where the plugin sets no bound */
 	SETTINGS_PROBLEM_MAX = 512,         /* room for the sentence in `problem` */
 };
@@ -36,11 +37,16 @@ struct settings {
 	struct secret secrets[SETTINGS_SECRETS_MAX];
 	char *ca;                            /* text of `ca-file`; NULL: the system's */
 	size_t ca_len;
+	char *certificate;                   /* text of `tls-certificate`; NULL: none */
+	size_t certificate_len;
 };
 
 /* Keys that the host has for every plugin that uses HTTP. */
 #define SETTINGS_CA_FILE "ca-file"
 #define SETTINGS_ALLOW_URL "allow-url"
+#define SETTINGS_TLS_CERTIFICATE "tls-certificate"
+#define SETTINGS_TLS_KEY "tls-key"
+extern const struct countersign_config_key settings_host_keys[]; /* ended by name NULL */
 
 /*
  * Takes what concerns `name`. The configuration must outlive the settings. CS_ERR_NOT_FOUND (no

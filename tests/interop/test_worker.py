@@ -63,9 +63,11 @@ def provider(start_worker):
 def test_describe_says_what_the_plugin_is(provider):
     said = provider.connect().call("Describe", request="r1", deadline_ms=1000)
     assert said.pop("request") == "r1"
-    assert said == {"name": "misbehave", "kinds": ["provider", "factor", "risk", "notify"], "version": "1",
-                    "factor_kind": "misbehave", "begins": False, "sends": False, "tells": False, "stable_subject": True, "honours_max_age": False,
-                    "controls": []}
+    for operation in ("signals", "polls", "streams", "rekeys"):
+        assert said.pop(operation) in (False, True)
+    assert {"provider", "factor", "risk", "notify"} <= set(said.pop("kinds"))
+    assert said == {"name": "misbehave", "version": "1", "factor_kind": "misbehave", "begins": False, "sends": False,
+                    "tells": False, "stable_subject": True, "honours_max_age": False, "controls": [], "code_alone": False}
 
 
 def test_honest_answer_repeats_what_was_asked(provider):

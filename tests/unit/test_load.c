@@ -114,7 +114,7 @@ test_whole_plugin_is_accepted(void **state)
 	assert_int_equal(load_check(&m->plugin, problem), CS_OK);
 	/* One of tomorrow, whose struct has grown, and which is of a kind more. */
 	m->plugin.size += 64;
-	m->plugin.kinds |= 16;
+	m->plugin.kinds |= 32;
 	assert_int_equal(load_check(&m->plugin, problem), CS_OK);
 	/* One of yesterday, built before risk and notify were appended. */
 	m = make();
@@ -143,11 +143,74 @@ deliver(void *instance, const struct countersign_deliver *in, struct countersign
 	return COUNTERSIGN_INVALID;
 }
 
+static int
+check_token(void *instance, const struct countersign_token *in, struct countersign_token_answer *out)
+{
+	(void)instance, (void)in, (void)out;
+	return COUNTERSIGN_INVALID;
+}
+
+static int
+authorization_url(void *instance, const struct countersign_authorize *in, struct countersign_authorize_answer *out)
+{
+	(void)instance, (void)in, (void)out;
+	return COUNTERSIGN_INVALID;
+}
+
+static int
+identify(void *instance, const struct countersign_identify *in, struct countersign_identity *out)
+{
+	(void)instance, (void)in, (void)out;
+	return COUNTERSIGN_INVALID;
+}
+
+static int
+rekey(void *instance, const struct countersign_rekey *in, struct countersign_rekey_answer *out)
+{
+	(void)instance, (void)in, (void)out;
+	return COUNTERSIGN_INVALID;
+}
+
+/* A provider of the time before signals: it loads, and nothing behind its struct is looked at. */
+static void
+test_an_older_provider_loads(void **state)
+{
+	struct countersign_provider_v1 provider = {.size = sizeof(provider), .authorization_url = authorization_url,
+	    .identify = identify, .rekey = rekey};
+	struct made *m = make();
+	char problem[LOAD_PROBLEM_MAX];
+
+	(void)state;
+	m->plugin.kinds |= COUNTERSIGN_KIND_PROVIDER;
+	m->plugin.provider = &provider;
+	assert_int_equal(load_check(&m->plugin, problem), CS_OK);
+	assert_true(load_provider_rekeys(&provider));
+	assert_false(load_provider_signals(&provider) || load_provider_polls(&provider) || load_provider_streams(&provider));
+	provider.size = offsetof(struct countersign_provider_v1, rekey);
+	assert_int_equal(load_check(&m->plugin, problem), CS_OK);
+	assert_false(load_provider_rekeys(&provider));
+	provider.size = offsetof(struct countersign_provider_v1, signal);
+	assert_int_equal(load_check(&m->plugin, problem), CS_OK);
+	provider.size--;
+	assert_refused(m, CS_ERR_CORRUPT, "it is a provider");
+}
+
+static void
+test_names_of_parameters(void **state)
+{
+	(void)state;
+	assert_true(load_parameter_good(NULL) && load_parameter_good("auth_code") && load_parameter_good("C-1"));
+	assert_false(load_parameter_good("") || load_parameter_good("a b") || load_parameter_good("code="));
+	assert_true(load_parameter_good("0123456789012345678901234567890123456789012345678901234567890123"));
+	assert_false(load_parameter_good("01234567890123456789012345678901234567890123456789012345678901234"));
+}
+
 static void
 test_appended_kinds_need_their_operations(void **state)
 {
 	struct countersign_risk_v1 risk = {sizeof(risk), assess};
 	struct countersign_notify_v1 notify = {sizeof(notify), deliver};
+	struct countersign_token_v1 token = {sizeof(token), check_token};
 	struct made *m = make();
 	char problem[LOAD_PROBLEM_MAX];
 
@@ -164,6 +227,12 @@ test_appended_kinds_need_their_operations(void **state)
 	risk.size = sizeof(risk.size);
 	assert_refused(m, CS_ERR_CORRUPT, "lacks assess");
 	risk.size = sizeof(risk);
+	m->plugin.kinds |= COUNTERSIGN_KIND_TOKEN;
+	assert_refused(m, CS_ERR_CORRUPT, "lacks check");
+	m->plugin.token = &token;
+	assert_int_equal(load_check(&m->plugin, problem), CS_OK);
+	m->plugin.size = offsetof(struct countersign_plugin_v1, token);
+	assert_refused(m, CS_ERR_CORRUPT, "lacks check");
 	/* What stands past the end of an older struct is not looked at. */
 	m->plugin.size = offsetof(struct countersign_plugin_v1, notify);
 	assert_refused(m, CS_ERR_CORRUPT, "lacks deliver");
@@ -185,7 +254,7 @@ test_another_version_is_refused(void **state)
 	m->plugin.size = 4;
 	assert_refused(m, CS_ERR_VERSION, "ABI 0");
 	m = make();
-	m->plugin.kinds = 16;
+	m->plugin.kinds = 32;
 	assert_refused(m, CS_ERR_VERSION, "no kind");
 }
 
@@ -288,6 +357,33 @@ test_settings_within_bounds(void **state)
 	assert_non_null(strstr(says("ca-file", "/ca.pem", NULL), "no key"));
 }
 
+/* The host's own keys hold to the same rules as a plugin's. */
+static void
+test_keys_of_the_host(void **state)
+{
+	static const char *const file[] = {"/etc/a.pem"}, *const two[] = {"/a", "/b"}, *const home[] = {"https://a"};
+	static const struct secret secret = {.len = 4};
+	struct settings s = {.name = "x", .kind = COUNTERSIGN_KIND_FACTOR, .count = 2};
+	struct made *m = make();
+	char problem[SETTINGS_PROBLEM_MAX];
+
+	(void)state;
+	m->plugin.flags = COUNTERSIGN_USES_HTTP;
+	s.items[0] = setting("home", home, 1, NULL);
+	s.items[1] = setting("tls-certificate", file, 1, NULL);
+	assert_int_equal(settings_check(&s, &m->plugin, problem), CS_ERR_NOT_FOUND);
+	assert_non_null(strstr(problem, "set tls-key file"));
+	s.items[s.count++] = setting("tls-key", file, 1, NULL);
+	assert_int_equal(settings_check(&s, &m->plugin, problem), CS_ERR_DENIED);
+	s.items[2] = setting("tls-key", file, 1, &secret);
+	assert_int_equal(settings_check(&s, &m->plugin, problem), CS_OK);
+	s.items[1] = setting("ca-file", file, 1, NULL);
+	assert_int_equal(settings_check(&s, &m->plugin, problem), CS_ERR_NOT_FOUND);
+	assert_non_null(strstr(problem, "set tls-certificate \""));
+	s.items[1] = setting("ca-file", two, 2, NULL);
+	assert_int_equal(settings_check(&s, &m->plugin, problem), CS_ERR_RANGE);
+}
+
 static void
 test_settings_as_a_whole(void **state)
 {
@@ -320,10 +416,13 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_whole_plugin_is_accepted),
 		cmocka_unit_test(test_appended_kinds_need_their_operations),
+		cmocka_unit_test(test_an_older_provider_loads),
+		cmocka_unit_test(test_names_of_parameters),
 		cmocka_unit_test(test_another_version_is_refused),
 		cmocka_unit_test(test_missing_parts_are_refused),
 		cmocka_unit_test(test_table_that_contradicts_itself_is_refused),
 		cmocka_unit_test(test_settings_within_bounds),
+		cmocka_unit_test(test_keys_of_the_host),
 		cmocka_unit_test(test_settings_as_a_whole),
 	};
 

@@ -121,6 +121,47 @@ test_an_older_request_has_none(void **state)
 	http_free(http);
 }
 
+static int
+ask_by(const char *method, const char *body, uint32_t shows_certificate)
+{
+	struct countersign_http_response response = {.size = sizeof(response)};
+	struct countersign_http_request request = {.size = sizeof(request), .url = {ORIGIN "/", sizeof(ORIGIN "/") - 1},
+	    .body = countersign_view_of(body), .method = countersign_view_of(method), .shows_certificate = shows_certificate};
+	struct http *http = http_make();
+	int rc = http_perform(http, &request, TIMEOUT_MS, &response);
+
+	/* One that was built before there was such a member asks for nothing by it. */
+	request.size = offsetof(struct countersign_http_request, method);
+	assert_int_equal(http_perform(http, &request, TIMEOUT_MS, &response), COUNTERSIGN_UNREACHABLE);
+	http_free(http);
+	return rc;
+}
+
+static void
+test_methods(void **state)
+{
+	static const char *const sent[] = {"POST", "PUT", "PATCH", "DELETE"};
+	static const char *const refused[] = {"get", "HEAD", "CONNECT", "TRACE", "OPTIONS", "POST ", "GET / HTTP/1.1\r\nHost: x"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(sent) / sizeof(sent[0]); i++) {
+		assert_int_equal(ask_by(sent[i], NULL, 0), COUNTERSIGN_UNREACHABLE);
+		assert_int_equal(ask_by(sent[i], "a", 0), COUNTERSIGN_UNREACHABLE);
+	}
+	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++)
+		assert_int_equal(ask_by(refused[i], NULL, 0), COUNTERSIGN_INVALID);
+	assert_int_equal(ask_by("GET", NULL, 0), COUNTERSIGN_UNREACHABLE);
+	assert_int_equal(ask_by("GET", "a", 0), COUNTERSIGN_INVALID);
+}
+
+/* It must not go out without, and be taken for somebody who has none. */
+static void
+test_a_certificate_that_is_not_there(void **state)
+{
+	(void)state;
+	assert_int_equal(ask_by("GET", NULL, 1), COUNTERSIGN_INVALID);
+}
+
 int
 main(void)
 {
@@ -131,6 +172,8 @@ main(void)
 	    cmocka_unit_test(test_values_that_break_a_header),
 	    cmocka_unit_test(test_more_headers_than_there_may_be),
 	    cmocka_unit_test(test_an_older_request_has_none),
+	    cmocka_unit_test(test_methods),
+	    cmocka_unit_test(test_a_certificate_that_is_not_there),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
