@@ -24,6 +24,7 @@ enum {
 	CONFIG_ITEMS_MAX = 16,             /* of any list: uids, certificates, client ids, return URLs */
 	CONFIG_VALUES_MAX = 8,             /* of one `set` */
 	CONFIG_SETTINGS_MAX = 32,          /* of one plugin */
+	CONFIG_PINS_MAX = 4,               /* of one plugin: the present file, the next, and those of other machines */
 	CONFIG_STACKS_MAX = CONFIG_SERVICES_MAX + 1,  /* one a service, and `other` */
 	CONFIG_LINES_MAX = 4096,           /* of all stacks together */
 	CONFIG_ARGUMENTS_MAX = 16,         /* of one line of a stack */
@@ -61,6 +62,9 @@ enum config_right {
 	CONFIG_RIGHT_ENUMERATE = 1 << 6,
 	CONFIG_RIGHT_EXPLAIN = 1 << 7,
 };
+
+/* What a plugin's file must have, as the words of `require` in `plugins`. */
+enum config_require { CONFIG_REQUIRE_NONE = 1 << 0, CONFIG_REQUIRE_PIN = 1 << 1, CONFIG_REQUIRE_SIGNATURE = 1 << 2 };
 
 enum config_store_kind { CONFIG_STORE_SQLITE = 1, CONFIG_STORE_MEM };
 
@@ -122,6 +126,8 @@ struct config_provider {
 	struct config_limits limits[CONFIG_CURRENCIES_MAX];
 	uint16_t setting_count;
 	struct config_setting settings[CONFIG_SETTINGS_MAX];
+	uint16_t pin_count;
+	uint8_t pins[CONFIG_PINS_MAX][32]; /* SHA-256 of the plugin's file, one of them; none in canonical text */
 	const char *socket;        /* where its worker answers; set by the parent, differs when the worker was replaced */
 };
 
@@ -134,6 +140,8 @@ struct config_factor {
 	int64_t cooling_off_ms;    /* after enrolment; resolved: cooling-off.factor where not given */
 	uint16_t setting_count;
 	struct config_setting settings[CONFIG_SETTINGS_MAX];
+	uint16_t pin_count;
+	uint8_t pins[CONFIG_PINS_MAX][32]; /* SHA-256 of the plugin's file, one of them; none in canonical text */
 	const char *socket;        /* where its worker answers; set by the parent, differs when the worker was replaced */
 };
 
@@ -157,6 +165,8 @@ struct config_plugin {
 	uint32_t queue;
 	uint16_t setting_count;
 	struct config_setting settings[CONFIG_SETTINGS_MAX];
+	uint16_t pin_count;
+	uint8_t pins[CONFIG_PINS_MAX][32]; /* SHA-256 of the plugin's file, one of them; none in canonical text */
 	const char *socket;        /* where its worker answers; set by the parent, differs when the worker was replaced */
 };
 
@@ -231,6 +241,10 @@ struct config {
 	} store;
 	const char *key_file;      /* the master key */
 	const char *users[CONFIG_ROLE_COUNT];
+	struct {
+		unsigned require;      /* enum config_require; 0 in canonical text: the parent alone looks at files */
+		const char *keys;      /* directory of the keys that sign plugins */
+	} plugins;
 	uint16_t admin_uid_count;
 	uint32_t admin_uids[CONFIG_ITEMS_MAX];  /* none: the broker's own uid and root */
 	struct config_timezone timezone; /* of day, month and year windows, and of the rule `time` */
@@ -335,6 +349,8 @@ struct config_instance {
 	int64_t deadline_ms;
 	const struct config_setting *settings;
 	size_t setting_count;
+	const uint8_t (*pins)[32];
+	size_t pin_count;
 	const char *socket;
 	const void *block;         /* it begins with the name */
 };

@@ -14,7 +14,8 @@ config_kind_name(enum config_kind kind)
 #define COMMON(kind_, b) \
 	{.kind = (kind_), .name = (b)->name, .plugin = (b)->plugin, .servers = (b)->servers,                     \
 	 .deadline_ms = (b)->deadline_ms, .queue = (b)->queue, .settings = (b)->settings,                        \
-	 .setting_count = (b)->setting_count, .socket = (b)->socket, .block = (b)}
+	 .setting_count = (b)->setting_count, .pins = (b)->pins, .pin_count = (b)->pin_count,                    \
+	 .socket = (b)->socket, .block = (b)}
 
 bool
 config_instance_at(const struct config *c, size_t i, struct config_instance *out)

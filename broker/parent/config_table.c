@@ -38,6 +38,10 @@ static const struct block limits_block = {"limits", limits_options};
 #define PLUGIN_OPTIONS(type_, servers_)                                                                     \
 	{.name = "plugin", .type = &type_plugin, ONE(type_, plugin), .flags = OPTION_REQUIRED,                  \
 	 .help = "The plugin: a name, which is a file NAME.so in the plugin directory, or an absolute path."},  \
+	{.name = "pin", .type = &type_pin, MANY(type_, pins, pin_count, CONFIG_PINS_MAX), .flags = OPTION_ADMIN, \
+	 .argument = "sha256:HEX ...",                                                                          \
+	 .help = "SHA-256 digests of files, one of which the plugin's must have; it is then loaded from a copy in memory" \
+	         " that was checked. Two are written before an upgrade, and the old one removed after it."},     \
 	{.name = "servers", .type = &type_number, ONE(type_, servers), .min = 1, .max = 16, .preset = servers_, \
 	 .help = "How many processes answer for this plugin at the same time."},                                \
 	{.name = "deadline", .type = &type_duration, ONE(type_, deadline_ms), .min = 100, .max = 60 * SECOND,   \
@@ -139,6 +143,19 @@ static const struct option admin_options[] = {
 };
 static const struct block admin_block = {"admin", admin_options};
 
+static const char *const require_words[] = {"none", "pin", "signature", NULL};
+
+static const struct option plugins_options[] = {
+	{.name = "require", .type = &type_words_or_none, ONE(config, plugins.require), .words = require_words,
+	 .argument = "none | pin|signature ...", .preset = "none",
+	 .help = "What each plugin's file must have besides the right owner and mode: a pin in its block, a signature beside it."
+	         " A file that has not keeps the broker from starting, and a reload from happening."},
+	{.name = "keys", .type = &type_path, ONE(config, plugins.keys), .preset = "\"trusted-plugins\"",
+	 .help = "The directory with the public keys that plugins may be signed by: Ed25519, PEM, one a file, named *.pub."},
+	{.name = NULL},
+};
+static const struct block plugins_block = {"plugins", plugins_options};
+
 static const struct option keys_options[] = {
 	{.name = "file", .type = &type_path, ONE(config, key_file),
 	 .help = "The master key; made with mode 0600 where absent. Default: master.key in the state directory."},
@@ -217,6 +234,8 @@ static const struct option top_options[] = {
 	{.name = "user", .type = &type_user, ONE(config, users), .flags = OPTION_REPEATS,
 	 .argument = "engine|gateway|worker NAME",
 	 .help = "The user that a role becomes when the broker is started as root. Changing it needs a restart."},
+	{.name = "plugins", .type = &type_block, .block = &plugins_block, .preset = "{ }", .flags = OPTION_ADMIN,
+	 .help = "Which plugins' files are loaded."},
 	{.name = "admin", .type = &type_block, .block = &admin_block, .preset = "{ }",
 	 .help = "Who may use the admin socket."},
 	{.name = "timezone", .type = &type_timezone, ONE(config, timezone), .preset = "\"+00:00\"",

@@ -560,6 +560,21 @@ words_print(struct buf *b, const struct option *o, const void *base, const void 
 
 const struct option_type type_words = {"WORD ...", words_read, words_print, NULL};
 
+/* The same, whose first word is none and goes with no other. */
+static bool
+words_or_none_read(struct reader *r, const struct option *o, void *base, void *at)
+{
+	unsigned *bits = at;
+
+	if (!words_read(r, o, base, at))
+		return false;
+	return (*bits & 1U) == 0 || *bits == 1U ||
+	    config_fail(r->err, r->option_place, o->name, "write none alone, or remove it", "%s is both none and something",
+	        o->name);
+}
+
+const struct option_type type_words_or_none = {"WORD ...", words_or_none_read, words_print, NULL};
+
 static int
 hex_digit(char c)
 {
@@ -569,22 +584,31 @@ hex_digit(char c)
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
+/* 64 digits at text. */
 static bool
-certificate_read(struct reader *r, const struct option *o, void *base, void *at)
+sha256_take(const char *text, uint8_t to[32])
 {
 	uint8_t bytes[32];
 
-	(void)base;
 	for (size_t i = 0; i < sizeof(bytes); i++) {
-		int hi = r->words.len == 64 ? hex_digit(r->words.text[2 * i]) : -1;
-		int lo = hi < 0 ? -1 : hex_digit(r->words.text[2 * i + 1]);
+		int hi = hex_digit(text[2 * i]);
+		int lo = hi < 0 ? -1 : hex_digit(text[2 * i + 1]);
 
 		if (lo < 0)
-			return reader_fail(r, "take the 64 digits of: openssl x509 -outform DER -in CERT | sha256sum",
-			    "%s must be 64 hexadecimal digits", o->name);
+			return false;
 		bytes[i] = (uint8_t)(hi << 4 | lo);
 	}
-	memcpy(at, bytes, sizeof(bytes));
+	memcpy(to, bytes, sizeof(bytes));
+	return true;
+}
+
+static bool
+certificate_read(struct reader *r, const struct option *o, void *base, void *at)
+{
+	(void)base;
+	if (r->words.len != 64 || !sha256_take(r->words.text, at))
+		return reader_fail(r, "take the 64 digits of: openssl x509 -outform DER -in CERT | sha256sum",
+		    "%s must be 64 hexadecimal digits", o->name);
 	return reader_next(r);
 }
 
@@ -603,3 +627,31 @@ certificate_print(struct buf *b, const struct option *o, const void *base, const
 }
 
 const struct option_type type_certificate = {"SHA256", certificate_read, certificate_print, NULL};
+
+/* sha256:HEX of a plugin's file. There is nothing to print: the canonical text has none. */
+
+static const char pin_prefix[] = "sha256:";
+
+static bool
+pin_read(struct reader *r, const struct option *o, void *base, void *at)
+{
+	size_t n = sizeof(pin_prefix) - 1;
+
+	(void)base;
+	if (r->words.len != n + 64 || strncmp(r->words.text, pin_prefix, n) != 0 || !sha256_take(r->words.text + n, at))
+		return reader_fail(r, "write sha256: and the 64 digits of: sha256sum FILE", "%s must be sha256: and 64 hexadecimal"
+		    " digits", o->name);
+	return reader_next(r);
+}
+
+static bool
+pin_print(struct buf *b, const struct option *o, const void *base, const void *at)
+{
+	(void)b;
+	(void)o;
+	(void)base;
+	(void)at;
+	return false;
+}
+
+const struct option_type type_pin = {"sha256:HEX", pin_read, pin_print, NULL};

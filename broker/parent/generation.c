@@ -89,7 +89,7 @@ print_identity(struct buf *b, const struct stat *st)
 
 /* Text that differs whenever the worker would be another one: its options, its plugin, the files of its settings. */
 static char *
-worker_fingerprint(const struct config *c, const struct config_instance *w, int plugin_fd)
+worker_fingerprint(const struct config *c, const struct config_instance *w, const struct plugin_file *file)
 {
 	struct bytes b;
 	struct stat st;
@@ -97,8 +97,7 @@ worker_fingerprint(const struct config *c, const struct config_instance *w, int 
 
 	bytes_init(&b, CONFIG_CANONICAL_MAX);
 	config_print_worker(c, w->name, &b.buf);
-	if (fstat(plugin_fd, &st) == 0)
-		print_identity(&b.buf, &st);
+	print_identity(&b.buf, &file->st);
 	for (size_t i = 0; i < w->setting_count; i++) {
 		if (w->settings[i].values[0][0] == '/' && stat(w->settings[i].values[0], &st) == 0)
 			print_identity(&b.buf, &st);
@@ -159,24 +158,38 @@ worker_add(struct parent *p, struct config *c, size_t index, int plugin_fd, char
 	return *socket != NULL;
 }
 
+/* What vouches for a file is told once a generation. */
+static void
+log_plugin(const struct config_instance *w, const struct plugin_file *file)
+{
+	char hex[TRUST_HEX_LEN + 1];
+
+	if (!file->digested)
+		return;
+	trust_hex(file->sha256, hex);
+	log_info("plugin name=%s sha256=%s pinned=%s signer=%s", w->name, hex, w->pin_count > 0 ? "yes" : "no",
+	    log_value(view_str(file->signer)));
+}
+
 static bool
 worker_plan(struct parent *p, struct config *c, size_t index, char *why)
 {
 	struct config_instance w;
 	struct child *same;
 	char *fingerprint;
-	int fd;
+	struct plugin_file file;
 
 	CHECK(config_instance_at(c, index, &w));
-	if (plugin_open(p->plugins, w.plugin, &fd, why) != CS_OK)
+	if (plugin_open(p->plugins, c, &w, &file, why) != CS_OK)
 		return false;
-	fingerprint = worker_fingerprint(c, &w, fd);
+	log_plugin(&w, &file);
+	fingerprint = worker_fingerprint(c, &w, &file);
 	same = find_worker(p, w.name, fingerprint);
 	if (same == NULL)
-		return worker_add(p, c, index, fd, fingerprint, why);
+		return worker_add(p, c, index, file.fd, fingerprint, why);
 	same->wanted = c->generation;
 	*config_instance_socket(c, index) = config_keep(c, same->socket_path);
-	close(fd);
+	close(file.fd);
 	free(fingerprint);
 	return *config_instance_socket(c, index) != NULL;
 }
@@ -251,11 +264,11 @@ generation_check(struct parent *p, char *why)
 		return false;
 	ok = true;
 	for (size_t i = 0; ok && config_instance_at(c, i, &w); i++) {
-		int fd;
+		struct plugin_file file;
 
-		ok = plugin_open(p->plugins, w.plugin, &fd, why) == CS_OK;
+		ok = plugin_open(p->plugins, c, &w, &file, why) == CS_OK;
 		if (ok)
-			close(fd);
+			close(file.fd);
 	}
 	config_free(c);
 	return ok;

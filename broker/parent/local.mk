@@ -21,19 +21,26 @@ librole_la_SOURCES = \
 	%reldir%/control.c %reldir%/control.h \
 	%reldir%/role.c %reldir%/role.h
 
+# libpluginfile.la: who could have written a plugin's file, and who vouches for it; before libconfig.la.
+noinst_LTLIBRARIES += libpluginfile.la
+libpluginfile_la_SOURCES = \
+	%reldir%/plugin_trust.c %reldir%/plugin_trust.h \
+	%reldir%/plugins.c %reldir%/plugins.h
+libpluginfile_la_CPPFLAGS = $(AM_CPPFLAGS) $(CRYPTO_CFLAGS)
+libpluginfile_la_LIBADD = $(CRYPTO_LIBS)
+
 sbin_PROGRAMS += countersignd
 countersignd_SOURCES = \
 	%reldir%/children.c %reldir%/children.h \
 	%reldir%/generation.c %reldir%/parent.h \
 	%reldir%/main.c \
-	%reldir%/plugins.c %reldir%/plugins.h \
 	%reldir%/privileges.c %reldir%/privileges.h \
 	%reldir%/sockets.c %reldir%/sockets.h
 countersignd_CPPFLAGS = $(AM_CPPFLAGS) \
 	-DSYSCONFDIR='"$(sysconfdir)/countersign"' \
 	-DLIBEXECDIR='"$(libexecdir)/countersign"' \
 	-DPLUGINDIR='"$(plugindir)"'
-countersignd_LDADD = librole.la libconfig.la libcore.la libbase.la
+countersignd_LDADD = libpluginfile.la librole.la libconfig.la libcore.la libbase.la
 
 dist_man_MANS += %reldir%/countersignd.8 %reldir%/countersign.conf.5 %reldir%/countersign-stack.5
 EXTRA_DIST += %reldir%/README.md

@@ -10,6 +10,7 @@ into ROLE_PLAN/<role>, a file of words, read anew at each start:
   die      (engine) ends when it gets CONFIG
 SIGUSR1 makes it ask for a reload.
 """
+import hashlib
 import os
 import select
 import signal
@@ -59,6 +60,9 @@ def main():
     control = socket.socket(fileno=5)
     signal.signal(signal.SIGUSR1, lambda *_: control.send(pack(RELOAD)))
     say("start", generation, "args=" + ",".join(args), "fds=" + ",".join(map(str, fds)))
+    if "--plugin" in args:
+        with open(f"/proc/self/fd/{args[args.index('--plugin') + 1]}", "rb") as f:
+            say("plugin", hashlib.sha256(f.read()).hexdigest())
     if "fail" in plan:
         sys.exit(3)
     stop_r, stop_w = os.pipe()

@@ -4,6 +4,8 @@
 The program is CS_BUILDDIR/countersignd. Nothing here waits for a time to pass: every wait is for an event, with a deadline that
 only a failure meets.
 """
+import base64
+import hashlib
 import os
 import pwd
 import queue
@@ -16,6 +18,8 @@ import tempfile
 import threading
 
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ed25519
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 PROGRAM = os.path.join(os.environ.get("CS_BUILDDIR", "."), "countersignd")
@@ -279,6 +283,155 @@ def test_plugin_that_others_could_have_written_is_refused(broker, spoil, why):
         done = subprocess.run(broker.command(*more), capture_output=True, text=True, timeout=DEADLINE, check=False)
         assert done.returncode == 1
         assert "/plugins/" in done.stderr and why in done.stderr
+
+
+# --- pins and signatures ---
+
+def digest(broker, name="plugins/totp.so"):
+    with open(broker.path(name), "rb") as f:
+        return hashlib.sha256(f.read()).hexdigest()
+
+
+def refusal(broker):
+    """What is said where both the start and -n are refused."""
+    said = []
+    for more in ([], ["-n"]):
+        done = subprocess.run(broker.command(*more), capture_output=True, text=True, timeout=DEADLINE, check=False)
+        assert done.returncode == 1, done.stderr
+        said.append(done.stderr.splitlines()[-1])
+    assert said[0] == said[1]
+    return said[0]
+
+
+class Key:
+    """A key that signs plugins, as its owner has it."""
+
+    def __init__(self):
+        self.private = ed25519.Ed25519PrivateKey.generate()
+
+    def trust(self, broker, name="author.pub"):
+        os.makedirs(broker.path("trusted-plugins"), 0o755, exist_ok=True)
+        pem = self.private.public_key().public_bytes(
+            serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+        broker.write("trusted-plugins/" + name, pem.decode())
+
+    def sign(self, broker, plugin="totp", name=None, sha256=None):
+        signed = f"countersign-plugin-signature 1\nplugin {name or plugin}\nsha256 {sha256 or digest(broker, f'plugins/{plugin}.so')}\n"
+        der = self.private.public_key().public_bytes(
+            serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+        signature = base64.urlsafe_b64encode(self.private.sign(signed.encode())).decode().rstrip("=")
+        broker.write(f"plugins/{plugin}.so.sig", f"{signed}key {hashlib.sha256(der).hexdigest()[:16]}\nsignature {signature}\n")
+        os.chmod(broker.path(f"plugins/{plugin}.so.sig"), 0o644)
+
+
+@pytest.fixture
+def key(broker):
+    """A trusted key that has signed both plugins."""
+    made = Key()
+    made.trust(broker)
+    for plugin in ("totp", "oidc"):
+        made.sign(broker, plugin)
+    broker.configure(more="plugins { require signature }\n")
+    return made
+
+
+def test_a_pinned_plugin_is_loaded_from_what_was_checked(broker):
+    """A worker that is started again gets the very bytes, though the file was written over in its place."""
+    broker.write("plugins/totp.so", "good")
+    broker.configure(factor=f"pin sha256:{'0' * 64} sha256:{digest(broker)}")
+    broker.start()
+    pids = started(broker)
+    broker.write("plugins/totp.so", "evil")
+    os.kill(pids["worker:totp"], signal.SIGKILL)
+    broker.expect("worker:totp", "start")
+    assert broker.expect("worker:totp", "plugin")[3] == hashlib.sha256(b"good").hexdigest()
+    os.kill(pids["engine"], signal.SIGUSR1)
+    assert f"its pin would be sha256:{hashlib.sha256(b'evil').hexdigest()}" in " ".join(broker.expect("engine", "answer"))
+
+
+def test_another_file_than_the_pinned_is_refused_and_its_pin_is_told(broker):
+    pin = "0" * 64
+    broker.configure(factor=f"pin sha256:{pin}")
+    said = refusal(broker)
+    assert "/plugins/totp.so: it is not the file that factor totp is pinned to" in said
+    assert f"its pin would be sha256:{digest(broker)}" in said
+
+
+def test_a_pin_that_is_required_and_missing_is_told(broker):
+    broker.configure(factor=f"pin sha256:{digest(broker)}", more="plugins { require pin }\n")
+    said = refusal(broker)
+    assert "/plugins/oidc.so: provider sandbox has no pin" in said
+    assert f"write: pin sha256:{digest(broker, 'plugins/oidc.so')}" in said
+
+
+def test_signed_plugins_start(broker, key):
+    broker.start()
+    assert broker.stop() == 0
+    broker.expect_log(f"plugin name=totp sha256={digest(broker)} pinned=no signer=\"author.pub\"")
+
+
+def test_a_signature_that_comes_with_an_upgrade_is_taken_by_a_reload(broker, key):
+    broker.start()
+    broker.write("plugins/totp.so", "2")
+    key.sign(broker)
+    broker.hup()
+    assert broker.expect("engine", "config")[4] == "worker-sandbox.sock,worker-totp.2.sock"
+
+
+def test_a_bad_signature_at_a_reload_keeps_the_old_generation(broker, key):
+    broker.start()
+    pids = started(broker)
+    broker.write("plugins/totp.so", "2")
+    os.kill(pids["engine"], signal.SIGUSR1)
+    refused = broker.expect("engine", "answer")
+    assert refused[3:5] == ["6", "1"] and "it is not the file that was signed" in " ".join(refused)
+    os.kill(pids["worker:totp"], 0)
+
+
+def swap(broker, key):
+    """Two plugins that are signed, each in the other's place."""
+    for end in (".so", ".so.sig"):
+        os.rename(broker.path("plugins/totp" + end), broker.path("x"))
+        os.rename(broker.path("plugins/oidc" + end), broker.path("plugins/totp" + end))
+        os.rename(broker.path("x"), broker.path("plugins/oidc" + end))
+
+
+def break_signature(broker, old, new):
+    with open(broker.path("plugins/totp.so.sig"), encoding="ascii") as f:
+        text = f.read()
+    assert old in text
+    broker.write("plugins/totp.so.sig", text.replace(old, new))
+
+
+def link(broker, name):
+    os.rename(broker.path(name), broker.path("x"))
+    os.symlink(broker.path("x"), broker.path(name))
+
+
+@pytest.mark.parametrize("spoil, why", [
+    (lambda b, k: b.write("plugins/totp.so", "evil"), "it is not the file that was signed"),
+    (lambda b, k: os.unlink(b.path("plugins/totp.so.sig")), "it has no signature"),
+    (lambda b, k: b.write("plugins/totp.so.sig", ""), "its signature is none of Countersign's"),
+    (lambda b, k: b.write("plugins/totp.so.sig", "x" * 5000), "its signature is none of Countersign's"),
+    (lambda b, k: break_signature(b, "signature 1\n", "signature 2\n"), "of a later version"),
+    (lambda b, k: break_signature(b, "key ", "extra 1\nkey "), "its signature is none of Countersign's"),
+    (lambda b, k: (Key().sign(b)), "no trusted key made its signature"),
+    (lambda b, k: (b.write("plugins/totp.so", "evil"), break_signature(b, hashlib.sha256(b"").hexdigest(), digest(b))),
+     "no trusted key made its signature"),
+    (swap, 'it was signed as "totp", not as "oidc"'),
+    (lambda b, k: os.chmod(b.path("plugins/totp.so.sig"), 0o666), "its signature: others can write to it"),
+    (lambda b, k: link(b, "plugins/totp.so.sig"), "its signature is a symbolic link"),
+    (lambda b, k: os.unlink(b.path("trusted-plugins/author.pub")), "no key is trusted"),
+    (lambda b, k: os.rename(b.path("trusted-plugins"), b.path("y")), "there is no directory"),
+    (lambda b, k: os.chmod(b.path("trusted-plugins"), 0o777), "others can write to its directory"),
+    (lambda b, k: os.chmod(b.path("trusted-plugins/author.pub"), 0o666), "author.pub: others can write to it"),
+    (lambda b, k: link(b, "trusted-plugins/author.pub"), "author.pub: it is a symbolic link"),
+    (lambda b, k: b.write("trusted-plugins/other.pub", "no key\n"), "other.pub: it is no Ed25519 public key in PEM"),
+])
+def test_what_is_not_signed_as_it_should_be_is_refused(broker, key, spoil, why):
+    spoil(broker, key)
+    said = refusal(broker)
+    assert "/plugins/" in said and why in said
 
 
 def test_bad_file_on_reload_keeps_the_old_generation(broker):

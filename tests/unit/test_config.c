@@ -169,6 +169,7 @@ test_values(void **state)
 	config_free(c);
 }
 
+#define HEX63 "123456789abcdef0123456789ABCDEF0123456789abcdef0123456789abcdef"
 #define SERVICE "service \"s\" { uid 5 door unix "
 
 /* line counts below the base; 0: no place. */
@@ -251,6 +252,11 @@ static const struct bad {
 	{"user engine \"no-such-user-here\"\n", 1, 13, "there is no user", "make the user"},
 	{"include \"absent.conf\"\n", 1, 9, "there is no file", "correct the path"},
 	{"stacks \"absent\"\n", 1, 8, "there is no stack \"other\"", "make the file"},
+	{"factor \"f\" { plugin \"x\" pin abc }\n", 1, 29, "must be sha256: and 64 hexadecimal digits", "sha256sum FILE"},
+	{"factor \"f\" { plugin \"x\" pin sha256:" HEX63 "g }\n", 1, 29, "64 hexadecimal digits", "sha256sum"},
+	{"factor \"f\" { plugin \"x\" pin sha256:" HEX63 "0 sha256:1 }\n", 1, 101, "64 hexadecimal digits", "sha256sum"},
+	{"plugins { require pins }\n", 1, 19, "unknown require \"pins\"", "did you mean \"pin\"?"},
+	{"plugins { require pin none }\n", 1, 11, "both none and something", "none alone"},
 	/* settings */
 	{"factor \"f\" { plugin \"x\" set client-secret \"hunter2\" }\n", 1, 43, "the secret \"client-secret\" is written in",
 	    "set client-secret file"},
