@@ -3,6 +3,7 @@
 plugin_ldflags = -module -avoid-version -shared -export-symbols-regex '^countersign_plugin_v1$$'
 include plugins/misbehave/local.mk
 include plugins/totp/local.mk
+include plugins/lib/local.mk
 include plugins/oidc/local.mk
 include plugins/otp/local.mk
 include plugins/pam/local.mk

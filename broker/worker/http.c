@@ -102,6 +102,19 @@ names_origin(const struct countersign_plugin_v1 *plugin, const struct setting *i
 	return key->type == COUNTERSIGN_CONFIG_URL;
 }
 
+/* Addresses that the plugin itself has for keys that are not given. */
+static void
+add_defaults(struct http *h, const struct settings *s, const struct countersign_plugin_v1 *plugin)
+{
+	for (size_t i = 0; i < plugin->config_count; i++) {
+		const struct countersign_config_key *key = settings_key_at(plugin, i);
+
+		if (key->type == COUNTERSIGN_CONFIG_URL && key->default_value != NULL &&
+		    settings_find(s, key->name) == NULL)
+			(void)add_origin(h, key->default_value);
+	}
+}
+
 enum cs_err
 http_new(const struct settings *s, const struct countersign_plugin_v1 *plugin, struct http **http,
     char *problem)
@@ -131,6 +144,7 @@ http_new(const struct settings *s, const struct countersign_plugin_v1 *plugin, s
 			return CS_ERR_RANGE;
 		}
 	}
+	add_defaults(h, s, plugin);
 	*http = h;
 	return CS_OK;
 }

@@ -21,7 +21,7 @@ enum {
 struct http;
 
 /*
- * Origins are those of the plugin's URL keys and of `allow-url`. CS_ERR_RANGE where one cannot be
+ * Origins are those of the plugin's URL keys, of their defaults where they are not given, and of `allow-url`. CS_ERR_RANGE where one cannot be
  * parsed, with a sentence in problem. The settings must outlive it. After the fork: libcurl's state
  * is not to be shared.
  */

@@ -7,8 +7,8 @@
 #include <stdlib.h>
 
 #include "broker/base/check.h"
-#include "plugins/oidc/encoding.h"
-#include "plugins/oidc/idtoken.h"
+#include "plugins/lib/encoding.h"
+#include "plugins/lib/idtoken.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
@@ -57,11 +57,11 @@ token_try(struct countersign_view text)
 	struct countersign_identity id = {.size = sizeof(id)};
 	struct countersign_buffer *const out[] = {&id.issuer, &id.subject, &id.audience, &id.nonce,
 	    &id.display};
-	struct idtoken t;
+	struct jws t;
 
 	for (size_t i = 0; i < sizeof(out) / sizeof(out[0]); i++)
 		*out[i] = (struct countersign_buffer){memory[i], OIDC_TEXT_MAX, 0};
-	if (idtoken_read(text, &t) != COUNTERSIGN_OK)
+	if (jws_read(text, &t) != COUNTERSIGN_OK)
 		return;
 	if (idtoken_check_header(&s, &t) == COUNTERSIGN_OK) {
 		CHECK((s.algorithms & 1U << t.algorithm) != 0);
@@ -69,7 +69,7 @@ token_try(struct countersign_view text)
 			check_identity(&id);
 		(void)idtoken_check_at_hash(&t, client);
 	}
-	idtoken_clear(&t);
+	jws_clear(&t);
 }
 
 /* base64 made into base64url, without padding. */

@@ -3,9 +3,9 @@
 #include <stdlib.h>
 
 #include "broker/base/check.h"
-#include "plugins/oidc/encoding.h"
-#include "plugins/oidc/jwks.h"
-#include "plugins/oidc/signature.h"
+#include "plugins/lib/encoding.h"
+#include "plugins/lib/jwks.h"
+#include "plugins/lib/signature.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 

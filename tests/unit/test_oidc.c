@@ -5,7 +5,7 @@
  */
 #include <stdio.h>
 
-#include "plugins/oidc/oidc.h"
+#include "plugins/lib/oidc.h"
 #include "tests/unit/oidc_issuer.h"
 #include "tests/unit/unit.h"
 

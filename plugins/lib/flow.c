@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The authorization code flow. */
-#include <openssl/crypto.h>
 #include <stdio.h>
 
-#include "plugins/oidc/discovery.h"
-#include "plugins/oidc/encoding.h"
-#include "plugins/oidc/flow.h"
-#include "plugins/oidc/idtoken.h"
+#include "plugins/lib/client.h"
+#include "plugins/lib/discovery.h"
+#include "plugins/lib/encoding.h"
+#include "plugins/lib/flow.h"
+#include "plugins/lib/idtoken.h"
 
 enum {
-	FORM_MAX = 8 * 1024, /* of a token request: code and verifier are well under 2 KiB each */
 	CODE_MAX = 2048,     /* Microsoft's codes reach 1.5 KiB */
 	VERIFIER_MIN = 43,   /* RFC 7636 section 4.1 */
 	VERIFIER_MAX = 128,
@@ -25,13 +24,86 @@ is_configured_client(const struct oidc *o, struct countersign_view id)
 	return false;
 }
 
+/* All members of the request, as a query or a form; client may be absent, where the proof has it. */
+static void
+put_request(const struct oidc_settings *s, const struct countersign_authorize *in,
+    struct countersign_view client, struct countersign_buffer *to, int *rc, size_t from)
+{
+	char max_age[24];
+
+	put_pair(to, rc, from, "response_type", countersign_view_of("code"));
+	if (client.data != NULL)
+		put_pair(to, rc, from, "client_id", client);
+	put_pair(to, rc, from, "redirect_uri", in->redirect_uri);
+	put_pair(to, rc, from, "scope", s->scope);
+	put_pair(to, rc, from, "state", in->state);
+	put_pair(to, rc, from, "nonce", in->nonce);
+	put_pair(to, rc, from, "code_challenge", in->code_challenge);
+	put_pair(to, rc, from, "code_challenge_method", countersign_view_of("S256"));
+	if (s->response_mode.len > 0)
+		put_pair(to, rc, from, "response_mode", s->response_mode);
+	if (s->prompt.len > 0)
+		put_pair(to, rc, from, "prompt", s->prompt);
+	snprintf(max_age, sizeof(max_age), "%lld", (long long)s->max_age_s);
+	if (s->max_age_s > 0)
+		put_pair(to, rc, from, "max_age", countersign_view_of(max_age));
+	if (s->acr_count > 0)
+		put_words(to, rc, from, "acr_values", s->acr, s->acr_count);
+	if (s->kind != NULL && s->kind->put_request != NULL)
+		s->kind->put_request(s, to, rc, from);
+}
+
+/* RFC 8705 section 5: who shows a certificate goes where one is asked for. */
+static const char *
+endpoint_of(const struct oidc *o, const char *usual, const char *tls)
+{
+	return o->settings.authentication == OIDC_TLS && tls[0] != '\0' ? tls : usual;
+}
+
+/* RFC 9126 section 2: the request goes to the provider itself, and the browser carries its name alone. */
+static int
+push_request(struct oidc *o, const struct countersign_authorize *in, struct countersign_buffer *url, size_t from)
+{
+	struct countersign_view client = o->settings.authentication == OIDC_SECRET_BASIC ? in->client_id :
+	    countersign_view_of(NULL);
+	const char *to = endpoint_of(o, o->metadata.par_endpoint, o->metadata.tls_par_endpoint);
+	struct countersign_view name;
+	struct countersign_buffer form;
+	json_t *got = NULL;
+	int status = 0, rc = client_form(o, &form);
+
+	if (rc == COUNTERSIGN_OK)
+		put_request(&o->settings, in, client, &form, &rc, 0);
+	if (rc == COUNTERSIGN_OK)
+		rc = client_post(o, to, in->client_id, in->call.now_ms, &form, &status, &got);
+	name = json_member_text(got, "request_uri");
+	if (rc == COUNTERSIGN_OK && status != 201 && status != 200)
+		rc = client_judge_refusal(o, status, got);
+	else if (rc == COUNTERSIGN_OK && name.len == 0)
+		rc = COUNTERSIGN_PROVIDER_ERROR;
+	put_pair(url, &rc, from, "client_id", in->client_id);
+	put_pair(url, &rc, from, "request_uri", name);
+	json_decref(got);
+	return rc;
+}
+
+/* Whether to push; *problem: it must be done and cannot be, or the reverse. */
+static bool
+must_push(const struct oidc *o, bool *problem)
+{
+	bool offered = o->metadata.par_endpoint[0] != '\0';
+
+	*problem = (o->settings.par == OIDC_PAR_ALWAYS && !offered) ||
+	    (o->settings.par == OIDC_PAR_NEVER && o->metadata.par_required);
+	return offered && o->settings.par != OIDC_PAR_NEVER;
+}
+
 int
 flow_authorization_url(struct oidc *o, const struct countersign_authorize *in,
     struct countersign_authorize_answer *out)
 {
-	const struct oidc_settings *s = &o->settings;
 	struct countersign_buffer *url = &out->url;
-	char max_age[24];
+	bool problem, push;
 	size_t from;
 	int rc;
 
@@ -43,47 +115,25 @@ flow_authorization_url(struct oidc *o, const struct countersign_authorize *in,
 	rc = discovery_need(o);
 	if (rc != COUNTERSIGN_OK)
 		return rc;
+	push = must_push(o, &problem);
+	if (problem) {
+		oidc_log(o, COUNTERSIGN_LOG_WARN, "the key pushed-request and the provider's metadata contradict each "
+		    "other about pushed authorization requests", countersign_view_of(NULL));
+		return COUNTERSIGN_PROVIDER_ERROR;
+	}
 	url->len = 0;
 	put_text(url, &rc, o->metadata.authorization_endpoint);
 	put_text(url, &rc, strchr(o->metadata.authorization_endpoint, '?') == NULL ? "?" : "&");
 	from = url->len;
-	put_pair(url, &rc, from, "response_type", countersign_view_of("code"));
-	put_pair(url, &rc, from, "client_id", in->client_id);
-	put_pair(url, &rc, from, "redirect_uri", in->redirect_uri);
-	put_pair(url, &rc, from, "scope", s->scope);
-	put_pair(url, &rc, from, "state", in->state);
-	put_pair(url, &rc, from, "nonce", in->nonce);
-	put_pair(url, &rc, from, "code_challenge", in->code_challenge);
-	put_pair(url, &rc, from, "code_challenge_method", countersign_view_of("S256"));
-	if (s->response_mode.len > 0)
-		put_pair(url, &rc, from, "response_mode", s->response_mode);
-	if (s->prompt.len > 0)
-		put_pair(url, &rc, from, "prompt", s->prompt);
-	snprintf(max_age, sizeof(max_age), "%lld", (long long)s->max_age_s);
-	if (s->max_age_s > 0)
-		put_pair(url, &rc, from, "max_age", countersign_view_of(max_age));
-	return rc;
-}
-
-/* RFC 6749 section 2.3.1: id and secret are form-encoded before they are joined. */
-static int
-put_basic(const struct oidc *o, struct countersign_view client, struct countersign_buffer *to)
-{
-	char memory[3 * (OIDC_SECRET_MAX + OIDC_TEXT_MAX) + 2];
-	struct countersign_buffer pair = {memory, sizeof(memory), 0};
-	int rc = COUNTERSIGN_OK;
-
-	put_escaped(&pair, &rc, client);
-	put_text(&pair, &rc, ":");
-	put_escaped(&pair, &rc, (struct countersign_view){o->secret, o->secret_len});
-	put_text(to, &rc, "Basic ");
-	put_base64(to, &rc, (struct countersign_view){pair.data, pair.len});
-	OPENSSL_cleanse(memory, sizeof(memory));
+	if (push)
+		rc = rc != COUNTERSIGN_OK ? rc : push_request(o, in, url, from);
+	else
+		put_request(&o->settings, in, in->client_id, url, &rc, from);
 	return rc;
 }
 
 static int
-put_form(const struct oidc *o, const struct countersign_identify *in, struct countersign_buffer *to)
+put_form(const struct countersign_identify *in, struct countersign_buffer *to)
 {
 	int rc = COUNTERSIGN_OK;
 
@@ -91,53 +141,24 @@ put_form(const struct oidc *o, const struct countersign_identify *in, struct cou
 	put_pair(to, &rc, 0, "code", in->code);
 	put_pair(to, &rc, 0, "redirect_uri", in->redirect_uri);
 	put_pair(to, &rc, 0, "code_verifier", in->code_verifier);
-	if (o->settings.authentication != OIDC_SECRET_BASIC)
-		put_pair(to, &rc, 0, "client_id", in->client_ids[0]);
-	if (o->settings.authentication == OIDC_SECRET_POST)
-		put_pair(to, &rc, 0, "client_secret",
-		    (struct countersign_view){o->secret, o->secret_len});
 	return rc;
-}
-
-/* RFC 6749 section 5.2: what a refusal of the token endpoint means to us. */
-static int
-judge_refusal(const struct oidc *o, int status, const json_t *answer)
-{
-	const char *error = json_string_value(json_object_get(answer, "error"));
-
-	if (status >= 500 || status == 429)
-		return COUNTERSIGN_UNREACHABLE;
-	if (error != NULL && strcmp(error, "invalid_grant") == 0)
-		return COUNTERSIGN_BAD_CODE;
-	oidc_log(o, COUNTERSIGN_LOG_WARN, "the token endpoint refused:",
-	    countersign_view_of(error != NULL ? error : "without a reason"));
-	return COUNTERSIGN_PROVIDER_ERROR;
 }
 
 /* On success *answer is the token endpoint's object. */
 static int
 exchange(struct oidc *o, const struct countersign_identify *in, json_t **answer)
 {
-	size_t basic_max = 4 * (OIDC_SECRET_MAX + OIDC_TEXT_MAX) + 16;
-	char *memory = o->host->scratch(o->host->context, FORM_MAX + basic_max);
-	struct countersign_buffer form, basic;
+	const char *url = endpoint_of(o, o->metadata.token_endpoint, o->metadata.tls_token_endpoint);
+	struct countersign_buffer form;
 	json_t *got = NULL;
-	int status = 0, rc = COUNTERSIGN_OK;
+	int status = 0, rc = client_form(o, &form);
 
-	if (memory == NULL)
-		return COUNTERSIGN_INTERNAL;
-	form = (struct countersign_buffer){memory, FORM_MAX, 0};
-	basic = (struct countersign_buffer){memory + FORM_MAX, basic_max, 0};
-	rc = put_form(o, in, &form);
-	if (rc == COUNTERSIGN_OK && o->settings.authentication == OIDC_SECRET_BASIC)
-		rc = put_basic(o, in->client_ids[0], &basic);
 	if (rc == COUNTERSIGN_OK)
-		rc = oidc_fetch(o, o->metadata.token_endpoint,
-		    (struct countersign_view){form.data, form.len},
-		    (struct countersign_view){basic.data, basic.len}, &status, &got);
-	OPENSSL_cleanse(memory, FORM_MAX + basic_max);
+		rc = put_form(in, &form);
+	if (rc == COUNTERSIGN_OK)
+		rc = client_post(o, url, in->client_ids[0], in->call.now_ms, &form, &status, &got);
 	if (rc == COUNTERSIGN_OK && status != 200)
-		rc = judge_refusal(o, status, got);
+		rc = client_judge_refusal(o, status, got);
 	if (rc == COUNTERSIGN_OK && got == NULL)
 		rc = COUNTERSIGN_PROVIDER_ERROR;
 	if (rc != COUNTERSIGN_OK) {
@@ -168,15 +189,15 @@ verify_text(struct oidc *o, const struct countersign_identify *in, size_t client
 		.clients_count = clients_count,
 		.now_s = in->call.now_ms / 1000,
 	};
-	struct idtoken t;
-	int rc = idtoken_read(text, &t);
+	struct jws t;
+	int rc = jws_read(text, &t);
 
 	if (rc != COUNTERSIGN_OK)
 		return rc;
 	rc = idtoken_verify(o, &t, &expect, out);
 	if (rc == COUNTERSIGN_OK && access_token.data != NULL)
 		rc = idtoken_check_at_hash(&t, access_token);
-	idtoken_clear(&t);
+	jws_clear(&t);
 	return rc;
 }
 

@@ -2,32 +2,15 @@
 /* The issuer's keys. */
 #include <stdlib.h>
 
-#include "plugins/oidc/discovery.h"
-#include "plugins/oidc/encoding.h"
-#include "plugins/oidc/jwks.h"
-#include "plugins/oidc/signature.h"
-
-struct entry {
-	char kid[JWKS_KID_MAX + 1];  /* empty: none */
-	size_t kid_len;
-	unsigned algorithms;
-	struct signature_key *key;   /* NULL: not for us, but its kid is taken */
-};
+#include "plugins/lib/discovery.h"
+#include "plugins/lib/encoding.h"
+#include "plugins/lib/jwks.h"
+#include "plugins/lib/signature.h"
 
 struct jwks {
 	size_t count;
-	struct entry entries[JWKS_KEYS_MAX];
+	struct jwks_key entries[JWKS_KEYS_MAX];
 };
-
-static struct countersign_view
-member(const json_t *object, const char *name)
-{
-	const json_t *v = json_object_get(object, name);
-
-	if (!json_is_string(v))
-		return countersign_view_of(NULL);
-	return (struct countersign_view){json_string_value(v), json_string_length(v)};
-}
 
 /* A set that shows a secret is not the issuer's to trust any longer, whichever key it shows. */
 static bool
@@ -38,7 +21,7 @@ shows_secret(const json_t *jwk)
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (json_object_get(jwk, names[i]) != NULL)
 			return true;
-	return view_is_text(member(jwk, "kty"), "oct");
+	return view_is_text(json_member_text(jwk, "kty"), "oct");
 }
 
 static bool
@@ -48,7 +31,7 @@ for_signatures(const json_t *jwk)
 	const json_t *op;
 	size_t i;
 
-	if (use != NULL && !view_is_text(member(jwk, "use"), "sig"))
+	if (use != NULL && !view_is_text(json_member_text(jwk, "use"), "sig"))
 		return false;
 	if (ops == NULL)
 		return true;
@@ -58,7 +41,21 @@ for_signatures(const json_t *jwk)
 	return false;
 }
 
-static const struct entry *
+/* Not registered, but Microsoft's keys have it. False: there, and no text. */
+static bool
+read_issuer(const json_t *jwk, char to[OIDC_TEXT_MAX + 1])
+{
+	struct countersign_view issuer = json_member_text(jwk, "issuer");
+
+	if (json_object_get(jwk, "issuer") == NULL)
+		return true;
+	if (issuer.len == 0 || issuer.len > OIDC_TEXT_MAX)
+		return false;
+	memcpy(to, issuer.data, issuer.len);
+	return true;
+}
+
+static const struct jwks_key *
 find_kid(const struct jwks *set, struct countersign_view kid)
 {
 	for (size_t i = 0; i < set->count; i++) {
@@ -75,8 +72,8 @@ static const char *
 add(struct signature *s, struct jwks *set, const json_t *jwk)
 {
 	const json_t *kid_value = json_object_get(jwk, "kid"), *alg = json_object_get(jwk, "alg");
-	struct countersign_view kid = member(jwk, "kid");
-	struct entry *e = &set->entries[set->count];
+	struct countersign_view kid = json_member_text(jwk, "kid");
+	struct jwks_key *e = &set->entries[set->count];
 
 	if (!json_is_object(jwk))
 		return "a key is not an object";
@@ -88,13 +85,15 @@ add(struct signature *s, struct jwks *set, const json_t *jwk)
 		return "two keys have the same kid";
 	if (set->count == JWKS_KEYS_MAX)
 		return "it has more than 32 keys";
+	if (!read_issuer(jwk, e->issuer))
+		return "a key's issuer is not a string of 1 to 255 bytes";
 	if (kid.len > 0)
 		memcpy(e->kid, kid.data, kid.len);
 	e->kid_len = kid.len;
 	if (for_signatures(jwk))
-		e->key = signature_key_new(s, jwk, &e->algorithms);
+		e->signature = signature_key_new(s, jwk, &e->algorithms);
 	if (alg != NULL) {
-		enum oidc_algorithm a = signature_algorithm_of(member(jwk, "alg"));
+		enum oidc_algorithm a = algorithm_of(json_member_text(jwk, "alg"));
 
 		e->algorithms &= a == OIDC_ALGORITHM_COUNT ? 0 : 1U << a;
 	}
@@ -128,7 +127,7 @@ jwks_free(struct signature *s, struct jwks *set)
 	if (set == NULL)
 		return;
 	for (size_t i = 0; i < set->count; i++)
-		signature_key_free(s, set->entries[i].key);
+		signature_key_free(s, set->entries[i].signature);
 	free(set);
 }
 
@@ -138,29 +137,29 @@ jwks_count(const struct jwks *set)
 	size_t n = 0;
 
 	for (size_t i = 0; i < set->count; i++)
-		n += set->entries[i].key != NULL;
+		n += set->entries[i].signature != NULL;
 	return n;
 }
 
-const struct signature_key *
+const struct jwks_key *
 jwks_find(const struct jwks *set, struct countersign_view kid, enum oidc_algorithm a)
 {
-	const struct entry *found = NULL;
+	const struct jwks_key *found = NULL;
 
 	if (kid.data != NULL) {
 		found = find_kid(set, kid);
-		return found != NULL && (found->algorithms & 1U << a) != 0 ? found->key : NULL;
+		return found != NULL && (found->algorithms & 1U << a) != 0 ? found : NULL;
 	}
 	for (size_t i = 0; i < set->count; i++) {
-		const struct entry *e = &set->entries[i];
+		const struct jwks_key *e = &set->entries[i];
 
-		if (e->key == NULL || (e->algorithms & 1U << a) == 0)
+		if (e->signature == NULL || (e->algorithms & 1U << a) == 0)
 			continue;
 		if (found != NULL)
 			return NULL;
 		found = e;
 	}
-	return found == NULL ? NULL : found->key;
+	return found;
 }
 
 /* A bucket that holds JWKS_FETCH_BURST fetches and gains one an interval. */
@@ -218,12 +217,12 @@ refresh(struct oidc *o)
 
 int
 jwks_lookup(struct oidc *o, struct countersign_view kid, enum oidc_algorithm a,
-    const struct signature_key **key)
+    const struct jwks_key **key)
 {
 	int64_t age = o->host->boot_ms(o->host->context) - o->keys_fetched_boot_ms;
 	bool usable = o->keys != NULL && age < o->settings.keys_max_age_ms;
 	bool fresh = usable && age < o->settings.keys_max_age_ms / 2;
-	const struct signature_key *k = usable ? jwks_find(o->keys, kid, a) : NULL;
+	const struct jwks_key *k = usable ? jwks_find(o->keys, kid, a) : NULL;
 	int rc = COUNTERSIGN_OK;
 
 	if (k == NULL || !fresh) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Base64url, JSON and form encoding. */
-#include "plugins/oidc/encoding.h"
+#include "plugins/lib/encoding.h"
 
 /* Value of a base64url letter, or -1. */
 static int
@@ -77,6 +77,20 @@ json_read_object(const char *text, size_t len)
 	return NULL;
 }
 
+struct countersign_view
+json_text(const json_t *v)
+{
+	if (!json_is_string(v))
+		return countersign_view_of(NULL);
+	return (struct countersign_view){json_string_value(v), json_string_length(v)};
+}
+
+struct countersign_view
+json_member_text(const json_t *object, const char *name)
+{
+	return json_text(json_object_get(object, name));
+}
+
 void
 put_view(struct countersign_buffer *to, int *rc, struct countersign_view v)
 {
@@ -111,12 +125,10 @@ put_escaped(struct countersign_buffer *to, int *rc, struct countersign_view v)
 	}
 }
 
-void
-put_base64(struct countersign_buffer *to, int *rc, struct countersign_view v)
+/* One of the two alphabets; padded: with "=". */
+static void
+put_64(struct countersign_buffer *to, int *rc, struct countersign_view v, const char letters[65], bool padded)
 {
-	static const char letters[] =
-	    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
 	for (size_t i = 0; i < v.len; i += 3) {
 		size_t n = v.len - i < 3 ? v.len - i : 3;
 		unsigned bits = 0;
@@ -126,8 +138,20 @@ put_base64(struct countersign_buffer *to, int *rc, struct countersign_view v)
 			bits = bits << 8 | (k < n ? (unsigned char)v.data[i + k] : 0);
 		for (size_t k = 0; k <= n; k++)
 			four[k] = letters[bits >> (18 - 6 * k) & 63];
-		put_view(to, rc, (struct countersign_view){four, sizeof(four)});
+		put_view(to, rc, (struct countersign_view){four, padded ? sizeof(four) : n + 1});
 	}
+}
+
+void
+put_base64(struct countersign_buffer *to, int *rc, struct countersign_view v)
+{
+	put_64(to, rc, v, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/", true);
+}
+
+void
+put_base64url(struct countersign_buffer *to, int *rc, struct countersign_view v)
+{
+	put_64(to, rc, v, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_", false);
 }
 
 void
@@ -139,6 +163,17 @@ put_pair(struct countersign_buffer *to, int *rc, size_t from, const char *name,
 	put_text(to, rc, name);
 	put_text(to, rc, "=");
 	put_escaped(to, rc, value);
+}
+
+void
+put_words(struct countersign_buffer *to, int *rc, size_t from, const char *name,
+    const struct countersign_view *values, size_t count)
+{
+	put_pair(to, rc, from, name, count > 0 ? values[0] : countersign_view_of(""));
+	for (size_t i = 1; i < count; i++) {
+		put_text(to, rc, "%20");
+		put_escaped(to, rc, values[i]);
+	}
 }
 
 bool

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Base64url, JSON and form encoding: strict when reading, bounded when writing. */
-#ifndef CS_PLUGIN_OIDC_ENCODING_H
-#define CS_PLUGIN_OIDC_ENCODING_H
+#ifndef CS_PLUGIN_LIB_ENCODING_H
+#define CS_PLUGIN_LIB_ENCODING_H
 
 #include <stdbool.h>
 
@@ -24,6 +24,10 @@ enum { JSON_DEPTH_MAX = 16 };  /* no document of a provider nests deeper than fi
  */
 json_t *json_read_object(const char *text, size_t len);
 
+/* A string's bytes; {NULL, 0} where it is none, or there is no such member. */
+struct countersign_view json_text(const json_t *v);
+struct countersign_view json_member_text(const json_t *object, const char *name);
+
 /*
  * Writers over a buffer: the first that does not fit sets *rc to COUNTERSIGN_FULL and later ones do
  * nothing.
@@ -34,9 +38,14 @@ void put_view(struct countersign_buffer *to, int *rc, struct countersign_view v)
 void put_escaped(struct countersign_buffer *to, int *rc, struct countersign_view v);
 /* base64 with padding, as RFC 7617 wants it. */
 void put_base64(struct countersign_buffer *to, int *rc, struct countersign_view v);
+/* base64url without padding. */
+void put_base64url(struct countersign_buffer *to, int *rc, struct countersign_view v);
 /* &name=value, without & at the start of the buffer's part that begins at `from`. */
 void put_pair(struct countersign_buffer *to, int *rc, size_t from, const char *name,
     struct countersign_view value);
+/* The same with several values, parted by spaces. */
+void put_words(struct countersign_buffer *to, int *rc, size_t from, const char *name,
+    const struct countersign_view *values, size_t count);
 
 bool view_is(struct countersign_view a, struct countersign_view b);
 bool view_is_text(struct countersign_view a, const char *b);

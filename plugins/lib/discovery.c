@@ -2,8 +2,8 @@
 /* The provider's metadata. */
 #include <stdio.h>
 
-#include "plugins/oidc/discovery.h"
-#include "plugins/oidc/encoding.h"
+#include "plugins/lib/discovery.h"
+#include "plugins/lib/encoding.h"
 
 /* An https URL without a fragment, blanks or control characters. */
 static bool
@@ -20,6 +20,14 @@ read_url(const json_t *document, const char *name, char to[OIDC_URL_MAX])
 			return false;
 	memcpy(to, url, len + 1);
 	return true;
+}
+
+/* An endpoint that need not be there; what is no https URL is as good as absent. */
+static void
+read_optional(const json_t *document, const char *name, char to[OIDC_URL_MAX])
+{
+	if (!read_url(document, name, to))
+		to[0] = '\0';
 }
 
 /* Absent says nothing; present without S256 would be a downgrade. */
@@ -43,6 +51,7 @@ discovery_read(
 {
 	struct oidc_metadata got = {.known = true};
 	const json_t *issuer = json_object_get(document, "issuer");
+	const json_t *tls = json_object_get(document, "mtls_endpoint_aliases");
 	struct countersign_view is = {json_string_value(issuer), json_string_length(issuer)};
 
 	if (is.data == NULL || !view_is(is, settings->issuer))
@@ -55,6 +64,12 @@ discovery_read(
 		return "its jwks_uri is not an https URL";
 	if (!pkce_possible(document))
 		return "it does not support PKCE with S256";
+	read_optional(document, "pushed_authorization_request_endpoint", got.par_endpoint);
+	got.par_required = json_is_true(json_object_get(document, "require_pushed_authorization_requests"));
+	if (got.par_required && got.par_endpoint[0] == '\0')
+		return "it requires pushed authorization requests, but has no https URL for them";
+	read_optional(tls, "token_endpoint", got.tls_token_endpoint);
+	read_optional(tls, "pushed_authorization_request_endpoint", got.tls_par_endpoint);
 	got.iss_parameter = json_is_true(
 	    json_object_get(document, "authorization_response_iss_parameter_supported"));
 	*m = got;
@@ -97,7 +112,7 @@ discovery_need(struct oidc *o)
 {
 	int64_t age = o->host->boot_ms(o->host->context) - o->metadata.fetched_boot_ms;
 
-	if (o->metadata.known && age < o->settings.keys_max_age_ms)
+	if (o->metadata.fixed || (o->metadata.known && age < o->settings.keys_max_age_ms))
 		return COUNTERSIGN_OK;
 	return discovery_fetch(o);
 }

@@ -4,10 +4,10 @@
  * OpenSSL, which cjose does not know. liboauth2 keeps semaphores and caches of its own, so one
  * `struct signature` a process, opened after the fork, and never shared.
  */
-#ifndef CS_PLUGIN_OIDC_SIGNATURE_H
-#define CS_PLUGIN_OIDC_SIGNATURE_H
+#ifndef CS_PLUGIN_LIB_SIGNATURE_H
+#define CS_PLUGIN_LIB_SIGNATURE_H
 
-#include "plugins/oidc/oidc.h"
+#include "plugins/lib/oidc.h"
 
 struct signature;
 struct signature_key;
@@ -15,10 +15,6 @@ struct signature_key;
 /* NULL where liboauth2 does not start. */
 struct signature *signature_open(void);
 void signature_close(struct signature *s);
-
-/* The name of an algorithm, and its inverse: OIDC_ALGORITHM_COUNT where unknown. Case counts. */
-const char *signature_algorithm_name(enum oidc_algorithm a);
-enum oidc_algorithm signature_algorithm_of(struct countersign_view name);
 
 /*
  * Prepares a public JWK (RFC 7517): RSA from 2048 to 8192 bits with a sane exponent, P-256, P-384,

@@ -3,10 +3,10 @@
  * The issuer's keys (RFC 7517): what is accepted, which one a token names, and how often they are
  * fetched.
  */
-#ifndef CS_PLUGIN_OIDC_JWKS_H
-#define CS_PLUGIN_OIDC_JWKS_H
+#ifndef CS_PLUGIN_LIB_JWKS_H
+#define CS_PLUGIN_LIB_JWKS_H
 
-#include "plugins/oidc/oidc.h"
+#include "plugins/lib/oidc.h"
 
 enum {
 	JWKS_KEYS_MAX = 32, /* Microsoft publishes about 10 */
@@ -15,7 +15,14 @@ enum {
 	    4, /* fetches at once before the interval counts: a rotation is seen at once */
 };
 
-struct signature_key;
+/* One key of a set. */
+struct jwks_key {
+	char kid[JWKS_KID_MAX + 1];    /* empty: none */
+	size_t kid_len;
+	char issuer[OIDC_TEXT_MAX + 1]; /* whom alone it may sign for, where the set says so (Microsoft's); else empty */
+	unsigned algorithms;
+	struct signature_key *signature; /* NULL: not for us, but its kid is taken */
+};
 
 /*
  * Reads a key set. Refused as a whole: private or symmetric members, two keys of one kid, too many
@@ -30,7 +37,7 @@ size_t jwks_count(const struct jwks *set);
  * The one key for this kid and algorithm. Without a kid (kid.data NULL) the set must hold exactly
  * one key that can verify the algorithm. NULL: none.
  */
-const struct signature_key *jwks_find(const struct jwks *set, struct countersign_view kid,
+const struct jwks_key *jwks_find(const struct jwks *set, struct countersign_view kid,
     enum oidc_algorithm a);
 
 /*
@@ -40,6 +47,6 @@ const struct signature_key *jwks_find(const struct jwks *set, struct countersign
  * could not be learned.
  */
 int jwks_lookup(struct oidc *o, struct countersign_view kid, enum oidc_algorithm a,
-    const struct signature_key **key);
+    const struct jwks_key **key);
 
 #endif

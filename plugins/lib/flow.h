@@ -4,10 +4,10 @@
  * and the issuer in the answer (RFC 9207). What is sent is fixed by the configuration: nothing that
  * a client says becomes a parameter, but for the state, nonce and challenge that the broker made.
  */
-#ifndef CS_PLUGIN_OIDC_FLOW_H
-#define CS_PLUGIN_OIDC_FLOW_H
+#ifndef CS_PLUGIN_LIB_FLOW_H
+#define CS_PLUGIN_LIB_FLOW_H
 
-#include "plugins/oidc/oidc.h"
+#include "plugins/lib/oidc.h"
 
 int flow_authorization_url(struct oidc *o, const struct countersign_authorize *in,
     struct countersign_authorize_answer *out);

@@ -8,8 +8,8 @@
 #include <oauth2/mem.h>
 #include <oauth2/oauth2.h>
 
-#include "plugins/oidc/encoding.h"
-#include "plugins/oidc/signature.h"
+#include "plugins/lib/encoding.h"
+#include "plugins/lib/signature.h"
 
 enum {
 	RSA_BITS_MIN = 2048,       /* RFC 7518 section 3.3 */
@@ -33,20 +33,20 @@ struct signature_key {
  * library.
  */
 static const struct {
-	const char *name, *kty, *crv;
+	const char *kty, *crv;
 	size_t bytes;
 	size_t coordinate;  /* bytes of x and of y (RFC 7518 section 6.2.1.2) */
 } algorithms[OIDC_ALGORITHM_COUNT] = {
-	[OIDC_RS256] = {"RS256", "RSA", NULL, 0, 0},
-	[OIDC_RS384] = {"RS384", "RSA", NULL, 0, 0},
-	[OIDC_RS512] = {"RS512", "RSA", NULL, 0, 0},
-	[OIDC_PS256] = {"PS256", "RSA", NULL, 0, 0},
-	[OIDC_PS384] = {"PS384", "RSA", NULL, 0, 0},
-	[OIDC_PS512] = {"PS512", "RSA", NULL, 0, 0},
-	[OIDC_ES256] = {"ES256", "EC", "P-256", 64, 32},
-	[OIDC_ES384] = {"ES384", "EC", "P-384", 96, 48},
-	[OIDC_ES512] = {"ES512", "EC", "P-521", 132, 66},
-	[OIDC_EDDSA] = {"EdDSA", "OKP", "Ed25519", 64, 0},
+	[OIDC_RS256] = {"RSA", NULL, 0, 0},
+	[OIDC_RS384] = {"RSA", NULL, 0, 0},
+	[OIDC_RS512] = {"RSA", NULL, 0, 0},
+	[OIDC_PS256] = {"RSA", NULL, 0, 0},
+	[OIDC_PS384] = {"RSA", NULL, 0, 0},
+	[OIDC_PS512] = {"RSA", NULL, 0, 0},
+	[OIDC_ES256] = {"EC", "P-256", 64, 32},
+	[OIDC_ES384] = {"EC", "P-384", 96, 48},
+	[OIDC_ES512] = {"EC", "P-521", 132, 66},
+	[OIDC_EDDSA] = {"OKP", "Ed25519", 64, 0},
 };
 
 /*
@@ -96,33 +96,6 @@ signature_close(struct signature *s)
 	free(s);
 }
 
-const char *
-signature_algorithm_name(enum oidc_algorithm a)
-{
-	return a < OIDC_ALGORITHM_COUNT ? algorithms[a].name : NULL;
-}
-
-enum oidc_algorithm
-signature_algorithm_of(struct countersign_view name)
-{
-	int i;
-
-	for (i = 0; i < OIDC_ALGORITHM_COUNT; i++)
-		if (view_is_text(name, algorithms[i].name))
-			break;
-	return (enum oidc_algorithm)i;
-}
-
-static struct countersign_view
-member(const json_t *object, const char *name)
-{
-	const json_t *v = json_object_get(object, name);
-
-	if (!json_is_string(v))
-		return countersign_view_of(NULL);
-	return (struct countersign_view){json_string_value(v), json_string_length(v)};
-}
-
 static bool
 rsa_is_sane(const json_t *jwk)
 {
@@ -130,8 +103,8 @@ rsa_is_sane(const json_t *jwk)
 	size_t n_len, e_len;
 	uint64_t exponent = 0;
 
-	if (!base64url_decode(member(jwk, "n"), n, sizeof(n), &n_len) ||
-	    !base64url_decode(member(jwk, "e"), e, sizeof(e), &e_len))
+	if (!base64url_decode(json_member_text(jwk, "n"), n, sizeof(n), &n_len) ||
+	    !base64url_decode(json_member_text(jwk, "e"), e, sizeof(e), &e_len))
 		return false;
 	for (size_t i = 0; i < e_len; i++)
 		exponent = exponent << 8 | e[i];
@@ -149,8 +122,8 @@ ec_is_sane(const json_t *jwk, size_t bytes)
 	unsigned char point[2][SIGNATURE_MAX];
 	size_t x_len, y_len;
 
-	return base64url_decode(member(jwk, "x"), point[0], sizeof(point[0]), &x_len) &&
-	    base64url_decode(member(jwk, "y"), point[1], sizeof(point[1]), &y_len) &&
+	return base64url_decode(json_member_text(jwk, "x"), point[0], sizeof(point[0]), &x_len) &&
+	    base64url_decode(json_member_text(jwk, "y"), point[1], sizeof(point[1]), &y_len) &&
 	    x_len == bytes && y_len == bytes;
 }
 
@@ -203,7 +176,7 @@ ed25519_new(const json_t *jwk)
 	unsigned char x[ED25519_BYTES];
 	size_t len;
 
-	if (!base64url_decode(member(jwk, "x"), x, sizeof(x), &len) || len != sizeof(x))
+	if (!base64url_decode(json_member_text(jwk, "x"), x, sizeof(x), &len) || len != sizeof(x))
 		return NULL;
 	return EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, x, len);
 }
@@ -211,7 +184,7 @@ ed25519_new(const json_t *jwk)
 struct signature_key *
 signature_key_new(struct signature *s, const json_t *jwk, unsigned *set)
 {
-	struct countersign_view kty = member(jwk, "kty"), crv = member(jwk, "crv");
+	struct countersign_view kty = json_member_text(jwk, "kty"), crv = json_member_text(jwk, "crv");
 	struct signature_key *k;
 	size_t coordinate = 0;
 	unsigned can = 0;

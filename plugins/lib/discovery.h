@@ -3,10 +3,10 @@
  * The provider's metadata (OpenID Connect Discovery 1.0 section 4), fetched when needed and kept as
  * long as keys are.
  */
-#ifndef CS_PLUGIN_OIDC_DISCOVERY_H
-#define CS_PLUGIN_OIDC_DISCOVERY_H
+#ifndef CS_PLUGIN_LIB_DISCOVERY_H
+#define CS_PLUGIN_LIB_DISCOVERY_H
 
-#include "plugins/oidc/oidc.h"
+#include "plugins/lib/oidc.h"
 
 /*
  * Makes o->metadata valid. The document's issuer must be the configured one, letter for letter;
