@@ -10,6 +10,7 @@ AM_TESTS_ENVIRONMENT = \
 	CS_BUILDDIR="$(abs_top_builddir)"; export CS_BUILDDIR;
 
 include tests/unit/local.mk
+include tests/abi/local.mk
 include tests/store/local.mk
 include tests/stack/local.mk
 include tests/fuzz/local.mk

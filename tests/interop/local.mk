@@ -6,6 +6,7 @@ EXTRA_DIST += \
 	%reldir%/test_factor_codes.py \
 	%reldir%/test_factor_pam.py \
 	%reldir%/test_oidc_idp.py \
+	%reldir%/test_old_plugin.py \
 	%reldir%/test_otp.py \
 	%reldir%/test_webauthn.py \
 	%reldir%/test_worker.py \

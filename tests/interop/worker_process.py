@@ -52,7 +52,7 @@ class Connection:
         message, self.rest = self.rest.split(b"\0", 1)
         return json.loads(message)
 
-    def call(self, method, **parameters):
+    def call(self, method, /, **parameters):
         message = {"method": "org.countersign.Worker." + method, "parameters": parameters}
         reply = self.raw(json.dumps(message).encode() + b"\0")
         if "error" in reply:

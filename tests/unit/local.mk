@@ -69,6 +69,10 @@ unit_tests += %reldir%/test_worker_http
 %canon_reldir%_test_worker_http_SOURCES = %reldir%/test_worker_http.c %reldir%/unit.h
 %canon_reldir%_test_worker_http_LDADD = libworker.la librole.la libconfig.la libcore.la libbase.la $(CURL_LIBS) $(CMOCKA_LIBS)
 
+unit_tests += %reldir%/test_worker_calls
+%canon_reldir%_test_worker_calls_SOURCES = %reldir%/test_worker_calls.c %reldir%/unit.h
+%canon_reldir%_test_worker_calls_LDADD = libworker.la librole.la libconfig.la libcore.la libbase.la $(CURL_LIBS) $(CMOCKA_LIBS)
+
 unit_tests += %reldir%/test_load
 %canon_reldir%_test_load_SOURCES = %reldir%/test_load.c %reldir%/unit.h
 %canon_reldir%_test_load_LDADD = libworker.la librole.la libconfig.la libcore.la libbase.la $(CURL_LIBS) $(CMOCKA_LIBS)

@@ -45,6 +45,9 @@ PIN(countersign_http_request, body, 72);
 PIN(countersign_http_request, timeout_ms, 88);
 PIN(countersign_http_request, headers, 96);
 PIN(countersign_http_request, headers_count, 104);
+PIN(countersign_http_request, method, 112);
+PIN(countersign_http_request, shows_certificate, 128);
+PIN(countersign_http_request, reserved, 132);
 
 PIN(countersign_header, name, 0);
 PIN(countersign_header, value, 16);
@@ -107,10 +110,80 @@ PIN(countersign_identity, display, 128);
 PIN(countersign_identity, auth_time_ms, 152);
 PIN(countersign_identity, issued_at_ms, 160);
 PIN(countersign_identity, expires_at_ms, 168);
+PIN(countersign_identity, was_issuer, 176);
+PIN(countersign_identity, was_subject, 200);
+PIN(countersign_identity, evidence, 224);
+
+PIN(countersign_signal, size, 0);
+PIN(countersign_signal, call, 8);
+PIN(countersign_signal, body, 40);
+PIN(countersign_signal, content_type, 56);
+PIN(countersign_signal, authorization, 72);
+PIN(countersign_signal, client_ids, 88);
+PIN(countersign_signal, client_ids_count, 96);
+
+PIN(countersign_security_event, name, 0);
+PIN(countersign_security_event, issuer, 24);
+PIN(countersign_security_event, subject, 48);
+PIN(countersign_security_event, detail, 72);
+PIN(countersign_security_event, at_ms, 96);
+PIN_SIZE(countersign_security_event, 104);
+
+PIN(countersign_signal_answer, size, 0);
+PIN(countersign_signal_answer, request, 8);
+PIN(countersign_signal_answer, issuer, 32);
+PIN(countersign_signal_answer, id, 56);
+PIN(countersign_signal_answer, audience, 80);
+PIN(countersign_signal_answer, state, 104);
+PIN(countersign_signal_answer, issued_at_ms, 128);
+PIN(countersign_signal_answer, events, 136);
+PIN(countersign_signal_answer, events_count, 552);
+
+PIN(countersign_poll, size, 0);
+PIN(countersign_poll, call, 8);
+PIN(countersign_poll, taken, 40);
+PIN(countersign_poll, taken_count, 48);
+PIN(countersign_poll, refused, 56);
+PIN(countersign_poll, refused_count, 64);
+
+PIN(countersign_poll_answer, size, 0);
+PIN(countersign_poll_answer, request, 8);
+PIN(countersign_poll_answer, ids, 32);
+PIN(countersign_poll_answer, sets, 128);
+PIN(countersign_poll_answer, sets_count, 224);
+PIN(countersign_poll_answer, more, 232);
+PIN(countersign_poll_answer, reserved, 236);
+
+PIN(countersign_stream, size, 0);
+PIN(countersign_stream, call, 8);
+PIN(countersign_stream, action, 40);
+PIN(countersign_stream, reserved, 44);
+PIN(countersign_stream, endpoint, 48);
+PIN(countersign_stream, state, 64);
+
+PIN(countersign_stream_answer, size, 0);
+PIN(countersign_stream_answer, request, 8);
+PIN(countersign_stream_answer, document, 32);
+
+PIN(countersign_rekey, size, 0);
+PIN(countersign_rekey, call, 8);
+PIN(countersign_rekey, issuer, 40);
+PIN(countersign_rekey, subject, 56);
+PIN(countersign_rekey, proof, 72);
+PIN(countersign_rekey, client_id, 88);
+
+PIN(countersign_rekey_answer, size, 0);
+PIN(countersign_rekey_answer, request, 8);
+PIN(countersign_rekey_answer, issuer, 32);
+PIN(countersign_rekey_answer, subject, 56);
 
 PIN(countersign_provider_v1, size, 0);
 PIN(countersign_provider_v1, authorization_url, 8);
 PIN(countersign_provider_v1, identify, 16);
+PIN(countersign_provider_v1, signal, 24);
+PIN(countersign_provider_v1, poll, 32);
+PIN(countersign_provider_v1, stream, 40);
+PIN(countersign_provider_v1, rekey, 48);
 
 PIN(countersign_step, kind, 0);
 PIN(countersign_step, digits, 4);
@@ -223,10 +296,32 @@ PIN(countersign_delivery, request, 8);
 PIN(countersign_notify_v1, size, 0);
 PIN(countersign_notify_v1, deliver, 8);
 
+PIN(countersign_token, size, 0);
+PIN(countersign_token, call, 8);
+PIN(countersign_token, token, 40);
+PIN(countersign_token, scheme, 56);
+PIN(countersign_token, proof, 72);
+PIN(countersign_token, method, 88);
+PIN(countersign_token, url, 104);
+PIN(countersign_token, certificate, 120);
+
+PIN(countersign_token_answer, size, 0);
+PIN(countersign_token_answer, request, 8);
+PIN(countersign_token_answer, issuer, 32);
+PIN(countersign_token_answer, client, 56);
+PIN(countersign_token_answer, proof_id, 80);
+PIN(countersign_token_answer, proof_at_ms, 104);
+PIN(countersign_token_answer, expires_at_ms, 112);
+PIN(countersign_token_answer, cache_until_ms, 120);
+
+PIN(countersign_token_v1, size, 0);
+PIN(countersign_token_v1, check, 8);
+
 PIN(countersign_profile, size, 0);
 PIN(countersign_profile, assurance, 8);
 PIN(countersign_profile, reserved, 12);
 PIN(countersign_profile, controls, 16);
+PIN(countersign_profile, code_parameter, 24);
 
 PIN(countersign_plugin_v1, size, 0);
 PIN(countersign_plugin_v1, abi, 8);
@@ -246,6 +341,7 @@ PIN(countersign_plugin_v1, provider, 96);
 PIN(countersign_plugin_v1, factor, 104);
 PIN(countersign_plugin_v1, risk, 112);
 PIN(countersign_plugin_v1, notify, 120);
+PIN(countersign_plugin_v1, token, 128);
 #endif
 
 PIN_VALUE(COUNTERSIGN_KIND_PROVIDER, 1);
@@ -312,6 +408,22 @@ PIN_VALUE(COUNTERSIGN_CLIENT_IDS_MAX, 16);
 PIN_VALUE(COUNTERSIGN_SCORE_MAX, 100);
 PIN_VALUE(COUNTERSIGN_HEADERS_MAX, 8);
 PIN_VALUE(COUNTERSIGN_REASON_MAX, 32);
+PIN_VALUE(COUNTERSIGN_KIND_TOKEN, 16);
+PIN_VALUE(COUNTERSIGN_BAD_ADDRESS, 14);
+PIN_VALUE(COUNTERSIGN_BAD_BINDING, 15);
+PIN_VALUE(COUNTERSIGN_REVOKED, 16);
+PIN_VALUE(COUNTERSIGN_EVIDENCE_LINES, 4);
+PIN_VALUE(COUNTERSIGN_EVIDENCE_MAX, 1280);
+PIN_VALUE(COUNTERSIGN_SIGNAL_MAX, 16384);
+PIN_VALUE(COUNTERSIGN_SIGNAL_EVENTS, 4);
+PIN_VALUE(COUNTERSIGN_SETS_MAX, 4);
+PIN_VALUE(COUNTERSIGN_SET_MAX, 12288);
+PIN_VALUE(COUNTERSIGN_STREAM_MAX, 4096);
+PIN_VALUE(COUNTERSIGN_STREAM_STATUS, 1);
+PIN_VALUE(COUNTERSIGN_STREAM_CREATE, 2);
+PIN_VALUE(COUNTERSIGN_STREAM_VERIFY, 3);
+PIN_VALUE(COUNTERSIGN_STREAM_DELETE, 4);
+PIN_VALUE(COUNTERSIGN_CODE_ALONE, 32);
 
 /* What the macro for appended members answers, at the boundary. */
 static void
