@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The engine's life: start, turns, time, reload. */
+#include "broker/engine/bearer.h"
 #include "broker/engine/engine.h"
 
 #include <stdio.h>
@@ -120,6 +121,7 @@ engine_new(struct config *config, struct keyring *keys, struct store *store, con
 	e->enrolments = enrolments_new();
 	e->talks = talks_new();
 	e->workers = workers_new();
+	e->bearers = bearers_new();
 	e->strangers = strangers_new();
 	if ((err = record_open(e, why)) != CS_OK) {
 		/* The caller keeps its config: it was not taken over. */
@@ -140,6 +142,7 @@ engine_free(struct engine *e)
 	shadow_free(e->shadow);
 	strangers_free(e->strangers);
 	workers_free(e->workers);
+	bearers_free(e->bearers);
 	signins_free(e->signins);
 	enrolments_free(e->enrolments);
 	talks_free(e->talks);
@@ -363,6 +366,7 @@ engine_reload(struct engine *e, struct config *config, char why[256])
 	shadow_free(e->shadow);
 	e->shadow = shadow;
 	record_configure(e);
+	bearers_configure(e);
 	workers_configure(e);
 	return CS_OK;
 }

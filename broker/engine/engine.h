@@ -25,6 +25,7 @@ struct pages;
 struct views;
 struct watches;
 struct workers;
+struct bearers;
 struct strangers;
 struct shadow;
 struct broker_record;
@@ -55,6 +56,7 @@ struct engine {
 	struct views *views;
 	struct watches *watches;
 	struct workers *workers;
+	struct bearers *bearers;
 	struct strangers *strangers;
 	struct shadow *shadow;      /* a candidate policy that is asked beside, or NULL */
 	struct stream *ready;       /* streams with something to do in this turn */

@@ -5,6 +5,7 @@
  */
 #include "broker/base/check.h"
 #include "broker/engine/api.h"
+#include "broker/engine/bearer.h"
 
 enum {
 	CERTIFICATE_BYTES = 32,
@@ -14,7 +15,7 @@ enum {
 
 struct forward {
 	struct view certificate, ip, method;
-	uint32_t parameters;
+	uint32_t parameters, token;
 };
 
 static const struct json_field forward_fields[] = {
@@ -22,6 +23,17 @@ static const struct json_field forward_fields[] = {
 	{"ip", JSON_F_ID, false, offsetof(struct forward, ip), 1, IP_TEXT_MAX},
 	{"method", JSON_F_STRING, true, offsetof(struct forward, method), 0, 0},
 	{"parameters", JSON_F_OBJECT, true, offsetof(struct forward, parameters), 0, 0},
+	{"token", JSON_F_OBJECT, false, offsetof(struct forward, token), 0, 0},
+	{0},
+};
+
+static const struct json_field token_fields[] = {
+	{"token", JSON_F_STRING, true, offsetof(struct shown_token, token), 0, 0},
+	{"scheme", JSON_F_STRING, true, offsetof(struct shown_token, scheme), 0, 0},
+	{"proof", JSON_F_STRING, false, offsetof(struct shown_token, proof), 0, 0},
+	{"request", JSON_F_INT, true, offsetof(struct shown_token, request), 0, 0},
+	{"method", JSON_F_STRING, true, offsetof(struct shown_token, method), 0, 0},
+	{"url", JSON_F_STRING, true, offsetof(struct shown_token, url), 0, 0},
 	{0},
 };
 
@@ -107,16 +119,29 @@ internal_forward(struct call *call)
 	/* From here on the answers are the service's: wrapped, so that the gateway's own errors are told apart. */
 	call->forwarded = true;
 	call->caller = (struct caller){0};
-	if (!caller_https(call->engine, f.certificate, &call->caller)) {
-		call_unauthenticated(call);
-		return;
-	}
 	if (!forwardable(f.method)) {
 		call_not_permitted(call, "local");
 		return;
 	}
 	call->ip = f.ip;
 	call->parameters = f.parameters;
+	/* Who shows a token is who the token says; a certificate is then no more than what it may be bound to. */
+	if (f.token != 0) {
+		struct shown_token shown = {0};
+		struct json_problem problem;
+
+		if (json_bind(&call->doc, f.token, token_fields, false, &shown, &problem) != CS_OK) {
+			call_invalid(call, "token", "is not well formed");
+			return;
+		}
+		shown.certificate = f.certificate;
+		bearer_dispatch(call, &shown, f.method);
+		return;
+	}
+	if (!caller_https(call->engine, f.certificate, &call->caller)) {
+		call_unauthenticated(call);
+		return;
+	}
 	call_dispatch(call, f.method);
 }
 

@@ -8,6 +8,7 @@ libengine_la_SOURCES = \
 	%reldir%/admin_status.c \
 	%reldir%/admin_things.c \
 	%reldir%/allowances.c \
+	%reldir%/bearer.c %reldir%/bearer.h %reldir%/bearer_seen.c %reldir%/bearer_seen.h \
 	%reldir%/answer.c %reldir%/answer.h \
 	%reldir%/api.h \
 	%reldir%/browser.c \

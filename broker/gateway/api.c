@@ -14,7 +14,7 @@ enum { QUERY_INT_DIGITS_MAX = 18 }; /* always within int64 */
 static void
 forward_answered(struct exchange *x, const struct engine_answer *answer)
 {
-	struct exchange_result r = forward_result(answer);
+	struct exchange_result r = forward_result(x, answer);
 	struct json_writer w;
 	size_t mark;
 

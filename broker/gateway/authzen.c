@@ -267,7 +267,7 @@ authzen_error_decision(struct json_writer *w, unsigned status, struct view messa
 static void
 evaluation_answered(struct exchange *x, const struct engine_answer *answer)
 {
-	struct exchange_result r = forward_result(answer);
+	struct exchange_result r = forward_result(x, answer);
 	char message[MESSAGE_MAX];
 	struct json_writer w;
 	size_t mark;

@@ -86,7 +86,7 @@ static void
 item_answered(void *arg, const struct engine_answer *answer)
 {
 	struct item *it = arg;
-	struct exchange_result r = forward_result(answer);
+	struct exchange_result r = forward_result(it->batch->exchange, answer);
 
 	it->call = NULL;
 	it->batch->open--;

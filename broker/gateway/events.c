@@ -23,7 +23,7 @@ event_write(struct exchange *x, struct view state)
 static void
 watched(struct exchange *x, const struct engine_answer *answer)
 {
-	struct exchange_result r = forward_result(answer);
+	struct exchange_result r = forward_result(x, answer);
 	bool last = answer->doc == NULL || !answer->reply.continues;
 
 	if (r.error.len > 0 && !x->streaming) {

@@ -6,6 +6,7 @@
 
 #include "broker/base/check.h"
 #include "broker/base/log.h"
+#include "broker/gateway/credentials.h"
 #include "broker/gateway/handlers.h"
 #include "broker/gateway/routes.h"
 
@@ -81,6 +82,7 @@ run(struct exchange *x)
 	const struct http_request *q = x->request;
 	struct view raw[ROUTE_PARAMS_MAX] = {{NULL, 0}};
 	char allow[ROUTE_ALLOW_MAX];
+	const char *why;
 	enum cs_err rc = route_find(q->method, q->path, &x->route, raw, allow);
 
 	if (rc != CS_OK) {
@@ -91,9 +93,8 @@ run(struct exchange *x)
 		refuse(x, 400, "org.countersign.InvalidParameter", "the path is not well encoded");
 		return;
 	}
-	if ((x->route->flags & ROUTE_SERVICE) != 0 && x->certificate.data == NULL) {
-		refuse(x, 401, "org.countersign.NotAuthenticated",
-		    "connect with the client certificate of a service");
+	if ((x->route->flags & ROUTE_SERVICE) != 0 && (why = credentials_read(x)) != NULL) {
+		refuse(x, 401, "org.countersign.NotAuthenticated", why);
 		return;
 	}
 	x->route->handle(x);
@@ -107,6 +108,9 @@ exchange_start(struct exchange *x)
 	x->step = NULL;
 	x->call = NULL;
 	x->detail = x->status = x->language = 0;
+	x->token = view_of(NULL, 0);
+	x->token_dpop = false;
+	x->refused = NULL;
 	x->language_asked = false;
 	memset(x->params, 0, sizeof(x->params));
 	CHECK(x->state == NULL);
@@ -149,9 +153,12 @@ bool
 exchange_forward_begin(
     struct exchange *x, enum engine_lane lane, struct view method, struct json_writer *w)
 {
+	/* A token may have to be asked about, which nobody else's call waits for. */
+	if (x->token.data != NULL && lane == ENGINE_FAST)
+		lane = ENGINE_SLOW;
 	if (!exchange_call_begin(x, lane, VIEW("org.countersign.Internal.Forward"), w))
 		return false;
-	json_member_str(w, "certificate_sha256", x->certificate);
+	credentials_write(x, w);
 	json_member_str(w, "ip", x->ip);
 	json_member_str(w, "method", method);
 	json_key(w, VIEW("parameters"));
@@ -193,7 +200,7 @@ call_result(const struct engine_answer *answer)
 }
 
 struct exchange_result
-forward_result(const struct engine_answer *answer)
+forward_result(struct exchange *x, const struct engine_answer *answer)
 {
 	struct exchange_result outer = call_result(answer);
 	struct exchange_result inner = {.doc = outer.doc};
@@ -202,6 +209,8 @@ forward_result(const struct engine_answer *answer)
 		return outer;
 	inner.error = result_str(&outer, "error");
 	inner.body = result_get(&outer, "reply", JSON_OBJECT);
+	if (view_equal(inner.error, VIEW("org.countersign.NotAuthenticated")))
+		credentials_refused(x, result_str(&inner, "reason"));
 	return inner.body == 0 ? no_answer : inner;
 }
 
@@ -292,8 +301,7 @@ reply_begin(struct exchange *x, unsigned status)
 	if (x->request->request_id.data != NULL)
 		http_response_header(x->out, VIEW("X-Request-ID"), x->request->request_id);
 	if (status == 401)
-		http_response_header(
-		    x->out, VIEW("WWW-Authenticate"), VIEW("Certificate realm=\"countersign\""));
+		credentials_ask(x);
 }
 
 void

@@ -27,6 +27,7 @@ struct gateway {
 	struct engine *engine;
 	enum engine_lane decisions; /* of payments: slow where they may wait for a risk plugin */
 	struct view public_url; /* without a slash at its end */
+	bool takes_certificates, takes_tokens; /* from services */
 	struct view origin;	/* the public URL's: the only one that pages accept */
 	/* Of the body at hand, and decoded forms: neither is kept across calls to the engine. */
 	struct json_token tokens[JSON_TOKENS_MAX];
@@ -49,6 +50,11 @@ struct exchange {
 	struct view params[ROUTE_PARAMS_MAX]; /* in the order of the path, decoded */
 	struct view
 	    certificate; /* 64 hex digits of the verified client certificate; NULL data: none */
+	/* The access token that was shown, without its scheme; NULL data: none. */
+	struct view token;
+	int64_t token_request; /* names this request: its calls may show one proof together */
+	bool token_dpop; /* with the scheme DPoP, hence with a proof; else Bearer */
+	const char *refused; /* what the answer 401 says of it (RFC 6750, section 3.1), or NULL */
 	struct view ip;
 	unsigned affinity;
 	unsigned status; /* of the answer, for the log */
@@ -104,8 +110,8 @@ struct exchange_result {
 	uint32_t body;
 };
 
-/* Of Forward, whose reply wraps another; of any other call. */
-struct exchange_result forward_result(const struct engine_answer *answer);
+/* Of Forward, whose reply wraps another, and which may say what is wrong with a token; of any other call. */
+struct exchange_result forward_result(struct exchange *x, const struct engine_answer *answer);
 struct exchange_result call_result(const struct engine_answer *answer);
 
 /* A string member of the object at `object`, NULL data where it is missing or no string. Safe with

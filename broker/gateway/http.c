@@ -217,6 +217,7 @@ static const struct {
     {VIEW("accept-language"), offsetof(struct http_request, accept_language), NULL},
     {VIEW("sec-fetch-site"), offsetof(struct http_request, fetch_site), NULL},
     {VIEW("authorization"), offsetof(struct http_request, authorization), NULL},
+    {VIEW("dpop"), offsetof(struct http_request, dpop), NULL},
 };
 
 static bool

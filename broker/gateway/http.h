@@ -33,7 +33,8 @@ struct http_request {
 	struct view path, query; /* target, split at the first '?'; both still percent-encoded */
 	struct http_header headers[HTTP_HEADERS_MAX];
 	size_t header_count;
-	struct view host, content_type, cookie, origin, request_id, accept_language, fetch_site, authorization;
+	struct view host, content_type, cookie, origin, request_id, accept_language, fetch_site;
+	struct view authorization, dpop; /* secrets: never logged */
 	bool expect_continue;
 	bool close; /* Connection: close */
 	struct view body;

@@ -23,6 +23,7 @@ libgateway_la_SOURCES = \
 	%reldir%/prompt.c %reldir%/prompt.h \
 	%reldir%/qr.c %reldir%/qr.h \
 	%reldir%/routes.c %reldir%/routes.h \
+	%reldir%/credentials.c %reldir%/credentials.h \
 	%reldir%/conn.c %reldir%/conn.h %reldir%/server.c %reldir%/server.h \
 	%reldir%/ssf.c %reldir%/ssf.h \
 	%reldir%/texts.c %reldir%/texts.h \

@@ -190,6 +190,8 @@ main(int argc, char **argv)
 	origin = origin_of(public_url);
 	m.gateway.public_url = view_str(public_url);
 	m.gateway.origin = view_str(origin);
+	m.gateway.takes_certificates = role.config->https.client_ca != NULL;
+	m.gateway.takes_tokens = role.config->token_count > 0;
 	m.gateway.decisions = decisions_lane(role.config);
 	config_free(role.config);
 	role.config = NULL;

@@ -546,3 +546,9 @@ config_find_notify(const struct config *c, struct view name)
 {
 	return find(c->notifies, c->notify_count, sizeof(c->notifies[0]), name);
 }
+
+int
+config_find_token(const struct config *c, struct view name)
+{
+	return find(c->tokens, c->token_count, sizeof(c->tokens[0]), name);
+}

@@ -18,6 +18,7 @@ enum {
 	CONFIG_FACTORS_MAX = 32,
 	CONFIG_RISKS_MAX = 8,              /* each may be asked for one payment, all at once */
 	CONFIG_NOTIFIES_MAX = 8,
+	CONFIG_TOKENS_MAX = 8,             /* authorization servers of services */
 	CONFIG_SERVICES_MAX = 256,
 	CONFIG_CURRENCIES_MAX = 16,        /* with a policy limit, of one realm */
 	CONFIG_TRANSITIONS_MAX = 96,       /* of a time zone: as POLICY_TRANSITIONS_MAX */
@@ -145,7 +146,6 @@ struct config_factor {
 	const char *socket;        /* where its worker answers; set by the parent, differs when the worker was replaced */
 };
 
-/* A risk or a notify block: a plugin and no more. */
 /* Offsets from UTC, east positive; resolved when a zone is named. */
 struct config_timezone {
 	const char *name;          /* NULL: an offset that never changes */
@@ -157,6 +157,7 @@ struct config_timezone {
 	} transitions[CONFIG_TRANSITIONS_MAX]; /* ascending */
 };
 
+/* A risk, a notify or a token block: a plugin and no more. */
 struct config_plugin {
 	const char *name;
 	const char *plugin;
@@ -171,9 +172,9 @@ struct config_plugin {
 };
 
 struct config_client {
-	const char *provider;
+	const char *provider;      /* of a token-client: the token block */
 	const char *id;
-	uint16_t provider_index;   /* in config.providers */
+	uint16_t provider_index;   /* in config.providers, or config.tokens */
 };
 
 struct config_service {
@@ -182,6 +183,8 @@ struct config_service {
 	uint32_t uids[CONFIG_ITEMS_MAX];
 	uint16_t certificate_count;
 	uint8_t certificates[CONFIG_ITEMS_MAX][32];  /* SHA-256 of the DER */
+	uint16_t token_client_count;
+	struct config_client token_clients[CONFIG_ITEMS_MAX];
 	unsigned doors;                              /* enum config_door */
 	unsigned rights;                             /* enum config_right */
 	uint16_t client_count;
@@ -271,6 +274,8 @@ struct config {
 	struct config_plugin risks[CONFIG_RISKS_MAX];
 	uint16_t notify_count;
 	struct config_plugin notifies[CONFIG_NOTIFIES_MAX];
+	uint16_t token_count;
+	struct config_plugin tokens[CONFIG_TOKENS_MAX];
 	uint16_t stack_count;
 	struct config_stack stacks[CONFIG_STACKS_MAX];
 	uint32_t line_count;
@@ -334,9 +339,10 @@ int config_find_provider(const struct config *c, struct view name);
 int config_find_factor(const struct config *c, struct view name);
 int config_find_risk(const struct config *c, struct view name);
 int config_find_notify(const struct config *c, struct view name);
+int config_find_token(const struct config *c, struct view name);
 
 /* Bit number `kind` is the kind of plugin that such a block needs, as of countersign/plugin.h. */
-enum config_kind { CONFIG_PROVIDER, CONFIG_FACTOR, CONFIG_RISK, CONFIG_NOTIFY, CONFIG_KINDS };
+enum config_kind { CONFIG_PROVIDER, CONFIG_FACTOR, CONFIG_RISK, CONFIG_NOTIFY, CONFIG_TOKEN, CONFIG_KINDS };
 
 /* "provider", as the configuration writes it. */
 const char *config_kind_name(enum config_kind kind);
@@ -355,9 +361,12 @@ struct config_instance {
 	const void *block;         /* it begins with the name */
 };
 
-enum { CONFIG_INSTANCES_MAX = CONFIG_PROVIDERS_MAX + CONFIG_FACTORS_MAX + CONFIG_RISKS_MAX + CONFIG_NOTIFIES_MAX };
+enum {
+	CONFIG_INSTANCES_MAX = CONFIG_PROVIDERS_MAX + CONFIG_FACTORS_MAX + CONFIG_RISKS_MAX + CONFIG_NOTIFIES_MAX +
+	    CONFIG_TOKENS_MAX
+};
 
-/* The i-th of providers, factors, risk and notify blocks, in this order; false beyond. */
+/* The i-th of providers, factors, risk, notify and token blocks, in this order; false beyond. */
 bool config_instance_at(const struct config *c, size_t i, struct config_instance *out);
 bool config_instance_find(const struct config *c, struct view name, struct config_instance *out);
 /* Where the parent notes the i-th one's socket. i must be one of them. */

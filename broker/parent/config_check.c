@@ -147,6 +147,7 @@ check_names(struct reader *r)
 	    unique_check(r, UNIQUE_TEXT("a factor of this name", c->factors, c->factor_count)) &&
 	    unique_check(r, UNIQUE_TEXT("a risk of this name", c->risks, c->risk_count)) &&
 	    unique_check(r, UNIQUE_TEXT("a notify of this name", c->notifies, c->notify_count)) &&
+	    unique_check(r, UNIQUE_TEXT("a token of this name", c->tokens, c->token_count)) &&
 	    unique_check(r, UNIQUE_TEXT("a service of this name", c->services, c->service_count)) &&
 	    unique_check(r, UNIQUE_BYTES("a currency's policy-limits", c->policy_limits, c->policy_limits_count, sizeof(uint16_t))) &&
 	    unique_check(r, UNIQUE_BYTES("a currency's trusted-factor-limit", c->trusted_factor_limits,
@@ -180,6 +181,14 @@ check_identities(struct reader *r, size_t index)
 					    "the certificate is already the service \"%s\"", t->name);
 			}
 		}
+		for (size_t a = 0; a < s->token_client_count; a++) {
+			for (size_t b = 0; b < (t == s ? a : t->token_client_count); b++) {
+				if (strcmp(s->token_clients[a].provider, t->token_clients[b].provider) == 0 &&
+				    strcmp(s->token_clients[a].id, t->token_clients[b].id) == 0)
+					return config_fail(r->err, reader_place(r, &s->token_clients[a]), s->token_clients[a].id,
+					    "give each service a client of its own", "the client is already the service \"%s\"", t->name);
+			}
+		}
 	}
 	return true;
 }
@@ -193,37 +202,48 @@ check_doors(struct reader *r, const struct config_service *s)
 	if ((s->doors & CONFIG_DOOR_UNIX) != 0 && s->uid_count == 0)
 		return config_fail(r->err, at, "unix", "add: uid NUMBER",
 		    "the service \"%s\" has the door unix but no uid to be known by", s->name);
-	if ((s->doors & CONFIG_DOOR_HTTPS) != 0 && s->certificate_count == 0)
-		return config_fail(r->err, at, "https", "add: certificate-sha256 HEX",
-		    "the service \"%s\" has the door https but no certificate-sha256 to be known by", s->name);
-	if ((s->doors & CONFIG_DOOR_HTTPS) != 0 && (c->https.address == NULL || c->https.client_ca == NULL))
-		return config_fail(r->err, at, "https", "add a listen https with client-ca, or remove the door",
-		    "the service \"%s\" has the door https, but no client certificate can be checked there", s->name);
+	if ((s->doors & CONFIG_DOOR_HTTPS) != 0 && s->certificate_count == 0 && s->token_client_count == 0)
+		return config_fail(r->err, at, "https", "add: certificate-sha256 HEX, or: token-client TOKEN ID",
+		    "the service \"%s\" has the door https but no certificate and no client to be known by", s->name);
+	if ((s->doors & CONFIG_DOOR_HTTPS) != 0 && c->https.address == NULL)
+		return config_fail(r->err, at, "https", "add a listen https, or remove the door",
+		    "the service \"%s\" has the door https, but there is none", s->name);
+	if ((s->doors & CONFIG_DOOR_HTTPS) != 0 && s->certificate_count > 0 && c->https.client_ca == NULL)
+		return config_fail(r->err, at, "https", "add client-ca to listen https, or remove the certificate",
+		    "the service \"%s\" has a certificate-sha256, but no client certificate can be checked at listen https", s->name);
+	return true;
+}
+
+/* The blocks that a service's client ids are of. */
+static bool
+check_clients(struct reader *r, const struct config_service *s, struct config_client *clients, size_t n,
+    int (*find)(const struct config *c, struct view name), const char *block)
+{
+	for (size_t i = 0; i < n; i++) {
+		int at = find(r->c, view_str(clients[i].provider));
+
+		if (at < 0)
+			return config_fail(r->err, reader_place(r, &clients[i]), clients[i].provider,
+			    "add that block, or correct the name", "the service \"%s\" has a client id of an unknown %s \"%s\"",
+			    s->name, block, clients[i].provider);
+		clients[i].provider_index = (uint16_t)at;
+		for (size_t k = 0; k < i; k++) {
+			if (clients[k].provider_index == at && strcmp(clients[k].id, clients[i].id) == 0)
+				return config_fail(r->err, reader_place(r, &clients[i]), clients[i].id, "remove one of them",
+				    "the client id is written twice");
+		}
+	}
 	return true;
 }
 
 static bool
 check_service(struct reader *r, size_t index)
 {
-	struct config *c = r->c;
-	struct config_service *s = &c->services[index];
+	struct config_service *s = &r->c->services[index];
 
-	for (size_t i = 0; i < s->client_count; i++) {
-		struct config_client *client = &s->clients[i];
-		int provider = config_find_provider(c, view_str(client->provider));
-
-		if (provider < 0)
-			return config_fail(r->err, reader_place(r, client), client->provider,
-			    "add the provider, or correct the name", "the service \"%s\" has a client id of an unknown provider \"%s\"",
-			    s->name, client->provider);
-		client->provider_index = (uint16_t)provider;
-		for (size_t k = 0; k < i; k++) {
-			if (s->clients[k].provider_index == provider && strcmp(s->clients[k].id, client->id) == 0)
-				return config_fail(r->err, reader_place(r, client), client->id, "remove one of them",
-				    "the client id is written twice");
-		}
-	}
-	return unique_check(r, UNIQUE_TEXT("a return-url", s->return_urls, s->return_url_count)) && check_doors(r, s) &&
+	return check_clients(r, s, s->clients, s->client_count, config_find_provider, "provider") &&
+	    check_clients(r, s, s->token_clients, s->token_client_count, config_find_token, "token") &&
+	    unique_check(r, UNIQUE_TEXT("a return-url", s->return_urls, s->return_url_count)) && check_doors(r, s) &&
 	    check_identities(r, index);
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What every block that names a plugin has in common: one list over the providers, factors, risk and notify blocks. */
+/* What every block that names a plugin has in common: one list over the providers, factors, risk, notify and token blocks. */
 #include "broker/parent/config.h"
 
-static const char *const kind_names[CONFIG_KINDS] = {"provider", "factor", "risk", "notify"};
+static const char *const kind_names[CONFIG_KINDS] = {"provider", "factor", "risk", "notify", "token"};
 
 const char *
 config_kind_name(enum config_kind kind)
@@ -39,6 +39,11 @@ config_instance_at(const struct config *c, size_t i, struct config_instance *out
 		*out = (struct config_instance)COMMON(CONFIG_NOTIFY, &c->notifies[i]);
 		return true;
 	}
+	i -= c->notify_count;
+	if (i < c->token_count) {
+		*out = (struct config_instance)COMMON(CONFIG_TOKEN, &c->tokens[i]);
+		return true;
+	}
 	return false;
 }
 
@@ -65,5 +70,8 @@ config_instance_socket(struct config *c, size_t i)
 	if (i < c->factor_count)
 		return &c->factors[i].socket;
 	i -= c->factor_count;
-	return i < c->risk_count ? &c->risks[i].socket : &c->notifies[i - c->risk_count].socket;
+	if (i < c->risk_count)
+		return &c->risks[i].socket;
+	i -= c->risk_count;
+	return i < c->notify_count ? &c->notifies[i].socket : &c->tokens[i - c->notify_count].socket;
 }

@@ -114,6 +114,7 @@ static const struct option plugin_options[] = {
 };
 static const struct block risk_block = {"a risk plugin", plugin_options};
 static const struct block notify_block = {"a notify plugin", plugin_options};
+static const struct block token_block = {"a token plugin", plugin_options};
 
 static const struct option service_options[] = {
 	{.name = "uid", .type = &type_number, MANY(config_service, uids, uid_count, CONFIG_ITEMS_MAX), .max = UINT32_MAX - 1,
@@ -128,6 +129,9 @@ static const struct option service_options[] = {
 	 .help = "What it may ask for. None: nothing but the broker's description."},
 	{.name = "client-id", .type = &type_client, MANY(config_service, clients, client_count, CONFIG_ITEMS_MAX),
 	 .help = "Its client ids at a provider: an assertion made for another client id is refused."},
+	{.name = "token-client", .type = &type_token_client,
+	 MANY(config_service, token_clients, token_client_count, CONFIG_ITEMS_MAX),
+	 .help = "Its client ids at an authorization server: who shows such a client's access token over HTTPS is this service."},
 	{.name = "return-url", .type = &type_url, MANY(config_service, return_urls, return_url_count, CONFIG_ITEMS_MAX),
 	 .help = "Where a browser may be sent back to; compared byte by byte."},
 	{.name = "stack", .type = &type_name, ONE(config_service, stack),
@@ -261,6 +265,9 @@ static const struct option top_options[] = {
 	 .help = "A kind of factor, whose name it has: totp, webauthn, otp (codes by text message or mail), pam, recovery or approve."},
 	{.name = "risk", .type = &type_named, MANY(config, risks, risk_count, CONFIG_RISKS_MAX), .block = &risk_block,
 	 .help = "A plugin that says how risky a request looks. The rule risk of a stack names it."},
+	{.name = "token", .type = &type_named, MANY(config, tokens, token_count, CONFIG_TOKENS_MAX), .block = &token_block,
+	 .help = "An authorization server whose access tokens services may show over HTTPS, instead of a client certificate or"
+	         " bound to one. The token-client of a service names it."},
 	{.name = "notify", .type = &type_named, MANY(config, notifies, notify_count, CONFIG_NOTIFIES_MAX),
 	 .block = &notify_block,
 	 .help = "A plugin that tells somebody what was decided. The rule notify of a stack names it. What it cannot deliver in"

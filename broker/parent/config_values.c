@@ -94,17 +94,30 @@ const struct option_type type_currency_amount = {"CURRENCY AMOUNT", currency_amo
 /* Pairs and settings of plugins */
 
 static bool
+pair_read(struct reader *r, const struct option *o, const char *what, const char *like, struct config_client *client)
+{
+	char mend[96];
+
+	if (!name_check(r, what) || !reader_take_text(r, &client->provider))
+		return false;
+	snprintf(mend, sizeof(mend), "write it like: %s \"%s\" \"our-id-there\"", o->name, like);
+	if (!words_at_value(&r->words))
+		return reader_fail(r, mend, "%s needs the id after %s", o->name, what);
+	return type_text.read(r, o, NULL, &client->id);
+}
+
+static bool
 client_read(struct reader *r, const struct option *o, void *base, void *at)
 {
-	struct config_client *client = at;
-
 	(void)base;
-	if (!name_check(r, "a provider") || !reader_take_text(r, &client->provider))
-		return false;
-	if (!words_at_value(&r->words))
-		return reader_fail(r, "write it like: client-id \"google\" \"our-id-there\"", "%s needs the id after the provider",
-		    o->name);
-	return type_text.read(r, o, base, &client->id);
+	return pair_read(r, o, "a provider", "google", at);
+}
+
+static bool
+token_client_read(struct reader *r, const struct option *o, void *base, void *at)
+{
+	(void)base;
+	return pair_read(r, o, "a token", "corp", at);
 }
 
 static bool
@@ -120,6 +133,7 @@ client_print(struct buf *b, const struct option *o, const void *base, const void
 }
 
 const struct option_type type_client = {"PROVIDER ID", client_read, client_print, NULL};
+const struct option_type type_token_client = {"TOKEN ID", token_client_read, client_print, NULL};
 
 static bool
 ends_with(const char *s, const char *end)

@@ -9,6 +9,10 @@ unit_tests += %reldir%/test_account_code
 %canon_reldir%_test_account_code_SOURCES = %reldir%/test_account_code.c %reldir%/unit.h %reldir%/account_random.h
 %canon_reldir%_test_account_code_LDADD = libcore.la libbase.la $(CMOCKA_LIBS)
 
+unit_tests += %reldir%/test_bearer_seen
+%canon_reldir%_test_bearer_seen_SOURCES = %reldir%/test_bearer_seen.c %reldir%/unit.h
+%canon_reldir%_test_bearer_seen_LDADD = libengine.la libbase.la $(CMOCKA_LIBS)
+
 unit_tests += %reldir%/test_buf
 %canon_reldir%_test_buf_SOURCES = %reldir%/test_buf.c %reldir%/unit.h
 %canon_reldir%_test_buf_LDADD = libbase.la $(CMOCKA_LIBS)
