@@ -4,6 +4,7 @@
 
 #include "broker/base/check.h"
 #include "broker/core/money.h"
+#include "broker/core/signal.h"
 
 void
 account_init(struct account *a, const struct id *key)
@@ -164,6 +165,14 @@ account_version(const struct account *a)
 {
 	uint32_t wide = 0;
 
+	for (size_t i = 0; i < a->links_n; i++) {
+		if (a->links[i].signalled_ms != 0)
+			return ACCOUNT_VERSION_SIGNALS;
+	}
+	for (size_t i = 0; i < a->allowances_n; i++) {
+		if (a->allowances[i].paused_ms != 0)
+			return ACCOUNT_VERSION_SIGNALS;
+	}
 	for (size_t i = 0; i < a->factors_n; i++) {
 		if (factor_rests(&a->factors[i]))
 			return ACCOUNT_VERSION_RESTS;
@@ -255,7 +264,8 @@ links_valid(const struct account *a)
 
 		if (!no_given(a, l->no) || account_link_by_no(a, l->no) != l ||
 		    !ID_IS_NEW(a->links, i) || l->state >= LINK__STATES || l->since_ms < 0 ||
-		    l->usable_ms < 0 || l->sessions_since_ms < 0)
+		    l->usable_ms < 0 || l->sessions_since_ms < 0 || l->signalled_ms < 0 ||
+		    l->signal >= SIGNAL_KIND__COUNT || (l->signal != 0) != (l->signalled_ms != 0))
 			return false;
 	}
 	return true;
@@ -308,7 +318,7 @@ allowances_valid(const struct account *a)
 		    w->state > ALLOWANCE_REVOKED || currency_get(w->currency) == NULL ||
 		    !limit_minor_valid(w->per_payment_minor) ||
 		    !limit_minor_valid(w->per_day_minor) || !limit_minor_valid(w->total_minor) ||
-		    w->spent_minor < 0 || w->day_spent_minor < 0 || w->granted_ms < 0 ||
+		    w->spent_minor < 0 || w->day_spent_minor < 0 || w->granted_ms < 0 || w->paused_ms < 0 ||
 		    w->expires_ms < 0 || !nos_known(a, w->factors) || !no_known(a, w->link_no))
 			return false;
 		if (w->total_minor >= 0 && w->spent_minor > w->total_minor)

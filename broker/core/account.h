@@ -45,6 +45,9 @@ struct link {
 	int64_t sessions_since_ms; /* sessions opened before this are revoked */
 	int64_t prompts_day;       /* day number of the prompt budget */
 	uint32_t prompts;          /* challenges opened through this link on that day */
+	/* The newest security event of its provider that took power away and was not lifted since; see signal.h. */
+	uint8_t signal;            /* enum signal_kind */
+	int64_t signalled_ms;      /* 0: there is none */
 };
 
 /* Of one printed list: the codes that were used are bits of factor.last_step, which is never negative. */
@@ -99,6 +102,11 @@ struct allowance {
 	int64_t per_payment_minor, per_day_minor, total_minor;
 	int64_t spent_minor, day_spent_minor;
 	int64_t granted_ms, expires_ms;
+	/*
+	 * When a security event paused it, or 0. It covers nothing until a countersignature was completed in a session of its
+	 * link that was opened later.
+	 */
+	int64_t paused_ms;
 };
 
 enum challenge_state {
@@ -297,6 +305,7 @@ enum account_version {
 	ACCOUNT_VERSION_NARROW = 1,
 	ACCOUNT_VERSION_WIDE,      /* kinds of counters, where payments were counted, requirements, raises that wait */
 	ACCOUNT_VERSION_RESTS,     /* what factors rest on, and replace */
+	ACCOUNT_VERSION_SIGNALS,   /* what security events left at links and allowances */
 	ACCOUNT_VERSION__END
 };
 

@@ -21,7 +21,7 @@
 
 /*
  * Version 2 has what stacks with wider limits need: the kinds of counters, where a payment was counted, what a challenge
- * requires, and raises that wait. Version 3 has that and what factors rest on. An account is written in the oldest version
+ * requires, and raises that wait. Version 3 has that and what factors rest on; version 4 that and what security events left. An account is written in the oldest version
  * that has room for it, and refused in any other.
  */
 enum {
@@ -297,6 +297,13 @@ code_link(struct walk *w, enum codec_mode mode, struct link *l)
 	code_time(w, mode, &l->sessions_since_ms);
 	code_num(&w->c, mode, &l->prompts_day);
 	code_u32(&w->c, mode, &l->prompts);
+	if (w->version >= ACCOUNT_VERSION_SIGNALS) {
+		code_u8(&w->c, mode, &l->signal);
+		code_time(w, mode, &l->signalled_ms);
+	} else if (mode == CODEC_READ) {
+		l->signal = 0;
+		l->signalled_ms = 0;
+	}
 }
 
 CODEC_INLINE void
@@ -347,6 +354,10 @@ code_allowance(struct walk *w, enum codec_mode mode, struct allowance *a)
 	code_num(&w->c, mode, &a->day_spent_minor);
 	code_span(w, mode, &a->granted_ms, &a->expires_ms);
 	code_nos(w, mode, a->factors);
+	if (w->version >= ACCOUNT_VERSION_SIGNALS)
+		code_time(w, mode, &a->paused_ms);
+	else if (mode == CODEC_READ)
+		a->paused_ms = 0;
 }
 
 CODEC_INLINE void
@@ -531,6 +542,7 @@ walk_begin(struct walk *w, uint8_t *to, struct view bytes, enum account_version 
 ACCOUNT_CODEC(narrow, ACCOUNT_VERSION_NARROW)
 ACCOUNT_CODEC(wide, ACCOUNT_VERSION_WIDE)
 ACCOUNT_CODEC(rests, ACCOUNT_VERSION_RESTS)
+ACCOUNT_CODEC(signals, ACCOUNT_VERSION_SIGNALS)
 
 void
 account_encode(const struct account *a, struct buf *out)
@@ -539,6 +551,7 @@ account_encode(const struct account *a, struct buf *out)
 		[ACCOUNT_VERSION_NARROW] = encode_narrow,
 		[ACCOUNT_VERSION_WIDE] = encode_wide,
 		[ACCOUNT_VERSION_RESTS] = encode_rests,
+		[ACCOUNT_VERSION_SIGNALS] = encode_signals,
 	};
 	uint8_t mem[ACCOUNT_BYTES_MAX];
 	size_t n;
@@ -556,6 +569,7 @@ account_decode(struct view bytes, const struct id *key, uint64_t revision, struc
 		[ACCOUNT_VERSION_NARROW] = decode_narrow,
 		[ACCOUNT_VERSION_WIDE] = decode_wide,
 		[ACCOUNT_VERSION_RESTS] = decode_rests,
+		[ACCOUNT_VERSION_SIGNALS] = decode_signals,
 	};
 	uint8_t version = bytes.len == 0 ? 0 : (uint8_t)bytes.data[0];
 

@@ -147,6 +147,8 @@ allowance_revoked(struct account *a, const struct event *e, struct apply_left *l
 	if (w == NULL)
 		return false;
 	w->state = ALLOWANCE_REVOKED;
+	w->paused_ms = 0;
+	signal_lifted(a, w->link_no);
 	return true;
 }
 
@@ -279,8 +281,10 @@ thawed(struct account *a, const struct event *e, struct apply_left *left)
 		}
 	}
 	/* An admin's thaw lifts the admin's freeze, not the user's suspension. */
-	if (l != NULL && l->state == LINK_SUSPENDED && e->author == AUTHOR_USER)
+	if (l != NULL && l->state == LINK_SUSPENDED && e->author == AUTHOR_USER) {
 		l->state = LINK_ACTIVE;
+		signal_lifted(a, link_no);
+	}
 	return true;
 }
 
@@ -374,6 +378,7 @@ static apply_fn *const table[EVENT__COUNT] = {
 	[EVENT_ACCOUNT_CLOSED] = closed,
 	[EVENT_VIEW_OPENED] = view_opened,
 	[EVENT_FACTOR_UNLOCKED] = apply_factor_unlocked,
+	[EVENT_SIGNALLED] = apply_signalled,
 };
 
 enum cs_err

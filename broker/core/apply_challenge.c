@@ -42,8 +42,10 @@ void
 allowances_void(struct account *a, uint32_t link_no)
 {
 	for (size_t i = 0; i < a->allowances_n; i++) {
-		if (link_no == 0 || a->allowances[i].link_no == link_no)
-			a->allowances[i].state = ALLOWANCE_REVOKED;
+		if (link_no != 0 && a->allowances[i].link_no != link_no)
+			continue;
+		a->allowances[i].state = ALLOWANCE_REVOKED;
+		a->allowances[i].paused_ms = 0;
 	}
 }
 
@@ -186,6 +188,11 @@ completed(struct account *a, const struct event *e, struct challenge *c)
 	if (s != NULL) {
 		s->countersigned = 1;
 		s->used_ms = e->time_ms;
+	}
+	if ((e->flags & EVENT_FLAG_RESUMES) != 0) {
+		if (s == NULL)
+			return false;
+		allowances_resume(a, s);
 	}
 	if (c->op != OP_LINK && c->op != OP_GRANT)
 		return true;

@@ -38,6 +38,13 @@ bool apply_answered(struct account *a, const struct event *e, struct apply_left 
 bool apply_failed(struct account *a, const struct event *e, struct apply_left *left);
 bool apply_refused(struct account *a, const struct event *e, struct apply_left *left);
 
+/* signal.c */
+bool apply_signalled(struct account *a, const struct event *e, struct apply_left *left);
+/* This session was countersigned: what was paused before it was opened goes on. */
+void allowances_resume(struct account *a, const struct session *s);
+/* Nothing of the newest security event stands any more, where that is so. */
+void signal_lifted(struct account *a, uint32_t link_no);
+
 struct challenge *challenge_by_no(struct account *a, uint32_t no);
 /* Marks the countersignature that an event names as used. False where it is not there to be used. */
 bool challenge_use(struct account *a, int64_t no);

@@ -165,7 +165,7 @@ right(struct inquiry *q, const struct challenge *c, const struct factor *f, int6
 	(void)factor_stands_apart(q, f, &q->assumed);
 	e->flags |= q->assumed ? EVENT_FLAG_ASSUMED : 0;
 	if (complete) {
-		e->flags |= EVENT_FLAG_COMPLETE;
+		e->flags |= EVENT_FLAG_COMPLETE | (signature_resumes(q->account, c) ? EVENT_FLAG_RESUMES : 0);
 		/* Kept until the time to redeem it is over. */
 		e->expires_ms = q->now_ms + q->asked->policy->redeem_ms + 1;
 	}

@@ -92,6 +92,12 @@ find_cover(struct inquiry *q)
 
 		if (!allowance_covers(q, w) || !allowance_factors(q, w))
 			continue;
+		/* Paused by a security event: what is countersigned in a session that began later opens it. */
+		if (w->paused_ms != 0) {
+			q->paused = true;
+			q->new_session |= w->kind == ALLOWANCE_SESSION && q->session->opened_ms > w->paused_ms;
+			continue;
+		}
 		/* A stolen ID in a session of its own finds the allowance shut. */
 		if (w->kind == ALLOWANCE_SESSION && !q->session->countersigned)
 			q->new_session = true;

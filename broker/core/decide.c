@@ -14,7 +14,7 @@
  *  8. With this payment added, no limit is passed.
  *  9. The service's stack says yes.
  * 10. A countersignature covers it: made for exactly this; or an open allowance, used in a countersigned session; or an
- *     open mandate.
+ *     open mandate; neither of which a security event of the provider has paused.
  * 11. Every factor behind it is known to be independent of the provider, past its cooling-off time, and not locked.
  * 12. It has not been used before, beyond what an allowance allows.
  *
@@ -394,6 +394,8 @@ step_up(struct inquiry *q, struct decision *d)
 
 	if (q->signature != NULL)
 		reason = REASON_STRONGER_FACTOR_REQUIRED;
+	else if (q->paused)
+		reason = REASON_ALLOWANCE_PAUSED;
 	else if (q->new_session)
 		reason = REASON_NEW_SESSION;
 	decision_set(d, reason);
@@ -421,15 +423,16 @@ decide_supposing(struct inquiry *q, struct decision *d)
 	q->pass = 2;
 	q->detail = (struct detail){0};
 	if (!suppose(q, &reason)) {
-		/* A line that failed for want of an allowance cannot be mended by a prompt. */
-		decision_deny(d, q, reason_outcome(reason) == OUTCOME_DENY ? reason : REASON_STACK);
+		/* A line that failed for want of an allowance cannot be mended by a prompt; of one that is paused, by a new session. */
+		decision_deny(d, q, reason_outcome(reason) == OUTCOME_DENY ? reason :
+		    q->paused ? REASON_SESSION_REVOKED : REASON_STACK);
 		return;
 	}
 	if (refused(q)) {
 		decision_deny(d, q, REASON_CHALLENGE_REFUSED);
 		return;
 	}
-	trace(q, 10, RESULT_UNVERIFIED, REASON_COUNTERSIGNATURE_REQUIRED);
+	trace(q, 10, RESULT_UNVERIFIED, q->paused ? REASON_ALLOWANCE_PAUSED : REASON_COUNTERSIGNATURE_REQUIRED);
 	d->notes = q->notes;
 	step_up(q, d);
 }
@@ -518,7 +521,8 @@ rules_asked(struct inquiry *q, struct decision *d)
 	yes = cover(q);
 	if ((!stack_yes || yes == REASON_NONE) && r->op == OP_SPEND && q->session == NULL) {
 		/* A mandate's user is not there to be asked. */
-		decision_deny(d, q, q->allowance == NULL || stack_yes ? REASON_ALLOWANCE_EXHAUSTED :
+		decision_deny(d, q, q->paused ? REASON_MANDATE_PAUSED :
+		    q->allowance == NULL || stack_yes ? REASON_ALLOWANCE_EXHAUSTED :
 		    reason_outcome(reason) == OUTCOME_DENY ? reason : REASON_STACK);
 		return;
 	}

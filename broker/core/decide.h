@@ -10,6 +10,7 @@
 #include "broker/core/event.h"
 #include "broker/core/note.h"
 #include "broker/core/policy.h"
+#include "broker/core/signal.h"
 
 /* What a risk plugin said of this request. One that is not among the evidence was not asked, or did not answer in time. */
 struct evidence {
@@ -208,6 +209,12 @@ void decide_not_me(const struct asked *asked, const struct account *a, uint32_t 
  */
 void decide_view(const struct asked *asked, const struct account *a, const struct id *challenge,
     const struct hash *content, struct decision *d);
+/*
+ * What a link's provider told of it: an event of this kind, with these effects (mask of enum signal_effect; 0: recorded only), at
+ * at_ms by the provider's word or 0. LINK_UNKNOWN without an event where the link is not active or suspended.
+ */
+void decide_signal(const struct asked *asked, const struct account *a, uint32_t link_no, enum signal_kind kind,
+    uint32_t effects, int64_t at_ms, struct decision *d);
 void decide_close(const struct asked *asked, const struct account *a, struct decision *d);
 
 /* --- shared with explain and the pages --- */

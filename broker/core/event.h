@@ -52,7 +52,12 @@
 	X(SHADOW_DIFFERS, "shadow_differs") /* count decisions that a candidate would have made otherwise */ \
 	/* of accounts again */ \
 	X(FACTOR_UNLOCKED, "factor_unlocked") \
-	X(VIEW_OPENED, "view_opened")
+	X(VIEW_OPENED, "view_opened") \
+	X(SIGNALLED, "signalled")                /* a link's provider told of a security event */ \
+	/* of the broker's own record again */ \
+	X(SIGNAL_UNKNOWN, "signal_unknown")      /* count security events of subjects that nobody has linked */ \
+	X(STREAM_SILENT, "stream_silent")        /* nothing was heard of a provider's stream for long */ \
+	X(STREAM_HEARD, "stream_heard")          /* and again */
 
 enum event_type {
 #define X(id, name) EVENT_##id,
@@ -122,7 +127,8 @@ enum event_type {
 	X(candidate, NUM, "candidate")        /* enum reason: what a candidate would have answered */ \
 	X(rests, TAGS, "rests")               /* of a new factor: the things that it rests on */ \
 	X(copies, NUM, "copies")              /* of a new factor: enum copies */ \
-	X(replaces_no, NUM, "replaces_no")    /* the factor that goes when the new one is usable */
+	X(replaces_no, NUM, "replaces_no")    /* the factor that goes when the new one is usable */ \
+	X(effects, NUM, "effects")            /* mask of enum signal_effect: what a security event did */
 
 enum event_flag {
 	EVENT_FLAG_FIRST = 1 << 0,      /* first factor */
@@ -135,6 +141,7 @@ enum event_flag {
 	EVENT_FLAG_ATTESTED = 1 << 7,   /* of a new factor: its maker vouches for it */
 	EVENT_FLAG_VOIDS = 1 << 8,      /* this wrong answer voids the right ones of the challenge */
 	EVENT_FLAG_OWN = 1 << 9,        /* asked for a challenge of its own */
+	EVENT_FLAG_RESUMES = 1 << 10,   /* this answer lifts the pause of the link's allowances */
 };
 
 struct event {

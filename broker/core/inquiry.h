@@ -34,6 +34,7 @@ struct inquiry {
 	struct detail seen;             /* what the line that was asked last compared */
 	bool new_session;               /* an allowance would cover it, were this session countersigned */
 	bool suppose_allowance;         /* pass 2: as if it were */
+	bool paused;                    /* an allowance would cover it, had no security event paused it */
 	bool assumed;                   /* independence rests on the admin's word */
 	enum reason unusable;           /* why no factor could be used, where none could */
 	bool counted;                   /* the payment stands in the counters already: a capture asks */
@@ -81,6 +82,9 @@ unsigned categories_of(const uint8_t given[FACTOR__COUNT]);
  */
 void find_cover(struct inquiry *q);
 enum reason signature_factors(struct inquiry *q, const struct challenge *c);
+
+/* signal.c: whether this challenge, completed, lifts the pause of allowances of its link. */
+bool signature_resumes(const struct account *a, const struct challenge *c);
 
 /* decide.c: what the last answer to a challenge asks again. */
 bool grant_pending(const struct inquiry *q, uint64_t service, uint32_t no);

@@ -15,6 +15,7 @@ libcore_la_SOURCES = \
 	%reldir%/reason.c %reldir%/reason.h \
 	%reldir%/room.c %reldir%/room.h \
 	%reldir%/rule.c %reldir%/rule.h %reldir%/rule_ask.c %reldir%/rule_value.c \
+	%reldir%/signal.c %reldir%/signal.h \
 	%reldir%/stack.c %reldir%/stack.h \
 	%reldir%/supposing.c \
 	%reldir%/types.h \

@@ -91,7 +91,13 @@
 	    "超出上次确认以来的限额。") \
 	X(LIMIT_FIRST_USE, "limit_first_use", DENY, "Above the limit for a new payee.", "超出向新收款方付款的限额。") \
 	X(RISK_HIGH, "risk_high", DENY, "Stopped: the risk is too high.", "风险过高，已阻止。") \
-	X(RISK_UNAVAILABLE, "risk_unavailable", DENY, "Please try again in a moment.", "请稍后再试。")
+	X(RISK_UNAVAILABLE, "risk_unavailable", DENY, "Please try again in a moment.", "请稍后再试。") \
+	/* security events of providers */ \
+	X(SIGNALLED, "signalled", PERMIT, "Stopped: your ID's provider warned of it.", "已停止：登录方式的提供方发出了安全警告。") \
+	X(ALLOWANCE_PAUSED, "allowance_paused", STEP_UP, \
+	    "Your ID's provider sent a security warning: please confirm.", "登录方式的提供方发出了安全警告，请确认。") \
+	X(MANDATE_PAUSED, "mandate_paused", DENY, \
+	    "Your mandate is paused: sign in again and confirm a payment.", "代扣协议已暂停：请重新登录并确认一笔支付。")
 
 enum reason {
 #define X(id, name, outcome, en, zh) REASON_##id,

@@ -20,6 +20,7 @@ event_id_kind(enum event_type type)
 	case EVENT_LINK_SUSPENDED:
 	case EVENT_LINK_RESUMED:
 	case EVENT_LINK_REVOKED:
+	case EVENT_SIGNALLED:
 		return ID_LINK;
 	case EVENT_SESSION_OPENED:
 	case EVENT_SESSION_CLOSED:
@@ -219,6 +220,11 @@ put_kind(struct json_writer *w, const struct engine *e, const struct event_row *
     const void *value)
 {
 	(void)e;
+	if (row->event.type == EVENT_SIGNALLED || row->event.type == EVENT_SIGNAL_UNKNOWN) {
+		if (number(value) > SIGNAL_KIND_NONE && number(value) < SIGNAL_KIND__COUNT)
+			json_member_str(w, "signal", view_str(signal_name((enum signal_kind)number(value))));
+		return;
+	}
 	if (row->event.type == EVENT_ALLOWANCE_PROPOSED)
 		json_member_str(w, name, number(value) == ALLOWANCE_MANDATE ? VIEW("mandate") : VIEW("session"));
 	else if (number(value) >= 0 && number(value) < FACTOR__COUNT)
@@ -334,6 +340,20 @@ put_kinds(struct json_writer *w, const struct engine *e, const struct event_row 
 	json_array_end(w);
 }
 
+static void
+put_effects(struct json_writer *w, const struct engine *e, const struct event_row *row, const char *name,
+    const void *value)
+{
+	(void)e, (void)row;
+	json_key(w, view_str(name));
+	json_array_begin(w);
+	for (int i = 0; i < SIGNAL_EFFECTS_N; i++) {
+		if ((number(value) & 1 << i) != 0)
+			json_put_str(w, view_str(signal_effect_name((enum signal_effect_bit)i)));
+	}
+	json_array_end(w);
+}
+
 /* "expires_ms" is shown as the time "expires_at". */
 static void
 put_time(struct json_writer *w, const struct engine *e, const struct event_row *row, const char *name,
@@ -345,6 +365,14 @@ put_time(struct json_writer *w, const struct engine *e, const struct event_row *
 	(void)e, (void)row;
 	CHECK(n > 0 && (size_t)n < sizeof(text));
 	answer_time(w, text, number(value));
+}
+
+/* When the user signed in; of a security event, when that happened by the provider's word. */
+static void
+put_auth(struct json_writer *w, const struct engine *e, const struct event_row *row, const char *name,
+    const void *value)
+{
+	put_time(w, e, row, row->event.type == EVENT_SIGNALLED ? "happened_ms" : name, value);
 }
 
 /* What it is a time of depends on the event. */
@@ -372,7 +400,7 @@ put_flags(struct json_writer *w, const struct engine *e, const struct event_row 
     const void *value)
 {
 	static const char *const names[] = {"first", "capture", "complete", "report", "assumed", "revived", "https",
-	    "attested", "voids", "own"};
+	    "attested", "voids", "own", "resumes"};
 
 	(void)e, (void)row;
 	json_key(w, view_str(name));
@@ -449,11 +477,12 @@ static const struct {
 	{"author", put_author}, {"basis", put_basis}, {"currency", put_currency}, {"amount", put_amount},
 	{"captured", put_amount}, {"challenge_no", put_challenge_no}, {"allowance_no", put_allowance_no},
 	{"factors", put_factors}, {"capture", put_digest}, {"kinds", put_kinds}, {"usable_ms", put_usable},
-	{"expires_ms", put_time}, {"auth_ms", put_time}, {"per_payment", put_bound}, {"per_day", put_bound},
+	{"expires_ms", put_time}, {"auth_ms", put_auth}, {"per_payment", put_bound}, {"per_day", put_bound},
 	{"per_month", put_bound}, {"total", put_amount}, {"count_day", put_count_bound},
 	{"count_month", put_count_bound}, {"seen_day", put_amount}, {"seen_month", put_amount}, {"flags", put_flags},
 	{"extra", put_digest}, {"candidate", put_candidate}, {"risk", put_risk}, {"other_risk", put_risk}, {"risk_score", put_score},
 	{"other_risk_score", put_score}, {"notes", put_notes},
+	{"effects", put_effects},
 };
 
 void

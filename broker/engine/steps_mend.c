@@ -93,6 +93,44 @@ outcome_at(const struct asked *asked, const struct account *now, const struct re
 	return (enum outcome)d.outcome;
 }
 
+static const struct link *
+link_asked(const struct account *a, const struct request *r)
+{
+	const struct session *s = account_session(a, &r->session);
+	const struct allowance *w = account_allowance(a, &r->allowance);
+
+	return account_link_by_no(a, r->link_no != 0 ? r->link_no : s != NULL ? s->link_no : w != NULL ? w->link_no : 0);
+}
+
+/* What a security event paused, and what lifts that. */
+static void
+mend_pause(struct json_writer *w, const struct account *a, const struct request *r)
+{
+	const struct link *l = link_asked(a, r);
+	char text[CLOCK_TEXT_MAX];
+
+	if (l == NULL || l->signalled_ms == 0)
+		return;
+	say(w, "the ID's provider told of %s, which paused its allowances: they go on once a payment is countersigned in a "
+	    "session of this link that was opened after %.*s", signal_name((enum signal_kind)l->signal),
+	    (int)clock_text(l->signalled_ms, text), text);
+}
+
+/* The same for what suspended the link. */
+static void
+mend_suspended(struct json_writer *w, const struct account *a, const struct request *r)
+{
+	const struct link *l = link_asked(a, r);
+	char text[CLOCK_TEXT_MAX];
+
+	if (l == NULL || l->signalled_ms == 0 || l->state != LINK_SUSPENDED)
+		say(w, "%s", reason_text_en(REASON_LINK_SUSPENDED));
+	else
+		say(w, "the ID's provider told of %s at %.*s, which suspended the link: the owner resumes it with a factor of "
+		    "their own, on the page of linked IDs or through a service (Links.Resume)",
+		    signal_name((enum signal_kind)l->signal), (int)clock_text(l->signalled_ms, text), text);
+}
+
 static void
 mend_step_up(struct json_writer *w, const struct asked *asked, const struct account *a, const struct request *r,
     const struct decision *d)
@@ -112,6 +150,8 @@ mend_step_up(struct json_writer *w, const struct asked *asked, const struct acco
 		say(w, "the owner countersigns with %d different factors: %s", need, text);
 	else
 		say(w, "the owner countersigns with %s", text);
+	if (d->reason == REASON_ALLOWANCE_PAUSED)
+		mend_pause(w, a, r);
 	if (d->reason == REASON_NEW_SESSION && outcome_at(asked, a, r, 0) == OUTCOME_PERMIT)
 		say(w, "once this session is countersigned, the allowance covers it");
 }
@@ -176,6 +216,10 @@ steps_mend(struct json_writer *w, const struct asked *asked, const struct accoun
 		    outcome_at(asked, a, r, d->detail.until_ms) == OUTCOME_DENY ? "; by itself that is not enough" : "");
 	else if (r->op == OP_SPEND && r->amount_minor > 0 && is_limit((enum reason)d->reason))
 		mend_limit(w, asked, a, r);
+	else if (d->reason == REASON_LINK_SUSPENDED)
+		mend_suspended(w, a, r);
+	else if (d->reason == REASON_MANDATE_PAUSED)
+		mend_pause(w, a, r);
 	else
 		say(w, "%s", reason_text_en((enum reason)d->reason));
 }

@@ -243,6 +243,8 @@ write_link(struct json_writer *w, struct call *call, struct txn *t, const struct
 		answer_time(w, "usable_from", l->usable_ms);
 	if (frozen != NULL)
 		json_member_str(w, "frozen", view_str(frozen));
+	if (l->signalled_ms != 0)
+		answer_time(w, "signalled_at", l->signalled_ms);
 	write_spent(w, call, a, v, l);
 	write_allowances(w, call, t, a, l);
 	write_holds(w, call, a, v, l);

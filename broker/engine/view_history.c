@@ -67,6 +67,8 @@ kind_of(const struct event *ev)
 		return ev->op == OP_LINK ? "linked" : ev->op == OP_GRANT ? "allowance_opened" : NULL;
 	case EVENT_LINK_SUSPENDED:
 		return "suspended";
+	case EVENT_SIGNALLED:
+		return ev->effects != 0 ? "signalled" : NULL;
 	case EVENT_LINK_REVOKED:
 		return "unlinked";
 	case EVENT_ALLOWANCE_REVOKED:

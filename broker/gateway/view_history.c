@@ -17,6 +17,7 @@ static const struct {
     {VIEW("wrong_answer"), TEXT_VIEW_EV_WRONG, true},
     {VIEW("linked"), TEXT_VIEW_EV_LINKED, false},
     {VIEW("suspended"), TEXT_VIEW_EV_SUSPENDED, true},
+    {VIEW("signalled"), TEXT_VIEW_EV_SIGNALLED, true},
     {VIEW("unlinked"), TEXT_VIEW_EV_UNLINKED, false},
     {VIEW("allowance_opened"), TEXT_VIEW_EV_ALLOWANCE, false},
     {VIEW("allowance_revoked"), TEXT_VIEW_EV_ALLOWANCE_REVOKED, false},

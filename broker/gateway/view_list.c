@@ -189,9 +189,14 @@ stop_note(struct view_page *v, const struct exchange_result *link)
 		view_put(v, "</div>\n");
 	} else if (view_equal(result_str(link, "state"), VIEW("suspended"))) {
 		view_put(v, "<div class=\"notice\">");
-		paragraph(v, NULL, TEXT_VIEW_PAUSED_MORE);
+		paragraph(v, NULL, result_str(link, "signalled_at").len > 0 ? TEXT_VIEW_SIGNAL_STOPPED :
+		    TEXT_VIEW_PAUSED_MORE);
 		paragraph(v, "help", TEXT_VIEW_RESUME_MORE);
 		view_button(v, "resume", "link", result_str(link, "id"), "", TEXT_VIEW_RESUME);
+		view_put(v, "</div>\n");
+	} else if (result_str(link, "signalled_at").len > 0) {
+		view_put(v, "<div class=\"notice\">");
+		paragraph(v, NULL, TEXT_VIEW_SIGNAL_PAUSED);
 		view_put(v, "</div>\n");
 	}
 }

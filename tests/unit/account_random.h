@@ -112,6 +112,8 @@ random_links(uint64_t *seed, struct account *a)
 		l->sessions_since_ms = random_up_to(seed, INT64_MAX);
 		l->prompts_day = random_up_to(seed, 30000);
 		l->prompts = (uint32_t)random_up_to(seed, UINT32_MAX);
+		l->signalled_ms = random_below(seed, 16) == 0 ? random_up_to(seed, a->time_ms) : 0;
+		l->signal = l->signalled_ms == 0 ? 0 : 1;
 	}
 }
 
@@ -190,6 +192,7 @@ random_allowances(uint64_t *seed, struct account *a)
 		w->day_spent_minor = random_minor(seed);
 		w->granted_ms = random_up_to(seed, INT64_MAX);
 		w->expires_ms = random_up_to(seed, INT64_MAX);
+		w->paused_ms = random_below(seed, 8) == 0 ? random_up_to(seed, a->time_ms) : 0;
 	}
 }
 

@@ -624,6 +624,14 @@ do_narrow(struct fixture *f, uint32_t link_no, enum link_state to)
 }
 
 enum reason
+do_signal(struct fixture *f, uint32_t link_no, enum signal_kind kind, uint32_t effects)
+{
+	fixture_begin(f);
+	decide_signal(&f->asked, &f->account, link_no, kind, effects, 0, &f->d);
+	return done(f);
+}
+
+enum reason
 do_refuse(struct fixture *f, const struct id *challenge, bool report)
 {
 	fixture_begin(f);

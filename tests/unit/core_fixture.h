@@ -111,6 +111,7 @@ enum reason do_thaw(struct fixture *f, uint32_t link_no, enum author author, uin
 enum reason do_view(struct fixture *f, uint32_t by);
 enum reason do_not_me(struct fixture *f, uint32_t link_no);
 enum reason do_narrow(struct fixture *f, uint32_t link_no, enum link_state to);
+enum reason do_signal(struct fixture *f, uint32_t link_no, enum signal_kind kind, uint32_t effects);
 enum reason do_refuse(struct fixture *f, const struct id *challenge, bool report);
 enum reason do_revoke(struct fixture *f, uint32_t allowance_no);
 /* By the number of the payment, at the asking service. */

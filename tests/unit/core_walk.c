@@ -21,7 +21,7 @@ walk_begin(struct walk *w, struct walk_source *source)
 {
 	unsigned permitted = w->permitted, captured = w->captured, linked = w->linked,
 		 enrolled = w->enrolled, recovered = w->recovered, unlocked = w->unlocked,
-		 taken_back = w->taken_back;
+		 taken_back = w->taken_back, resumed = w->resumed;
 
 	memset(w, 0, sizeof(*w));
 	w->permitted = permitted;
@@ -31,6 +31,7 @@ walk_begin(struct walk *w, struct walk_source *source)
 	w->recovered = recovered;
 	w->unlocked = unlocked;
 	w->taken_back = taken_back;
+	w->resumed = resumed;
 	w->source = source;
 	fixture_ready(&w->f);
 	CHECK(do_enrol(&w->f, FACTOR_RECOVERY, PLUGIN_RECOVERY, w->f.totp) == REASON_COUNTERSIGNED);
@@ -203,6 +204,7 @@ allowance_backs(struct walk *w, const struct event *e, const struct request *r)
 
 	CHECK(a != NULL && a->open && !a->thief && a->service == w->f.asked.service &&
 	      a->link_no == e->link_no);
+	CHECK(a->paused_ms == 0);
 	CHECK(a->grant.expires_ms > now_of(w) && a->grant.currency == r->currency);
 	CHECK(id_zero(&a->grant.payee) || id_equal(&a->grant.payee, &r->payee));
 	if (a->grant.kind == ALLOWANCE_SESSION) {
@@ -382,7 +384,7 @@ step_session(struct walk *w, bool thief)
 		w->sessions_n--;
 	}
 	w->sessions[w->sessions_n++] =
-	    (struct walk_session){id, w->f.asked.service, link_no, thief, false};
+	    (struct walk_session){id, w->f.asked.service, now_of(w), link_no, thief, false};
 }
 
 static void
@@ -470,6 +472,20 @@ step_redeem(struct walk *w, bool thief)
 	ask(w, &r, w->payments + 1000000, thief);
 }
 
+/* The owner countersigned in this session: what was paused before it began goes on. */
+static void
+resumed(struct walk *w, const struct walk_session *s)
+{
+	for (size_t i = 0; i < w->allowances_n; i++) {
+		struct walk_allowance *a = &w->allowances[i];
+
+		if (!a->open || a->paused_ms == 0 || a->link_no != s->link_no || s->opened_ms <= a->paused_ms)
+			continue;
+		a->paused_ms = 0;
+		w->resumed++;
+	}
+}
+
 static void
 step_answer(struct walk *w, bool thief)
 {
@@ -505,6 +521,8 @@ step_answer(struct walk *w, bool thief)
 		s = session_by_id(w, &p->session);
 		if (s != NULL)
 			s->countersigned = true;
+		if (s != NULL)
+			resumed(w, s);
 		if (p->request.op == OP_LINK || p->request.op == OP_GRANT)
 			p->used = true;
 		if (p->request.op == OP_GRANT)
@@ -795,6 +813,70 @@ voided(struct walk *w, uint32_t link_no)
 	}
 }
 
+/* No session, allowance or link is wider than it was before the event. */
+static void
+only_narrower(const struct account *was, const struct account *is)
+{
+	for (size_t i = 0; i < is->sessions_n; i++) {
+		const struct session *s = account_session(was, &is->sessions[i].id);
+
+		CHECK(s != NULL && s->countersigned == is->sessions[i].countersigned && s->opened_ms == is->sessions[i].opened_ms);
+	}
+	for (size_t i = 0; i < is->allowances_n; i++) {
+		const struct allowance *n = &is->allowances[i], *o = account_allowance(was, &n->id);
+
+		CHECK(o != NULL && (n->state != ALLOWANCE_OPEN || (o->state == ALLOWANCE_OPEN && n->paused_ms >= o->paused_ms)));
+		CHECK(n->spent_minor == o->spent_minor && n->total_minor == o->total_minor && n->expires_ms == o->expires_ms);
+	}
+	for (size_t i = 0; i < is->links_n; i++) {
+		const struct link *l = account_link(was, &is->links[i].id);
+
+		CHECK(l != NULL && (is->links[i].state == l->state || is->links[i].state == LINK_SUSPENDED));
+	}
+	for (size_t i = 0; i < is->challenges_n; i++) {
+		const struct challenge *c = account_challenge(was, &is->challenges[i].id);
+
+		CHECK(c != NULL && (is->challenges[i].state == c->state || is->challenges[i].state == CHALLENGE_VOID));
+	}
+	CHECK(is->freezes_n == was->freezes_n && is->limits_n == was->limits_n && is->factors_n == was->factors_n);
+}
+
+/* The provider warns, of anything, with whatever effects are configured; and takes it back, which gives nothing back. */
+static void
+step_signal(struct walk *w, bool thief)
+{
+	static struct account before;
+	uint32_t link_no = link_of_provider(w, pick(w, 2) == 0 ? APPLE : GOOGLE);
+	enum signal_kind kind = (enum signal_kind)(1 + pick(w, SIGNAL_KIND__COUNT - 1));
+	uint32_t effects = pick(w, 4) == 0 ? pick(w, SIGNAL_EFFECTS_ALL + 1) : signal_effects_usual(kind);
+
+	(void)thief;
+	if (link_no == 0)
+		return;
+	/* Suspending stops all of a link's spending: seldom. */
+	if ((effects & (SIGNAL_SUSPEND_LINK | SIGNAL_VOID_ALLOWANCES)) != 0 && pick(w, 12) != 0)
+		effects = SIGNAL_PAUSE_ALLOWANCES;
+	if (pick(w, 3) != 0)
+		return;
+	begin(w);
+	before = w->f.account;
+	decide_signal(&w->f.asked, &w->f.account, link_no, kind, effects, now_of(w), &w->f.d);
+	fixture_commit(&w->f);
+	only_narrower(&before, &w->f.account);
+	if (w->f.d.reason != REASON_SIGNALLED)
+		return;
+	for (size_t i = 0; i < w->allowances_n; i++) {
+		struct walk_allowance *a = &w->allowances[i];
+
+		if (a->link_no != link_no || !a->open)
+			continue;
+		if ((effects & SIGNAL_VOID_ALLOWANCES) != 0)
+			a->open = false;
+		else if ((effects & SIGNAL_PAUSE_ALLOWANCES) != 0)
+			a->paused_ms = now_of(w);
+	}
+}
+
 /* What anybody may do, since it only narrows. */
 static void
 step_narrow(struct walk *w, bool thief)
@@ -960,6 +1042,7 @@ static step_fn *const steps[] = {
     step_thaw,
     step_view,
     step_narrow,
+    step_signal,
     step_admin,
     step_book,
     step_book,

@@ -25,6 +25,7 @@ enum {
 struct walk_session {
 	struct id id;
 	uint64_t service;
+	int64_t opened_ms;
 	uint32_t link_no;
 	bool thief, countersigned;
 };
@@ -44,6 +45,7 @@ struct walk_allowance {
 	uint64_t service;
 	uint32_t no, link_no;
 	int64_t spent, day_spent;
+	int64_t paused_ms; /* by the newest security event; 0: none */
 	int32_t day;
 	bool thief, open;
 };
@@ -68,7 +70,7 @@ struct walk {
 	uint64_t payments;
 	int64_t began_ms;
 	uint32_t codes, spare; /* serials: the recovery codes, and the newest factor that nobody answers with */
-	unsigned permitted, captured, linked, enrolled, recovered, unlocked,
+	unsigned permitted, captured, linked, enrolled, recovered, unlocked, resumed,
 	    taken_back; /* so that a test sees that the walk got somewhere */
 };
 

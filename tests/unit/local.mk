@@ -123,6 +123,10 @@ unit_tests += %reldir%/test_rule_property
 	%reldir%/core_fixture.c %reldir%/core_fixture.h %reldir%/core_walk.c %reldir%/core_walk.h
 %canon_reldir%_test_rule_property_LDADD = libcore.la libbase.la $(CMOCKA_LIBS)
 
+unit_tests += %reldir%/test_signal
+%canon_reldir%_test_signal_SOURCES = %reldir%/test_signal.c %reldir%/unit.h %reldir%/core_fixture.c %reldir%/core_fixture.h
+%canon_reldir%_test_signal_LDADD = libcore.la libbase.la $(CMOCKA_LIBS)
+
 unit_tests += %reldir%/test_factor
 %canon_reldir%_test_factor_SOURCES = %reldir%/test_factor.c %reldir%/unit.h %reldir%/core_fixture.c %reldir%/core_fixture.h
 %canon_reldir%_test_factor_LDADD = libcore.la libbase.la $(CMOCKA_LIBS)

@@ -6,6 +6,7 @@
 #include "tests/unit/unit.h"
 
 #include "tests/unit/account_random.h"
+#include "broker/core/signal.h"
 
 enum { SEED = 20181010, ACCOUNTS = 400, FLIPS = 10000, DAY = 20717 };
 
@@ -372,6 +373,36 @@ what_factors_rest_on_has_a_version_of_its_own(void **state)
 }
 
 static void
+what_security_events_left_has_a_version_of_its_own(void **state)
+{
+	uint64_t seed = SEED;
+	uint8_t other[ACCOUNT_BYTES_MAX];
+	struct view bytes;
+
+	(void)state;
+	usual_account(&seed, &account);
+	account.allowances[0].paused_ms = account.time_ms;
+	account.links[0].signal = SIGNAL_KIND_SESSION_REVOKED;
+	account.links[0].signalled_ms = account.time_ms;
+	bytes = encoded(&account);
+	assert_int_equal(bytes.data[0], ACCOUNT_VERSION_SIGNALS);
+	assert_int_equal(decoded(bytes), CS_OK);
+	assert_memory_equal(&account, &back, sizeof(account));
+	memcpy(other, bytes.data, bytes.len);
+	for (uint8_t version = ACCOUNT_VERSION_NARROW; version < ACCOUNT_VERSION_SIGNALS; version++) {
+		other[0] = version;
+		assert_int_equal(decoded(view_of(other, bytes.len)), CS_ERR_CORRUPT);
+	}
+	account.links[0].signal = SIGNAL_KIND_NONE;
+	assert_false(account_valid(&account));
+	account.links[0].signal = SIGNAL_KIND__COUNT;
+	assert_false(account_valid(&account));
+	account.links[0].signal = SIGNAL_KIND_OTHER;
+	account.allowances[0].paused_ms = -1;
+	assert_false(account_valid(&account));
+}
+
+static void
 payments_come_back_as_they_were(void **state)
 {
 	uint64_t seed = SEED + 3;
@@ -434,6 +465,7 @@ main(void)
 	    cmocka_unit_test(things_are_found_by_their_ids_and_serials),
 	    cmocka_unit_test(an_untouched_account_takes_few_bytes),
 	    cmocka_unit_test(accounts_come_back_as_they_were),
+	    cmocka_unit_test(what_security_events_left_has_a_version_of_its_own),
 	    cmocka_unit_test(payments_come_back_as_they_were),
 	    cmocka_unit_test(a_usual_account_takes_less_than_700_bytes),
 	    cmocka_unit_test(no_encoding_is_longer_than_its_bound),

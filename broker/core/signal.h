@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Security events of providers (RISC, CAEP, and what Google and Apple say besides): their names, and what they do. Each
+ * effect takes power away, whatever the event says; what a provider takes back ("account-enabled") gives nothing back.
+ */
+#ifndef CS_CORE_SIGNAL_H
+#define CS_CORE_SIGNAL_H
+
+#include "broker/core/types.h"
+
+/* X(enum, word, help) */
+#define SIGNAL_EFFECTS(X) \
+	X(SUSPEND_LINK, "suspend-link", "suspends the link, and ends its sessions and open challenges, until the owner resumes it") \
+	X(VOID_SESSIONS, "void-sessions", "ends the sessions that were opened through the link") \
+	X(VOID_CHALLENGES, "void-challenges", "voids the link's challenges that are open or not yet used") \
+	X(PAUSE_ALLOWANCES, "pause-allowances", \
+	    "pauses the link's allowances and mandates until a payment is countersigned in a new session") \
+	X(VOID_ALLOWANCES, "void-allowances", "revokes the link's allowances and mandates") \
+	X(LOWER_EVIDENCE, "lower-evidence", "lowers what the link's evidence counts for") \
+	X(NOTIFY, "notify", "tells the owner, through the factors that can")
+
+enum signal_effect_bit {
+#define X(id, name, help) SIGNAL_BIT_##id,
+	SIGNAL_EFFECTS(X)
+#undef X
+	SIGNAL_EFFECTS_N
+};
+
+/* Masks. None of them: the event is recorded, and does nothing ("ignore"). */
+enum signal_effect {
+#define X(id, name, help) SIGNAL_##id = 1 << SIGNAL_BIT_##id,
+	SIGNAL_EFFECTS(X)
+#undef X
+	SIGNAL_EFFECTS_ALL = (1 << SIGNAL_EFFECTS_N) - 1
+};
+
+#define SIGNAL_STOPS (SIGNAL_SUSPEND_LINK | SIGNAL_VOID_SESSIONS | SIGNAL_VOID_CHALLENGES | SIGNAL_VOID_ALLOWANCES | SIGNAL_NOTIFY)
+#define SIGNAL_ASKS (SIGNAL_VOID_SESSIONS | SIGNAL_VOID_CHALLENGES | SIGNAL_PAUSE_ALLOWANCES | SIGNAL_NOTIFY)
+
+/*
+ * X(enum, name, effects unless configured, good): numbers are stored, so the order only grows at its end. name: as a plugin gives
+ * it. good: the detail with which the event is good news and does nothing, or "".
+ */
+#define SIGNAL_KINDS(X) \
+	X(NONE, "", 0, "") \
+	X(OTHER, "other", 0, "") \
+	/* RISC */ \
+	X(CREDENTIAL_CHANGE_REQUIRED, "account-credential-change-required", SIGNAL_ASKS, "") \
+	X(ACCOUNT_PURGED, "account-purged", SIGNAL_STOPS, "") \
+	X(ACCOUNT_DISABLED, "account-disabled", SIGNAL_STOPS, "") \
+	X(ACCOUNT_ENABLED, "account-enabled", 0, "") \
+	X(IDENTIFIER_CHANGED, "identifier-changed", SIGNAL_LOWER_EVIDENCE | SIGNAL_NOTIFY, "") \
+	X(IDENTIFIER_RECYCLED, "identifier-recycled", SIGNAL_STOPS | SIGNAL_LOWER_EVIDENCE, "") \
+	X(CREDENTIAL_COMPROMISE, "credential-compromise", SIGNAL_STOPS, "") \
+	X(OPT_IN, "opt-in", 0, "") \
+	X(OPT_OUT_INITIATED, "opt-out-initiated", SIGNAL_PAUSE_ALLOWANCES | SIGNAL_NOTIFY, "") \
+	X(OPT_OUT_CANCELLED, "opt-out-cancelled", 0, "") \
+	X(OPT_OUT_EFFECTIVE, "opt-out-effective", SIGNAL_PAUSE_ALLOWANCES | SIGNAL_NOTIFY, "") \
+	X(RECOVERY_ACTIVATED, "recovery-activated", SIGNAL_ASKS, "") \
+	X(RECOVERY_INFORMATION_CHANGED, "recovery-information-changed", SIGNAL_ASKS, "") \
+	X(SESSIONS_REVOKED, "sessions-revoked", SIGNAL_ASKS, "") \
+	/* CAEP */ \
+	X(SESSION_REVOKED, "session-revoked", SIGNAL_ASKS, "") \
+	X(TOKEN_CLAIMS_CHANGE, "token-claims-change", 0, "") \
+	X(CREDENTIAL_CHANGE, "credential-change", SIGNAL_ASKS, "") \
+	X(ASSURANCE_LEVEL_CHANGE, "assurance-level-change", SIGNAL_LOWER_EVIDENCE | SIGNAL_NOTIFY, "increase") \
+	X(DEVICE_COMPLIANCE_CHANGE, "device-compliance-change", SIGNAL_ASKS, "compliant") \
+	X(SESSION_ESTABLISHED, "session-established", 0, "") \
+	X(SESSION_PRESENTED, "session-presented", 0, "") \
+	X(RISK_LEVEL_CHANGE, "risk-level-change", SIGNAL_ASKS, "low") \
+	/* OAuth, as Google sends them */ \
+	X(TOKENS_REVOKED, "tokens-revoked", SIGNAL_ASKS, "") \
+	X(TOKEN_REVOKED, "token-revoked", SIGNAL_ASKS, "") \
+	/* Apple */ \
+	X(CONSENT_REVOKED, "consent-revoked", SIGNAL_STOPS, "") \
+	X(ACCOUNT_DELETE, "account-delete", SIGNAL_STOPS, "") \
+	X(ACCOUNT_DELETED, "account-deleted", SIGNAL_STOPS, "") \
+	X(EMAIL_ENABLED, "email-enabled", 0, "") \
+	X(EMAIL_DISABLED, "email-disabled", 0, "") \
+	/* of the stream itself: they name no subject */ \
+	X(VERIFICATION, "verification", 0, "") \
+	X(STREAM_UPDATED, "stream-updated", 0, "")
+
+enum signal_kind {
+#define X(id, name, effects, good) SIGNAL_KIND_##id,
+	SIGNAL_KINDS(X)
+#undef X
+	SIGNAL_KIND__COUNT
+};
+
+/* "other" for what this version does not know. */
+const char *signal_name(enum signal_kind kind);
+/* SIGNAL_KIND_NONE where the table has no such name. */
+enum signal_kind signal_find(struct view name);
+uint32_t signal_effects_usual(enum signal_kind kind);
+/* Whether this detail ("compliant", "low") makes the event good news: then it does nothing. */
+bool signal_is_good(enum signal_kind kind, struct view detail);
+
+/* Of one bit. */
+const char *signal_effect_name(enum signal_effect_bit bit);
+const char *signal_effect_help(enum signal_effect_bit bit);
+/* The bit's mask; 0 where there is no such word. */
+uint32_t signal_effect_find(struct view word);
+
+#endif
