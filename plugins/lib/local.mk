@@ -17,10 +17,19 @@ libopenid_la_SOURCES = \
 	%reldir%/idtoken.c %reldir%/idtoken.h \
 	%reldir%/jwks.c %reldir%/jwks.h \
 	%reldir%/jws.c %reldir%/jws.h \
+	%reldir%/google_stream.c %reldir%/google_stream.h \
 	%reldir%/keys.h %reldir%/oidc.h \
 	%reldir%/provider.c %reldir%/provider.h \
+	%reldir%/set.c %reldir%/set.h \
+	%reldir%/set_event.c %reldir%/set_event.h \
 	%reldir%/settings.c %reldir%/settings.h \
-	%reldir%/signature.c %reldir%/signature.h
+	%reldir%/signal_keys.h \
+	%reldir%/signals.c %reldir%/signals.h \
+	%reldir%/signature.c %reldir%/signature.h \
+	%reldir%/ssf.c %reldir%/ssf.h \
+	%reldir%/ssf_poll.c \
+	%reldir%/ssf_stream.c \
+	%reldir%/stream_token.c
 libopenid_la_CPPFLAGS = $(AM_CPPFLAGS) $(OAUTH2_CFLAGS) $(CJOSE_CFLAGS) $(JANSSON_CFLAGS) $(CRYPTO_CFLAGS)
 libopenid_la_LIBADD = libprovider.la -loauth2 $(JANSSON_LIBS) $(CRYPTO_LIBS)
 EXTRA_DIST += %reldir%/README.md

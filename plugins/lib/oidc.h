@@ -76,6 +76,7 @@ struct oidc_kind {
 	    struct countersign_buffer *to);
 	/* More members of the authorization request, with put_pair(url, rc, from, ...). */
 	void (*put_request)(const struct oidc_settings *s, struct countersign_buffer *url, int *rc, size_t from);
+	int signals;                        /* enum set_format of its security events; 0: SET_SSF */
 };
 
 /* Views point into the host's configuration. Times in seconds, as in tokens. */
@@ -116,6 +117,7 @@ struct oidc_metadata {
 };
 
 struct jwks;
+struct signals;
 struct signature;
 struct signing_key;
 
@@ -130,6 +132,7 @@ struct oidc {
 	bool assertion_for_endpoint;    /* its aud is the endpoint, not the issuer */
 	struct oidc_metadata metadata;
 	struct signature *signature;
+	struct signals *signals;        /* see signals.h */
 	struct jwks *keys;              /* NULL before the first fetch */
 	int64_t keys_fetched_boot_ms;
 	int64_t fetch_credit_ms;        /* see jwks.c */

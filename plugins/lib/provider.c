@@ -7,6 +7,7 @@
 #include "plugins/lib/jwks.h"
 #include "plugins/lib/provider.h"
 #include "plugins/lib/settings.h"
+#include "plugins/lib/signals.h"
 #include "plugins/lib/signature.h"
 
 void
@@ -56,6 +57,7 @@ oidc_fini(void *instance)
 {
 	struct oidc *o = instance;
 
+	signals_close(o);
 	settings_clear(o);
 	jwks_free(o->signature, o->keys);
 	signature_close(o->signature);
@@ -79,6 +81,8 @@ oidc_open(const struct countersign_host_v1 *host, const struct oidc_kind *kind, 
 		if (o->signature == NULL)
 			problem = "liboauth2 does not start: is /dev/shm there?";
 	}
+	if (problem == NULL)
+		problem = signals_open(o);
 	if (problem != NULL) {
 		oidc_log(o, COUNTERSIGN_LOG_ERROR, problem, countersign_view_of(NULL));
 		oidc_fini(o);

@@ -2,6 +2,7 @@
 /* The provider `oidc`: any OpenID Provider with discovery. See README.md. */
 #include "plugins/lib/keys.h"
 #include "plugins/lib/provider.h"
+#include "plugins/lib/signal_keys.h"
 
 static const struct countersign_config_key config[] = {
     {.name = "issuer",
@@ -72,6 +73,8 @@ static const struct countersign_config_key config[] = {
 	.help = "How the code comes back, where the provider needs to be told."},
     OIDC_KEYS_DISPLAY("email"),
     OIDC_KEYS_FETCHING,
+    SIGNAL_KEYS,
+    SIGNAL_KEYS_SSF,
     {.name = "honours-max-age",
 	.type = COUNTERSIGN_CONFIG_BOOL,
 	.default_value = "no",
@@ -98,6 +101,8 @@ plugin_profile(void *instance, struct countersign_profile *profile)
 	profile->assurance = COUNTERSIGN_STABLE_SUBJECT;
 	if (o != NULL && o->host->config_int(o->host->context, "honours-max-age", 0) == 1)
 		profile->assurance |= COUNTERSIGN_HONOURS_MAX_AGE;
+	if (o != NULL && o->signals->separate)
+		profile->assurance |= COUNTERSIGN_SENDS_SIGNALS;
 	profile->controls = NULL;
 	return COUNTERSIGN_OK;
 }
@@ -109,6 +114,9 @@ countersign_plugin_v1(void)
 		.size = sizeof(provider),
 		.authorization_url = oidc_authorization_url,
 		.identify = oidc_identify,
+		.signal = signals_signal,
+		.poll = signals_poll,
+		.stream = signals_stream,
 	};
 	static const struct countersign_plugin_v1 plugin = {
 		.size = sizeof(plugin),

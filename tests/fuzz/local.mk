@@ -9,7 +9,7 @@
 # `make check` replays the corpora with any compiler. `make fuzz` builds the targets with clang's libFuzzer and sanitizers
 # in fuzz-build/ and runs each for FUZZ_SECONDS; what it finds is left there as crash-*. One target alone:
 # make fuzz FUZZ_TARGETS=json
-FUZZ_TARGETS = account call decide config event extra http idtoken json jwks otp passkey recovery stack store_record varlink webauthn worker
+FUZZ_TARGETS = account call decide config event extra http idtoken json jwks otp passkey recovery set stack store_record varlink webauthn worker
 FUZZ_SECONDS = 30
 FUZZ_CC = clang
 
@@ -50,6 +50,10 @@ FUZZ_CC = clang
 %canon_reldir%_fuzz_jwks_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)
 %canon_reldir%_fuzz_jwks_LDADD = liboidc.la libbase.la $(JANSSON_LIBS) $(CRYPTO_LIBS)
 
+%canon_reldir%_fuzz_set_SOURCES = %reldir%/fuzz_set.c %reldir%/replay.c
+%canon_reldir%_fuzz_set_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)
+%canon_reldir%_fuzz_set_LDADD = liboidc.la libbase.la $(JANSSON_LIBS) $(CRYPTO_LIBS)
+
 %canon_reldir%_fuzz_json_SOURCES = \
 	%reldir%/fuzz_json.c %reldir%/reference.c %reldir%/reference.h %reldir%/replay.c
 %canon_reldir%_fuzz_json_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)
@@ -77,7 +81,7 @@ FUZZ_CC = clang
 %canon_reldir%_fuzz_worker_SOURCES = %reldir%/fuzz_worker.c %reldir%/replay.c
 %canon_reldir%_fuzz_worker_LDADD = libworker.la librole.la libconfig.la libcore.la libbase.la $(CURL_LIBS)
 
-fuzz_programs = %reldir%/fuzz_call %reldir%/fuzz_extra %reldir%/fuzz_decide %reldir%/fuzz_idtoken %reldir%/fuzz_jwks %reldir%/fuzz_worker %reldir%/fuzz_account %reldir%/fuzz_config %reldir%/fuzz_event %reldir%/fuzz_http %reldir%/fuzz_json %reldir%/fuzz_otp %reldir%/fuzz_passkey %reldir%/fuzz_recovery %reldir%/fuzz_stack %reldir%/fuzz_store_record %reldir%/fuzz_varlink %reldir%/fuzz_webauthn
+fuzz_programs = %reldir%/fuzz_call %reldir%/fuzz_extra %reldir%/fuzz_decide %reldir%/fuzz_idtoken %reldir%/fuzz_jwks %reldir%/fuzz_worker %reldir%/fuzz_account %reldir%/fuzz_config %reldir%/fuzz_event %reldir%/fuzz_http %reldir%/fuzz_json %reldir%/fuzz_otp %reldir%/fuzz_passkey %reldir%/fuzz_recovery %reldir%/fuzz_set %reldir%/fuzz_stack %reldir%/fuzz_store_record %reldir%/fuzz_varlink %reldir%/fuzz_webauthn
 check_PROGRAMS += $(fuzz_programs)
 TESTS += $(fuzz_programs)
 EXTRA_DIST += %reldir%/corpus

@@ -143,6 +143,12 @@ unit_tests += %reldir%/test_secret
 %canon_reldir%_test_secret_SOURCES = %reldir%/test_secret.c %reldir%/unit.h
 %canon_reldir%_test_secret_LDADD = libbase.la $(CMOCKA_LIBS)
 
+unit_tests += %reldir%/test_signals
+%canon_reldir%_test_signals_SOURCES = %reldir%/test_signals.c %reldir%/unit.h %reldir%/plugin_host.h \
+	%reldir%/oidc_issuer.c %reldir%/oidc_issuer.h
+%canon_reldir%_test_signals_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS) $(CRYPTO_CFLAGS)
+%canon_reldir%_test_signals_LDADD = liboidc.la $(JANSSON_LIBS) $(CRYPTO_LIBS) $(CMOCKA_LIBS)
+
 unit_tests += %reldir%/test_stack
 %canon_reldir%_test_stack_SOURCES = %reldir%/test_stack.c %reldir%/unit.h
 %canon_reldir%_test_stack_LDADD = libcore.la libbase.la $(CMOCKA_LIBS)
