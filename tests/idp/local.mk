@@ -13,6 +13,7 @@ EXTRA_DIST += \
 	%reldir%/openid_provider/metadata.py \
 	%reldir%/openid_provider/page.py \
 	%reldir%/openid_provider/server.py \
+	%reldir%/openid_provider/signals.py \
 	%reldir%/openid_provider/state.py \
 	%reldir%/openid_provider/switches.py \
 	%reldir%/openid_provider/tls.py \
@@ -20,6 +21,7 @@ EXTRA_DIST += \
 	%reldir%/conftest.py \
 	%reldir%/relying_party.py \
 	%reldir%/test_idp.py \
+	%reldir%/test_signals.py \
 	%reldir%/test_switches.py
 dist_check_SCRIPTS += %reldir%/check_idp.sh
 TESTS += %reldir%/check_idp.sh

@@ -5,7 +5,7 @@ import os
 import sys
 import traceback
 
-from . import authorize, bad_answers, bad_tokens, control, exchange, metadata, state, tls
+from . import authorize, bad_answers, bad_tokens, control, exchange, metadata, signals, state, tls
 from .keys import KeyRing
 from .server import BadRequest, Server, json_response
 from .switches import Switches
@@ -36,6 +36,7 @@ class Provider:
         self.people = state.People(name)
         self.grants = state.Grants(self.clock)
         self.log = state.RequestLog()
+        self.stream = signals.Stream()
         cert, key, self.ca = certificate or tls.ensure_certificates(directory, name)
         self.server = Server(host, port, tls.server_context(cert, key), self._serve_safely)
         self.port = self.server.port
@@ -52,7 +53,7 @@ class Provider:
         self.server.stop()
 
     def reset(self):
-        for part in (self.switches, self.clients, self.people, self.grants, self.log):
+        for part in (self.switches, self.clients, self.people, self.grants, self.log, self.stream):
             part.reset()
         self.clock.offset_s = 0
 
@@ -86,7 +87,7 @@ class Provider:
 
     def _route(self, request):
         method = "GET" if request.method == "HEAD" else request.method
-        function = ROUTES.get((method, request.path))
+        function = signals.ROUTES.get((method, request.path)) or ROUTES.get((method, request.path))
         if function is None:
             return json_response({"error": "not_found"}, 404)
         try:

@@ -4,7 +4,7 @@
 import ipaddress
 import urllib.parse
 
-from . import bad_tokens, tokens
+from . import bad_tokens, signals, tokens
 from .keys import ALGORITHMS
 from .server import BadRequest, json_response
 from .state import Client, Refused
@@ -185,6 +185,7 @@ ROUTES = {
     ("POST", "/control/client"): client,
     ("POST", "/control/user"): user,
     ("POST", "/control/reset"): reset,
+    **signals.CONTROL,
 }
 
 

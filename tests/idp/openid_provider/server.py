@@ -102,7 +102,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         self._serve()
 
-    do_POST = do_HEAD = do_PUT = do_DELETE = do_OPTIONS = do_GET
+    do_POST = do_HEAD = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = do_GET
 
     def _serve(self):
         try:
