@@ -149,6 +149,12 @@ unit_tests += %reldir%/test_signals
 %canon_reldir%_test_signals_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS) $(CRYPTO_CFLAGS)
 %canon_reldir%_test_signals_LDADD = liboidc.la $(JANSSON_LIBS) $(CRYPTO_LIBS) $(CMOCKA_LIBS)
 
+unit_tests += %reldir%/test_ssf
+%canon_reldir%_test_ssf_SOURCES = %reldir%/test_ssf.c %reldir%/unit.h %reldir%/plugin_host.h \
+	%reldir%/oidc_issuer.c %reldir%/oidc_issuer.h
+%canon_reldir%_test_ssf_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS) $(CRYPTO_CFLAGS)
+%canon_reldir%_test_ssf_LDADD = liboidc.la $(JANSSON_LIBS) $(CRYPTO_LIBS) $(CMOCKA_LIBS)
+
 unit_tests += %reldir%/test_stack
 %canon_reldir%_test_stack_SOURCES = %reldir%/test_stack.c %reldir%/unit.h
 %canon_reldir%_test_stack_LDADD = libcore.la libbase.la $(CMOCKA_LIBS)
