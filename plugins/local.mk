@@ -5,6 +5,8 @@ include plugins/misbehave/local.mk
 include plugins/totp/local.mk
 include plugins/lib/local.mk
 include plugins/oidc/local.mk
+include plugins/google/local.mk
+include plugins/microsoft/local.mk
 include plugins/otp/local.mk
 include plugins/pam/local.mk
 include plugins/recovery/local.mk

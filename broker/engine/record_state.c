@@ -164,6 +164,18 @@ record_state_publish(const struct record_state *s, uint64_t revision, const stru
 	}
 }
 
+/* Keys of plugins that say whom an assertion may come from, and where its keys are. */
+static bool
+names_issuer(const char *key)
+{
+	static const char *const names[] = {"issuer", "issuer-alias", "authority", "jwks-uri", "token-endpoint"};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (strcmp(key, names[i]) == 0)
+			return true;
+	return false;
+}
+
 /* A digest of what makes a provider the one that it is: its plugin, its issuer and its aliases, its client ids. */
 static struct id
 pin_of(const struct config *c, uint16_t index)
@@ -176,7 +188,7 @@ pin_of(const struct config *c, uint16_t index)
 	bytes_init(&text, 64 * 1024);
 	buf_put_lv(&text.buf, view_str(p->plugin));
 	for (uint16_t i = 0; i < p->setting_count; i++) {
-		if (strcmp(p->settings[i].name, "issuer") != 0 && strcmp(p->settings[i].name, "issuer-alias") != 0)
+		if (!names_issuer(p->settings[i].name))
 			continue;
 		buf_put_lv(&text.buf, view_str(p->settings[i].name));
 		for (uint16_t k = 0; k < p->settings[i].value_count; k++)

@@ -169,13 +169,29 @@ exchange(struct oidc *o, const struct countersign_identify *in, json_t **answer)
 	return COUNTERSIGN_OK;
 }
 
-/* RFC 9207 section 2.4. Of the answer that brought the code; a token names its issuer itself. */
+/*
+ * RFC 9207 section 2.4. Of the answer that brought the code; a token names its issuer itself. Where the issuer is known
+ * from the token alone (Microsoft's), the two are compared afterwards.
+ */
 static int
 check_iss_parameter(const struct oidc *o, const struct countersign_identify *in)
 {
+	const struct oidc_kind *kind = o->settings.kind;
+
 	if (in->iss.len == 0)
 		return o->metadata.iss_parameter ? COUNTERSIGN_BAD_ISSUER : COUNTERSIGN_OK;
+	if (kind != NULL && kind->check_issuer != NULL)
+		return COUNTERSIGN_OK;
 	return view_is(in->iss, o->settings.issuer) ? COUNTERSIGN_OK : COUNTERSIGN_BAD_ISSUER;
+}
+
+static bool
+iss_fits_token(const struct oidc *o, const struct countersign_identify *in, const struct jws *t)
+{
+	const struct oidc_kind *kind = o->settings.kind;
+
+	return in->iss.len == 0 || kind == NULL || kind->check_issuer == NULL ||
+	    view_is(in->iss, json_member_text(t->claims, "iss"));
 }
 
 static int
@@ -195,6 +211,8 @@ verify_text(struct oidc *o, const struct countersign_identify *in, size_t client
 	if (rc != COUNTERSIGN_OK)
 		return rc;
 	rc = idtoken_verify(o, &t, &expect, out);
+	if (rc == COUNTERSIGN_OK && !iss_fits_token(o, in, &t))
+		rc = COUNTERSIGN_BAD_ISSUER;
 	if (rc == COUNTERSIGN_OK && access_token.data != NULL)
 		rc = idtoken_check_at_hash(&t, access_token);
 	jws_clear(&t);

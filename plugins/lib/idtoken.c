@@ -4,6 +4,7 @@
 #include <openssl/evp.h>
 
 #include "plugins/lib/encoding.h"
+#include "plugins/lib/evidence.h"
 #include "plugins/lib/idtoken.h"
 
 enum {
@@ -193,6 +194,16 @@ check_conditions(const struct oidc_settings *s, const struct jws *t)
 	return COUNTERSIGN_OK;
 }
 
+/* OpenID Connect Core 1.0 section 5.1: the provider took steps to make sure that the person controls it. */
+static void
+put_evidence(const struct oidc_settings *s, const struct jws *t, struct countersign_identity *identity)
+{
+	if (s->email_evidence && claim_is_true(t->claims, "email_verified"))
+		evidence_put(identity, "email", 0, json_member_text(t->claims, "email"));
+	if (s->phone_evidence && claim_is_true(t->claims, "phone_number_verified"))
+		evidence_put(identity, "phone", 0, json_member_text(t->claims, "phone_number"));
+}
+
 int
 idtoken_check_claims(const struct oidc_settings *s, const struct jws *t,
     const struct idtoken_expect *expect, struct countersign_identity *identity)
@@ -217,8 +228,10 @@ idtoken_check_claims(const struct oidc_settings *s, const struct jws *t,
 		rc = countersign_put(&identity->issuer, s->issuer.data, s->issuer.len);
 	if (rc == COUNTERSIGN_OK)
 		rc = check_conditions(s, t);
-	if (rc == COUNTERSIGN_OK)
+	if (rc == COUNTERSIGN_OK) {
 		put_display(s, t, &identity->display);
+		put_evidence(s, t, identity);
+	}
 	if (rc == COUNTERSIGN_OK && s->kind != NULL && s->kind->check_claims != NULL)
 		rc = s->kind->check_claims(s, t, identity);
 	return rc;

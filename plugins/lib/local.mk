@@ -6,6 +6,7 @@ noinst_LTLIBRARIES += libprovider.la libopenid.la
 libprovider_la_SOURCES = \
 	%reldir%/algorithm.c %reldir%/algorithm.h \
 	%reldir%/encoding.c %reldir%/encoding.h \
+	%reldir%/evidence.c %reldir%/evidence.h \
 	%reldir%/signing.c %reldir%/signing.h \
 	%reldir%/web.c %reldir%/web.h
 libprovider_la_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS) $(CRYPTO_CFLAGS)

@@ -96,6 +96,7 @@ struct oidc_settings {
 	size_t conditions_count;
 	enum oidc_client_authentication authentication;
 	enum oidc_par par;
+	bool email_evidence, phone_evidence; /* what the provider verifies itself */
 	struct countersign_view scope, prompt, response_mode, display_claim;
 	unsigned algorithms;            /* 1 << enum oidc_algorithm */
 	int64_t skew_s, lifetime_max_s, age_max_s;

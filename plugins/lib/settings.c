@@ -17,6 +17,17 @@ settings_many(const struct countersign_host_v1 *h, const char *name, struct coun
 	return n;
 }
 
+void
+settings_endpoint(const struct oidc *o, const char *name, char to[OIDC_URL_MAX])
+{
+	struct countersign_view v = o->host->config_text(o->host->context, name, 0);
+
+	if (v.data == NULL || v.len >= OIDC_URL_MAX)
+		v = countersign_view_of("");
+	memcpy(to, v.data, v.len);
+	to[v.len] = '\0';
+}
+
 static bool
 has_word(struct countersign_view text, const char *word)
 {
@@ -160,6 +171,16 @@ read_conditions(struct oidc *o)
 	return NULL;
 }
 
+/* A key of type WORD that may be given several times. */
+static bool
+says_word(const struct countersign_host_v1 *h, const char *name, const char *word)
+{
+	for (size_t i = h->config_count(h->context, name); i > 0; i--)
+		if (view_is_text(h->config_text(h->context, name, i - 1), word))
+			return true;
+	return false;
+}
+
 static void
 read_request(struct oidc *o)
 {
@@ -173,6 +194,8 @@ read_request(struct oidc *o)
 	s->prompt = h->config_text(h->context, "prompt", 0);
 	s->response_mode = h->config_text(h->context, "response-mode", 0);
 	s->display_claim = h->config_text(h->context, "display-claim", 0);
+	s->email_evidence = says_word(h, "evidence", "email");
+	s->phone_evidence = says_word(h, "evidence", "phone");
 	s->par = view_is_text(par, "always") ? OIDC_PAR_ALWAYS :
 	    view_is_text(par, "never") ? OIDC_PAR_NEVER : OIDC_PAR_WHERE_OFFERED;
 }

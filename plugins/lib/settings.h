@@ -13,4 +13,7 @@ void settings_clear(struct oidc *o);
 size_t settings_many(const struct countersign_host_v1 *h, const char *name, struct countersign_view *to,
     size_t max);
 
+/* An address of the configuration, as text; its key has a default and is bounded below OIDC_URL_MAX. */
+void settings_endpoint(const struct oidc *o, const char *name, char to[OIDC_URL_MAX]);
+
 #endif

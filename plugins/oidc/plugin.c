@@ -72,6 +72,11 @@ static const struct countersign_config_key config[] = {
 	.words = "query form_post",
 	.help = "How the code comes back, where the provider needs to be told."},
     OIDC_KEYS_DISPLAY("email"),
+    {.name = "evidence",
+	.type = COUNTERSIGN_CONFIG_WORD,
+	.flags = COUNTERSIGN_CONFIG_MANY,
+	.words = "email phone",
+	.help = "What the provider verifies by itself, so that its word is kept as evidence on links."},
     OIDC_KEYS_FETCHING,
     SIGNAL_KEYS,
     SIGNAL_KEYS_SSF,
@@ -103,6 +108,8 @@ plugin_profile(void *instance, struct countersign_profile *profile)
 		profile->assurance |= COUNTERSIGN_HONOURS_MAX_AGE;
 	if (o != NULL && o->signals->separate)
 		profile->assurance |= COUNTERSIGN_SENDS_SIGNALS;
+	if (o != NULL && o->settings.email_evidence)
+		profile->assurance |= COUNTERSIGN_VERIFIED_EMAIL;
 	profile->controls = NULL;
 	return COUNTERSIGN_OK;
 }

@@ -11,19 +11,20 @@ import json
 import signal
 import sys
 
-from openid_provider import bad_answers, bad_tokens, switches
+from openid_provider import bad_answers, bad_tokens, switches, vendors
 from openid_provider.app import Provider
 from openid_provider.state import Client, Refused
 
 
-def start(directory, name="sandbox", host="127.0.0.1", port=0, clients=(), certificate=None):
+def start(directory, name="sandbox", host="127.0.0.1", port=0, clients=(), certificate=None,
+          dialect=None):
     """Start a provider in threads of this process and return it.
 
     The handle has issuer, port, ca, describe() and stop(). `clients` are strings as on the
-    command line, or Client objects.
+    command line, or Client objects. `dialect`: one of openid_provider.vendors, e.g. Google().
     """
     parsed = [Client.parse(c) if isinstance(c, str) else c for c in clients]
-    return Provider(str(directory), name, host, port, parsed, certificate)
+    return Provider(str(directory), name, host, port, parsed, certificate, dialect)
 
 
 def _listen(text):
@@ -57,6 +58,8 @@ def _arguments():
     parser.add_argument("--dir", required=True, help="where its keys and certificates live")
     parser.add_argument("--listen", type=_listen, default="127.0.0.1:0", metavar="ADDRESS:PORT")
     parser.add_argument("--name", default="sandbox", help="its name on the page and in e-mail")
+    parser.add_argument("--as", dest="dialect", default="openid", choices=sorted(vendors.ALL),
+                        help="whose paths, claims and errors it has")
     parser.add_argument("--client", action="append", default=[],
                         metavar="ID:SECRET:REDIRECT[,REDIRECT]",
                         help="an empty SECRET makes a public client; may be repeated")
@@ -80,7 +83,7 @@ def main():
     signal.pthread_sigmask(signal.SIG_BLOCK, ends)  # before threads exist, so that all inherit it
     try:
         provider = start(arguments.dir, arguments.name, host, port, arguments.client,
-                         arguments.certificate)
+                         arguments.certificate, vendors.ALL[arguments.dialect]())
     except (Refused, OSError, ValueError) as error:
         print(f"idp: {error}", file=sys.stderr)
         return 1

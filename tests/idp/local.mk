@@ -8,9 +8,12 @@ EXTRA_DIST += \
 	%reldir%/openid_provider/bad_answers.py \
 	%reldir%/openid_provider/bad_tokens.py \
 	%reldir%/openid_provider/control.py \
+	%reldir%/openid_provider/dialect.py \
 	%reldir%/openid_provider/exchange.py \
+	%reldir%/openid_provider/google.py \
 	%reldir%/openid_provider/keys.py \
 	%reldir%/openid_provider/metadata.py \
+	%reldir%/openid_provider/microsoft.py \
 	%reldir%/openid_provider/page.py \
 	%reldir%/openid_provider/server.py \
 	%reldir%/openid_provider/signals.py \
@@ -18,6 +21,7 @@ EXTRA_DIST += \
 	%reldir%/openid_provider/switches.py \
 	%reldir%/openid_provider/tls.py \
 	%reldir%/openid_provider/tokens.py \
+	%reldir%/openid_provider/vendors.py \
 	%reldir%/conftest.py \
 	%reldir%/relying_party.py \
 	%reldir%/test_idp.py \

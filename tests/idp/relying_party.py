@@ -30,8 +30,9 @@ class Answer:
 
 
 class RelyingParty:
-    def __init__(self, issuer, ca, client_id="shop", secret="s3cret/ +%"):
+    def __init__(self, issuer, ca, client_id="shop", secret="s3cret/ +%", authorize="/authorize"):
         self.issuer, self.client_id, self.secret = issuer, client_id, secret
+        self.authorize_path = authorize
         self.context = ssl.create_default_context(cafile=ca)
         self.host = urllib.parse.urlsplit(issuer).netloc
         self.connection = self.connect()
@@ -84,7 +85,7 @@ class RelyingParty:
 
     def authorize(self, **changes):
         fields = self.request_fields(**changes)
-        return self.get("/authorize?" + urllib.parse.urlencode(fields, doseq=True))
+        return self.get(self.authorize_path + "?" + urllib.parse.urlencode(fields, doseq=True))
 
     def code(self, **changes):
         answer = self.authorize(**changes)

@@ -2,9 +2,12 @@
 EXTRA_DIST += \
 	%reldir%/conftest.py \
 	%reldir%/passkey.py \
+	%reldir%/sign_in.py \
 	%reldir%/sinks.py \
 	%reldir%/test_factor_codes.py \
 	%reldir%/test_factor_pam.py \
+	%reldir%/test_google.py \
+	%reldir%/test_microsoft.py \
 	%reldir%/test_oidc_idp.py \
 	%reldir%/test_old_plugin.py \
 	%reldir%/test_otp.py \

@@ -5,7 +5,8 @@ import pytest
 
 from idp import start
 from relying_party import REDIRECT, RelyingParty
-from worker_process import Gone, Refused, now_ms
+from sign_in import answer, exchange, identify, mint
+from worker_process import now_ms
 
 
 @pytest.fixture(scope="module")
@@ -38,32 +39,6 @@ def worker(start_worker, provider, rp, tmp_path):
     set keys-min-interval 3600""", deadline="60s")
     assert worker.ready, worker.log()
     return worker
-
-
-def identify(connection, rp, deadline_ms=60000, **members):
-    parameters = {"deadline_ms": deadline_ms, "request": "r1", "nonce": rp.nonce,
-                  "client_ids": [rp.client_id], "now_ms": now_ms(), **members}
-    return connection.call("Identify", **{k: v for k, v in parameters.items() if v is not None})
-
-
-def exchange(connection, rp, code=None, **members):
-    return identify(connection, rp, **{
-        "code": code or rp.code(), "code_verifier": rp.verifier, "redirect_uri": REDIRECT,
-        "iss": rp.issuer, **members})
-
-
-def mint(rp, **members):
-    return rp.control("mint", **{"user": "alice", "aud": rp.client_id, "nonce": rp.nonce,
-                                 **members})["id_token"]
-
-
-def answer(operation, *arguments, **members):
-    """Its reason, or "good"."""
-    try:
-        operation(*arguments, **members)
-        return "good"
-    except Refused as refused:
-        return refused.reason
 
 
 def fetches(rp, path):

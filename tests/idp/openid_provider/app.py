@@ -5,30 +5,22 @@ import os
 import sys
 import traceback
 
-from . import authorize, bad_answers, bad_tokens, control, exchange, metadata, signals, state, tls
+from . import bad_answers, bad_tokens, control, signals, state, tls
+from .dialect import Dialect
 from .keys import KeyRing
 from .server import BadRequest, Server, json_response
 from .switches import Switches
 
-ROUTES = {
-    ("GET", "/.well-known/openid-configuration"): metadata.discovery,
-    ("GET", "/jwks"): metadata.jwks,
-    ("GET", "/authorize"): authorize.authorize,
-    ("POST", "/authorize"): authorize.authorize,
-    ("POST", "/token"): exchange.token,
-    ("GET", "/userinfo"): exchange.userinfo,
-    ("POST", "/userinfo"): exchange.userinfo,
-}
-
 
 class Provider:
     def __init__(self, directory, name="sandbox", host="127.0.0.1", port=0, clients=(),
-                 certificate=None):
+                 certificate=None, dialect=None):
         """`certificate` is (cert, key, ca) paths; without it they are made in `directory`."""
         if not state.USER_PATTERN.fullmatch(name):
             raise state.Refused(f"name {name!r}: use letters, digits, dots, dashes, underscores")
         os.makedirs(directory, mode=0o700, exist_ok=True)
         self.name = name
+        self.dialect = dialect or Dialect()
         self.ring = KeyRing(os.path.join(directory, "idp-signing-keys.json"))
         self.switches = Switches(bad_tokens.TABLE + bad_answers.TABLE)
         self.clock = state.Clock()
@@ -87,7 +79,7 @@ class Provider:
 
     def _route(self, request):
         method = "GET" if request.method == "HEAD" else request.method
-        function = signals.ROUTES.get((method, request.path)) or ROUTES.get((method, request.path))
+        function = signals.ROUTES.get((method, request.path)) or self.dialect.route(method, request.path)
         if function is None:
             return json_response({"error": "not_found"}, 404)
         try:

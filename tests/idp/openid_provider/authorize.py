@@ -66,7 +66,9 @@ def _choose_user(request, fields):
 def _redirect(provider, fields, members):
     if "state" in fields:
         members["state"] = fields["state"]
-    members["iss"] = provider.issuer
+    if provider.dialect.sends_iss:
+        members["iss"] = provider.issuer
+    members = provider.dialect.callback(fields, members)
     document = Document(members, provider.ring)
     for switch, argument in provider.switches.use("authorize"):
         switch.apply(document, argument)
@@ -98,7 +100,7 @@ def authorize(provider, request):
         _check(fields)
         user = _choose_user(request, fields)
         if user is None:
-            return page.sign_in(provider.name, client.id, fields, fields.get("login_hint", ""))
+            return page.sign_in(provider.name, client.id, request.path, fields, fields.get("login_hint", ""))
         return _redirect(provider, fields, {"code": _grant(provider, client, fields, user)})
     except _Denied as denied:
         return _redirect(provider, fields,

@@ -94,11 +94,9 @@ def mint(provider, request):
     if "aud" not in fields:
         raise Refused("aud: say which client the token is for")
     client = _first_client(provider, fields["aud"])
-    key = provider.ring.current(_alg(fields.get("alg", client.alg)))
-    now = provider.clock.now()
-    claims = tokens.base_claims(provider.issuer, _person(provider, fields), fields["aud"],
-                                fields.get("nonce"), now)
-    token = tokens.draft(key, provider.ring, claims, now, client.secret)
+    claims = tokens.honest_claims(provider, fields["aud"], _person(provider, fields), fields.get("user"),
+                                  fields.get("nonce"))
+    token = tokens.draft(provider, client, claims, _alg(fields.get("alg", client.alg)))
     bad_tokens.spoil(token, _corruptions(provider, fields.get("corrupt", {})))
     token.claims = tokens.merge(token.claims, fields.get("overrides", {}))
     token.header = tokens.merge(token.header, fields.get("header", {}))

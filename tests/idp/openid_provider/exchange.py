@@ -64,11 +64,13 @@ def _read(request):
 
 
 def _id_token(provider, client, grant, access_token):
-    claims = tokens.base_claims(provider.issuer, provider.people.claims(grant.user), client.id,
-                                grant.nonce, provider.clock.now())
-    claims.update(auth_time=grant.auth_time, at_hash=tokens.half_hash(access_token))
-    token = tokens.draft(provider.ring.current(client.alg), provider.ring, claims,
-                         provider.clock.now(), client.secret)
+    claims = tokens.honest_claims(provider, client.id, provider.people.claims(grant.user), grant.user,
+                                  grant.nonce)
+    if "auth_time" in claims:
+        claims["auth_time"] = grant.auth_time
+    if provider.dialect.has_at_hash:
+        claims["at_hash"] = tokens.half_hash(access_token)
+    token = tokens.draft(provider, client, claims)
     bad_tokens.spoil(token, provider.switches.use("id_token"))
     return tokens.seal(token)
 
@@ -84,22 +86,22 @@ def _exchange(provider, request):
             fields.get("code", ""), client.id, fields.get("redirect_uri"), challenge)
     except Refused as error:
         raise _Error("invalid_grant", str(error))
-    return {
+    return provider.dialect.token_members(provider, grant, {
         "access_token": access_token,
         "token_type": "Bearer",
         "expires_in": ACCESS_TOKEN_LIFETIME_S,
         "scope": grant.scope,
         "id_token": _id_token(provider, client, grant, access_token),
-    }
+    })
 
 
 def token(provider, request):
     try:
         return provider.answer("token", request, _exchange(provider, request))
     except _Error as error:
-        response = json_response({"error": error.code, "error_description": str(error)},
-                                 error.status)
-        if error.status == 401 and "Authorization" in request.headers:
+        members, status = provider.dialect.token_error(error.code, str(error), error.status)
+        response = json_response(members, status)
+        if status == 401 and "Authorization" in request.headers:
             response.headers["WWW-Authenticate"] = f'Basic realm="{provider.name}"'
         return provider.deliver("token", request, response)
 

@@ -28,5 +28,7 @@ def discovery(provider, request):
 
 
 def jwks(provider, request):
-    keys = [key.public_jwk() for key in provider.ring.published()]
+    dialect = provider.dialect
+    keys = [dialect.published(provider, key) for key in provider.ring.published()
+            if key.alg in dialect.algorithms]
     return provider.answer("jwks", request, {"keys": keys})

@@ -35,14 +35,14 @@ def _document(title, body, status):
     return Response(status, text.encode(), "text/html; charset=utf-8", headers)
 
 
-def sign_in(provider_name, client_id, fields, login_hint):
+def sign_in(provider_name, client_id, path, fields, login_hint):
     """The form repeats the authorization request in hidden fields and asks for a user."""
     hidden = "\n".join(
         f'<input type="hidden" name="{html.escape(name)}" value="{html.escape(value)}">'
         for name, value in fields.items() if name not in ("login_hint", "prompt"))
     options = "".join(f'<option value="{user}"></option>' for user in SUGGESTED_USERS)
     body = f"""<p>You will be signed in to <strong>{html.escape(client_id)}</strong>.</p>
-<form method="post" action="/authorize">
+<form method="post" action="{html.escape(path)}">
 {hidden}
 <label for="user">User</label>
 <input id="user" name="user" list="users" value="{html.escape(login_hint)}" required autofocus

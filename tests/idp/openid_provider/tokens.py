@@ -13,8 +13,6 @@ from typing import Callable, Optional
 
 from .keys import KeyRing, SigningKey
 
-ID_TOKEN_LIFETIME_S = 300
-
 
 def b64url(data):
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
@@ -53,9 +51,13 @@ class Draft:
         self.sign = key.sign
 
 
-def draft(key, ring, claims, now, client_secret=""):
-    header = {"alg": key.alg, "kid": key.kid, "typ": "JWT"}
-    return Draft(header, dict(claims), key, ring, now, client_secret, sign=key.sign)
+def draft(provider, client, claims, alg=None):
+    """`alg`: the client's own; of a dialect that has one, that."""
+    wanted = alg or client.alg
+    algorithms = provider.dialect.algorithms
+    key = provider.ring.current(wanted if wanted in algorithms else algorithms[0])
+    return Draft(provider.dialect.header(key), dict(claims), key, provider.ring, provider.clock.now(),
+                 client.secret, sign=key.sign)
 
 
 def seal(token):
@@ -68,12 +70,13 @@ def seal(token):
     return text
 
 
-def base_claims(issuer, person, audience, nonce, now):
+def honest_claims(provider, audience, person, user, nonce):
     """The claims of an honest ID token; `person` is a dict with sub, email and the like."""
+    dialect, now = provider.dialect, provider.clock.now()
     claims = {
-        "iss": issuer,
+        "iss": dialect.issuer(provider, person),
         "aud": audience,
-        "exp": now + ID_TOKEN_LIFETIME_S,
+        "exp": now + dialect.id_token_lifetime_s,
         "iat": now,
         "auth_time": now,
         "amr": ["pwd"],
@@ -82,7 +85,8 @@ def base_claims(issuer, person, audience, nonce, now):
         claims["nonce"] = nonce
     if isinstance(audience, list) and len(audience) > 1:
         claims["azp"] = audience[0]  # Core section 2: needed when there are several audiences
-    return merge(claims, person)
+    first = audience[0] if isinstance(audience, list) and audience else audience
+    return merge(claims, dialect.claims(provider, first, person, user))
 
 
 def merge(claims, overrides):
