@@ -105,6 +105,14 @@ account_refund(const struct account *a, const struct id *id)
 	FIND(a->refunds, a->refunds_n, id_equal(&a->refunds[i].id, id));
 }
 
+struct fact *
+account_fact(const struct account *a, const struct fact *like)
+{
+	FIND(a->facts, a->facts_n,
+	    a->facts[i].link_no == like->link_no && a->facts[i].kind == like->kind &&
+		a->facts[i].by == like->by && a->facts[i].by_service == like->by_service);
+}
+
 struct counter *
 account_counter(const struct account *a, const struct id *subject, uint16_t currency)
 {
@@ -165,6 +173,10 @@ account_version(const struct account *a)
 {
 	uint32_t wide = 0;
 
+	for (size_t i = 0; i < a->links_n; i++) {
+		if (a->facts_n > 0 || !id_zero(&a->links[i].was))
+			return ACCOUNT_VERSION_FACTS;
+	}
 	for (size_t i = 0; i < a->links_n; i++) {
 		if (a->links[i].signalled_ms != 0)
 			return ACCOUNT_VERSION_SIGNALS;
@@ -265,7 +277,27 @@ links_valid(const struct account *a)
 		if (!no_given(a, l->no) || account_link_by_no(a, l->no) != l ||
 		    !ID_IS_NEW(a->links, i) || l->state >= LINK__STATES || l->since_ms < 0 ||
 		    l->usable_ms < 0 || l->sessions_since_ms < 0 || l->signalled_ms < 0 ||
-		    l->signal >= SIGNAL_KIND__COUNT || (l->signal != 0) != (l->signalled_ms != 0))
+		    l->signal >= SIGNAL_KIND__COUNT || (l->signal != 0) != (l->signalled_ms != 0) ||
+		    id_equal(&l->was, &l->subject))
+			return false;
+	}
+	return true;
+}
+
+static bool
+facts_valid(const struct account *a)
+{
+	for (size_t i = 0; i < a->facts_n; i++) {
+		const struct fact *f = &a->facts[i];
+		size_t of_link = 0;
+
+		if (!ID_IS_NEW(a->facts, i) || account_fact(a, f) != f || account_link_by_no(a, f->link_no) == NULL ||
+		    f->kind == 0 || f->by == 0 || f->by_service > 1 || f->lowered > 1 || f->verified_ms < 0 ||
+		    f->since_ms < 0)
+			return false;
+		for (size_t j = 0; j <= i; j++)
+			of_link += a->facts[j].link_no == f->link_no;
+		if (of_link > LINK_FACTS_MAX)
 			return false;
 	}
 	return true;
@@ -469,7 +501,8 @@ account_bounded(const struct account *a)
 	       a->sessions_n <= ACCOUNT_SESSIONS_MAX && a->allowances_n <= ACCOUNT_ALLOWANCES_MAX &&
 	       a->challenges_n <= ACCOUNT_CHALLENGES_MAX && a->payments_n <= ACCOUNT_PAYMENTS_MAX &&
 	       a->refunds_n <= ACCOUNT_REFUNDS_MAX && a->counters_n <= ACCOUNT_COUNTERS_MAX &&
-	       a->limits_n <= ACCOUNT_LIMITS_MAX && a->freezes_n <= ACCOUNT_FREEZES_MAX;
+	       a->limits_n <= ACCOUNT_LIMITS_MAX && a->freezes_n <= ACCOUNT_FREEZES_MAX &&
+	       a->facts_n <= ACCOUNT_FACTS_MAX;
 }
 
 bool
@@ -481,8 +514,9 @@ account_valid(const struct account *a)
 	/* An account that nothing has opened yet may be frozen or limited, and holds nothing. */
 	if (a->status == ACCOUNT_NONE &&
 	    (a->links_n | a->factors_n | a->sessions_n | a->allowances_n | a->challenges_n |
-		a->payments_n | a->refunds_n) != 0)
+		a->payments_n | a->refunds_n | a->facts_n) != 0)
 		return false;
 	return links_valid(a) && factors_valid(a) && sessions_valid(a) && allowances_valid(a) &&
-	       challenges_valid(a) && payments_valid(a) && counters_valid(a) && limits_valid(a);
+	       challenges_valid(a) && payments_valid(a) && counters_valid(a) && limits_valid(a) &&
+	       facts_valid(a);
 }

@@ -23,6 +23,8 @@ enum {
 	ACCOUNT_COUNTERS_MAX = 64,
 	ACCOUNT_LIMITS_MAX = 16,
 	ACCOUNT_FREEZES_MAX = 8,
+	ACCOUNT_FACTS_MAX = 32,
+	LINK_FACTS_MAX = 8,        /* so that no link takes the places of the others */
 	CHALLENGE_FACTORS_MAX = 4, /* factors behind one countersignature */
 	CHALLENGE_WRONG_MAX = 5,   /* wrong answers that end a challenge */
 	FACTOR_FAILURES_MAX = 5,   /* wrong answers in a row that lock a factor (PSD2 RTS, Article 4(3)(b)) */
@@ -37,6 +39,7 @@ enum link_state { LINK_PROPOSED, LINK_ACTIVE, LINK_SUSPENDED, LINK_REVOKED, LINK
 struct link {
 	struct id id;
 	struct id subject;         /* salted digest of (realm, provider, issuer, subject) */
+	struct id was;             /* the subject that it was moved from, which nobody else may link; or zero */
 	uint64_t provider;         /* tag */
 	uint32_t no;
 	uint8_t state;
@@ -233,6 +236,22 @@ struct freeze {
 	int64_t since_ms;
 };
 
+/*
+ * Evidence on a link: what somebody vouches for of the person behind it. One for each kind and voucher. What was lowered
+ * counts for nothing until it is vouched for again; see decide_attest().
+ */
+struct fact {
+	struct id id;              /* of its texts */
+	struct id value;           /* digest of what it is of, such as a number; zero: not said */
+	uint64_t kind;             /* tag of its word: phone, identity-document */
+	uint64_t by;               /* tag of the provider or the service that vouches for it */
+	uint32_t link_no;
+	uint8_t by_service;
+	uint8_t lowered;
+	int64_t verified_ms;       /* by their word; 0: not said */
+	int64_t since_ms;          /* it stands, or was lowered */
+};
+
 struct account {
 	struct id key;
 	uint64_t revision;
@@ -245,7 +264,7 @@ struct account {
 	uint8_t enrolled;          /* a first factor was enrolled: once, ever */
 	uint8_t overflowed;        /* payments have left the ring: the store's table must be asked */
 	uint8_t links_n, factors_n, sessions_n, allowances_n, challenges_n, payments_n, refunds_n, counters_n;
-	uint8_t limits_n, freezes_n;
+	uint8_t limits_n, freezes_n, facts_n;
 	struct link links[ACCOUNT_LINKS_MAX];
 	struct factor factors[ACCOUNT_FACTORS_MAX];
 	struct session sessions[ACCOUNT_SESSIONS_MAX];
@@ -256,9 +275,10 @@ struct account {
 	struct counter counters[ACCOUNT_COUNTERS_MAX];
 	struct limit limits[ACCOUNT_LIMITS_MAX];
 	struct freeze freezes[ACCOUNT_FREEZES_MAX];
+	struct fact facts[ACCOUNT_FACTS_MAX];
 };
 
-_Static_assert(sizeof(struct account) <= 26 * 1024, "the hot state stays small enough to copy");
+_Static_assert(sizeof(struct account) <= 28 * 1024, "the hot state stays small enough to copy");
 
 void account_init(struct account *a, const struct id *key);
 
@@ -276,6 +296,8 @@ struct allowance *account_allowance_by_no(const struct account *a, uint32_t no);
 struct challenge *account_challenge(const struct account *a, const struct id *id);
 struct payment *account_payment(const struct account *a, const struct id *id);
 struct refund *account_refund(const struct account *a, const struct id *id);
+/* What this voucher says of that kind; or NULL. */
+struct fact *account_fact(const struct account *a, const struct fact *like);
 /* Of days. */
 struct counter *account_counter(const struct account *a, const struct id *subject, uint16_t currency);
 /* Whether this one stands for the level now: not a raise that waits, nor what a raise has taken the place of. */
@@ -295,7 +317,7 @@ bool account_bounded(const struct account *a);
 bool payment_valid(const struct payment *p);
 
 /* No encoding is longer; see the proof in account_code.c. */
-enum { ACCOUNT_BYTES_MAX = 40 * 1024, PAYMENT_BYTES_MAX = 256 };
+enum { ACCOUNT_BYTES_MAX = 44 * 1024, PAYMENT_BYTES_MAX = 256 };
 
 /*
  * The oldest version of the encoding that has a place for all that it holds: it is written in that one, and so stays as
@@ -306,6 +328,7 @@ enum account_version {
 	ACCOUNT_VERSION_WIDE,      /* kinds of counters, where payments were counted, requirements, raises that wait */
 	ACCOUNT_VERSION_RESTS,     /* what factors rest on, and replace */
 	ACCOUNT_VERSION_SIGNALS,   /* what security events left at links and allowances */
+	ACCOUNT_VERSION_FACTS,     /* evidence on links, and subjects that links were moved from */
 	ACCOUNT_VERSION__END
 };
 

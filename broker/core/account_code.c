@@ -21,7 +21,8 @@
 
 /*
  * Version 2 has what stacks with wider limits need: the kinds of counters, where a payment was counted, what a challenge
- * requires, and raises that wait. Version 3 has that and what factors rest on; version 4 that and what security events left. An account is written in the oldest version
+ * requires, and raises that wait. Version 3 has that and what factors rest on; version 4 that and what security events left;
+ * version 5 that and evidence on links, and subjects that links were moved from. An account is written in the oldest version
  * that has room for it, and refused in any other.
  */
 enum {
@@ -304,6 +305,10 @@ code_link(struct walk *w, enum codec_mode mode, struct link *l)
 		l->signal = 0;
 		l->signalled_ms = 0;
 	}
+	if (w->version >= ACCOUNT_VERSION_FACTS)
+		code_id_or_zero(w, mode, &l->was);
+	else if (mode == CODEC_READ)
+		l->was = (struct id){{0}};
 }
 
 CODEC_INLINE void
@@ -454,6 +459,19 @@ code_freeze(struct walk *w, enum codec_mode mode, struct freeze *f)
 }
 
 CODEC_INLINE void
+code_fact(struct walk *w, enum codec_mode mode, struct fact *f)
+{
+	code_id(&w->c, mode, &f->id);
+	code_id_or_zero(w, mode, &f->value);
+	code_tag(w, mode, &f->kind);
+	code_tag(w, mode, &f->by);
+	code_u32(&w->c, mode, &f->link_no);
+	code_pair(w, mode, &f->by_service, &f->lowered);
+	code_time(w, mode, &f->verified_ms);
+	code_time(w, mode, &f->since_ms);
+}
+
+CODEC_INLINE void
 code_scalars(struct walk *w, enum codec_mode mode, struct account *a)
 {
 	code_bytes(&w->c, mode, a->chain.b, sizeof(a->chain.b));
@@ -473,6 +491,10 @@ code_scalars(struct walk *w, enum codec_mode mode, struct account *a)
 	code_u8(&w->c, mode, &a->counters_n);
 	code_u8(&w->c, mode, &a->limits_n);
 	code_u8(&w->c, mode, &a->freezes_n);
+	if (w->version >= ACCOUNT_VERSION_FACTS)
+		code_u8(&w->c, mode, &a->facts_n);
+	else if (mode == CODEC_READ)
+		a->facts_n = 0;
 }
 
 /* The used entries of one array. A bad reader stops, so that a forged count costs nothing. */
@@ -500,6 +522,7 @@ code_account(struct walk *w, enum codec_mode mode, struct account *a)
 	CODE_ENTRIES(w, mode, a, counters, code_counter);
 	CODE_ENTRIES(w, mode, a, limits, code_limit);
 	CODE_ENTRIES(w, mode, a, freezes, code_freeze);
+	CODE_ENTRIES(w, mode, a, facts, code_fact);
 }
 
 /* --- the two ends --- */
@@ -543,6 +566,7 @@ ACCOUNT_CODEC(narrow, ACCOUNT_VERSION_NARROW)
 ACCOUNT_CODEC(wide, ACCOUNT_VERSION_WIDE)
 ACCOUNT_CODEC(rests, ACCOUNT_VERSION_RESTS)
 ACCOUNT_CODEC(signals, ACCOUNT_VERSION_SIGNALS)
+ACCOUNT_CODEC(facts, ACCOUNT_VERSION_FACTS)
 
 void
 account_encode(const struct account *a, struct buf *out)
@@ -552,6 +576,7 @@ account_encode(const struct account *a, struct buf *out)
 		[ACCOUNT_VERSION_WIDE] = encode_wide,
 		[ACCOUNT_VERSION_RESTS] = encode_rests,
 		[ACCOUNT_VERSION_SIGNALS] = encode_signals,
+		[ACCOUNT_VERSION_FACTS] = encode_facts,
 	};
 	uint8_t mem[ACCOUNT_BYTES_MAX];
 	size_t n;
@@ -570,6 +595,7 @@ account_decode(struct view bytes, const struct id *key, uint64_t revision, struc
 		[ACCOUNT_VERSION_WIDE] = decode_wide,
 		[ACCOUNT_VERSION_RESTS] = decode_rests,
 		[ACCOUNT_VERSION_SIGNALS] = decode_signals,
+		[ACCOUNT_VERSION_FACTS] = decode_facts,
 	};
 	uint8_t version = bytes.len == 0 ? 0 : (uint8_t)bytes.data[0];
 

@@ -17,6 +17,7 @@ link_room(struct account *a, const struct id *subject)
 		return place >= 0;
 	no = a->links[place].no;
 	challenges_void(a, no, 0);
+	facts_drop(a, no);
 	for (uint8_t i = 0; i < a->freezes_n;) {
 		if (a->freezes[i].link_no == no)
 			ARRAY_DROP(a->freezes, a->freezes_n, i);
@@ -34,7 +35,7 @@ prompts_follow(const struct account *a, struct link *l)
 	for (size_t i = 0; i < a->links_n; i++) {
 		const struct link *old = &a->links[i];
 
-		if (id_equal(&old->subject, &l->subject) && (old->prompts_day > l->prompts_day ||
+		if ((id_equal(&old->subject, &l->subject) || id_equal(&old->was, &l->subject)) && (old->prompts_day > l->prompts_day ||
 		    (old->prompts_day == l->prompts_day && old->prompts > l->prompts))) {
 			l->prompts_day = old->prompts_day;
 			l->prompts = old->prompts;
@@ -70,8 +71,10 @@ link_narrowed(struct account *a, const struct event *e, struct apply_left *left)
 	l->sessions_since_ms = e->time_ms;
 	sessions_drop(a, l->no);
 	challenges_void(a, l->no, 0);
-	if (l->state == LINK_REVOKED)
+	if (l->state == LINK_REVOKED) {
 		allowances_void(a, l->no);
+		facts_drop(a, l->no);
+	}
 	return true;
 }
 
@@ -379,6 +382,8 @@ static apply_fn *const table[EVENT__COUNT] = {
 	[EVENT_VIEW_OPENED] = view_opened,
 	[EVENT_FACTOR_UNLOCKED] = apply_factor_unlocked,
 	[EVENT_SIGNALLED] = apply_signalled,
+	[EVENT_LINK_REKEYED] = apply_link_rekeyed,
+	[EVENT_LINK_ATTESTED] = apply_link_attested,
 };
 
 enum cs_err

@@ -153,6 +153,15 @@ link_activated(struct account *a, const struct event *e, const struct challenge 
 
 	if (l == NULL || l->state != LINK_PROPOSED)
 		return false;
+	/* Under the name that an older link of this account was moved from: it is the same person. */
+	for (size_t i = 0; i < a->links_n; i++) {
+		struct id newer = a->links[i].subject;
+
+		if (!id_equal(&a->links[i].was, &l->subject))
+			continue;
+		subject_moves(a, &newer, &l->subject);
+		a->links[i].was = (struct id){{0}};
+	}
 	own_follows(a, l);
 	l->state = LINK_ACTIVE;
 	l->since_ms = e->time_ms;

@@ -33,6 +33,16 @@ bool apply_factor_unlocked(struct account *a, const struct event *e, struct appl
 /* What was replaced by a factor that is usable now goes. Every event begins with it. */
 void factors_settle(struct account *a, int64_t time_ms);
 
+/* apply_link.c */
+bool apply_link_rekeyed(struct account *a, const struct event *e, struct apply_left *left);
+bool apply_link_attested(struct account *a, const struct event *e, struct apply_left *left);
+/* Evidence on a link that went, or was given up, is nobody's. */
+void facts_drop(struct account *a, uint32_t link_no);
+/* Lowers what anybody vouches for on the link: of that kind (0: of every kind), but what is of that value (or NULL). */
+void facts_lower(struct account *a, uint32_t link_no, uint64_t kind, const struct id *but, int64_t ms);
+/* A subject of the account goes by another name: what was counted, limited or frozen for it is so still. */
+void subject_moves(struct account *a, const struct id *from, const struct id *to);
+
 bool apply_challenge_opened(struct account *a, const struct event *e, struct apply_left *left);
 bool apply_answered(struct account *a, const struct event *e, struct apply_left *left);
 bool apply_failed(struct account *a, const struct event *e, struct apply_left *left);

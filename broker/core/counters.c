@@ -399,6 +399,58 @@ counters_give_back(struct account *a, const struct payment *p, int32_t day, int3
 	}
 }
 
+/* Of two windows of one length the later one stands; of the same one both sums do. */
+static void
+window_join(int32_t *window, int64_t *minor, uint32_t *count, int32_t other, int64_t other_minor, uint32_t other_count)
+{
+	if (other > *window) {
+		*window = other;
+		*minor = 0;
+		*count = 0;
+	}
+	if (other == *window) {
+		*minor = money_add(*minor, other_minor);
+		*count = *count > UINT32_MAX - other_count ? UINT32_MAX : *count + other_count;
+	}
+}
+
+static void
+slot_join(struct counter *to, const struct counter *from)
+{
+	window_join(&to->day, &to->day_minor, &to->day_count, from->day, from->day_minor, from->day_count);
+	/* The later of both beginnings: what was permitted before it is given back to nobody. */
+	if (to->kind == COUNTER_STEPUP)
+		to->month_minor = to->month_minor > from->month_minor ? to->month_minor : from->month_minor;
+	else
+		window_join(&to->month, &to->month_minor, &to->month_count, from->month, from->month_minor,
+		    from->month_count);
+}
+
+void
+counters_move(struct account *a, const struct id *from, const struct id *to)
+{
+	for (uint8_t i = 0; i < a->counters_n;) {
+		struct counter *c = &a->counters[i], *there = NULL;
+
+		if (c->of != COUNTER_OF_SUBJECT || !id_equal(&c->subject, from)) {
+			i++;
+			continue;
+		}
+		/* Hours take several slots: none is joined. */
+		if (c->kind != COUNTER_HOURS)
+			there = slot_find(a->counters, a->counters_n, (enum counter_kind)c->kind, COUNTER_OF_SUBJECT, to,
+			    c->currency);
+		if (there == NULL) {
+			c->subject = *to;
+			i++;
+			continue;
+		}
+		slot_join(there, c);
+		memmove(c, c + 1, (size_t)(a->counters_n - i - 1) * sizeof(*c));
+		a->counters_n--;
+	}
+}
+
 struct standing
 counters_standing(const struct account *a, enum counter_kind kind, enum counter_of of, const struct id *owner,
     uint16_t currency, int32_t month, int64_t now_ms)

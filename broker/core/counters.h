@@ -38,6 +38,9 @@ bool counters_room(const struct account *a, const struct counting *k);
  */
 void counters_give_back(struct account *a, const struct payment *p, int32_t day, int32_t month, int64_t amount_minor);
 
+/* What was counted for one subject counts for another, beside what that has: never less. */
+void counters_move(struct account *a, const struct id *from, const struct id *to);
+
 /* What stands in one kind of counter of one owner: the sum in a currency, and the count over all. */
 struct standing {
 	int64_t minor;

@@ -145,6 +145,34 @@ void decide_link_propose(const struct asked *asked, const struct account *a, uin
 void decide_link_narrow(const struct asked *asked, const struct account *a, uint32_t link_no, enum link_state to,
     struct decision *d);
 
+/*
+ * The link's subject goes by another name: the provider says so, and the link of the old name is the other half of the proof.
+ * In the provider's window, or by an admin at any time. The counters go with it, its sessions end, and it cools off again. What it was is
+ * remembered, and nobody else may link it, so that `undo` can always bring it back.
+ */
+struct rekey {
+	uint32_t link_no;
+	struct id subject;        /* the new one; of an undo: not read */
+	enum author author;
+	bool undo;
+	bool taken;               /* another account, or another link of this one, has the new subject */
+};
+void decide_link_rekey(const struct asked *asked, const struct account *a, const struct rekey *r, struct decision *d);
+/*
+ * Evidence on a link; asked->fresh[1] is its id where it is new. Said again without a change it makes no event. A value that
+ * is another than before lowers it, and whatever else is vouched for in that kind. What was lowered counts again when the same
+ * value is vouched for with a verification that is later, and not before the cooling-off of links is over.
+ */
+struct attesting {
+	uint32_t link_no;
+	uint64_t kind;            /* tag of its word */
+	uint64_t by;              /* tag of the provider or service */
+	bool by_service;          /* then the service that asks, which needs the right `link` */
+	struct id value;
+	int64_t verified_ms;      /* 0: not said */
+};
+void decide_attest(const struct asked *asked, const struct account *a, const struct attesting *what, struct decision *d);
+
 void decide_session_open(const struct asked *asked, const struct account *a, uint32_t link_no, int64_t auth_ms,
     struct decision *d);
 void decide_session_close(const struct asked *asked, const struct account *a, const struct id *session,

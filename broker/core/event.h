@@ -57,7 +57,12 @@
 	/* of the broker's own record again */ \
 	X(SIGNAL_UNKNOWN, "signal_unknown")      /* count security events of subjects that nobody has linked */ \
 	X(STREAM_SILENT, "stream_silent")        /* nothing was heard of a provider's stream for long */ \
-	X(STREAM_HEARD, "stream_heard")          /* and again */
+	X(STREAM_HEARD, "stream_heard")          /* and again */ \
+	X(LINK_REKEYED, "link_rekeyed") /* its subject goes by another name now */ \
+	X(LINK_ATTESTED, "link_attested") /* evidence on it */ \
+	/* of the broker's own record again */ \
+	X(PROVIDER_REKEYED, "provider_rekeyed") \
+	X(PROVIDER_WINDOW, "provider_window") /* in which its links may be moved to new subjects */
 
 enum event_type {
 #define X(id, name) EVENT_##id,
@@ -128,7 +133,8 @@ enum event_type {
 	X(rests, TAGS, "rests")               /* of a new factor: the things that it rests on */ \
 	X(copies, NUM, "copies")              /* of a new factor: enum copies */ \
 	X(replaces_no, NUM, "replaces_no")    /* the factor that goes when the new one is usable */ \
-	X(effects, NUM, "effects")            /* mask of enum signal_effect: what a security event did */
+	X(effects, NUM, "effects")            /* mask of enum signal_effect: what a security event did */ \
+	X(digest, ID, "digest")               /* of a re-key: what was before; of evidence: of what it vouches for */
 
 enum event_flag {
 	EVENT_FLAG_FIRST = 1 << 0,      /* first factor */
@@ -142,6 +148,9 @@ enum event_flag {
 	EVENT_FLAG_VOIDS = 1 << 8,      /* this wrong answer voids the right ones of the challenge */
 	EVENT_FLAG_OWN = 1 << 9,        /* asked for a challenge of its own */
 	EVENT_FLAG_RESUMES = 1 << 10,   /* this answer lifts the pause of the link's allowances */
+	EVENT_FLAG_LOWERED = 1 << 11,   /* this evidence counts for nothing for now */
+	EVENT_FLAG_UNDONE = 1 << 12,    /* a re-key that is taken back */
+	EVENT_FLAG_SERVICE = 1 << 13,   /* this evidence is a service's, not the provider's */
 };
 
 struct event {

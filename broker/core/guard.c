@@ -83,7 +83,7 @@ subject_frozen(const struct account *a, const struct link *l)
 	for (size_t i = 0; i < a->links_n; i++) {
 		const struct link *other = &a->links[i];
 
-		if (id_equal(&other->subject, &l->subject) && account_frozen(a, other->no, other == l ? AUTHOR__COUNT :
+		if ((id_equal(&other->subject, &l->subject) || id_equal(&other->was, &l->subject)) && account_frozen(a, other->no, other == l ? AUTHOR__COUNT :
 		    AUTHOR_USER))
 			return true;
 	}
@@ -96,7 +96,9 @@ subject_linked(const struct account *a, const struct id *subject)
 	for (size_t i = 0; i < a->links_n; i++) {
 		const struct link *l = &a->links[i];
 
-		if (id_equal(&l->subject, subject) && (l->state == LINK_ACTIVE || l->state == LINK_SUSPENDED))
+		/* Under an older name it is linked as well. */
+		if ((id_equal(&l->subject, subject) || id_equal(&l->was, subject)) &&
+		    (l->state == LINK_ACTIVE || l->state == LINK_SUSPENDED))
 			return true;
 	}
 	return false;

@@ -104,6 +104,7 @@ struct broker_provider {
 	bool frozen;
 	bool fresh;               /* the state is not older than its lease */
 	int64_t sessions_since_ms;/* sessions opened before a freeze do not come back with the thaw */
+	int64_t rekey_until_ms;   /* until then its links may be moved to new subjects; 0: not at all */
 	uint8_t limits_n;         /* set by an admin while running */
 	struct policy_limit limits[POLICY_LIMITS_MAX];
 };

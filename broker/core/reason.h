@@ -97,7 +97,14 @@
 	X(ALLOWANCE_PAUSED, "allowance_paused", STEP_UP, \
 	    "Your ID's provider sent a security warning: please confirm.", "登录方式的提供方发出了安全警告，请确认。") \
 	X(MANDATE_PAUSED, "mandate_paused", DENY, \
-	    "Your mandate is paused: sign in again and confirm a payment.", "代扣协议已暂停：请重新登录并确认一笔支付。")
+	    "Your mandate is paused: sign in again and confirm a payment.", "代扣协议已暂停：请重新登录并确认一笔支付。") \
+	X(ASSURANCE_MISSING, "assurance_missing", DENY, "What is known of this ID is not enough for this.", \
+	    "此登录方式的身份核验不足。") \
+	X(ASSURANCE_LOWERED, "assurance_lowered", DENY, "What was verified of this ID has changed: please verify it again.", \
+	    "此登录方式的核验信息已变更，请重新核验。") \
+	/* links whose subject goes by another name */ \
+	X(REKEYED, "rekeyed", PERMIT, "Your linked ID was brought up to date.", "您绑定的登录方式已更新。") \
+	X(REKEY_CLOSED, "rekey_closed", DENY, "This linked ID cannot be brought up to date now.", "此绑定暂时无法更新。")
 
 enum reason {
 #define X(id, name, outcome, en, zh) REASON_##id,

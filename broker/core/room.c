@@ -62,6 +62,27 @@ room_link(const struct account *a, const struct id *subject)
 	return -1;
 }
 
+int
+room_fact(const struct account *a, const struct fact *f)
+{
+	const struct fact *same = account_fact(a, f);
+	size_t of_link = 0;
+
+	if (same != NULL)
+		return (int)(same - a->facts);
+	for (int i = 0; i < a->facts_n; i++)
+		of_link += a->facts[i].link_no == f->link_no;
+	if (of_link == LINK_FACTS_MAX)
+		return -1;
+	if (a->facts_n < ACCOUNT_FACTS_MAX)
+		return a->facts_n;
+	for (int i = 0; i < a->facts_n; i++) {
+		if (account_link_by_no(a, a->facts[i].link_no)->state == LINK_PROPOSED)
+			return i;
+	}
+	return -1;
+}
+
 bool
 challenge_kept(const struct challenge *c, int64_t now_ms)
 {

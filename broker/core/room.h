@@ -14,6 +14,8 @@
 int room_factor(const struct account *a);
 /* An older proposal of the same subject goes first. */
 int room_link(const struct account *a, const struct id *subject);
+/* The very same is replaced; else that of a link that is only proposed. */
+int room_fact(const struct account *a, const struct fact *f);
 /* Open, or done and to be redeemed, as far as the account itself knows. */
 bool challenge_kept(const struct challenge *c, int64_t now_ms);
 int room_challenge(const struct account *a, int64_t time_ms);

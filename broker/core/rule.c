@@ -25,6 +25,7 @@ static const struct word rule_words[RULE__COUNT] = {
     [RULE_DRAIN] = WORD("drain"),
     [RULE_RISK] = WORD("risk"),
     [RULE_NOTIFY] = WORD("notify"),
+    [RULE_ASSURANCE] = WORD("assurance"),
 };
 
 const char *
@@ -88,6 +89,8 @@ static const struct argument {
     {WORD("sum"), RULE_DRAIN, 0, rule_value_sums, SUM_PAYMENT},
     ARGUMENT("max", RULE_RISK, score_max, score, 0),
     ARGUMENT("deadline", RULE_RISK, deadline_ms, short, 0),
+    ARGUMENT("max-age", RULE_ASSURANCE, fact_age_ms, duration, 0),
+    ARGUMENT("source", RULE_ASSURANCE, sources, sources, 0),
     ARGUMENT("result", RULE_DEBUG, debug, result, 0),
 #undef SUM
 #undef ARGUMENT
@@ -116,6 +119,7 @@ static const char *const takes[RULE__COUNT] = {
     [RULE_DRAIN] = "drain takes count=NUMBER within=DURATION sum=AMOUNT,... and note=NAME",
     [RULE_RISK] = "risk takes the plugin's name, max=SCORE deadline=DURATION and note=NAME",
     [RULE_NOTIFY] = "notify takes the plugin's name, and note=NAME",
+    [RULE_ASSURANCE] = "assurance takes kinds of evidence, max-age=DURATION source=NAME,... and note=NAME",
 };
 
 /* The argument of that name which the rule takes, or NULL with the mend. */
@@ -172,8 +176,8 @@ name_unresolved(struct view name)
 	return h == 0 ? 1 : h;
 }
 
-static uint64_t
-name_resolve(struct rule_parse *p, enum stack_name kind, struct view name)
+uint64_t
+rule_name_tag(struct rule_parse *p, enum stack_name kind, struct view name)
 {
 	return p->text->name_tag == NULL ? name_unresolved(name) : p->text->name_tag(p->text->ctx, kind, name);
 }
@@ -191,13 +195,45 @@ name_keep(struct rule_parse *p, uint64_t tag)
 	return true;
 }
 
+/* The form in which plugins and services name it, whether anybody vouches for such a thing or not. */
+static bool
+evidence_word(struct view name)
+{
+	for (size_t i = 0; i < name.len; i++) {
+		bool letter = name.data[i] >= 'a' && name.data[i] <= 'z';
+
+		if (!letter && (i == 0 || name.data[i] != '-'))
+			return false;
+	}
+	return name.len > 0 && name.len <= EVIDENCE_WORD_MAX;
+}
+
+static bool
+evidence_keep(struct rule_parse *p, struct view name)
+{
+	struct stack_line *line = p->line;
+	uint64_t tag = rule_name_tag(p, STACK_NAME_EVIDENCE, name);
+
+	if (!evidence_word(name) || tag == 0)
+		return rule_refuse(p, "not a kind of evidence",
+		    "write lower-case letters and hyphens, like: assurance phone identity-document");
+	for (size_t i = 0; i < line->facts_n; i++) {
+		if (line->facts[i] == tag)
+			return rule_refuse(p, "a kind is written twice", "write it once");
+	}
+	if (line->facts_n == sizeof(line->facts) / sizeof(line->facts[0]))
+		return rule_refuse(p, "too many kinds", "write at most 8 on one line");
+	line->facts[line->facts_n++] = tag;
+	return true;
+}
+
 static bool
 plugin_name(struct rule_parse *p, struct view name)
 {
 	struct stack *s = p->stack;
 	struct stack_line *line = p->line;
 	bool notify = line->rule == RULE_NOTIFY;
-	uint64_t tag = name_resolve(p, notify ? STACK_NAME_NOTIFY : STACK_NAME_RISK, name);
+	uint64_t tag = rule_name_tag(p, notify ? STACK_NAME_NOTIFY : STACK_NAME_RISK, name);
 
 	if (line->plugin_named)
 		return rule_refuse(p, "a second plugin on one line", "write a line of its own for each plugin");
@@ -229,18 +265,21 @@ name_argument(struct rule_parse *p, struct view arg, bool *ok)
 
 	switch ((enum rule)p->line->rule) {
 	case RULE_PROVIDER:
-		tag = name_resolve(p, STACK_NAME_PROVIDER, arg);
+		tag = rule_name_tag(p, STACK_NAME_PROVIDER, arg);
 		*ok = tag == 0 ? rule_refuse(p, "no such provider", "name a provider of the configuration") :
 		    name_keep(p, tag);
 		return true;
 	case RULE_SERVICE:
-		tag = name_resolve(p, STACK_NAME_SERVICE, arg);
+		tag = rule_name_tag(p, STACK_NAME_SERVICE, arg);
 		*ok = tag == 0 ? rule_refuse(p, "no such service", "name a service of the configuration") :
 		    name_keep(p, tag);
 		return true;
 	case RULE_RISK:
 	case RULE_NOTIFY:
 		*ok = plugin_name(p, arg);
+		return true;
+	case RULE_ASSURANCE:
+		*ok = evidence_keep(p, arg);
 		return true;
 	default:
 		return false;
@@ -311,6 +350,9 @@ line_complete(struct rule_parse *p)
 		return l->plugin_named || rule_refuse(p, "risk names no plugin", "write its name: risk NAME max=50");
 	case RULE_NOTIFY:
 		return l->plugin_named || rule_refuse(p, "notify names no plugin", "write its name: notify NAME");
+	case RULE_ASSURANCE:
+		return l->facts_n > 0 || rule_refuse(p, "assurance asks for nothing",
+		    "write what must be vouched for, like: assurance phone max-age=365d");
 	default:
 		return true;
 	}
@@ -360,7 +402,7 @@ name_parse(struct rule_parse *p)
 	p->at = STACK_AT_RULE;
 	found = word_find(p->text->rule, rule_words, RULE__COUNT,
 	    "the rules are provider, session, limit, allowance, stepup, payee, service, time, account, drain, risk, notify, "
-	    "permit and deny", &mend);
+	    "assurance, permit and deny", &mend);
 	if (found < 0)
 		return rule_refuse(p, "unknown rule", mend);
 	p->line->rule = (uint8_t)found;
@@ -404,6 +446,9 @@ defaults_set(struct stack_line *line)
 	case RULE_RISK:
 		line->score_max = 50;
 		line->deadline_ms = 500;
+		break;
+	case RULE_ASSURANCE:
+		line->fact_age_ms = -1;
 		break;
 	case RULE_DEBUG:
 		line->debug = RESULT__COUNT;

@@ -20,6 +20,12 @@ struct rule_parse {
 /* False, with the error set. */
 bool rule_refuse(struct rule_parse *p, const char *message, const char *mend);
 
+/* The longest word for a kind of evidence, as plugin.h has it. */
+enum { EVIDENCE_WORD_MAX = 32 };
+
+/* The tag of a configured thing's name, or 0; where names are not resolved, any tag of it. */
+uint64_t rule_name_tag(struct rule_parse *p, enum stack_name kind, struct view name);
+
 /*
  * rule_value.c: one function a form of value; each says what is wrong. `to` is the member of the line; `bound` what the
  * table of arguments says for it.
@@ -40,6 +46,7 @@ rule_value_fn rule_value_other;     /* bool: ignore instead of denied */
 rule_value_fn rule_value_payees;    /* the pool of ids */
 rule_value_fn rule_value_clock;     /* int16_t minutes of the day */
 rule_value_fn rule_value_days;      /* uint8_t mask, bit 0 is Monday */
+rule_value_fn rule_value_sources;   /* providers and services, and which of them are services */
 rule_value_fn rule_value_flag;      /* bool; the word stands alone */
 
 #endif

@@ -224,6 +224,49 @@ ask_account(const struct inquiry *q, const struct stack_line *line, enum reason 
 	return usable < line->held_n || (line->held & ~held) != 0 ? RESULT_DENIED : RESULT_SUCCESS;
 }
 
+/* --- what is vouched for --- */
+
+static bool
+source_listed(const struct stack_line *line, const struct fact *f)
+{
+	for (size_t i = 0; i < line->sources_n; i++) {
+		if (line->sources[i] == f->by && (line->sources_services >> i & 1) == f->by_service)
+			return true;
+	}
+	return line->sources_n == 0;
+}
+
+/* What was verified longer ago than is asked for, or nobody said when, is as good as lowered: it has to be verified again. */
+static bool
+fact_counts(const struct inquiry *q, const struct stack_line *line, const struct fact *f)
+{
+	return !f->lowered && (line->fact_age_ms < 0 ||
+	    (f->verified_ms > 0 && q->now_ms - f->verified_ms <= line->fact_age_ms));
+}
+
+static enum result
+ask_assurance(const struct inquiry *q, const struct stack_line *line, enum reason *reason)
+{
+	if (q->link == NULL)
+		return RESULT_IGNORE;
+	for (size_t k = 0; k < line->facts_n; k++) {
+		bool there = false, counts = false;
+
+		for (size_t i = 0; i < q->account->facts_n; i++) {
+			const struct fact *f = &q->account->facts[i];
+
+			if (f->link_no != q->link->no || f->kind != line->facts[k] || !source_listed(line, f))
+				continue;
+			there = true;
+			counts |= fact_counts(q, line, f);
+		}
+		*reason = there ? REASON_ASSURANCE_LOWERED : REASON_ASSURANCE_MISSING;
+		if (!counts)
+			return RESULT_DENIED;
+	}
+	return RESULT_SUCCESS;
+}
+
 /* --- plugins --- */
 
 static enum result
@@ -283,6 +326,8 @@ rule_ask(struct inquiry *q, const struct stack_line *line, enum reason *reason)
 	case RULE_NOTIFY:
 		q->notify |= UINT32_C(1) << line->plugin_at;
 		return RESULT_IGNORE;
+	case RULE_ASSURANCE:
+		return ask_assurance(q, line, reason);
 	case RULE_DEBUG:
 		return (enum result)line->debug;
 	case RULE__COUNT:

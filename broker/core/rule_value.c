@@ -292,6 +292,36 @@ rule_value_payees(struct rule_parse *p, struct view value, void *to, int64_t bou
 	return list_each(p, value, payee_one, to, bound);
 }
 
+/* A name that a provider has is that provider's. */
+static bool
+source_one(struct rule_parse *p, struct view part, void *to, int64_t bound)
+{
+	struct stack_line *line = p->line;
+	uint64_t tag = rule_name_tag(p, STACK_NAME_PROVIDER, part);
+	bool service = tag == 0;
+
+	(void)to, (void)bound;
+	if (service)
+		tag = rule_name_tag(p, STACK_NAME_SERVICE, part);
+	if (tag == 0)
+		return rule_refuse(p, "no such source", "name providers and services of the configuration, with commas between");
+	for (size_t i = 0; i < line->sources_n; i++) {
+		if (line->sources[i] == tag && (line->sources_services >> i & 1) == service)
+			return rule_refuse(p, "a source is written twice", "write it once");
+	}
+	if (line->sources_n == sizeof(line->sources) / sizeof(line->sources[0]))
+		return rule_refuse(p, "too many sources", "write at most 8 on one line");
+	line->sources_services |= (uint8_t)((service ? 1 : 0) << line->sources_n);
+	line->sources[line->sources_n++] = tag;
+	return true;
+}
+
+bool
+rule_value_sources(struct rule_parse *p, struct view value, void *to, int64_t bound)
+{
+	return list_each(p, value, source_one, to, bound);
+}
+
 static const struct word day_words[7] = {
     WORD("mon"), WORD("tue"), WORD("wed"), WORD("thu"), WORD("fri"), WORD("sat"), WORD("sun")};
 

@@ -153,6 +153,9 @@ apply_signalled(struct account *a, const struct event *e, struct apply_left *lef
 		allowances_void(a, l->no);
 	if ((mask & SIGNAL_PAUSE_ALLOWANCES) != 0)
 		stands |= allowances_pause(a, l->no, e->time_ms);
+	/* The event does not say what of it changed, or changed hands: none of it counts until it is looked at again. */
+	if ((mask & SIGNAL_LOWER_EVIDENCE) != 0)
+		facts_lower(a, l->no, 0, NULL, e->time_ms);
 	if (stands) {
 		l->signal = (uint8_t)e->kind;
 		l->signalled_ms = e->time_ms;

@@ -38,6 +38,7 @@ enum rule {
 	RULE_DRAIN,      /* drain [count=N] [within=DURATION] [sum=20CNY,...] */
 	RULE_RISK,       /* risk NAME [max=SCORE] [deadline=DURATION] */
 	RULE_NOTIFY,     /* notify NAME */
+	RULE_ASSURANCE,  /* assurance KIND... [max-age=DURATION] [source=NAME,...] */
 	RULE__COUNT
 };
 
@@ -121,6 +122,13 @@ struct stack_line {
 			uint8_t score_max;
 			int32_t deadline_ms;
 		};
+		struct {                   /* assurance */
+			uint8_t facts_n, sources_n; /* all of the kinds, by any of the sources; 0 sources: by anybody */
+			uint8_t sources_services;   /* mask of sources that are services */
+			uint64_t facts[8];
+			uint64_t sources[8];
+			int64_t fact_age_ms; /* -1: not asked */
+		};
 		uint8_t debug;             /* debug: enum result */
 	};
 };
@@ -154,7 +162,7 @@ struct stack_error {
 };
 
 /* What a line may name. */
-enum stack_name { STACK_NAME_PROVIDER, STACK_NAME_SERVICE, STACK_NAME_RISK, STACK_NAME_NOTIFY };
+enum stack_name { STACK_NAME_PROVIDER, STACK_NAME_SERVICE, STACK_NAME_RISK, STACK_NAME_NOTIFY, STACK_NAME_EVIDENCE };
 
 /* One line of text, as the configuration split it. */
 struct stack_text {

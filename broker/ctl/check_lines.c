@@ -26,6 +26,7 @@ static const uint8_t answers[RULE__COUNT] = {
     [RULE_DRAIN] = ONE(SUCCESS) | ONE(EXCEEDED) | ONE(IGNORE),
     [RULE_RISK] = ONE(SUCCESS) | ONE(DENIED) | ONE(UNAVAILABLE),
     [RULE_NOTIFY] = ONE(IGNORE),
+    [RULE_ASSURANCE] = ONE(SUCCESS) | ONE(DENIED) | ONE(IGNORE),
 };
 
 static uint8_t

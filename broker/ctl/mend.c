@@ -307,6 +307,10 @@ mend_line(const struct mend *m)
 	    [REASON_ACCOUNT_FACTORS] = " asks for factors that the account lacks: enrol them, or ask for fewer",
 	    [REASON_SESSION_EXPIRED] = " asks for a newer sign-in: sign in again, at a provider that says when",
 	    [REASON_RISK_HIGH] = " lets pass a score up to its max: raise that, if the plugin is too strict",
+	    [REASON_ASSURANCE_MISSING] = " asks for evidence that nobody has given of this link: let a service attest it "
+		"(Links.Attest), or ask for less",
+	    [REASON_ASSURANCE_LOWERED] = " asks for evidence that has changed or is too old: verify it again and attest it, or "
+		"allow more age",
 	    [REASON_RISK_UNAVAILABLE] = " asks a risk plugin, and here nobody supposes its answer: ask the daemon",
 	};
 	const char *text = texts[m->d->reason];
@@ -337,6 +341,7 @@ static const struct {
 	{REASON_DRAIN_SUSPECTED, mend_limit}, {REASON_PAYEE_NOT_LISTED, mend_line}, {REASON_SERVICE_NOT_LISTED, mend_line},
 	{REASON_OUTSIDE_HOURS, mend_line}, {REASON_ACCOUNT_TOO_NEW, mend_line}, {REASON_ACCOUNT_FACTORS, mend_line},
 	{REASON_SESSION_EXPIRED, mend_line}, {REASON_RISK_HIGH, mend_line}, {REASON_RISK_UNAVAILABLE, mend_line},
+	{REASON_ASSURANCE_MISSING, mend_line}, {REASON_ASSURANCE_LOWERED, mend_line},
 	{REASON_LIMIT_UNDEFINED, mend_undefined},
 	{REASON_NO_INDEPENDENT_FACTOR, mend_factor}, {REASON_STACK, mend_stack}, {REASON_SERVICE_RIGHT, mend_right},
 	{REASON_ACCOUNT_UNKNOWN, mend_unknown}, {REASON_LINK_UNKNOWN, mend_no_link}, {REASON_SESSION_INVALID, mend_no_link},

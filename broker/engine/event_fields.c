@@ -7,6 +7,7 @@
 #include "broker/base/check.h"
 #include "broker/core/money.h"
 #include "broker/engine/answer.h"
+#include "broker/engine/evidence.h"
 
 enum id_kind
 event_id_kind(enum event_type type)
@@ -21,6 +22,7 @@ event_id_kind(enum event_type type)
 	case EVENT_LINK_RESUMED:
 	case EVENT_LINK_REVOKED:
 	case EVENT_SIGNALLED:
+	case EVENT_LINK_REKEYED:
 		return ID_LINK;
 	case EVENT_SESSION_OPENED:
 	case EVENT_SESSION_CLOSED:
@@ -133,7 +135,31 @@ put_own_id(struct json_writer *w, const struct engine *e, const struct event_row
 	else if (row->event.type == EVENT_SHADOW_DIFFERS)
 		event_put_hex(w, "candidate_policy", value, sizeof(struct id));
 	else
-		event_put_hex(w, row->event.type == EVENT_PROVIDER_PINNED ? "pin" : "id", value, sizeof(struct id));
+		event_put_hex(w, row->event.type == EVENT_PROVIDER_PINNED || row->event.type == EVENT_PROVIDER_REKEYED ?
+		    "pin" : row->event.type == EVENT_LINK_ATTESTED ? "evidence_id" : "id", value, sizeof(struct id));
+}
+
+/* What there was before; of evidence, of what it is. */
+static void
+put_before(struct json_writer *w, const struct engine *e, const struct event_row *row, const char *name,
+    const void *value)
+{
+	(void)e, (void)name;
+	event_put_hex(w, row->event.type == EVENT_PROVIDER_REKEYED ? "was_pin" :
+	    row->event.type == EVENT_LINK_ATTESTED ? "value_digest" :
+	    row->event.type == EVENT_DENIED ? "to_digest" : "was_digest", value, sizeof(struct id));
+}
+
+/* Of evidence: its kind stands in the texts, who vouches for it here. */
+static void
+put_rests(struct json_writer *w, const struct engine *e, const struct event_row *row, const char *name,
+    const void *value)
+{
+	const struct event *ev = &row->event;
+
+	(void)name, (void)value;
+	if (ev->type == EVENT_LINK_ATTESTED)
+		json_member_str(w, "by", view_str(evidence_by_name(e, ev->rests[1], (ev->flags & EVENT_FLAG_SERVICE) != 0)));
 }
 
 static void
@@ -372,7 +398,8 @@ static void
 put_auth(struct json_writer *w, const struct engine *e, const struct event_row *row, const char *name,
     const void *value)
 {
-	put_time(w, e, row, row->event.type == EVENT_SIGNALLED ? "happened_ms" : name, value);
+	put_time(w, e, row, row->event.type == EVENT_SIGNALLED ? "happened_ms" :
+	    row->event.type == EVENT_LINK_ATTESTED ? "verified_ms" : name, value);
 }
 
 /* What it is a time of depends on the event. */
@@ -400,7 +427,7 @@ put_flags(struct json_writer *w, const struct engine *e, const struct event_row 
     const void *value)
 {
 	static const char *const names[] = {"first", "capture", "complete", "report", "assumed", "revived", "https",
-	    "attested", "voids", "own", "resumes"};
+	    "attested", "voids", "own", "resumes", "lowered", "undone", "service"};
 
 	(void)e, (void)row;
 	json_key(w, view_str(name));
@@ -482,7 +509,7 @@ static const struct {
 	{"count_month", put_count_bound}, {"seen_day", put_amount}, {"seen_month", put_amount}, {"flags", put_flags},
 	{"extra", put_digest}, {"candidate", put_candidate}, {"risk", put_risk}, {"other_risk", put_risk}, {"risk_score", put_score},
 	{"other_risk_score", put_score}, {"notes", put_notes},
-	{"effects", put_effects},
+	{"effects", put_effects}, {"digest", put_before}, {"rests", put_rests},
 };
 
 void

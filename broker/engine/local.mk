@@ -57,6 +57,7 @@ libengine_la_SOURCES = \
 	%reldir%/record_state.c %reldir%/record_state.h \
 	%reldir%/respond.c \
 	%reldir%/respond_read.c \
+	%reldir%/evidence.c %reldir%/evidence.h \
 	%reldir%/rests.c %reldir%/rests.h \
 	%reldir%/risk.c %reldir%/risk.h \
 	%reldir%/ruleset.c \

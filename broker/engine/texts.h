@@ -28,6 +28,10 @@ enum text_kind {
 	TEXT_CURRENCY,
 	TEXT_WORST_CASE,
 	TEXT_WHAT,          /* of a card whose operation has more than one meaning */
+	TEXT_EVIDENCE,      /* kind of what is vouched for: phone, identity-document */
+	TEXT_SOURCE,        /* where a service has it from, in its words */
+	TEXT_WAS_ISSUER,    /* of a link that was moved: what it was called before */
+	TEXT_WAS_SUBJECT,
 	TEXT__COUNT
 };
 

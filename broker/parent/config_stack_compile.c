@@ -34,6 +34,8 @@ name_tag(void *ctx, enum stack_name kind, struct view name)
 	case STACK_NAME_NOTIFY:
 		found = config_find_notify(n->c, name);
 		break;
+	case STACK_NAME_EVIDENCE:
+		return n->tag(name);
 	}
 	return found < 0 ? 0 : n->tag(name);
 }

@@ -94,7 +94,7 @@ def test_kinds():
                                     "outside_hours", "account_too_new", "account_factors", "limit_year", "limit_total",
                                     "limit_24h", "limit_stepup", "limit_first_use", "risk_high", "risk_unavailable",
                                     "session_expired", "new_session", "limit_undefined", "limit_day", "limit_month",
-                                    "limit_count"])
+                                    "limit_count", "assurance_missing", "assurance_lowered"])
 def test_reasons_exist_and_are_said(reason):
     assert f'"{reason}"' in (CORE / "reason.h").read_text()
     assert reason in section("RULES")

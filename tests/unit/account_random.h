@@ -114,7 +114,35 @@ random_links(uint64_t *seed, struct account *a)
 		l->prompts = (uint32_t)random_up_to(seed, UINT32_MAX);
 		l->signalled_ms = random_below(seed, 16) == 0 ? random_up_to(seed, a->time_ms) : 0;
 		l->signal = l->signalled_ms == 0 ? 0 : 1;
+		/* Mostly not, so that older versions are written too. */
+		if (random_below(seed, 32) == 0)
+			random_fill(seed, &l->was, sizeof(l->was));
 	}
+}
+
+static inline void
+random_facts(uint64_t *seed, struct account *a)
+{
+	uint8_t of_link[ACCOUNT_LINKS_MAX] = {0}, n = 0;
+
+	for (size_t i = 0; i < a->facts_n; i++) {
+		struct fact *f = &a->facts[n];
+		size_t link = random_below(seed, a->links_n);
+
+		if (++of_link[link] > LINK_FACTS_MAX)
+			continue;
+		random_fill(seed, &f->id, sizeof(f->id));
+		f->value = random_subject(seed, a);
+		f->kind = random_tag(seed);
+		f->by = random_next(seed) | 1;
+		f->link_no = a->links[link].no;
+		f->by_service = (uint8_t)random_below(seed, 2);
+		f->lowered = (uint8_t)random_below(seed, 2);
+		f->verified_ms = random_up_to(seed, INT64_MAX);
+		f->since_ms = random_up_to(seed, a->time_ms);
+		n++;
+	}
+	a->facts_n = n;
 }
 
 static inline void
@@ -378,7 +406,9 @@ account_random(uint64_t *seed, struct account *a)
 	a->counters_n = random_count(seed, ACCOUNT_COUNTERS_MAX);
 	a->limits_n = random_count(seed, ACCOUNT_LIMITS_MAX);
 	a->freezes_n = random_count(seed, ACCOUNT_FREEZES_MAX);
+	a->facts_n = a->links_n == 0 || random_below(seed, 2) == 0 ? 0 : random_count(seed, ACCOUNT_FACTS_MAX);
 	random_links(seed, a);
+	random_facts(seed, a);
 	random_factors(seed, a);
 	random_sessions(seed, a);
 	random_allowances(seed, a);

@@ -18,7 +18,8 @@ name_tag(void *ctx, enum stack_name kind, struct view name)
 		uint64_t tag;
 	} names[] = {{STACK_NAME_PROVIDER, "apple", APPLE}, {STACK_NAME_PROVIDER, "google", GOOGLE},
 	    {STACK_NAME_SERVICE, "checkout", CHECKOUT}, {STACK_NAME_SERVICE, "wallet", WALLET},
-	    {STACK_NAME_RISK, "scores", RISK_SCORES}, {STACK_NAME_NOTIFY, "hook", NOTIFY_HOOK}};
+	    {STACK_NAME_RISK, "scores", RISK_SCORES}, {STACK_NAME_NOTIFY, "hook", NOTIFY_HOOK},
+	    {STACK_NAME_EVIDENCE, "phone", VOUCHED_PHONE}, {STACK_NAME_EVIDENCE, "identity-document", VOUCHED_DOCUMENT}};
 
 	(void)ctx;
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
@@ -628,6 +629,39 @@ do_signal(struct fixture *f, uint32_t link_no, enum signal_kind kind, uint32_t e
 {
 	fixture_begin(f);
 	decide_signal(&f->asked, &f->account, link_no, kind, effects, 0, &f->d);
+	return done(f);
+}
+
+enum reason
+do_rekey(struct fixture *f, uint32_t link_no, uint64_t subject, enum author author)
+{
+	struct rekey r = {.link_no = link_no, .subject = id_of('s', subject), .author = author};
+
+	fixture_begin(f);
+	decide_link_rekey(&f->asked, &f->account, &r, &f->d);
+	return done(f);
+}
+
+enum reason
+do_rekey_undo(struct fixture *f, uint32_t link_no)
+{
+	struct rekey r = {.link_no = link_no, .author = AUTHOR_ADMIN, .undo = true};
+
+	fixture_begin(f);
+	decide_link_rekey(&f->asked, &f->account, &r, &f->d);
+	return done(f);
+}
+
+enum reason
+do_attest(struct fixture *f, uint32_t link_no, uint64_t kind, uint64_t by, uint64_t value, int64_t verified_ms)
+{
+	struct attesting what = {.link_no = link_no, .kind = kind, .by = by, .verified_ms = verified_ms,
+	    .by_service = by == f->asked.service};
+
+	if (value != 0)
+		what.value = id_of('v', value);
+	fixture_begin(f);
+	decide_attest(&f->asked, &f->account, &what, &f->d);
 	return done(f);
 }
 

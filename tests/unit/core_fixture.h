@@ -23,6 +23,8 @@
 #define PLUGIN_RECOVERY UINT64_C(305)
 #define RISK_SCORES UINT64_C(401)
 #define NOTIFY_HOOK UINT64_C(402)
+#define VOUCHED_PHONE UINT64_C(501)
+#define VOUCHED_DOCUMENT UINT64_C(502)
 
 enum { CNY = 156, JPY = 392, BHD = 48, KWD = 414 };
 
@@ -112,6 +114,12 @@ enum reason do_view(struct fixture *f, uint32_t by);
 enum reason do_not_me(struct fixture *f, uint32_t link_no);
 enum reason do_narrow(struct fixture *f, uint32_t link_no, enum link_state to);
 enum reason do_signal(struct fixture *f, uint32_t link_no, enum signal_kind kind, uint32_t effects);
+/* To that subject; by an admin, or by what a sign-in proved. */
+enum reason do_rekey(struct fixture *f, uint32_t link_no, uint64_t subject, enum author author);
+enum reason do_rekey_undo(struct fixture *f, uint32_t link_no);
+/* value 0: not said. by: a provider's tag, or the asking service. */
+enum reason do_attest(
+    struct fixture *f, uint32_t link_no, uint64_t kind, uint64_t by, uint64_t value, int64_t verified_ms);
 enum reason do_refuse(struct fixture *f, const struct id *challenge, bool report);
 enum reason do_revoke(struct fixture *f, uint32_t allowance_no);
 /* By the number of the payment, at the asking service. */

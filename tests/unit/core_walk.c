@@ -21,7 +21,7 @@ walk_begin(struct walk *w, struct walk_source *source)
 {
 	unsigned permitted = w->permitted, captured = w->captured, linked = w->linked,
 		 enrolled = w->enrolled, recovered = w->recovered, unlocked = w->unlocked,
-		 taken_back = w->taken_back, resumed = w->resumed;
+		 taken_back = w->taken_back, resumed = w->resumed, rekeyed = w->rekeyed, raised = w->raised;
 
 	memset(w, 0, sizeof(*w));
 	w->permitted = permitted;
@@ -32,6 +32,8 @@ walk_begin(struct walk *w, struct walk_source *source)
 	w->unlocked = unlocked;
 	w->taken_back = taken_back;
 	w->resumed = resumed;
+	w->rekeyed = rekeyed;
+	w->raised = raised;
 	w->source = source;
 	fixture_ready(&w->f);
 	CHECK(do_enrol(&w->f, FACTOR_RECOVERY, PLUGIN_RECOVERY, w->f.totp) == REASON_COUNTERSIGNED);
@@ -51,6 +53,8 @@ walk_begin(struct walk *w, struct walk_source *source)
 			    NEED(NEED_OF_ACCOUNT, COUNTER_HOURS) | NEED(NEED_OF_ACCOUNT, COUNTER_STEPUP) |
 			    NEED(NEED_OF_LINK, COUNTER_TOTAL) | NEED_KNOWN;
 	w->f.policy.limit_cooling_off_ms = 6 * HOUR_MS;
+	STACK(&w->f, &w->f.wallet, "spend", "requisite session max-age=30d",
+	    "requisite assurance phone max-age=10d source=apple,google,checkout", "sufficient allowance", "required stepup");
 	w->f.account.sessions_n = 0;
 	w->began_ms = w->f.asked.now_ms;
 }
@@ -178,6 +182,35 @@ allowance_by_no(struct walk *w, int64_t no)
 	return NULL;
 }
 
+/* --- evidence --- */
+
+static const struct walk_fact *
+fact_of(const struct walk *w, uint32_t link_no, uint64_t kind, uint64_t by)
+{
+	for (size_t i = 0; i < w->facts_n; i++) {
+		const struct walk_fact *f = &w->facts[i];
+
+		if (f->link_no == link_no && f->kind == kind && f->by == by)
+			return f;
+	}
+	return NULL;
+}
+
+static void
+phone_is_known(const struct walk *w, int64_t link_no)
+{
+	bool counts = false;
+
+	for (size_t i = 0; i < w->facts_n; i++) {
+		const struct walk_fact *f = &w->facts[i];
+
+		/* What the wallet vouches for itself is no source of its stack. */
+		counts |= f->link_no == link_no && f->kind == VOUCHED_PHONE && f->by != WALLET && !f->lowered &&
+			  now_of(w) - f->verified <= 10 * DAY_MS;
+	}
+	CHECK(counts);
+}
+
 /* --- what must be true of a permit --- */
 
 static void
@@ -233,6 +266,8 @@ permit_seen(struct walk *w, const struct request *r, uint64_t n)
 	CHECK(w->f.d.events_n == 1 && e->type == EVENT_PAYMENT_PERMITTED);
 	CHECK(id_zero(&r->session) ? e->basis == BASIS_MANDATE : s != NULL && !s->thief);
 	CHECK(permit_by_id(w, &r->payment) == NULL);
+	if (w->f.asked.service == WALLET)
+		phone_is_known(w, e->link_no);
 	if (e->basis == BASIS_COUNTERSIGNATURE)
 		signature_backs(w, e, r);
 	else
@@ -284,9 +319,23 @@ state_holds(struct walk *w)
 		CHECK(spent_day(f, currency[i]) == s.day);
 		wider_windows_hold(w, currency[i]);
 	}
+	for (size_t i = 0; i < f->account.facts_n; i++) {
+		const struct fact *of = &f->account.facts[i];
+		const struct walk_fact *known = fact_of(w, of->link_no, of->kind, of->by);
+
+		CHECK(known != NULL && known->lowered == of->lowered && known->verified == of->verified_ms);
+	}
 	for (size_t i = 0; i < f->account.links_n; i++) {
 		const struct link *l = &f->account.links[i];
 
+		/* Nobody is two links: not even by an older name. */
+		for (size_t k = 0; k < f->account.links_n; k++) {
+			const struct link *m = &f->account.links[k];
+
+			if (i != k && (l->state == LINK_ACTIVE || l->state == LINK_SUSPENDED) &&
+			    (m->state == LINK_ACTIVE || m->state == LINK_SUSPENDED))
+				CHECK(!id_equal(&l->subject, &m->subject) && !id_equal(&l->was, &m->subject));
+		}
 		/* The thief's subjects are from 1000 on. */
 		CHECK(l->subject.b[9] < 0x03 ||
 		      (l->state != LINK_ACTIVE && l->state != LINK_SUSPENDED));
@@ -865,6 +914,12 @@ step_signal(struct walk *w, bool thief)
 	only_narrower(&before, &w->f.account);
 	if (w->f.d.reason != REASON_SIGNALLED)
 		return;
+	for (size_t i = 0; (effects & SIGNAL_LOWER_EVIDENCE) != 0 && i < w->facts_n; i++) {
+		if (w->facts[i].link_no != link_no)
+			continue;
+		w->facts[i].lowered = true;
+		w->facts[i].since = now_of(w);
+	}
 	for (size_t i = 0; i < w->allowances_n; i++) {
 		struct walk_allowance *a = &w->allowances[i];
 
@@ -874,6 +929,82 @@ step_signal(struct walk *w, bool thief)
 			a->open = false;
 		else if ((effects & SIGNAL_PAUSE_ALLOWANCES) != 0)
 			a->paused_ms = now_of(w);
+	}
+}
+
+/* The owner's ID goes by another name, in a window or by an admin; a thief says so at any time. */
+static void
+step_rekey(struct walk *w, bool thief)
+{
+	bool apple = pick(w, 2) == 0, admin = !thief && pick(w, 3) == 0;
+	struct rekey r = {.link_no = link_of_provider(w, apple ? APPLE : GOOGLE),
+	    .subject = id_of('s', 1 + pick(w, 6)),
+	    .author = admin ? AUTHOR_ADMIN : AUTHOR_USER,
+	    .undo = admin && pick(w, 2) == 0};
+	struct broker_provider *p = &w->f.broker.providers[apple ? 0 : 1];
+	const struct link *l;
+
+	/* Seldom: it ends the sessions. */
+	if (pick(w, 20) != 0 || r.link_no == 0)
+		return;
+	p->rekey_until_ms = !thief && pick(w, 2) == 0 ? now_of(w) + HOUR_MS : 0;
+	begin(w);
+	decide_link_rekey(&w->f.asked, &w->f.account, &r, &w->f.d);
+	if (w->f.d.outcome == OUTCOME_PERMIT && !w->f.d.replayed) {
+		const struct event *e = &w->f.d.events[0];
+
+		CHECK(!thief && (admin || p->rekey_until_ms > now_of(w)));
+		for (size_t i = 0; i < w->permits_n; i++) {
+			if (id_equal(&w->permits[i].subject, &e->digest))
+				w->permits[i].subject = e->subject;
+		}
+		w->rekeyed++;
+	}
+	fixture_commit(&w->f);
+	if (w->f.d.outcome != OUTCOME_PERMIT || w->f.d.replayed)
+		return;
+	l = account_link_by_no(&w->f.account, r.link_no);
+	CHECK(l->usable_ms >= now_of(w) + 10 * MINUTE_MS);
+	for (size_t i = 0; i < w->f.account.sessions_n; i++)
+		CHECK(w->f.account.sessions[i].link_no != r.link_no);
+}
+
+/* What is vouched for, by providers at a sign-in and by services when they like. */
+static void
+step_attest(struct walk *w, bool thief)
+{
+	static const uint64_t vouchers[] = {APPLE, GOOGLE, CHECKOUT, WALLET};
+	uint64_t by = vouchers[pick(w, 4)], kind = pick(w, 4) == 0 ? VOUCHED_DOCUMENT : VOUCHED_PHONE, value = 1 + (pick(w, 8) == 0);
+	uint32_t link_no = link_of_provider(w, pick(w, 2) == 0 ? APPLE : GOOGLE);
+	int64_t verified = now_of(w) - pick(w, 4) * DAY_MS;
+	struct walk_fact *own = (struct walk_fact *)fact_of(w, link_no, kind, by);
+	bool changed = own != NULL && own->value != value;
+
+	(void)thief;
+	begin(w);
+	if (by == CHECKOUT || by == WALLET)
+		w->f.asked.service = by;
+	if (w->facts_n == WALK_FACTS_MAX || do_attest(&w->f, link_no, kind, by, value, verified) != REASON_ASKED)
+		return;
+	for (size_t i = 0; changed && i < w->facts_n; i++) {
+		struct walk_fact *f = &w->facts[i];
+
+		if (f != own && f->link_no == link_no && f->kind == kind && f->value != value) {
+			f->lowered = true;
+			f->since = now_of(w);
+		}
+	}
+	if (own == NULL) {
+		w->facts[w->facts_n++] =
+		    (struct walk_fact){kind, by, value, verified, now_of(w), link_no, false};
+	} else if (changed) {
+		*own = (struct walk_fact){kind, by, value, verified, now_of(w), link_no, true};
+	} else if (own->lowered && verified > own->since && now_of(w) - own->since >= 10 * MINUTE_MS) {
+		own->lowered = false;
+		own->verified = verified;
+		w->raised++;
+	} else if (verified > own->verified) {
+		own->verified = verified;
 	}
 }
 
@@ -1041,6 +1172,8 @@ static step_fn *const steps[] = {
     step_thaw,
     step_thaw,
     step_view,
+    step_rekey,
+    step_attest,
     step_narrow,
     step_signal,
     step_admin,

@@ -19,7 +19,8 @@ enum {
 	WALK_SESSIONS_MAX = 64,
 	WALK_PROMPTS_MAX = 256,
 	WALK_ALLOWANCES_MAX = 64,
-	WALK_PERMITS_MAX = 4096
+	WALK_PERMITS_MAX = 4096,
+	WALK_FACTS_MAX = 256
 };
 
 struct walk_session {
@@ -59,6 +60,14 @@ struct walk_permit {
 	bool held;
 };
 
+/* What somebody vouches for of a link. */
+struct walk_fact {
+	uint64_t kind, by, value;
+	int64_t verified, since;
+	uint32_t link_no;
+	bool lowered;
+};
+
 struct walk {
 	struct fixture f;
 	struct walk_source *source;
@@ -66,12 +75,13 @@ struct walk {
 	struct walk_prompt prompts[WALK_PROMPTS_MAX];
 	struct walk_allowance allowances[WALK_ALLOWANCES_MAX];
 	struct walk_permit permits[WALK_PERMITS_MAX];
-	size_t sessions_n, prompts_n, allowances_n, permits_n;
+	struct walk_fact facts[WALK_FACTS_MAX];
+	size_t sessions_n, prompts_n, allowances_n, permits_n, facts_n;
 	uint64_t payments;
 	int64_t began_ms;
 	uint32_t codes, spare; /* serials: the recovery codes, and the newest factor that nobody answers with */
 	unsigned permitted, captured, linked, enrolled, recovered, unlocked, resumed,
-	    taken_back; /* so that a test sees that the walk got somewhere */
+	    taken_back, rekeyed, raised; /* so that a test sees that the walk got somewhere */
 };
 
 void walk_begin(struct walk *w, struct walk_source *source);

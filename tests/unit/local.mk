@@ -131,6 +131,10 @@ unit_tests += %reldir%/test_factor
 %canon_reldir%_test_factor_SOURCES = %reldir%/test_factor.c %reldir%/unit.h %reldir%/core_fixture.c %reldir%/core_fixture.h
 %canon_reldir%_test_factor_LDADD = libcore.la libbase.la $(CMOCKA_LIBS)
 
+unit_tests += %reldir%/test_rekey
+%canon_reldir%_test_rekey_SOURCES = %reldir%/test_rekey.c %reldir%/unit.h %reldir%/core_fixture.c %reldir%/core_fixture.h
+%canon_reldir%_test_rekey_LDADD = libcore.la libbase.la $(CMOCKA_LIBS)
+
 unit_tests += %reldir%/test_rules
 %canon_reldir%_test_rules_SOURCES = %reldir%/test_rules.c %reldir%/unit.h %reldir%/core_fixture.c %reldir%/core_fixture.h
 %canon_reldir%_test_rules_LDADD = libcore.la libbase.la $(CMOCKA_LIBS)

@@ -146,6 +146,7 @@ no_encoding_is_longer_than_its_bound(void **state)
 	random_fill(&seed, &account, sizeof(account));
 	account.links_n = ACCOUNT_LINKS_MAX;
 	account.factors_n = ACCOUNT_FACTORS_MAX;
+	account.facts_n = ACCOUNT_FACTS_MAX;
 	account.sessions_n = ACCOUNT_SESSIONS_MAX;
 	account.allowances_n = ACCOUNT_ALLOWANCES_MAX;
 	account.challenges_n = ACCOUNT_CHALLENGES_MAX;
@@ -403,6 +404,35 @@ what_security_events_left_has_a_version_of_its_own(void **state)
 }
 
 static void
+evidence_on_links_has_a_version_of_its_own(void **state)
+{
+	uint64_t seed = SEED;
+	uint8_t other[ACCOUNT_BYTES_MAX];
+	struct view bytes;
+
+	(void)state;
+	usual_account(&seed, &account);
+	account.facts_n = 1;
+	random_facts(&seed, &account);
+	bytes = encoded(&account);
+	assert_int_equal(bytes.data[0], ACCOUNT_VERSION_FACTS);
+	assert_int_equal(decoded(bytes), CS_OK);
+	assert_memory_equal(&account, &back, sizeof(account));
+	memcpy(other, bytes.data, bytes.len);
+	for (uint8_t version = ACCOUNT_VERSION_NARROW; version < ACCOUNT_VERSION_FACTS; version++) {
+		other[0] = version;
+		assert_int_equal(decoded(view_of(other, bytes.len)), CS_ERR_CORRUPT);
+	}
+	account.facts[0].link_no = account.next_no - 1;
+	assert_false(account_valid(&account));
+	account.facts_n = 0;
+	account.links[0].was.b[0] = 1;
+	assert_int_equal(encoded(&account).data[0], ACCOUNT_VERSION_FACTS);
+	account.links[0].was = account.links[0].subject;
+	assert_false(account_valid(&account));
+}
+
+static void
 payments_come_back_as_they_were(void **state)
 {
 	uint64_t seed = SEED + 3;
@@ -476,6 +506,7 @@ main(void)
 	    cmocka_unit_test(broken_accounts_are_not_valid),
 	    cmocka_unit_test(only_what_needs_it_is_written_wide),
 	    cmocka_unit_test(what_factors_rest_on_has_a_version_of_its_own),
+	    cmocka_unit_test(evidence_on_links_has_a_version_of_its_own),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
