@@ -945,7 +945,7 @@ step_rekey(struct walk *w, bool thief)
 	const struct link *l;
 
 	/* Seldom: it ends the sessions. */
-	if (pick(w, 20) != 0 || r.link_no == 0)
+	if (pick(w, 32) != 0 || r.link_no == 0)
 		return;
 	p->rekey_until_ms = !thief && pick(w, 2) == 0 ? now_of(w) + HOUR_MS : 0;
 	begin(w);
