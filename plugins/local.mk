@@ -7,6 +7,7 @@ include plugins/lib/local.mk
 include plugins/oidc/local.mk
 include plugins/google/local.mk
 include plugins/microsoft/local.mk
+include plugins/oauth2/local.mk
 include plugins/otp/local.mk
 include plugins/pam/local.mk
 include plugins/recovery/local.mk

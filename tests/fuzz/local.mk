@@ -13,6 +13,10 @@ FUZZ_TARGETS = account call decide config event extra http idtoken json jwks otp
 FUZZ_SECONDS = 30
 FUZZ_CC = clang
 
+%canon_reldir%_fuzz_access_SOURCES = %reldir%/fuzz_access.c %reldir%/replay.c
+%canon_reldir%_fuzz_access_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)
+%canon_reldir%_fuzz_access_LDADD = liboauth2plugin.la libbase.la $(JANSSON_LIBS) $(CRYPTO_LIBS)
+
 %canon_reldir%_fuzz_account_SOURCES = %reldir%/fuzz_account.c %reldir%/replay.c
 %canon_reldir%_fuzz_account_LDADD = libcore.la libbase.la
 
@@ -81,7 +85,27 @@ FUZZ_CC = clang
 %canon_reldir%_fuzz_worker_SOURCES = %reldir%/fuzz_worker.c %reldir%/replay.c
 %canon_reldir%_fuzz_worker_LDADD = libworker.la librole.la libconfig.la libcore.la libbase.la $(CURL_LIBS)
 
-fuzz_programs = %reldir%/fuzz_call %reldir%/fuzz_extra %reldir%/fuzz_decide %reldir%/fuzz_idtoken %reldir%/fuzz_jwks %reldir%/fuzz_worker %reldir%/fuzz_account %reldir%/fuzz_config %reldir%/fuzz_event %reldir%/fuzz_http %reldir%/fuzz_json %reldir%/fuzz_otp %reldir%/fuzz_passkey %reldir%/fuzz_recovery %reldir%/fuzz_set %reldir%/fuzz_stack %reldir%/fuzz_store_record %reldir%/fuzz_varlink %reldir%/fuzz_webauthn
+fuzz_programs = \
+	%reldir%/fuzz_access \
+	%reldir%/fuzz_account \
+	%reldir%/fuzz_call \
+	%reldir%/fuzz_config \
+	%reldir%/fuzz_decide \
+	%reldir%/fuzz_event \
+	%reldir%/fuzz_extra \
+	%reldir%/fuzz_http \
+	%reldir%/fuzz_idtoken \
+	%reldir%/fuzz_json \
+	%reldir%/fuzz_jwks \
+	%reldir%/fuzz_otp \
+	%reldir%/fuzz_passkey \
+	%reldir%/fuzz_recovery \
+	%reldir%/fuzz_set \
+	%reldir%/fuzz_stack \
+	%reldir%/fuzz_store_record \
+	%reldir%/fuzz_varlink \
+	%reldir%/fuzz_webauthn \
+	%reldir%/fuzz_worker
 check_PROGRAMS += $(fuzz_programs)
 TESTS += $(fuzz_programs)
 EXTRA_DIST += %reldir%/corpus

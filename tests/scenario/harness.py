@@ -502,7 +502,7 @@ class Broker:
     Keywords change the configuration: https=False (checkout alone, on its socket), link_cooling_off="24h",
     factor_cooling_off, limit_cooling_off, policy_limits, stack, provider_extra (lines of the provider), totp_extra, extra (lines of the file),
     rights={"market": "lookup"}, clients=["PROVIDER"] (where checkout has the client id "countersign-app", besides the sandbox),
-    host="localhost" (of the public URL: passkeys need a name); {url} in extra is that URL.
+    host="localhost" (of the public URL: passkeys need a name); {url} in extra is that URL, {issuer} and {ca} the provider's.
     """
 
     SERVICES = {"checkout": "countersign-app", "market": "another-app"}
@@ -525,7 +525,8 @@ class Broker:
                 d=self.dir, port=self.port, url=self.url, link_cooling_off=link_cooling_off, factor_cooling_off=factor_cooling_off,
                 limit_cooling_off=limit_cooling_off,
                 policy_limits=policy_limits, provider_extra=provider_extra, totp_extra=totp_extra,
-                extra=extra.replace("{url}", self.url or ""),
+                extra=extra.replace("{url}", self.url or "").replace("{issuer}", self.provider.issuer)
+                .replace("{ca}", self.provider.ca),
                 issuer=self.provider.issuer, ca=self.provider.ca))
             self.start()
         except BaseException:
@@ -551,7 +552,7 @@ class Broker:
     def _files(self, https, stack, rights, clients, values):
         for name in ("run", "state", "services", "plugins"):
             os.mkdir(self.path(name), 0o700)
-        for name in ("oidc.so", "totp.so", "webauthn.so", "approve.so", "otp.so", "recovery.so", "pam.so", "webhook.so", "misbehave.so"):
+        for name in ("oidc.so", "totp.so", "webauthn.so", "approve.so", "otp.so", "recovery.so", "pam.so", "webhook.so", "oauth2.so", "misbehave.so"):
             # Where libtool built it; the broker takes real files only.
             built = os.path.join(BUILD, "plugins", ".libs", name)
             if os.path.exists(built):
