@@ -8,6 +8,9 @@ include plugins/oidc/local.mk
 include plugins/google/local.mk
 include plugins/microsoft/local.mk
 include plugins/oauth2/local.mk
+include plugins/apple/local.mk
+include plugins/wechat/local.mk
+include plugins/alipay/local.mk
 include plugins/otp/local.mk
 include plugins/pam/local.mk
 include plugins/recovery/local.mk

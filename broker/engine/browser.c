@@ -257,12 +257,14 @@ take_caller(struct call *call, const struct signin *s)
 static void
 back(struct call *call, struct signin *s, const struct back *b)
 {
-	struct proof proof = {.code = parameter(call, b, VIEW("code"), CODE_MAX),
+	const char *provider = ruleset_provider_name(call->engine->rules, s->provider);
+	struct worker_said said = workers_said(call->engine, view_str(provider));
+	struct proof proof = {.code = parameter(call, b, view_str(said.code_parameter), CODE_MAX),
 	    .iss = parameter(call, b, VIEW("iss"), ISS_MAX)};
 
 	if (!fits(call, s, b)) {
 		log_warn("msg=\"a browser came back that did not begin this sign-in\" provider=%s call=%llu",
-		    ruleset_provider_name(call->engine->rules, s->provider), (unsigned long long)call->number);
+		    provider, (unsigned long long)call->number);
 		/* Not to the service's page: this is not its user's browser. */
 		s->return_url[0] = '\0';
 		turn_away(call, s, "bad_state");

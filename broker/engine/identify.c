@@ -22,6 +22,7 @@ struct asking {
 	struct signin *signin;
 	identify_fn *done;
 	bool by_code;
+	char client[IDENTITY_TEXT_MAX + 1]; /* of a code: who exchanges it */
 };
 
 static bool
@@ -66,38 +67,40 @@ redirect_uri_of(const struct engine *e, uint64_t provider, char to[SIGNIN_URL_MA
 	return n > 0 && n < SIGNIN_URL_MAX;
 }
 
-/* Of a code only the client that exchanges it may be the audience. */
+/* One of the service's own clients at this provider. */
 static bool
-audience_known(const struct engine *e, const struct asking *a, struct view audience)
+client_known(const struct engine *e, const struct signin *in, struct view id)
 {
-	const struct signin *in = a->signin;
 	const struct config_service *s = ruleset_service(e->rules, in->service);
 	const char *name = ruleset_provider_name(e->rules, in->provider);
-	const char *only = a->by_code ? client_id_for_browser(e, in->service, in->provider) : NULL;
 
-	if (only != NULL)
-		return view_equal(audience, view_str(only));
 	for (uint16_t i = 0; s != NULL && i < s->client_count; i++) {
-		if (strcmp(s->clients[i].provider, name) == 0 && view_equal(audience, view_str(s->clients[i].id)))
+		if (strcmp(s->clients[i].provider, name) == 0 && view_equal(id, view_str(s->clients[i].id)))
 			return true;
 	}
 	return false;
 }
 
+/* Of a code only the client that exchanges it may be the audience. */
+static bool
+audience_known(const struct engine *e, const struct asking *a, struct view audience)
+{
+	return a->by_code ? view_equal(audience, view_str(a->client)) : client_known(e, a->signin, audience);
+}
+
 /* The client that exchanges a code stands first. */
 static void
-put_client_ids(struct json_writer *w, const struct engine *e, const struct signin *in)
+put_client_ids(struct json_writer *w, const struct engine *e, const struct signin *in, const char *first)
 {
 	const struct config_service *s = ruleset_service(e->rules, in->service);
 	const char *name = ruleset_provider_name(e->rules, in->provider);
-	const char *first = client_id_for_browser(e, in->service, in->provider);
 
 	json_key(w, VIEW("client_ids"));
 	json_array_begin(w);
-	if (first != NULL)
+	if (first[0] != '\0')
 		json_put_str(w, view_str(first));
 	for (uint16_t i = 0; s != NULL && i < s->client_count; i++) {
-		if (s->clients[i].id != first && strcmp(s->clients[i].provider, name) == 0)
+		if (strcmp(s->clients[i].id, first) != 0 && strcmp(s->clients[i].provider, name) == 0)
 			json_put_str(w, view_str(s->clients[i].id));
 	}
 	json_array_end(w);
@@ -114,19 +117,33 @@ struct answer_fields {
 	{#member, JSON_F_INT, need, offsetof(struct answer_fields, member), 1, INT64_MAX / 2}
 
 static const struct json_field answer_table[] = {
-	TEXT(issuer, true), TEXT(subject, true), TEXT(audience, true), TEXT(nonce, true), TEXT(display, false),
+	TEXT(issuer, true), TEXT(subject, true), TEXT(audience, true),
+	{"nonce", JSON_F_ID, true, offsetof(struct answer_fields, nonce), 0, IDENTITY_TEXT_MAX}, TEXT(display, false),
 	TIME(auth_time, false), TIME(issued_at, true), TIME(expires_at, true),
 	{0},
 };
 
+/*
+ * An assertion has the nonce of its sign-in. Who signs nothing has none to show, and takes codes alone: those are bound to
+ * the sign-in by the browser's state and cookie, or by the app that brought them.
+ */
+static bool
+nonce_fits(const struct asking *a, const struct worker_said *said, struct view nonce)
+{
+	if (said->code_alone)
+		return a->by_code && nonce.len == 0;
+	return view_equal(nonce, view_str(a->signin->nonce));
+}
+
 /* What of the answer contradicts the question, or NULL. */
 static const char *
-contradiction(const struct engine *e, const struct asking *a, const struct answer_fields *f)
+contradiction(const struct engine *e, const struct asking *a, const struct worker_said *said,
+    const struct answer_fields *f)
 {
 	const char *issuer = provider_issuer(e, ruleset_provider_name(e->rules, a->signin->provider));
 	int64_t latest_ms = e->now.wall_ms + CLOCK_SKEW_MS;
 
-	if (!view_equal(f->nonce, view_str(a->signin->nonce)))
+	if (!nonce_fits(a, said, f->nonce))
 		return "nonce";
 	if (!audience_known(e, a, f->audience))
 		return "audience";
@@ -150,12 +167,16 @@ static bool
 read_answer(const struct engine *e, const struct asking *a, const struct worker_result *r, struct identity *who)
 {
 	const char *provider = ruleset_provider_name(e->rules, a->signin->provider);
+	struct worker_said said = workers_said(e, view_str(provider));
 	struct answer_fields f = {0};
 	struct json_problem problem;
 	const char *wrong = "fields";
 
 	if (json_bind(r->doc, r->parameters, answer_table, true, &f, &problem) == CS_OK)
-		wrong = contradiction(e, a, &f);
+		wrong = contradiction(e, a, &said, &f);
+	/* It may sign nothing, which it had no time yet to say. */
+	if (wrong != NULL && !said.heard && a->by_code && f.nonce.len == 0)
+		return false;
 	if (wrong != NULL) {
 		log_error("msg=\"a plugin's answer contradicts the question\" provider=%s what=%s call=%llu", provider,
 		    wrong, (unsigned long long)a->call->number);
@@ -205,6 +226,16 @@ answered(struct engine *e, void *ctx, const struct worker_result *result)
 	a.done(a.call, a.signin, NULL, refusal);
 }
 
+/* Too long for a client id is none: nobody has such a one. */
+static struct view
+client_of_proof(const struct engine *e, const struct signin *s, const struct proof *proof)
+{
+	const char *first = client_id_for_browser(e, s->service, s->provider);
+	struct view id = proof->client_id.len > 0 ? proof->client_id : view_str(first == NULL ? "" : first);
+
+	return id.len <= IDENTITY_TEXT_MAX ? id : VIEW("");
+}
+
 void
 identify(struct call *call, struct signin *s, const struct proof *proof, identify_fn *done)
 {
@@ -213,19 +244,24 @@ identify(struct call *call, struct signin *s, const struct proof *proof, identif
 	struct buf text = buf_over(bytes, sizeof(bytes));
 	struct json_writer w = json_to(&text);
 	struct asking *a = malloc(sizeof(*a));
+	bool browser = s->state == SIGNIN_STARTED;
 	char redirect[SIGNIN_URL_MAX];
 
 	CHECK(a != NULL && (proof->id_token.len > 0) != (proof->code.len > 0));
 	s->state = SIGNIN_CHECKING;
-	*a = (struct asking){call, s, done, proof->code.len > 0};
+	*a = (struct asking){.call = call, .signin = s, .done = done, .by_code = proof->code.len > 0};
+	copy_text(a->client, client_of_proof(e, s, proof));
 	json_object_begin(&w);
 	json_member_str(&w, "nonce", view_str(s->nonce));
-	put_client_ids(&w, e, s);
+	put_client_ids(&w, e, s, a->client);
 	if (a->by_code) {
 		json_member_str(&w, "code", proof->code);
-		json_member_str(&w, "code_verifier", view_str(s->verifier));
-		if (redirect_uri_of(e, s->provider, redirect))
-			json_member_str(&w, "redirect_uri", view_str(redirect));
+		/* An app's code was asked for by the app: neither our redirect URI nor our verifier had a part in it. */
+		if (browser) {
+			json_member_str(&w, "code_verifier", view_str(s->verifier));
+			if (redirect_uri_of(e, s->provider, redirect))
+				json_member_str(&w, "redirect_uri", view_str(redirect));
+		}
 		if (proof->iss.len > 0)
 			json_member_str(&w, "iss", proof->iss);
 	} else {
@@ -268,7 +304,7 @@ signin_of(struct call *call, enum signin_purpose purpose, struct view text)
 }
 
 struct proof_fields {
-	struct view sign_in, id_token, code;
+	struct view sign_in, id_token, code, client_id;
 };
 
 struct signin *
@@ -278,6 +314,7 @@ proof_bind(struct call *call, enum signin_purpose purpose, struct proof *proof)
 		{"sign_in", JSON_F_STRING, true, offsetof(struct proof_fields, sign_in), 0, 0},
 		{"id_token", JSON_F_ID, false, offsetof(struct proof_fields, id_token), 1, ID_TOKEN_MAX},
 		{"code", JSON_F_ID, false, offsetof(struct proof_fields, code), 1, CODE_MAX},
+		{"client_id", JSON_F_ID, false, offsetof(struct proof_fields, client_id), 1, IDENTITY_TEXT_MAX},
 		{0},
 	};
 	struct proof_fields f;
@@ -289,13 +326,21 @@ proof_bind(struct call *call, enum signin_purpose purpose, struct proof *proof)
 		call_invalid(call, "id_token", "give either id_token or code");
 		return NULL;
 	}
+	if (f.client_id.len > 0 && f.code.len == 0) {
+		call_invalid(call, "client_id", "goes with a code: an ID token names its audience itself");
+		return NULL;
+	}
 	s = signin_of(call, purpose, f.sign_in);
 	/* Used already, or on its way in a browser: for this caller it is gone. */
 	if (s != NULL && s->state != SIGNIN_BEGUN) {
 		call_not_found(call, "sign_in");
 		return NULL;
 	}
-	*proof = (struct proof){.id_token = f.id_token, .code = f.code};
+	if (s != NULL && f.client_id.len > 0 && !client_known(call->engine, s, f.client_id)) {
+		call_invalid(call, "client_id", "is none of the service's client ids at this provider");
+		return NULL;
+	}
+	*proof = (struct proof){.id_token = f.id_token, .code = f.code, .client_id = f.client_id};
 	return s;
 }
 

@@ -22,9 +22,12 @@ struct identity {
 	char display[IDENTITY_TEXT_MAX + 1]; /* decides nothing; may be empty */
 };
 
-/* Exactly one of id_token and code. iss: what came with the code (RFC 9207), or empty. */
+/*
+ * Exactly one of id_token and code. iss: what came with the code (RFC 9207), or empty. client_id: whom an app's code was given
+ * to, one of the service's; empty: the client for browsers.
+ */
 struct proof {
-	struct view id_token, code, iss;
+	struct view id_token, code, iss, client_id;
 };
 
 /*
@@ -38,7 +41,7 @@ void identify(struct call *call, struct signin *s, const struct proof *proof, id
 
 /* Answers the call where there is no answer to who it is. Neither ends the sign-in nor releases the call. */
 void identify_failed(struct call *call, const struct signin *s, const char *refusal);
-/* Reads {sign_in, id_token | code} and finds the caller's sign-in, not used yet; else answers and gives NULL. */
+/* Reads {sign_in, id_token | code, client_id?} and finds the caller's sign-in, not used yet; else answers and gives NULL. */
 struct signin *proof_bind(struct call *call, enum signin_purpose purpose, struct proof *proof);
 
 /* A new sign-in of the caller at this provider; answers the call itself where there can be none, and gives NULL. */

@@ -394,6 +394,8 @@ http_perform(struct http *h, const struct countersign_http_request *request, int
 	    add_header(&headers, "Content-Type", request->content_type) &&
 	    add_more_headers(&headers, request))
 		rc = perform(h, url, request, headers, timeout_ms, response);
+	/* WeChat wants its secret in the query. */
+	secret_wipe(text, sizeof(text));
 	headers_free(headers);
 	curl_url_cleanup(url);
 	return rc;

@@ -279,8 +279,8 @@ struct countersign_identify {
 	size_t client_ids_count;                /* 1 to COUNTERSIGN_CLIENT_IDS_MAX */
 	struct countersign_view id_token;       /* exactly one of id_token and code is there */
 	struct countersign_view code;
-	struct countersign_view code_verifier;  /* with a code */
-	struct countersign_view redirect_uri;   /* with a code */
+	struct countersign_view code_verifier;  /* with a code of a browser; absent with an app's own */
+	struct countersign_view redirect_uri;   /* likewise */
 	struct countersign_view iss;            /* RFC 9207; absent where none was sent */
 };
 

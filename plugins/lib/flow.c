@@ -139,8 +139,10 @@ put_form(const struct countersign_identify *in, struct countersign_buffer *to)
 
 	put_pair(to, &rc, 0, "grant_type", countersign_view_of("authorization_code"));
 	put_pair(to, &rc, 0, "code", in->code);
-	put_pair(to, &rc, 0, "redirect_uri", in->redirect_uri);
-	put_pair(to, &rc, 0, "code_verifier", in->code_verifier);
+	if (in->code_verifier.len > 0) {
+		put_pair(to, &rc, 0, "redirect_uri", in->redirect_uri);
+		put_pair(to, &rc, 0, "code_verifier", in->code_verifier);
+	}
 	return rc;
 }
 
@@ -219,6 +221,19 @@ verify_text(struct oidc *o, const struct countersign_identify *in, size_t client
 	return rc;
 }
 
+/*
+ * A browser's code is bound by the verifier. An app's own is not, as we had no part in asking for it: the client must
+ * prove itself then, and the nonce in the token binds it to this sign-in (RFC 9700 section 4.5.3).
+ */
+static bool
+is_bound(const struct oidc *o, const struct countersign_identify *in)
+{
+	if (in->code_verifier.len == 0 && in->redirect_uri.len == 0)
+		return o->settings.authentication != OIDC_SECRET_NONE;
+	return in->code_verifier.len >= VERIFIER_MIN && in->code_verifier.len <= VERIFIER_MAX &&
+	    in->redirect_uri.len > 0;
+}
+
 static int
 identify_by_code(struct oidc *o, const struct countersign_identify *in,
     struct countersign_identity *out)
@@ -228,8 +243,7 @@ identify_by_code(struct oidc *o, const struct countersign_identify *in,
 	json_t *answer = NULL;
 	int rc;
 
-	if (in->code.len > CODE_MAX || in->code_verifier.len < VERIFIER_MIN ||
-	    in->code_verifier.len > VERIFIER_MAX || in->redirect_uri.len == 0)
+	if (in->code.len > CODE_MAX || !is_bound(o, in))
 		return COUNTERSIGN_BAD_CODE;
 	if (!is_configured_client(o, in->client_ids[0]))
 		return COUNTERSIGN_BAD_AUDIENCE;

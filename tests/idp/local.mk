@@ -22,6 +22,11 @@ EXTRA_DIST += \
 	%reldir%/openid_provider/tls.py \
 	%reldir%/openid_provider/tokens.py \
 	%reldir%/openid_provider/vendors.py \
+	%reldir%/lookalikes/__init__.py \
+	%reldir%/lookalikes/alipay.py \
+	%reldir%/lookalikes/apple.py \
+	%reldir%/lookalikes/host.py \
+	%reldir%/lookalikes/wechat.py \
 	%reldir%/conftest.py \
 	%reldir%/relying_party.py \
 	%reldir%/test_idp.py \

@@ -11,6 +11,7 @@ EXTRA_DIST += \
 	%reldir%/test_oidc_idp.py \
 	%reldir%/test_old_plugin.py \
 	%reldir%/test_otp.py \
+	%reldir%/test_providers.py \
 	%reldir%/test_webauthn.py \
 	%reldir%/test_worker.py \
 	%reldir%/worker_process.py
