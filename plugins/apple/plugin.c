@@ -8,6 +8,8 @@
 #include "plugins/lib/jws.h"
 #include "plugins/lib/keys.h"
 #include "plugins/lib/provider.h"
+#include "plugins/lib/signal_keys.h"
+#include "plugins/lib/signals.h"
 
 #define TEAM_KEYS(prefix, flag, whose) \
 	{.name = prefix "team-id", .type = COUNTERSIGN_CONFIG_STRING, .flags = (flag), .min = TEAM_ID_LEN, \
@@ -40,6 +42,7 @@ static const struct countersign_config_key config[] = {
 	.help = "The claim by which people are shown which ID it was; proves nothing."},
     OIDC_KEYS_TIMES,
     OIDC_KEYS_FETCHING,
+    SIGNAL_KEYS,
     {.name = "issuer",
 	.type = COUNTERSIGN_CONFIG_URL,
 	.min = 9,
@@ -110,6 +113,7 @@ apple_init(const struct countersign_host_v1 *host, void **instance)
 		.release = release,
 		.check_claims = check_claims,
 		.put_secret = put_secret,
+		.signals = SET_APPLE,
 	};
 
 	return oidc_open(host, &kind, instance);
@@ -123,7 +127,8 @@ apple_profile(void *instance, struct countersign_profile *profile)
 	    "aaguid:dd4ec289-e01d-41c9-bb89-70fa845d4bf2", NULL};
 
 	(void)instance;
-	profile->assurance = COUNTERSIGN_STABLE_SUBJECT | COUNTERSIGN_VERIFIED_EMAIL | COUNTERSIGN_SYNCS_SECRETS;
+	profile->assurance = COUNTERSIGN_STABLE_SUBJECT | COUNTERSIGN_VERIFIED_EMAIL | COUNTERSIGN_SENDS_SIGNALS |
+	    COUNTERSIGN_SYNCS_SECRETS;
 	profile->controls = controls;
 	return COUNTERSIGN_OK;
 }
@@ -144,6 +149,7 @@ countersign_plugin_v1(void)
 		.size = sizeof(provider),
 		.authorization_url = oidc_authorization_url,
 		.identify = oidc_identify,
+		.signal = signals_signal,
 		.rekey = apple_rekey,
 	};
 	static const struct countersign_plugin_v1 plugin = {
