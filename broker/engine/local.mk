@@ -93,7 +93,7 @@ BUILT_SOURCES += %reldir%/interfaces.inc
 CLEANFILES += %reldir%/interfaces.inc
 %reldir%/interfaces.inc: $(dist_varlink_DATA)
 	$(AM_V_GEN)$(MKDIR_P) %reldir% && for f in $(dist_varlink_DATA); do \
-		case $$f in *.Internal.varlink | *.Worker.varlink) continue ;; esac; \
+		case $$f in *.Internal.varlink | *.Worker.varlink | *.Plugin.varlink | *.Host.varlink) continue ;; esac; \
 		test -f "$$f" || f=$(srcdir)/$$f; \
 		echo "	{\"`basename $$f .varlink`\","; \
 		sed -e 's/\\/\\\\/g' -e 's/"/\\"/g' -e 's/^\(.*\)$$/	 "\1\\n"/' "$$f"; \

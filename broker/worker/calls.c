@@ -35,6 +35,15 @@ static const struct {
 	{GARBAGE, "garbage"},
 };
 
+int
+calls_result_of(struct view reason)
+{
+	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++)
+		if (view_equal(reason, view_str(reasons[i].reason)))
+			return reasons[i].result;
+	return GARBAGE;
+}
+
 struct countersign_view
 run_view(struct view v)
 {

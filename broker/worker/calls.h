@@ -30,4 +30,7 @@ struct calls {
  */
 void calls_answer(struct calls *c, char *text, size_t len, struct buf *out);
 
+/* enum countersign_result of a reason of Refused or Failed; 255 where it is none. */
+int calls_result_of(struct view reason);
+
 #endif

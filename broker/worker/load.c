@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
+#include "broker/worker/executable.h"
 #include "broker/worker/settings.h"
 
 enum {
@@ -222,6 +223,14 @@ load_plugin(int fd, const struct countersign_plugin_v1 **plugin, char *problem)
 
 	if (err != CS_OK)
 		return err;
+	if (executable_is(fd)) {
+		err = executable_load(fd, &p, problem);
+		if (err == CS_OK)
+			err = load_check(p, problem);
+		if (err == CS_OK)
+			*plugin = p;
+		return err;
+	}
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
 	if (handle == NULL)

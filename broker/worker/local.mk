@@ -6,6 +6,8 @@ libworker_la_SOURCES = \
 	%reldir%/calls_provider.c %reldir%/calls_signal.c %reldir%/calls_step.c \
 	%reldir%/calls_token.c \
 	%reldir%/describe.c %reldir%/describe.h \
+	%reldir%/executable.c %reldir%/executable.h %reldir%/executable_run.h \
+	%reldir%/executable_calls.c %reldir%/executable_start.c %reldir%/executable_talk.c \
 	%reldir%/host.c %reldir%/host.h \
 	%reldir%/http.c %reldir%/http.h \
 	%reldir%/load.c %reldir%/load.h \

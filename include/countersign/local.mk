@@ -7,11 +7,13 @@ dist_varlink_DATA += \
 	%reldir%/org.countersign.Allowances.varlink \
 	%reldir%/org.countersign.Events.varlink \
 	%reldir%/org.countersign.Factors.varlink \
+	%reldir%/org.countersign.Host.varlink \
 	%reldir%/org.countersign.Internal.varlink \
 	%reldir%/org.countersign.Limits.varlink \
 	%reldir%/org.countersign.Links.varlink \
 	%reldir%/org.countersign.Lookup.varlink \
 	%reldir%/org.countersign.Payments.varlink \
+	%reldir%/org.countersign.Plugin.varlink \
 	%reldir%/org.countersign.Sessions.varlink \
 	%reldir%/org.countersign.StepUp.varlink \
 	%reldir%/org.countersign.Worker.varlink

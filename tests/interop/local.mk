@@ -8,6 +8,8 @@ EXTRA_DIST += \
 	%reldir%/test_factor_pam.py \
 	%reldir%/test_google.py \
 	%reldir%/test_microsoft.py \
+	%reldir%/odd_program.py \
+	%reldir%/test_executable.py \
 	%reldir%/test_oidc_idp.py \
 	%reldir%/test_old_plugin.py \
 	%reldir%/test_otp.py \

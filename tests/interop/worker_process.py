@@ -81,7 +81,7 @@ listen admin "{self.directory}/a"
     plugin "{plugin}"
     servers {servers}
     deadline {deadline}
-    cooling-off 0
+    {"cooling-off 0" if kind in ("provider", "factor") else ""}
     {settings}
 }}
 """
@@ -96,7 +96,8 @@ listen admin "{self.directory}/a"
         os.write(memory, self.config.encode())
         ready, ready_child = os.pipe()
         self.control, control_child = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        plugin = os.open(os.path.join(PLUGINS, self.plugin + ".so"), os.O_RDONLY)
+        program = os.path.isfile(self.plugin)
+        plugin = os.open(self.plugin if program else os.path.join(PLUGINS, self.plugin + ".so"), os.O_RDONLY)
         self.told, log = os.pipe()
         os.set_blocking(self.told, False)
         wanted = {2: log, 3: memory, 4: ready_child, 5: control_child.fileno(),
