@@ -251,8 +251,8 @@ class Apple(Host):
             claims["is_private_email"] = wrong["odd_is_private_email"]
         if wrong.get("no_email"):
             del claims["email"], claims["email_verified"]
-        made = tokens.draft(self.signing, self.ring, tokens.merge(claims, overrides), now)
-        made.header.pop("typ")
+        made = tokens.Draft({"kid": self.signing.kid, "alg": "RS256"}, tokens.merge(claims, overrides), self.signing,
+                            self.ring, now, sign=self.signing.sign)
         bad_tokens.spoil(made, [(self.bad_tokens[name], self.bad_tokens[name].argument(value))
                                 for name, value in wrong.items() if name in self.bad_tokens])
         return tokens.seal(made)
