@@ -2,6 +2,7 @@
 # plugins/NAME.la, so that a broker in the build tree is given --plugins BUILD/plugins/.libs.
 plugin_ldflags = -module -avoid-version -shared -export-symbols-regex '^countersign_plugin_v1$$'
 include plugins/misbehave/local.mk
+include plugins/example/local.mk
 include plugins/totp/local.mk
 include plugins/lib/local.mk
 include plugins/oidc/local.mk

@@ -9,6 +9,7 @@ EXTRA_DIST += \
 	%reldir%/test_google.py \
 	%reldir%/test_microsoft.py \
 	%reldir%/odd_program.py \
+	%reldir%/test_example_plugins.py \
 	%reldir%/test_executable.py \
 	%reldir%/test_oidc_idp.py \
 	%reldir%/test_old_plugin.py \
