@@ -118,7 +118,7 @@ struct answer_fields {
 
 static const struct json_field answer_table[] = {
 	TEXT(issuer, true), TEXT(subject, true), TEXT(audience, true),
-	{"nonce", JSON_F_ID, true, offsetof(struct answer_fields, nonce), 0, IDENTITY_TEXT_MAX}, TEXT(display, false),
+	{"nonce", JSON_F_STRING, true, offsetof(struct answer_fields, nonce), 0, IDENTITY_TEXT_MAX}, TEXT(display, false),
 	TIME(auth_time, false), TIME(issued_at, true), TIME(expires_at, true),
 	{0},
 };

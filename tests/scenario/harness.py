@@ -501,7 +501,7 @@ class Broker:
     """
     Keywords change the configuration: https=False (checkout alone, on its socket), link_cooling_off="24h",
     factor_cooling_off, limit_cooling_off, policy_limits, stack, provider_extra (lines of the provider), totp_extra, extra (lines of the file),
-    rights={"market": "lookup"}, clients=["PROVIDER"] (where checkout has the client id "countersign-app", besides the sandbox),
+    rights={"market": "lookup"}, clients=["PROVIDER", ("PROVIDER", "CLIENT")] (where checkout has the client id "countersign-app" or that one, besides the sandbox),
     host="localhost" (of the public URL: passkeys need a name); {url} in extra is that URL, {issuer} and {ca} the provider's.
     """
 
@@ -552,7 +552,8 @@ class Broker:
     def _files(self, https, stack, rights, clients, values):
         for name in ("run", "state", "services", "plugins"):
             os.mkdir(self.path(name), 0o700)
-        for name in ("oidc.so", "totp.so", "webauthn.so", "approve.so", "otp.so", "recovery.so", "pam.so", "webhook.so", "oauth2.so", "misbehave.so"):
+        for name in ("oidc.so", "totp.so", "webauthn.so", "approve.so", "otp.so", "recovery.so", "pam.so", "webhook.so", "oauth2.so", "apple.so",
+                     "wechat.so", "alipay.so", "misbehave.so"):
             # Where libtool built it; the broker takes real files only.
             built = os.path.join(BUILD, "plugins", ".libs", name)
             if os.path.exists(built):
@@ -569,7 +570,8 @@ class Broker:
                                            uid=f"uid {os.getuid()}" if name == "checkout" else "",
                                            doors=" ".join(doors), rights=rights.get(name, RIGHTS))
         first = f'client-id "sandbox" "{self.SERVICES["checkout"]}"'
-        more = ['"sandbox" "countersign-web"', *(f'"{name}" "countersign-app"' for name in clients)]
+        more = ['"sandbox" "countersign-web"', *('"{}" "{}"'.format(*(c if isinstance(c, tuple) else (c, "countersign-app")))
+                                                 for c in clients)]
         services = services.replace(first, "\n    ".join([first, *("client-id " + ids for ids in more)]))
         _write(self.path("countersign.conf"), CONFIG.format(
             services=services, https=HTTPS.format(**values) if https else "", **values))

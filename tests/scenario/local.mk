@@ -1,8 +1,10 @@
 # The whole broker, with its processes and an OpenID Provider, on a clock that tests move.
 EXTRA_DIST += \
+	%reldir%/abroad.py \
 	%reldir%/conftest.py \
 	%reldir%/correspondent.py \
 	%reldir%/harness.py \
+	%reldir%/test_abroad.py \
 	%reldir%/test_accounts.py \
 	%reldir%/test_admin.py \
 	%reldir%/test_allowances.py \
