@@ -26,6 +26,8 @@ EXTRA_DIST += \
 	%reldir%/lookalikes/alipay.py \
 	%reldir%/lookalikes/apple.py \
 	%reldir%/lookalikes/host.py \
+	%reldir%/lookalikes/keys.pem \
+	%reldir%/lookalikes/keys.py \
 	%reldir%/lookalikes/wechat.py \
 	%reldir%/conftest.py \
 	%reldir%/relying_party.py \

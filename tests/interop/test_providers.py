@@ -251,7 +251,7 @@ def alipay_settings(there, directory, private, app_id, more):
 @pytest.fixture(scope="module")
 def private():
     """The key of our apps at Alipay."""
-    return alipay_side.key()
+    return lookalikes.keys.APP
 
 
 @pytest.fixture(scope="module")

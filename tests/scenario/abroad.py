@@ -68,7 +68,7 @@ class AbroadBroker(Broker):
     def _providers(self):
         there, directory = self.there, self._there_dir
         key_id, self.apple_p8 = there.apple.team("TEAM000001")
-        self._alipay_app = alipay_side.key()
+        self._alipay_app = lookalikes.keys.APP
         self.alipay_pem = alipay_side.pem(self._alipay_app)
         _write(os.path.join(directory, "apple.p8"), self.apple_p8)
         _write(os.path.join(directory, "wechat.secrets"), f"wxweb {WEB_SECRET}\nwxapp {APP_SECRET}\n")

@@ -14,10 +14,11 @@ import urllib.parse
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.x509.oid import NameOID
 
 from openid_provider.server import Response
+from . import keys
 from .host import CODE_S, Code, Host, compact, page, redirect, token
 
 CHINA = datetime.timezone(datetime.timedelta(hours=8))
@@ -33,10 +34,6 @@ class GatewayError(Exception):
 
 def invalid(sub_code, text="参数有误"):
     return GatewayError("40002", "Invalid Arguments", sub_code, text)
-
-
-def key():
-    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
 
 def pem(private):
@@ -102,17 +99,16 @@ class Alipay(Host):
         "profile_other",       # the profile of somebody else
     })
 
-    def __init__(self, context, other):
-        """other: a key that signs no answer here; the root's."""
+    def __init__(self, context):
         super().__init__(context)
-        self.key, self._other = key(), other
+        self.key = keys.ALIPAY
         self.apps = {}
         self.codes = {}
         self.tokens = {}
         self._certificates()
 
     def _certificates(self):
-        root_key = self._other
+        root_key = keys.STRANGER
         self.root = certificate("Ant Financial Certification Authority R1", "Ant Financial Certification Authority R1",
                                 root_key, root_key, 0x4fa1)
         self._issue = lambda subject, serial, k: certificate(subject, "Ant Financial Certification Authority R1", k,
@@ -249,7 +245,7 @@ class Alipay(Host):
     def _sign(self, text):
         if self.wrong("sign_reformatted"):
             text = text.replace(",", ", ").replace(":", ": ")
-        private = self._other if self.wrong("other_key") else self.key
+        private = keys.STRANGER if self.wrong("other_key") else self.key
         algorithm = hashes.SHA1() if self.wrong("sign_sha1") else hashes.SHA256()
         return base64.b64encode(private.sign(text.encode(), padding.PKCS1v15(), algorithm)).decode()
 

@@ -16,6 +16,7 @@ from openid_provider import bad_tokens, tokens
 from openid_provider.keys import SigningKey
 from openid_provider.server import Response, json_response
 from openid_provider.switches import Switches
+from . import keys
 from .host import CODE_S, Code, Host, Refusal, compact, page, token
 
 SECRET_MAX_S = 15777000  # six months
@@ -26,8 +27,8 @@ TRANSFER_S = 60 * 86400
 class _Ring:
     """What the spoilers of ID tokens ask for."""
 
-    def __init__(self, key, other):
-        self._key, self._other = key, SigningKey("RS256", other)
+    def __init__(self, key):
+        self._key, self._other = key, SigningKey("RS256", keys.STRANGER)
 
     def current(self, _):
         return self._key
@@ -55,11 +56,10 @@ class Apple(Host):
         "error",               # this error of /auth/token
     }
 
-    def __init__(self, context, other):
-        """other: a key that signs nothing here."""
+    def __init__(self, context):
         super().__init__(context)
-        self.signing = SigningKey.generate("RS256", "fh6Bs8C")
-        self.ring = _Ring(self.signing, other)
+        self.signing = SigningKey("RS256", keys.APPLE, "fh6Bs8C")
+        self.ring = _Ring(self.signing)
         self.teams = {}
         self.clients = {}
         self.codes = {}
