@@ -25,4 +25,5 @@ countersign_worker_LDADD = $(worker_LIBS) libbase.la $(CURL_LIBS)
 noinst_PROGRAMS += testlibexec/countersign-worker
 testlibexec_countersign_worker_SOURCES = %reldir%/main.c
 testlibexec_countersign_worker_LDADD = $(worker_LIBS) libbase_testclock.la $(CURL_LIBS)
+dist_man_MANS += %reldir%/countersign-plugin.3
 EXTRA_DIST += %reldir%/README.md

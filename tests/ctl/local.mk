@@ -17,6 +17,7 @@ EXTRA_DIST += \
 	%reldir%/test_files.py \
 	%reldir%/test_manual_client.py \
 	%reldir%/test_manual_ctl.py \
+	%reldir%/test_manual_plugin.py \
 	%reldir%/test_replay.py \
 	%reldir%/test_rules.py \
 	%reldir%/stacks \

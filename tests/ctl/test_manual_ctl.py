@@ -35,7 +35,7 @@ def test_every_exit_code(source, manual):
 
 
 PAGES = ["broker/ctl/countersignctl.8", "broker/client/libcountersign.3", "broker/parent/countersignd.8",
-         "broker/parent/countersign.conf.5", "broker/parent/countersign-stack.5"]
+         "broker/parent/countersign.conf.5", "broker/parent/countersign-stack.5", "broker/worker/countersign-plugin.3"]
 
 
 @pytest.mark.parametrize("page", PAGES)
