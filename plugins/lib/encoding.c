@@ -94,7 +94,9 @@ json_member_text(const json_t *object, const char *name)
 void
 put_view(struct countersign_buffer *to, int *rc, struct countersign_view v)
 {
-	if (*rc != COUNTERSIGN_OK || v.len > to->cap - to->len) {
+	if (*rc != COUNTERSIGN_OK)
+		return;
+	if (v.len > to->cap - to->len) {
 		*rc = COUNTERSIGN_FULL;
 		return;
 	}

@@ -74,8 +74,9 @@ push_request(struct oidc *o, const struct countersign_authorize *in, struct coun
 
 	if (rc == COUNTERSIGN_OK)
 		put_request(&o->settings, in, client, &form, &rc, 0);
+	/* No time comes with this call: nothing is judged by it. */
 	if (rc == COUNTERSIGN_OK)
-		rc = client_post(o, to, in->client_id, in->call.now_ms, &form, &status, &got);
+		rc = client_post(o, to, in->client_id, o->host->wall_ms(o->host->context), &form, &status, &got);
 	name = json_member_text(got, "request_uri");
 	if (rc == COUNTERSIGN_OK && status != 201 && status != 200)
 		rc = client_judge_refusal(o, status, got);
