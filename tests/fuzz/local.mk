@@ -9,7 +9,7 @@
 # `make check` replays the corpora with any compiler. `make fuzz` builds the targets with clang's libFuzzer and sanitizers
 # in fuzz-build/ and runs each for FUZZ_SECONDS; what it finds is left there as crash-*. One target alone:
 # make fuzz FUZZ_TARGETS=json
-FUZZ_TARGETS = account call decide config event extra http idtoken json jwks otp passkey recovery set stack store_record varlink webauthn worker
+FUZZ_TARGETS = account call decide config event extra http idtoken json jwks otp passkey program recovery set stack store_record varlink webauthn worker
 FUZZ_SECONDS = 30
 FUZZ_CC = clang
 
@@ -82,6 +82,9 @@ FUZZ_CC = clang
 %canon_reldir%_fuzz_webauthn_SOURCES = %reldir%/fuzz_webauthn.c %reldir%/replay.c
 %canon_reldir%_fuzz_webauthn_LDADD = libwebauthn.la libbase.la
 
+%canon_reldir%_fuzz_program_SOURCES = %reldir%/fuzz_program.c %reldir%/replay.c
+%canon_reldir%_fuzz_program_LDADD = libworker.la librole.la libconfig.la libcore.la libbase.la $(CURL_LIBS) -lpthread
+
 %canon_reldir%_fuzz_worker_SOURCES = %reldir%/fuzz_worker.c %reldir%/replay.c
 %canon_reldir%_fuzz_worker_LDADD = libworker.la librole.la libconfig.la libcore.la libbase.la $(CURL_LIBS)
 
@@ -99,6 +102,7 @@ fuzz_programs = \
 	%reldir%/fuzz_jwks \
 	%reldir%/fuzz_otp \
 	%reldir%/fuzz_passkey \
+	%reldir%/fuzz_program \
 	%reldir%/fuzz_recovery \
 	%reldir%/fuzz_set \
 	%reldir%/fuzz_stack \
