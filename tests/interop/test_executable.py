@@ -64,6 +64,11 @@ def test_a_provider(odd):
     assert url["url"] == "https://x.test/?s"
 
 
+def test_it_runs_from_sealed_memory(odd):
+    worker = odd("provider", sealed=True)
+    assert identify(worker.connect())["subject"] == "alice"
+
+
 def test_signals_and_what_belongs_to_them(odd):
     connection = odd("provider").connect()
     call = {"request": "r1", "deadline_ms": 5000, "now_ms": now_ms()}
