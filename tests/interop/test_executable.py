@@ -2,8 +2,10 @@
 """Plugins that are programs: what they answer, what they may ask of their host, and what their misbehaviour costs."""
 
 import http.server
+import importlib.util
 import json
 import os
+import re
 import shutil
 import socketserver
 import ssl
@@ -279,3 +281,50 @@ def test_the_example(start_worker, installed):
                               amount=amount, currency="CNY", digits=2, factors=1, account_age_ms=0, link_age_ms=0,
                               session_age_ms=0, now_ms=now)
         assert (got["score"], got["reason"]) == (score, reason)
+
+
+def test_what_is_a_program_and_what_is_a_shared_object(tmp_path):
+    """By what the file says of itself: a program may lie anywhere in memory, as a shared object does."""
+    program = tmp_path / "program"
+    shutil.copyfile("/bin/true", program)
+    program.chmod(0o755)
+    assert "it is a program" in check(str(program)).stderr
+    shared = os.path.join(BUILD, "plugins", ".libs", "totp.so")
+    assert json.loads(check(shared).stdout)["name"] == "totp"
+    program.write_bytes(open(shared, "rb").read(100))
+    assert "cannot be loaded" in check(str(program)).stderr
+
+
+# --- nothing is forgotten where the interface grows ---
+
+def members(struct):
+    header = re.sub(r"/\*.*?\*/", "", open(os.path.join(SOURCE, "include", "countersign", "plugin.h")).read(), flags=re.S)
+    body = re.search(rf"^struct {struct} \{{\n(.*?)^\}};", header, flags=re.S | re.M)[1]
+    names = [re.search(r"(\w+)(?:\[\w+\])?$", part.strip())[1] for line in body.split(";") if line.strip() for part in line.split(",")]
+    return {n for n in names if n not in ("size", "call", "request", "reserved") and not n.endswith("_count")}
+
+
+def test_every_member_of_an_operation_is_passed_on():
+    tables = open(os.path.join(SOURCE, "broker", "worker", "executable_calls.c")).read()
+    operations = re.findall(r"^OPERATION\(\w+, \"\w+\", (\w+), (\w+)\)", tables, flags=re.M)
+    assert len(operations) == 13
+    for asked, answered in operations:
+        for kind, struct in (("ASK", asked), ("SAY", answered)):
+            passed = set(re.findall(rf"{kind}\w*\((?:[^()]*, )?{struct}, (\w+)\)", tables))
+            there = members("countersign_" + struct) - ({"ids"} if struct == "poll_answer" else set())
+            assert there - passed == set(), struct
+
+
+def test_both_interfaces_have_the_same_calls():
+    spec = importlib.util.spec_from_file_location("check_varlink", os.path.join(SOURCE, "tests", "unit", "check_varlink.py"))
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    plugin, worker = (module.Parser(name, open(os.path.join(SOURCE, "include", "countersign", name)).read()).parse()
+                      for name in ("org.countersign.Plugin.varlink", "org.countersign.Worker.varlink"))
+    assert set(plugin.methods) - {"SelfTest", "Configure"} == set(worker.methods)
+    for name, (asked, answered) in worker.methods.items():
+        if name == "Describe":
+            continue
+        for ours, theirs in zip(plugin.methods[name], (asked, answered)):
+            ours, theirs = set(ours[1]), set(theirs[1])
+            assert ours - {"now_ms"} == theirs - {"now_ms"}, name
