@@ -62,6 +62,19 @@ dist_profiles_DATA = \
 	%reldir%/profiles/phone-cn.conf \
 	%reldir%/profiles/wechat.conf
 
+# What `countersignctl plugin new` writes out, with the plugin's name filled in.
+skeletondir = $(pkgdatadir)/plugin-skeleton
+dist_skeleton_DATA = \
+	%reldir%/plugin-skeleton/Makefile.am \
+	%reldir%/plugin-skeleton/Makefile.make \
+	%reldir%/plugin-skeleton/README.md \
+	%reldir%/plugin-skeleton/configure.ac \
+	%reldir%/plugin-skeleton/factor.c \
+	%reldir%/plugin-skeleton/notify.c \
+	%reldir%/plugin-skeleton/provider.c \
+	%reldir%/plugin-skeleton/risk.c \
+	%reldir%/plugin-skeleton/token.c
+
 install-data-local: install-policy
 install-policy:
 	@for file in $(policy_files) $(example_files); do \

@@ -38,9 +38,14 @@ enum ctl_option {
 	OPTION_REPLAY = 1 << 14,
 	OPTION_STACK = 1 << 15,
 	OPTION_DATABASE = 1 << 16,
+	OPTION_KIND = 1 << 17,     /* of a plugin */
+	OPTION_WITH = 1 << 18,     /* lines of a plugin's block */
+	OPTION_NEW = 1 << 19,      /* --make and its family, of plugin new */
+	OPTION_INSTALL = 1 << 20,  /* --pin and --untested, of plugin install */
+	OPTION_KEY = 1 << 21,
 };
 
-enum { CTL_LIMITS = 5, CTL_FACTORS_MAX = 6 /* as many kinds as there are */ };
+enum { CTL_WITH_MAX = 32, /* as many settings as a plugin may have */ CTL_LIMITS = 5, CTL_FACTORS_MAX = 6 /* as many kinds as there are */ };
 
 struct ctl {
 	const char *socket, *config, *plugins, *libexec;
@@ -58,6 +63,10 @@ struct ctl {
 	const char *factors[CTL_FACTORS_MAX];
 	size_t factors_n;
 	bool not_countersigned, payee_known;
+	const char *kind, *skeleton, *pin, *key;
+	const char *with[CTL_WITH_MAX];
+	size_t with_n;
+	bool make, autotools, untested;
 	int64_t after, limit;
 	const char *limits[CTL_LIMITS]; /* in the order of limit_names */
 

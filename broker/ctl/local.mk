@@ -27,7 +27,15 @@ countersignctl_SOURCES = \
 	%reldir%/mend.c %reldir%/mend.h %reldir%/mend_internal.h \
 	%reldir%/mend_factor.c \
 	%reldir%/mend_limit.c \
-	%reldir%/plugin.c \
+	%reldir%/plugin.c %reldir%/plugin.h \
+	%reldir%/plugin_file.c \
+	%reldir%/plugin_hostile.c %reldir%/plugin_hostile.h \
+	%reldir%/plugin_install.c \
+	%reldir%/plugin_new.c \
+	%reldir%/plugin_test.c \
+	%reldir%/plugin_trials.c %reldir%/plugin_trials.h \
+	%reldir%/plugin_verify.c \
+	%reldir%/plugin_worker.c %reldir%/plugin_worker.h \
 	%reldir%/print.c %reldir%/print_json.c %reldir%/print.h \
 	%reldir%/provider.c \
 	%reldir%/replay.c %reldir%/replay.h \
@@ -47,8 +55,10 @@ countersignctl_SOURCES = \
 countersignctl_CPPFLAGS = $(AM_CPPFLAGS) \
 	-DCTL_CONFIG_DEFAULT='"$(sysconfdir)/countersign/countersign.conf"' \
 	-DCTL_PLUGINS_DEFAULT='"$(plugindir)"' \
-	-DCTL_LIBEXEC_DEFAULT='"$(libexecdir)/countersign"'
-countersignctl_LDADD = libprove.la libengine.la libstore.la libconfig.la libcore.la libbase.la $(SQLITE_LIBS) \
+	-DCTL_LIBEXEC_DEFAULT='"$(libexecdir)/countersign"' \
+	-DCTL_KEYS_DEFAULT='"$(sysconfdir)/countersign/trusted-plugins"' \
+	-DCTL_SKELETON_DEFAULT='"$(pkgdatadir)/plugin-skeleton"'
+countersignctl_LDADD = libprove.la libengine.la libstore.la libpluginfile.la libconfig.la libcore.la libbase.la $(SQLITE_LIBS) \
 	$(CRYPTO_LIBS) -lpthread
 
 # What check asks of stacks; tests link it too.

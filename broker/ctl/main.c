@@ -47,6 +47,14 @@ enum {
 	KEY_DATABASE,
 	KEY_HTML,
 	KEY_STACK,
+	KEY_KIND,
+	KEY_WITH,
+	KEY_MAKE,
+	KEY_AUTOTOOLS,
+	KEY_SKELETON,
+	KEY_PIN,
+	KEY_UNTESTED,
+	KEY_KEY,
 	KEY_LIMITS, /* and CTL_LIMITS - 1 more */
 };
 
@@ -79,6 +87,14 @@ static const struct {
 	{"allowance", "LIMITS", KEY_ALLOWANCE, OPTION_SUPPOSE, "--config: with an allowance, EACH,DAY,TOTAL"},
 	{"spent-today", "AMOUNT", KEY_SPENT_TODAY, OPTION_SUPPOSE, "--config: after this was spent"},
 	{"payee-known", NULL, KEY_PAYEE_KNOWN, OPTION_SUPPOSE, "--config: the payee was paid before"},
+	{"kind", "KIND", KEY_KIND, OPTION_KIND, "provider, factor, risk, notify or token [new: provider; test: all that it is]"},
+	{"with", "LINE", KEY_WITH, OPTION_WITH, "a line of its block, like 'set issuer \"https://...\"'; again for more"},
+	{"make", NULL, KEY_MAKE, OPTION_NEW, "built by a makefile of twenty lines [this]"},
+	{"autotools", NULL, KEY_AUTOTOOLS, OPTION_NEW, "built by autoconf, automake and libtool"},
+	{"skeleton", "DIR", KEY_SKELETON, OPTION_NEW, "where the skeleton is [" CTL_SKELETON_DEFAULT "]"},
+	{"pin", "SHA256", KEY_PIN, OPTION_INSTALL, "only if this is its digest"},
+	{"untested", NULL, KEY_UNTESTED, OPTION_INSTALL, "without `plugin test`"},
+	{"key", "FILE", KEY_KEY, OPTION_KEY, "the Ed25519 private key to sign with, PEM"},
 	{"stack", "FILE", KEY_STACK, OPTION_STACK, "this stack by itself; no configuration is read"},
 	{"results", "LIST", KEY_RESULTS, OPTION_RESULTS, "what the lines answer, in order, with commas"},
 	{"database", "FILE", KEY_DATABASE, OPTION_DATABASE,
@@ -193,6 +209,15 @@ take_factor(struct ctl *ctl, const char *kind)
 }
 
 static int
+take_with(struct ctl *ctl, const char *line)
+{
+	if (ctl->with_n == CTL_WITH_MAX)
+		return ctl_fail(ctl, CTL_USAGE, "--with %s: there are no more than %d lines", line, CTL_WITH_MAX);
+	ctl->with[ctl->with_n++] = line;
+	return CTL_OK;
+}
+
+static int
 take_option(struct ctl *ctl, int key, const char *value)
 {
 	const struct {
@@ -203,7 +228,8 @@ take_option(struct ctl *ctl, int key, const char *value)
 	    {KEY_PLUGINS, &ctl->plugins}, {KEY_LIBEXEC, &ctl->libexec}, {KEY_ISSUER, &ctl->issuer},
 	    {KEY_PROVIDER, &ctl->provider}, {KEY_ALLOWANCE, &ctl->allowance}, {KEY_SPENT_TODAY, &ctl->spent},
 	    {KEY_RESULTS, &ctl->results}, {KEY_DATABASE, &ctl->database}, {KEY_HTML, &ctl->html},
-	    {KEY_STACK, &ctl->stack}};
+	    {KEY_STACK, &ctl->stack}, {KEY_KIND, &ctl->kind}, {KEY_SKELETON, &ctl->skeleton}, {KEY_PIN, &ctl->pin},
+	    {KEY_KEY, &ctl->key}};
 
 	ctl->files = ctl->files || key == 'f';
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
@@ -224,6 +250,14 @@ take_option(struct ctl *ctl, int key, const char *value)
 		ctl->not_countersigned = true;
 	else if (key == KEY_PAYEE_KNOWN)
 		ctl->payee_known = true;
+	else if (key == KEY_MAKE)
+		ctl->make = true;
+	else if (key == KEY_AUTOTOOLS)
+		ctl->autotools = true;
+	else if (key == KEY_UNTESTED)
+		ctl->untested = true;
+	else if (key == KEY_WITH)
+		return take_with(ctl, value);
 	else if (key == KEY_FACTOR)
 		return take_factor(ctl, value);
 	else if (key == KEY_AFTER)
@@ -328,6 +362,7 @@ set_defaults(struct ctl *ctl)
 	ctl->config = CTL_CONFIG_DEFAULT;
 	ctl->plugins = CTL_PLUGINS_DEFAULT;
 	ctl->libexec = CTL_LIBEXEC_DEFAULT;
+	ctl->skeleton = CTL_SKELETON_DEFAULT;
 	ctl->utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
 	ctl->color = isatty(STDOUT_FILENO) != 0 && getenv("NO_COLOR") == NULL && term != NULL && strcmp(term, "dumb") != 0;
 }

@@ -1,23 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* plugin: what is installed and who uses it; and one file, looked at by a worker, since nobody else loads plugins. */
+/* plugin: its verbs; what is installed and who uses it; and one file, looked at by a worker, since nobody else loads plugins. */
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "broker/ctl/check.h"
+#include "broker/ctl/plugin.h"
 #include "broker/ctl/print.h"
 #include "broker/parent/config.h"
 
 enum {
+	PLUGIN_WRITTEN_MAX = 255,
 	PLUGINS_MAX = 256,   /* files looked at in the directory, and used ones */
-	PLUGIN_NAME_MAX = 255,
 };
 
 struct plugin {
-	char name[PLUGIN_NAME_MAX + 1]; /* as the configuration writes it */
+	char name[PLUGIN_WRITTEN_MAX + 1]; /* as the configuration writes it */
 	bool installed;
 };
 
@@ -32,7 +32,7 @@ plugins_get(struct plugins *p, struct view name)
 	for (size_t i = 0; i < p->count; i++)
 		if (view_equal(view_str(p->list[i].name), name))
 			return &p->list[i];
-	if (p->count == PLUGINS_MAX || name.len > PLUGIN_NAME_MAX)
+	if (p->count == PLUGINS_MAX || name.len > PLUGIN_WRITTEN_MAX)
 		return NULL;
 	memset(&p->list[p->count], 0, sizeof(p->list[0]));
 	memcpy(p->list[p->count].name, name.data, name.len);
@@ -62,7 +62,7 @@ plugins_read(struct ctl *ctl, struct plugins *p)
 		struct view name = view_str(entry->d_name);
 		struct plugin *plugin;
 
-		if (name.len <= 3 || strcmp(entry->d_name + name.len - 3, ".so") != 0)
+		if (name.len <= 3 || entry->d_name[0] == '.' || strcmp(entry->d_name + name.len - 3, ".so") != 0)
 			continue;
 		name.len -= 3;
 		plugin = plugins_get(p, name);
@@ -158,61 +158,30 @@ plugin_list(struct ctl *ctl, char **args, int count)
 	return rc;
 }
 
-/* Runs `countersign-worker --check FILE` and reads what it prints. -1 where it cannot be run. */
-static int
-worker_check(struct ctl *ctl, const char *file, size_t *len)
-{
-	char worker[4096];
-	int fds[2], status = -1;
-	ssize_t n;
-	pid_t pid;
-
-	(void)snprintf(worker, sizeof(worker), "%s/countersign-worker", ctl->libexec);
-	if (pipe(fds) != 0)
-		return -1;
-	(void)fflush(stdout);
-	pid = fork();
-	if (pid == 0) {
-		(void)dup2(fds[1], STDOUT_FILENO);
-		(void)close(fds[0]);
-		(void)close(fds[1]);
-		(void)execl(worker, worker, "--check", file, (char *)NULL);
-		_exit(127);
-	}
-	(void)close(fds[1]);
-	*len = 0;
-	while (*len < sizeof(ctl->message) &&
-	    ((n = read(fds[0], ctl->message + *len, sizeof(ctl->message) - *len)) > 0 || (n < 0 && errno == EINTR)))
-		*len += n > 0 ? (size_t)n : 0;
-	(void)close(fds[0]);
-	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
-		;
-	return pid < 0 || !WIFEXITED(status) ? -1 : WEXITSTATUS(status);
-}
-
 static int
 plugin_check(struct ctl *ctl, char **args, int count)
 {
-	size_t len = 0;
-	int rc = worker_check(ctl, args[0], &len);
-	bool described = len > 0 &&
-	    json_read(ctl->message, len, ctl->wire->tokens, WIRE_TOKENS_MAX, &ctl->doc, NULL) == CS_OK;
+	int rc = plugin_look(ctl, args[0]);
 
 	(void)count;
-	if (rc == 127)
-		return ctl_fail(ctl, CTL_FAILED, "cannot run %s/countersign-worker: give its directory with --libexec",
-		    ctl->libexec);
-	if (described)
+	if (rc == CTL_OK)
 		print_reply(ctl, 0);
-	if (rc != 0)
-		return ctl_fail(ctl, CTL_BAD_CONFIG, "%s is not a plugin that a worker would load%s", args[0],
-		    rc < 0 ? ": it crashed while it was looked at" : "");
-	return described ? CTL_OK : ctl_fail(ctl, CTL_FAILED, "the worker did not describe %s", args[0]);
+	return rc;
 }
 
 const struct command plugin_commands[] = {
 	{"plugin", "list", "", 0, 0, OPTION_PLUGINS, "installed plugins and who uses them", plugin_list},
 	{"plugin", "check", "FILE", 1, 1, OPTION_LIBEXEC, "load one in a worker, self-test it and describe it",
 	    plugin_check},
+	{"plugin", "new", "NAME", 1, 1, OPTION_KIND | OPTION_NEW, "write a new one that builds, for its author to go on from",
+	    plugin_new},
+	{"plugin", "test", "FILE", 1, 1, OPTION_KIND | OPTION_WITH | OPTION_LIBEXEC, "try everything against one in its cage",
+	    plugin_test},
+	{"plugin", "install", "FILE", 1, 1, OPTION_INSTALL | OPTION_WITH | OPTION_PLUGINS | OPTION_LIBEXEC,
+	    "check, test and put one into the plugin directory", plugin_install},
+	{"plugin", "verify", "[NAME...]", 0, PLUGIN_VERIFY_MAX, OPTION_PLUGINS,
+	    "check files, pins and signatures as a start would", plugin_verify},
+	{"plugin", "remove", "NAME", 1, 1, OPTION_PLUGINS, "take one that nobody uses out of the plugin directory", plugin_remove},
+	{"plugin", "sign", "FILE", 1, 1, OPTION_KEY, "write its signature, FILE.sig", plugin_sign},
 	{.noun = NULL},
 };

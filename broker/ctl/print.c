@@ -14,10 +14,10 @@ static const struct {
 } colors[] = {
 	{"permit", "\033[32m"}, {"pass", "\033[32m"}, {"ok", "\033[32m"}, {"ready", "\033[32m"}, {"running", "\033[32m"},
 	{"active", "\033[32m"}, {"up", "\033[32m"}, {"enabled", "\033[32m"}, {"found", "\033[32m"},
-	{"success", "\033[32m"}, {"usable", "\033[32m"},
+	{"success", "\033[32m"}, {"passed", "\033[32m"}, {"usable", "\033[32m"},
 	{"step_up", "\033[33m"}, {"cooling_off", "\033[33m"}, {"proposed", "\033[33m"}, {"starting", "\033[33m"},
 	{"stale", "\033[33m"}, {"backoff", "\033[33m"},
-	{"unverified", "\033[33m"}, {"supposed", "\033[33m"},
+	{"unverified", "\033[33m"}, {"skipped", "\033[33m"}, {"supposed", "\033[33m"},
 	{"denied", "\033[31m"}, {"exceeded", "\033[31m"}, {"unusable", "\033[31m"}, {"error", "\033[31m"},
 	{"deny", "\033[31m"}, {"fail", "\033[31m"}, {"frozen", "\033[31m"}, {"failed", "\033[31m"}, {"dead", "\033[31m"},
 	{"suspended", "\033[31m"}, {"revoked", "\033[31m"}, {"locked", "\033[31m"}, {"disabled", "\033[31m"},

@@ -18,6 +18,9 @@ EXTRA_DIST += \
 	%reldir%/test_manual_client.py \
 	%reldir%/test_manual_ctl.py \
 	%reldir%/test_manual_plugin.py \
+	%reldir%/test_plugin_install.py \
+	%reldir%/test_plugin_kit.py \
+	%reldir%/test_plugin_new.py \
 	%reldir%/test_replay.py \
 	%reldir%/test_rules.py \
 	%reldir%/stacks \

@@ -29,9 +29,18 @@ def test_nouns_and_verbs(complete):
     assert {"status", "check", "events", "getent"} <= set(complete(""))
     assert complete("provider", "") == ["list", "freeze", "thaw", "limit"]
     assert complete("--json", "link", "s") == ["show"]
+    assert complete("plugin", "") == ["list", "check", "new", "test", "install", "verify", "remove", "sign"]
 
 
 def test_options_are_those_of_the_command(complete):
     assert complete("events", "--f") == ["--follow"]
     assert complete("link", "--f") == []
     assert complete("provider", "--per-p") == ["--per-payment"]
+    assert {"--kind", "--with", "--key", "--pin", "--untested"} <= set(complete("plugin", "--"))
+
+
+def test_files_are_those_that_are_there(complete, tmp_path, monkeypatch):
+    (tmp_path / "acme.so").touch()
+    monkeypatch.chdir(tmp_path)
+    for verb in ("check", "test", "install", "sign"):
+        assert complete("plugin", verb, "ac") == ["acme.so"]

@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: Apache-2.0
+"""plugin test: every shipped plugin withstands it, and the one that misbehaves is found out, whatever it does."""
+import json
+import os
+import pathlib
+
+import pytest
+
+BUILD = pathlib.Path(os.environ.get("CS_BUILDDIR", "."))
+# Some are not shipped: misbehave is what must be found out.
+SHIPPED = sorted(file.stem for file in (BUILD / "plugins/.libs").glob("*.so") if file.stem != "misbehave")
+# What cannot be invented; {tmp} is a directory of the test.
+WITH = {
+    "otp": ["set channel sms", 'set gateway "https://127.0.0.1:9/send"'],
+    "pam": ["set service login", 'set directory "{tmp}"'],
+}
+
+
+@pytest.fixture
+def attempt(run, build, tmp_path):
+    """attempt(plugin, lines..., kind=None) -> (exit code, the report)."""
+    def call(plugin, *lines, kind=None):
+        lines = [line.format(tmp=tmp_path) for line in lines]
+        done = run("plugin", "test", build / f"plugins/.libs/{plugin}.so", "--libexec", build, "--json",
+                   *(word for line in lines for word in ("--with", line)), *(["--kind", kind] if kind else []))
+        assert done.stdout, done.stderr
+        return done.returncode, json.loads(done.stdout)
+    return call
+
+
+def rows(report, state="failed"):
+    return {row["tried"]: row["answer"] for row in report["trials"] if row["state"] == state}
+
+
+@pytest.mark.parametrize("plugin", SHIPPED)
+def test_what_is_shipped_withstands_everything(attempt, plugin):
+    code, report = attempt(plugin, *WITH.get(plugin, []))
+    assert rows(report) == {} and report["good"] and code == 0
+    assert report["passed"] >= 9 and report["plugin"] == plugin
+    tried = rows(report, "passed")
+    assert {"loads, and tests itself", "starts in its cage", "does not grow with the calls", "leaves no process behind",
+            "keeps secrets out of the log", "ends when it is told to"} <= set(tried) | set(rows(report, "skipped"))
+
+
+def test_something_is_shipped():
+    assert {"oidc", "totp", "webauthn", "otp"} <= set(SHIPPED)
+
+
+URL, TOKEN = "sends browsers to an https address, and nothing slips into it", "believes no ID token that nobody signed"
+ENROL, ANSWER = "enrols two accounts, each with a secret of its own", "takes no wrong answer to a challenge"
+SCORE, NOTICE = "scores everything from 0 to 100", "withstands every notice"
+
+
+@pytest.mark.parametrize("kind, behaviour, tried, why", [
+    ("provider", "honest", TOKEN, "it named the subject"),
+    ("provider", "honest", "believes no code that nobody gave", "it named the subject"),
+    ("provider", "honest", URL, "does not name the client id"),
+    ("provider", "crash", URL, "its process ended (signal=11)"),
+    ("provider", "exit", TOKEN, "its process ended (status=0)"),
+    ("provider", "garbage", URL, "its answer is malformed"),
+    ("provider", "overflow", URL, "its answer is malformed"),
+    ("provider", "nonsense", TOKEN, "its answer is malformed"),
+    ("provider", "lie_request", URL, "it answered another request than it was asked"),
+    ("provider", "refuse", URL, "it refused: bad_token"),
+    ("factor", "honest", ENROL, "two accounts got the same secret"),
+    ("factor", "lie_verdict", ANSWER, "it took this for the right answer"),
+    ("factor", "lie_verdict", "ends no enrolment by a wrong answer", "it took this for the right answer"),
+    ("factor", "lie_secret", ANSWER, "it took this for the right answer"),
+    ("factor", "lie_rests", ANSWER, "it took this for the right answer"),
+    ("factor", "lie_word", ANSWER, "it took this for the right answer"),
+    ("factor", "lie_state", ANSWER, "its answer is malformed"),
+    ("factor", "lie_more", ANSWER, "its answer is malformed"),
+    ("factor", "lie_passkey", ANSWER, "its answer is malformed"),
+    ("risk", "lie_score", SCORE, "its answer is malformed"),
+    ("risk", "lie_low", SCORE, "its answer is malformed"),
+    ("risk", "crash", SCORE, "its process ended (signal=11)"),
+    ("notify", "garbage", NOTICE, "its answer is malformed"),
+    ("notify", "lie_request", NOTICE, "it answered another request"),
+    ("notify", "hang", NOTICE, "passed its deadline, killed"),
+])
+def test_what_misbehaves_is_found_out(attempt, kind, behaviour, tried, why):
+    code, report = attempt("misbehave", f"set behaviour {behaviour}", kind=kind)
+    failed = rows(report)
+    assert code == 5 and not report["good"] and why in failed.get(tried, ""), failed
+
+
+@pytest.mark.parametrize("start, why", [("crash", "did not start"), ("fail", "told to fail by the key start")])
+def test_one_that_does_not_start_says_why(attempt, start, why):
+    code, report = attempt("misbehave", f"set start {start}", kind="risk")
+    assert code == 5 and why in rows(report)["starts in its cage"]
+
+
+def test_a_good_report_reads_as_a_table(run, build):
+    done = run("plugin", "test", build / "plugins/.libs/totp.so", "--libexec", build)
+    assert done.returncode == 0 and done.stdout.startswith("totp ") and "TRIED" in done.stdout
+    assert " failed" not in done.stdout.split("\n\n")[1] and ", 0 failed, " in done.stdout.splitlines()[-1]
+
+
+def test_what_is_wrong_with_the_question(run, build, tmp_path):
+    totp = build / "plugins/.libs/totp.so"
+    done = run("plugin", "test", totp, "--libexec", build, "--kind", "provider")
+    assert done.returncode == 2 and "is no provider" in done.stderr
+    done = run("plugin", "test", totp, "--libexec", build, "--with", "set digits 99")
+    assert done.returncode == 5 and "digits must be a whole number from 6 to" in done.stdout
+    done = run("plugin", "test", totp, "--libexec", build, "--with", "frobnicate 1")
+    assert done.returncode == 5 and "unknown option" in done.stdout
+    (tmp_path / "no.so").write_text("no plugin")
+    assert run("plugin", "test", tmp_path / "no.so", "--libexec", build).returncode == 5
+    assert "--libexec" in run("plugin", "test", totp, "--libexec", "/nonexistent").stderr
+
+
+def test_what_fails_is_not_installed(run, build, tmp_path):
+    (tmp_path / "plugins").mkdir(mode=0o755)
+    words = [build / "plugins/.libs/misbehave.so", "--plugins", tmp_path / "plugins", "--libexec", build]
+    done = run("plugin", "install", *words)
+    assert done.returncode == 5 and "it was not installed" in done.stderr and list((tmp_path / "plugins").iterdir()) == []
+    done = run("plugin", "install", *words, "--untested")
+    assert done.returncode == 0 and [file.name for file in (tmp_path / "plugins").iterdir()] == ["misbehave.so"]
+
+
+def test_nothing_is_left_behind(run, build):
+    before = set(pathlib.Path("/tmp").glob("countersign-*"))
+    run("plugin", "test", build / "plugins/.libs/webhook.so", "--libexec", build)
+    assert not {file for file in pathlib.Path("/tmp").glob("countersign-*") if file not in before and file.exists()
+                and file.stat().st_uid == os.geteuid() and file.is_file()}
