@@ -219,9 +219,9 @@ spawn_logger(int from, int to, int other)
 	return pid;
 }
 
-/* Waits for the readiness byte. False: it ended, or said nothing in time. */
+/* Waits for the readiness byte. False: it ended, its server died while it started, or it said nothing in time. */
 static bool
-wait_ready(int fd)
+wait_ready(const struct trial_worker *w, int fd)
 {
 	struct pollfd p = {.fd = fd, .events = POLLIN};
 	int64_t until = wire_now_ms() + START_MS;
@@ -229,8 +229,8 @@ wait_ready(int fd)
 	int n;
 
 	do
-		n = poll(&p, 1, (int)(until - wire_now_ms() > 0 ? until - wire_now_ms() : 0));
-	while (n < 0 && errno == EINTR);
+		n = poll(&p, 1, 20);
+	while ((n == 0 || (n < 0 && errno == EINTR)) && wire_now_ms() < until && !trial_worker_logged(w, "did not start, will be replaced"));
 	return n == 1 && read(fd, &byte, 1) == 1;
 }
 
@@ -261,11 +261,24 @@ forget(struct trial_worker *w)
 	w->wire = NULL;
 }
 
+/* "signal=6" of the supervisor's line. */
+static const char *
+first_death(const char *log, char *to, size_t size)
+{
+	static const char end[] = "will be replaced\" ";
+	const char *at = strstr(log, end);
+	struct view line = at == NULL ? VIEW("") : line_of(at + sizeof(end) - 1);
+	const char *blank = memchr(line.data, ' ', line.len);
+
+	(void)snprintf(to, size, "%.*s", (int)(blank == NULL ? line.len : (size_t)(blank - (const char *)line.data)), line.data);
+	return to;
+}
+
 /* Why it did not become ready: its own last word, or how it ended. */
 static void
 say_unready(struct trial_worker *w)
 {
-	char *log;
+	char *log, death[40];
 	struct view line;
 	int status = 0;
 
@@ -279,6 +292,8 @@ say_unready(struct trial_worker *w)
 		    w->ctl->libexec);
 	else if (line.len > 0)
 		(void)snprintf(w->reason, sizeof(w->reason), "%.*s", (int)(line.len < 400 ? line.len : 400), line.data);
+	else if (log != NULL && strstr(log, "did not start") != NULL)
+		(void)snprintf(w->reason, sizeof(w->reason), "its process died while it started (%s)", first_death(log, death, sizeof(death)));
 	else
 		(void)snprintf(w->reason, sizeof(w->reason), "it said nothing, and was not ready within %d s", START_MS / 1000);
 	free(log);
@@ -316,7 +331,7 @@ trial_worker_start(struct ctl *ctl, const char *kind, const char *lines, int plu
 		(void)close(ready[1]);
 		(void)close(log[1]);
 		ready[1] = log[1] = -1;
-		up = w->pid > 0 && wait_ready(ready[0]);
+		up = w->pid > 0 && wait_ready(w, ready[0]);
 		if (!up)
 			say_unready(w);
 	}
@@ -383,25 +398,17 @@ trial_call(struct trial_worker *w, const char *method, int64_t deadline_ms)
 static enum worker_said
 say_gone(struct trial_worker *w)
 {
-	const char *at;
 	struct view line;
-	char *log;
+	char *log, death[40];
 
 	w->deaths++;
 	(void)log_wait(w, "will be replaced", STOP_MS);
 	log = log_text(w, w->log_from);
-	at = log == NULL ? NULL : strstr(log, "will be replaced\" ");
 	line = log == NULL ? VIEW("") : last_complaint(log);
-	if (line.len > 0) {
+	if (line.len > 0)
 		(void)snprintf(w->reason, sizeof(w->reason), "its process ended: %.*s", (int)(line.len < 300 ? line.len : 300), line.data);
-	} else if (at != NULL) {
-		line = line_of(at + strlen("will be replaced\" "));
-		at = memchr(line.data, ' ', line.len);
-		(void)snprintf(w->reason, sizeof(w->reason), "its process ended (%.*s)",
-		    (int)(at == NULL ? (int)line.len : (int)(at - (const char *)line.data)), line.data);
-	} else {
-		(void)snprintf(w->reason, sizeof(w->reason), "its process ended");
-	}
+	else
+		(void)snprintf(w->reason, sizeof(w->reason), "its process ended (%s)", first_death(log == NULL ? "" : log, death, sizeof(death)));
 	free(log);
 	return SAID_GONE;
 }
