@@ -28,11 +28,12 @@ WITH = {
 def keys(tmp_path_factory):
     """A directory with a private key of each sort that a provider gives its clients."""
     directory = tmp_path_factory.mktemp("keys")
-    for name, options in (("rsa.pem", ["rsa", "-pkeyopt", "rsa_keygen_bits:2048"]), ("ec.pem", ["ec", "-pkeyopt", "ec_paramgen_curve:P-256"])):
+    rsa, ec = ["rsa", "-pkeyopt", "rsa_keygen_bits:2048"], ["ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
+    for name, options in (("rsa.pem", rsa), ("theirs.pem", rsa), ("ec.pem", ec)):
         subprocess.run(["openssl", "genpkey", "-algorithm", *options, "-out", directory / name], check=True, capture_output=True)
         (directory / name).chmod(0o600)
-    pem = subprocess.run(["openssl", "pkey", "-in", directory / "rsa.pem", "-pubout"], check=True, capture_output=True, text=True).stdout
-    (directory / "rsa.pub").write_text("".join(pem.splitlines()[1:-1]))
+    pem = subprocess.run(["openssl", "pkey", "-in", directory / "theirs.pem", "-pubout"], check=True, capture_output=True, text=True).stdout
+    (directory / "theirs.pub").write_text("".join(pem.splitlines()[1:-1]))
     return directory
 
 
@@ -40,7 +41,7 @@ def keys(tmp_path_factory):
 def attempt(run, build, keys):
     """attempt(plugin, lines..., kind=None) -> (exit code, the report)."""
     def call(plugin, *lines, kind=None):
-        lines = [line.format(tmp=keys, public=(keys / "rsa.pub").read_text()) for line in lines]
+        lines = [line.format(tmp=keys, public=(keys / "theirs.pub").read_text()) for line in lines]
         done = run("plugin", "test", build / f"plugins/.libs/{plugin}.so", "--libexec", build, "--json",
                    *(word for line in lines for word in ("--with", line)), *(["--kind", kind] if kind else []))
         assert done.stdout, done.stderr
