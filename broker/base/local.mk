@@ -14,6 +14,7 @@ libbase_common_la_SOURCES = \
 	%reldir%/json.c %reldir%/json_bind.c %reldir%/json_write.c %reldir%/json.h \
 	%reldir%/log.c %reldir%/log.h \
 	%reldir%/sandbox.c %reldir%/sandbox.h \
+	%reldir%/sandbox_landlock.c %reldir%/sandbox_landlock.h \
 	%reldir%/secret.c %reldir%/secret.h \
 	%reldir%/utf8.c %reldir%/utf8.h \
 	%reldir%/varlink.c %reldir%/varlink.h
@@ -24,5 +25,10 @@ libbase_la_LIBADD = libbase_common.la
 libbase_testclock_la_SOURCES = %reldir%/clock.c %reldir%/clock.h
 libbase_testclock_la_CPPFLAGS = $(AM_CPPFLAGS) -DCS_TEST_CLOCK
 libbase_testclock_la_LIBADD = libbase_common.la
+
+# libseccomp.so stays with who needs it: the worker.
+noinst_LTLIBRARIES += libsandbox.la
+libsandbox_la_SOURCES = %reldir%/sandbox_seccomp.c %reldir%/sandbox_seccomp.h
+libsandbox_la_CPPFLAGS = $(AM_CPPFLAGS) $(SECCOMP_CFLAGS)
 
 EXTRA_DIST += %reldir%/README.md

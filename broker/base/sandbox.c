@@ -5,9 +5,13 @@
 #include <errno.h>
 #include <grp.h>
 #include <limits.h>
+#include <linux/seccomp.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
+
+#include "broker/base/sandbox_landlock.h"
 
 /* Closes low to high, both included. */
 static void
@@ -78,18 +82,39 @@ enum cs_err
 sandbox_limits(size_t open_files_max)
 {
 	const struct rlimit no_core = {0, 0};
-	struct rlimit files;
 
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || setrlimit(RLIMIT_CORE, &no_core) != 0)
 		return CS_ERR_SYSTEM;
-#ifndef __SANITIZE_ADDRESS__ /* its leak checker attaches to the process as a debugger does */
-	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
+	/* The leak checker attaches to the process as a debugger does. */
+	if (!SANDBOX_SANITIZED && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
 		return CS_ERR_SYSTEM;
-#endif
-	if (getrlimit(RLIMIT_NOFILE, &files) != 0)
+	return sandbox_bound(RLIMIT_NOFILE, open_files_max);
+}
+
+enum cs_err
+sandbox_bound(int resource, uint64_t max)
+{
+	struct rlimit limit;
+
+	if (getrlimit((__rlimit_resource_t)resource, &limit) != 0)
 		return CS_ERR_SYSTEM;
-	if (files.rlim_max == RLIM_INFINITY || files.rlim_max > open_files_max)
-		files.rlim_max = open_files_max;
-	files.rlim_cur = files.rlim_max;
-	return setrlimit(RLIMIT_NOFILE, &files) == 0 ? CS_OK : CS_ERR_SYSTEM;
+	if (limit.rlim_max == RLIM_INFINITY || limit.rlim_max > max)
+		limit.rlim_max = max;
+	limit.rlim_cur = limit.rlim_max;
+	return setrlimit((__rlimit_resource_t)resource, &limit) == 0 ? CS_OK : CS_ERR_SYSTEM;
+}
+
+void
+sandbox_probe(struct sandbox_kernel *out)
+{
+	const uint32_t kill_process = SECCOMP_RET_KILL_PROCESS;
+	struct seccomp_notif_sizes sizes;
+
+	*out = (struct sandbox_kernel){
+		.no_new_privs = prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) >= 0,
+		.seccomp = syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &kill_process) == 0,
+		.landlock = landlock_version(),
+		.memory = !SANDBOX_SANITIZED,
+	};
+	out->seccomp_names = out->seccomp && syscall(SYS_seccomp, SECCOMP_GET_NOTIF_SIZES, 0, &sizes) == 0;
 }

@@ -25,6 +25,7 @@ enum {
 	CONFIG_ITEMS_MAX = 16,             /* of any list: uids, certificates, client ids, return URLs */
 	CONFIG_VALUES_MAX = 8,             /* of one `set` */
 	CONFIG_SETTINGS_MAX = 32,          /* of one plugin */
+	CONFIG_CAGE_PATHS_MAX = 16,        /* that one plugin may read, and as many that it may write */
 	CONFIG_PINS_MAX = 4,               /* of one plugin: the present file, the next, and those of other machines */
 	CONFIG_STACKS_MAX = CONFIG_SERVICES_MAX + 1,  /* one a service, and `other` */
 	CONFIG_LINES_MAX = 4096,           /* of all stacks together */
@@ -109,6 +110,22 @@ struct config_profile {
 	struct config_control controls[CONFIG_CONTROLS_MAX];
 };
 
+/* What the processes of one plugin may do; see broker/worker/cage.h. */
+enum config_network {
+	CONFIG_NETWORK_DEFAULT,    /* as the plugin says: hosts where it uses HTTP, else no */
+	CONFIG_NETWORK_NO,
+	CONFIG_NETWORK_HOSTS,      /* TCP to the ports of its settings' URLs */
+	CONFIG_NETWORK_ANY,
+};
+
+struct config_cage {
+	uint32_t network;          /* enum config_network */
+	bool processes;
+	uint64_t memory_bytes;     /* of address space, a process */
+	uint16_t read_count, write_count;
+	const char *reads[CONFIG_CAGE_PATHS_MAX], *writes[CONFIG_CAGE_PATHS_MAX];
+};
+
 struct config_provider {
 	const char *name;
 	const char *title;         /* as its profile's, which it takes the place of */
@@ -117,6 +134,8 @@ struct config_provider {
 	uint32_t servers;
 	int64_t deadline_ms;
 	uint32_t queue;
+	const char *user;          /* that its worker becomes; NULL: the role's */
+	struct config_cage cage;
 	int64_t cooling_off_ms;    /* of links; resolved: cooling-off.link where not given */
 	bool syncs_secrets;
 	uint16_t control_count;
@@ -138,6 +157,8 @@ struct config_factor {
 	uint32_t servers;
 	int64_t deadline_ms;
 	uint32_t queue;
+	const char *user;          /* that its worker becomes; NULL: the role's */
+	struct config_cage cage;
 	int64_t cooling_off_ms;    /* after enrolment; resolved: cooling-off.factor where not given */
 	uint16_t setting_count;
 	struct config_setting settings[CONFIG_SETTINGS_MAX];
@@ -164,6 +185,8 @@ struct config_plugin {
 	uint32_t servers;
 	int64_t deadline_ms;
 	uint32_t queue;
+	const char *user;          /* that its worker becomes; NULL: the role's */
+	struct config_cage cage;
 	uint16_t setting_count;
 	struct config_setting settings[CONFIG_SETTINGS_MAX];
 	uint16_t pin_count;
@@ -353,6 +376,8 @@ struct config_instance {
 	const char *name, *plugin;
 	uint32_t servers, queue;
 	int64_t deadline_ms;
+	const char *user;          /* NULL: that of the role worker */
+	const struct config_cage *cage;
 	const struct config_setting *settings;
 	size_t setting_count;
 	const uint8_t (*pins)[32];

@@ -399,6 +399,35 @@ check_users(struct reader *r)
 	return true;
 }
 
+/* A path that is not there could not be opened to the cage later. */
+static bool
+check_cage_path(struct reader *r, const char *const *path)
+{
+	struct stat st;
+
+	if (stat(*path, &st) == 0)
+		return true;
+	return config_fail(r->err, reader_place(r, path), *path, "make it, or correct the path",
+	    "the cage names %.160s: %s", *path, strerror(errno));
+}
+
+static bool
+check_cage(struct reader *r, const struct config_instance *one)
+{
+	for (size_t i = 0; i < one->cage->read_count; i++) {
+		if (!check_cage_path(r, &one->cage->reads[i]))
+			return false;
+	}
+	for (size_t i = 0; i < one->cage->write_count; i++) {
+		if (!check_cage_path(r, &one->cage->writes[i]))
+			return false;
+	}
+	if (one->user != NULL && getpwnam(one->user) == NULL)
+		return config_fail(r->err, (struct config_place){"", 0, 0}, one->user, "make the user, or correct the name",
+		    "%s \"%.32s\" names the user \"%.32s\", and there is none", config_kind_name(one->kind), one->name, one->user);
+	return true;
+}
+
 bool
 config_check_files(struct reader *r)
 {
@@ -410,7 +439,7 @@ config_check_files(struct reader *r)
 	    !check_file(r, &c->https.client_ca, c->https.client_ca, false) || !check_users(r))
 		return false;
 	for (size_t i = 0; config_instance_at(c, i, &one); i++) {
-		if (!check_setting_files(r, one.settings, one.setting_count))
+		if (!check_setting_files(r, one.settings, one.setting_count) || !check_cage(r, &one))
 			return false;
 	}
 	return true;

@@ -13,7 +13,8 @@ config_kind_name(enum config_kind kind)
 /* The blocks differ in type, but not in the names of these members. */
 #define COMMON(kind_, b) \
 	{.kind = (kind_), .name = (b)->name, .plugin = (b)->plugin, .servers = (b)->servers,                     \
-	 .deadline_ms = (b)->deadline_ms, .queue = (b)->queue, .settings = (b)->settings,                        \
+	 .deadline_ms = (b)->deadline_ms, .queue = (b)->queue, .user = (b)->user, .cage = &(b)->cage,            \
+	 .settings = (b)->settings,                                                                              \
 	 .setting_count = (b)->setting_count, .pins = (b)->pins, .pin_count = (b)->pin_count,                    \
 	 .socket = (b)->socket, .block = (b)}
 

@@ -108,7 +108,7 @@ void print_text(struct buf *b, const char *text);            /* as is */
 void print_quoted(struct buf *b, const char *text);          /* a space, then quoted */
 void print_number(struct buf *b, int64_t v);
 
-extern const struct option_type type_text, type_name, type_path, type_number, type_duration, type_size, type_bool,
+extern const struct option_type type_text, type_name, type_word, type_path, type_number, type_duration, type_size, type_bool,
     type_timezone, type_words, type_words_or_none, type_certificate, type_pin, type_plugin, type_url, type_client,
     type_token_client, type_control, type_setting,
     type_amount, type_count, type_currency_amount, type_block, type_named, type_currency_block, type_listen,

@@ -34,6 +34,25 @@ static const struct option limits_options[] = {
 };
 static const struct block limits_block = {"limits", limits_options};
 
+static const char *const network_words[] = {"no", "hosts", "any", NULL};
+
+static const struct option cage_options[] = {
+	{.name = "network", .type = &type_word, ONE(config_cage, network), .words = network_words, .argument = "no|hosts|any",
+	 .help = "Whether its processes may open sockets. With hosts: the Internet's, and TCP to the ports of the URLs in this"
+	         " block alone, where the kernel can bind that; with any: to every port, and the sockets of this machine."
+	         " Default: hosts where the plugin says that it asks servers, else no."},
+	{.name = "processes", .type = &type_bool, ONE(config_cage, processes), .preset = "no",
+	 .help = "Whether it may start other programs, which share its cage: for pam, and plugins that are executables."},
+	{.name = "read", .type = &type_path, MANY(config_cage, reads, read_count, CONFIG_CAGE_PATHS_MAX),
+	 .argument = "PATH ...", .help = "Files, or directories with all in them, that it may read beside its libraries' own; with processes, also run."},
+	{.name = "write", .type = &type_path, MANY(config_cage, writes, write_count, CONFIG_CAGE_PATHS_MAX),
+	 .argument = "PATH ...", .help = "The same for reading and writing."},
+	{.name = "memory", .type = &type_size, ONE(config_cage, memory_bytes), .min = 64 << 20, .max = INT64_C(64) << 30,
+	 .preset = "1 GiB", .help = "The most address space that each of its processes may have."},
+	{.name = NULL},
+};
+static const struct block cage_block = {"a cage", cage_options};
+
 /* What all blocks with a plugin have in common. */
 #define PLUGIN_OPTIONS(type_, servers_)                                                                     \
 	{.name = "plugin", .type = &type_plugin, ONE(type_, plugin), .flags = OPTION_REQUIRED,                  \
@@ -48,7 +67,11 @@ static const struct block limits_block = {"limits", limits_options};
 	 .preset = "5s",                                                                                        \
 	 .help = "How long one call may take, from the moment of queueing. A late server is killed and replaced."}, \
 	{.name = "queue", .type = &type_number, ONE(type_, queue), .min = 1, .max = 4096, .preset = "64",       \
-	 .help = "How many calls may wait; one more is refused as unavailable."}
+	 .help = "How many calls may wait; one more is refused as unavailable."},                               \
+	{.name = "user", .type = &type_name, ONE(type_, user),                                                  \
+	 .help = "The user that its processes become when the broker is started as root. Default: that of the role worker."}, \
+	{.name = "cage", .type = &type_block, ONE(type_, cage), .block = &cage_block, .preset = "{ }",          \
+	 .help = "What its processes may do beside answering; all else ends them."}
 
 #define SOCKET_OPTION(type_)                                                                                \
 	{.name = "socket", .type = &type_path, ONE(type_, socket), .flags = OPTION_CANONICAL,                   \

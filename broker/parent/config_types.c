@@ -575,6 +575,36 @@ words_or_none_read(struct reader *r, const struct option *o, void *base, void *a
 
 const struct option_type type_words_or_none = {"WORD ...", words_or_none_read, words_print, NULL};
 
+/* One of a set of words, as its number from 1. */
+static bool
+word_read(struct reader *r, const struct option *o, void *base, void *at)
+{
+	uint32_t i = 0;
+
+	(void)base;
+	while (o->words[i] != NULL && strcmp(o->words[i], r->words.text) != 0)
+		i++;
+	if (o->words[i] == NULL)
+		return reader_fail_unknown(r, o->name, o->words);
+	*(uint32_t *)at = i + 1;
+	return reader_next(r);
+}
+
+static bool
+word_print(struct buf *b, const struct option *o, const void *base, const void *at)
+{
+	uint32_t i = *(const uint32_t *)at;
+
+	(void)base;
+	if (i == 0)
+		return false;
+	print_text(b, " ");
+	print_text(b, o->words[i - 1]);
+	return true;
+}
+
+const struct option_type type_word = {"WORD", word_read, word_print, NULL};
+
 static int
 hex_digit(char c)
 {

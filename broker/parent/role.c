@@ -186,13 +186,13 @@ end_with_parent(struct role *role)
 	}
 }
 
-void
-role_drop(struct role *role, enum config_role user)
+bool
+role_become(struct role *role, const char *name)
 {
-	const char *name = role->config->users[user];
+	bool becomes = geteuid() == 0 && name != NULL;
 	struct passwd *pw = name == NULL ? NULL : getpwnam(name);
 
-	if (geteuid() == 0 && name != NULL) {
+	if (becomes) {
 		if (pw == NULL || sandbox_drop(pw->pw_uid, pw->pw_gid) != CS_OK) {
 			log_error("start msg=\"cannot become the user of this role\" user=%s error=%s", log_value(view_str(name)),
 			    log_value(view_str(pw == NULL ? "no such user" : strerror(errno))));
@@ -200,6 +200,13 @@ role_drop(struct role *role, enum config_role user)
 		}
 	}
 	end_with_parent(role);
+	return becomes;
+}
+
+void
+role_drop(struct role *role, enum config_role user)
+{
+	(void)role_become(role, role->config->users[user]);
 }
 
 void

@@ -47,6 +47,8 @@ int role_listener(const struct role *role, const char *name);
  * parent. Exits with a message where it cannot be done.
  */
 void role_drop(struct role *role, enum config_role user);
+/* The same with a name; NULL: none. True: it became another user. */
+bool role_become(struct role *role, const char *name);
 /* Tells the parent. Once. */
 void role_ready(struct role *role);
 /*

@@ -6,6 +6,7 @@
 
 #include "broker/base/log.h"
 #include "broker/base/sandbox.h"
+#include "broker/worker/cage.h"
 #include "broker/worker/describe.h"
 #include "broker/worker/supervise.h"
 
@@ -26,6 +27,7 @@ main(int argc, char **argv)
 	static struct settings settings;
 	char problem[SETTINGS_PROBLEM_MAX];
 	struct role role;
+	bool own_user;
 	int status;
 
 	if (argc == 3 && strcmp(argv[1], "--check") == 0)
@@ -35,9 +37,11 @@ main(int argc, char **argv)
 		fail("--name, --listen worker=FD and --plugin FD are needed");
 	if (settings_load(role.config, role.name, &settings, problem) != CS_OK)
 		fail(problem);
-	role_drop(&role, CONFIG_WORKER);
+	own_user = role_become(&role, settings.user != NULL ? settings.user : role.config->users[CONFIG_WORKER]);
 	if (sandbox_limits(OPEN_FILES_MAX) != CS_OK)
 		fail("the limits of the process cannot be set");
+	if (cage_main(&settings, role.plugin_fd, own_user, problem) != CS_OK)
+		fail(problem);
 	status = supervise(&role, &settings);
 	settings_clear(&settings);
 	config_free(role.config);

@@ -13,7 +13,9 @@
 #include "broker/base/bytes.h"
 #include "broker/base/check.h"
 #include "broker/base/log.h"
+#include "broker/worker/cage.h"
 #include "broker/worker/calls.h"
+#include "broker/worker/executable.h"
 #include "broker/worker/load.h"
 
 enum { LOAD_DEADLINE_MS = 20 * 1000 };  /* loading, self-test and init touch no network */
@@ -55,7 +57,12 @@ prepare(const struct serve *s, struct host *host, struct calls *calls)
 	static struct http *http;
 	char problem[SETTINGS_PROBLEM_MAX];
 	const struct countersign_plugin_v1 *p;
+	const int keep[] = {s->plugin_fd, s->listen_fd, s->poke_fd, s->cage_fd};
 
+	if (cage_first(s->settings, s->cage_fd, keep, sizeof(keep) / sizeof(keep[0]), problem) != CS_OK)
+		unfit("cage", problem);
+	if (!s->settings->cage->processes && executable_is(s->plugin_fd))
+		unfit("load", "it is a program, and its cage lets it start none: write  cage { processes yes }  in its block");
 	if (load_plugin(s->plugin_fd, &p, problem) != CS_OK)
 		unfit("load", problem);
 	host_init(host, p, NULL, NULL);
@@ -63,8 +70,9 @@ prepare(const struct serve *s, struct host *host, struct calls *calls)
 		unfit("self-test",
 		    "the plugin's self-test failed: it or one of its libraries is broken");
 	host_call_end(host);
-	if (settings_check(s->settings, p, problem) != CS_OK)
+	if (settings_check(s->settings, p, problem) != CS_OK || cage_check(s->settings, p, problem) != CS_OK)
 		unfit("configuration", problem);
+	atomic_store(&s->slot->uses_http, (p->flags & COUNTERSIGN_USES_HTTP) != 0);
 	if ((p->flags & COUNTERSIGN_USES_HTTP) != 0 &&
 	    http_new(s->settings, p, &http, problem) != CS_OK)
 		unfit("configuration", problem);
@@ -74,6 +82,8 @@ prepare(const struct serve *s, struct host *host, struct calls *calls)
 	if (p->init(&host->table, &calls->instance) != COUNTERSIGN_OK)
 		unfit("init", "the plugin did not start; the line before says why");
 	host_call_end(host);
+	if (cage_second(s->settings, p->flags, problem) != CS_OK)
+		unfit("cage", problem);
 }
 
 /* Waits for one descriptor, or for SIGTERM, which is let in only here. False: stop. */

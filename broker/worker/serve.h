@@ -15,6 +15,7 @@
 struct server_slot {
 	_Atomic int64_t deadline_boot_ms;  /* of the call in progress; 0: none */
 	_Atomic int ready;                 /* loaded, self-tested, initialised */
+	_Atomic int uses_http;             /* what the plugin said of itself: it may open sockets */
 };
 
 enum {
@@ -26,6 +27,7 @@ struct serve {
 	const struct settings *settings;
 	int plugin_fd, listen_fd;
 	int poke_fd;                   /* eventfd: tells the main process that a slot changed */
+	int cage_fd;                   /* to the main process: see cage_first() */
 	struct server_slot *slot;
 };
 

@@ -115,6 +115,8 @@ settings_load(const struct config *c, const char *name, struct settings *to, cha
 	to->kind = 1U << found.kind;
 	to->servers = found.servers;
 	to->deadline_ms = found.deadline_ms;
+	to->user = found.user;
+	to->cage = found.cage;
 	err = take(to, found.settings, found.setting_count, problem);
 	if (err != CS_OK)
 		settings_clear(to);

@@ -31,6 +31,8 @@ struct settings {
 	uint32_t kind;                       /* enum countersign_kind */
 	uint32_t servers;
 	int64_t deadline_ms;                 /* of one call */
+	const char *user;                    /* that the worker becomes; NULL: the role's */
+	const struct config_cage *cage;      /* borrowed from the configuration */
 	size_t count;
 	struct setting items[CONFIG_SETTINGS_MAX];
 	size_t secrets_count;

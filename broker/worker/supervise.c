@@ -18,12 +18,14 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "broker/base/check.h"
 #include "broker/base/clock.h"
 #include "broker/base/log.h"
+#include "broker/worker/cage.h"
 
 struct server {
 	pid_t pid;               /* 0: down */
@@ -31,6 +33,10 @@ struct server {
 	int64_t next_ms;         /* down: when to fork again */
 	int64_t wait_ms;         /* the last wait */
 	bool killed;             /* by the watchdog, once */
+	int cage_fd;             /* where the server sends the descriptor of its notices; -1 */
+	int notices_fd;          /* tells of calls that the cage stopped; -1 */
+	/* As its slot said when it became ready; afterwards a plugin could write there what it likes. */
+	bool was_ready, uses_http;
 };
 
 struct supervisor {
@@ -58,43 +64,54 @@ now_ms(void)
  * In the new process. All signals stay blocked but in ppoll(), so that SIGTERM never cuts a call.
  */
 static _Noreturn void
-become_server(struct supervisor *v, uint32_t i, pid_t parent)
+become_server(struct supervisor *v, uint32_t i, pid_t parent, int cage_fd)
 {
 	struct serve s = {
 		.settings = v->settings,
 		.plugin_fd = v->role->plugin_fd,
 		.listen_fd = role_listener(v->role, "worker"),
 		.poke_fd = v->poke_fd,
+		.cage_fd = cage_fd,
 		.slot = &v->slots[i],
 	};
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
 		_exit(0);
-	close(v->signal_fd);
-	close(v->role->control_fd);
-	if (v->role->ready_fd >= 0)
-		close(v->role->ready_fd);
 	serve_run(&s);
+}
+
+static void
+close_fd(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
 }
 
 static void
 server_start(struct supervisor *v, uint32_t i)
 {
 	struct server *s = &v->servers[i];
-	pid_t self = getpid(), pid;
+	pid_t self = getpid(), pid = -1;
+	int pair[2] = {-1, -1};
 
 	atomic_store(&v->slots[i].ready, 0);
+	atomic_store(&v->slots[i].uses_http, 0);
 	/* Until it is ready its deadline is that of a start. */
 	atomic_store(&v->slots[i].deadline_boot_ms, now_ms() + SUPERVISE_START_MS);
-	pid = fork();
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == 0)
+		pid = fork();
 	if (pid == 0)
-		become_server(v, i, self);
+		become_server(v, i, self, pair[1]);
+	close_fd(&pair[1]);
+	s->cage_fd = pair[0];
 	s->since_ms = now_ms();
-	s->killed = false;
+	s->killed = s->was_ready = s->uses_http = false;
 	if (pid < 0) {
 		log_error("server index=%u msg=\"cannot fork\" errno=%d", i, errno);
 		s->next_ms = now_ms() + SUPERVISE_BACKOFF_MAX_MS;
+		close_fd(&s->cage_fd);
 		return;
 	}
 	s->pid = pid;
@@ -108,6 +125,8 @@ server_ended(struct supervisor *v, uint32_t i, int status)
 	bool was_ready = atomic_load(&v->slots[i].ready) != 0;
 
 	s->pid = 0;
+	close_fd(&s->cage_fd);
+	close_fd(&s->notices_fd);
 	atomic_store(&v->slots[i].deadline_boot_ms, 0);
 	atomic_store(&v->slots[i].ready, 0);
 	if (v->stopping)
@@ -219,10 +238,65 @@ read_signals(struct supervisor *v)
 	reap(v);
 }
 
+/*
+ * A call that the cage stopped. The thread that made it waits in the kernel, and never goes on: it may be the server's own
+ * or that of a program which it started, and both end.
+ */
+static void
+server_offends(struct supervisor *v, uint32_t i)
+{
+	struct server *s = &v->servers[i];
+	struct seccomp_notice n;
+
+	if (!cage_judge(s->notices_fd, v->settings, !s->was_ready, s->uses_http, &n))
+		return;
+	log_error("cage server=%u call=%s arguments=%#llx,%#llx,%#llx msg=\"the plugin made a system call that its cage does not "
+	    "allow; its server ends\"", i, n.name, (unsigned long long)n.arguments[0], (unsigned long long)n.arguments[1],
+	    (unsigned long long)n.arguments[2]);
+	kill(n.pid, SIGKILL);
+	if (s->pid != 0)
+		kill(s->pid, SIGKILL);
+	close_fd(&s->notices_fd);
+}
+
+/* The two descriptors of each server. */
+static nfds_t
+poll_servers(const struct supervisor *v, struct pollfd *to)
+{
+	nfds_t n = 0;
+
+	for (uint32_t i = 0; i < v->count; i++) {
+		to[n++] = (struct pollfd){.fd = v->servers[i].cage_fd, .events = POLLIN};
+		to[n++] = (struct pollfd){.fd = v->servers[i].notices_fd, .events = POLLIN};
+	}
+	return n;
+}
+
+static void
+hear_servers(struct supervisor *v, const struct pollfd *fds)
+{
+	for (uint32_t i = 0; i < v->count; i++, fds += 2) {
+		struct server *s = &v->servers[i];
+
+		if (!s->was_ready && atomic_load(&v->slots[i].ready) != 0) {
+			s->was_ready = true;
+			s->uses_http = atomic_load(&v->slots[i].uses_http) != 0;
+		}
+		if (fds[0].revents != 0) {
+			s->notices_fd = cage_take_notices(s->cage_fd);
+			close_fd(&s->cage_fd);
+		}
+		if ((fds[1].revents & POLLIN) != 0)
+			server_offends(v, i);
+		else if (fds[1].revents != 0)
+			close_fd(&s->notices_fd); /* nobody is left who could call */
+	}
+}
+
 static void
 turn(struct supervisor *v)
 {
-	struct pollfd fds[] = {
+	struct pollfd fds[3 + 2 * SUPERVISE_SERVERS_MAX] = {
 		{.fd = v->signal_fd, .events = POLLIN},
 		{.fd = v->poke_fd, .events = POLLIN},
 		/* The parent sends a worker nothing: anything to read is the end of the stream. */
@@ -230,8 +304,9 @@ turn(struct supervisor *v)
 	};
 	uint64_t pokes;
 	int timeout_ms = tend(v);
+	nfds_t n = 3 + poll_servers(v, fds + 3);
 
-	if (poll(fds, sizeof(fds) / sizeof(fds[0]), timeout_ms) < 0)
+	if (poll(fds, n, timeout_ms) < 0)
 		CHECK(errno == EINTR);
 	if ((fds[1].revents & POLLIN) != 0)
 		(void)!read(v->poke_fd, &pokes, sizeof(pokes));
@@ -239,6 +314,7 @@ turn(struct supervisor *v)
 		stop_all(v, SIGKILL);
 		exit(ROLE_EXIT_FAILED);
 	}
+	hear_servers(v, fds + 3);
 	read_signals(v);
 	if (!v->ready)
 		say_ready(v);
@@ -252,6 +328,8 @@ supervise(struct role *role, const struct settings *settings)
 
 	v = (struct supervisor){.role = role, .settings = settings, .count = settings->servers};
 	CHECK(v.count >= 1 && v.count <= SUPERVISE_SERVERS_MAX);
+	for (uint32_t i = 0; i < v.count; i++)
+		v.servers[i].cage_fd = v.servers[i].notices_fd = -1;
 	v.slots = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	CHECK(v.slots != MAP_FAILED);
 	sigemptyset(&v.blocked);

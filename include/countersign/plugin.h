@@ -50,6 +50,7 @@ enum countersign_kind {
 enum countersign_flag {
 	COUNTERSIGN_USES_HTTP = 1, /* calls host->http(); adds the keys `ca-file` and `allow-url` */
 	COUNTERSIGN_SENDS = 2,     /* a factor: begin() sends its owner something, which may cost money */
+	COUNTERSIGN_STARTS_PROCESSES = 4, /* starts other programs: its block needs cage { processes yes } */
 };
 
 /*

@@ -554,6 +554,7 @@ countersign_plugin_v1(void)
 	    .fini = pam_fini,
 	    .profile = pam_profile,
 	    .factor = &factor,
+	    .flags = COUNTERSIGN_STARTS_PROCESSES,
 	};
 
 	return &plugin;

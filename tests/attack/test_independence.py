@@ -36,7 +36,7 @@ factor "webauthn" {{
 factor "otp" {{
     plugin "otp" servers 1 deadline 20s cooling-off 0
     set channel mail
-    set outbox "{OUTBOX}"
+    set outbox "{OUTBOX}" cage {{ write "{SENT}" }}
 }}
 factor "recovery" {{ plugin "recovery" servers 1 deadline 20s cooling-off 0 }}
 """,

@@ -37,7 +37,8 @@ def hotp(counter):
 def start(start_worker, tmp_path):
     def with_service(text, settings="", **rest):
         (tmp_path / "pay").write_text(text)
-        worker = start_worker("pam", "factor", f'set service "pay" set directory "{tmp_path}" {settings}', **rest)
+        worker = start_worker("pam", "factor", f'set service "pay" set directory "{tmp_path}" {settings}'
+                              f' cage {{ processes yes write "{tmp_path}" read "{BUILD}" "{tmp_path}" }}', **rest)
         assert worker.ready, worker.log()
         return worker
 

@@ -258,7 +258,7 @@ def test_sent_again_the_code_before_is_void(start_worker, keys, sms):
 
 def test_the_outbox_of_tests(start_worker, tmp_path):
     outbox = tmp_path / "outbox"
-    worker = start_worker("otp", "factor", f'set channel mail set outbox "{outbox}"')
+    worker = start_worker("otp", "factor", f'set channel mail set outbox "{outbox}" cage {{ write "{tmp_path}" }}')
     assert worker.ready and "nothing is sent" in worker.log()
     connection = worker.connect()
     begun = enrol(connection, "alice@example.com")

@@ -17,7 +17,7 @@ import struct
 import sys
 import tempfile
 
-from harness import SOURCE, Broker, Person
+from harness import BUILD, SOURCE, Broker, Person
 
 sys.path.insert(0, os.path.join(SOURCE, "tests", "interop"))
 
@@ -42,6 +42,7 @@ SMS = """factor "otp" {{
 PAM = """factor "pam" {{
     plugin "pam" servers 2 deadline 10s cooling-off 0
     set service "pay" set directory "{directory}"
+    cage {{ processes yes write "{directory}" read "{build}" }}
 }}
 """
 WAIT_S = 20
@@ -58,7 +59,7 @@ class Post:
         extra = (MAIL if channel == "mail" else SMS).format(url=self.sink.url, ca=keys.ca, cooling_off=cooling_off)
         if service is not None:
             self.write("pay", service.format(directory=self.directory))
-            extra += PAM.format(directory=self.directory)
+            extra += PAM.format(directory=self.directory, build=BUILD)
         try:
             self.broker = Broker(https=False, stack=STACK, extra=extra + f"trusted-factor-limit CNY {limit}\n", **rest)
         except BaseException:
