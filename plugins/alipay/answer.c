@@ -191,6 +191,16 @@ read_members(struct alipay_answer *a)
 }
 
 int
+answer_judge(const struct alipay_cut *cut, struct alipay_answer *to)
+{
+	memset(to, 0, sizeof(*to));
+	to->document = json_read_object(cut->inner.data, cut->inner.len);
+	if (to->document == NULL)
+		return COUNTERSIGN_PROVIDER_ERROR;
+	return cut->error ? judge_error(to) : read_members(to);
+}
+
+int
 answer_read(struct countersign_view text, const char *node, EVP_PKEY *key, struct countersign_view cert_sn,
     struct alipay_answer *to)
 {
@@ -200,12 +210,7 @@ answer_read(struct countersign_view text, const char *node, EVP_PKEY *key, struc
 	memset(to, 0, sizeof(*to));
 	if (rc == COUNTERSIGN_OK && !cut.error)
 		rc = check_signature(&cut, key, cert_sn);
-	if (rc != COUNTERSIGN_OK)
-		return rc;
-	to->document = json_read_object(cut.inner.data, cut.inner.len);
-	if (to->document == NULL)
-		return COUNTERSIGN_PROVIDER_ERROR;
-	return cut.error ? judge_error(to) : read_members(to);
+	return rc != COUNTERSIGN_OK ? rc : answer_judge(&cut, to);
 }
 
 void

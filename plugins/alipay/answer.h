@@ -51,6 +51,8 @@ struct alipay_answer {
  */
 int answer_read(struct countersign_view text, const char *node, EVP_PKEY *key, struct countersign_view cert_sn,
     struct alipay_answer *to);
+/* The same of an inner object whose signature was looked at, where it needs one. */
+int answer_judge(const struct alipay_cut *cut, struct alipay_answer *to);
 void answer_clear(struct alipay_answer *a);
 
 #endif

@@ -19,7 +19,7 @@ struct alipay_request {
 	struct alipay_pair pairs[REQUEST_PAIRS_MAX];
 };
 
-/* An absent or empty value is left out, as their signature leaves it out. Aborts nothing: past the last there is no room. */
+/* An absent or empty value is left out, as their signature leaves it out. FULL past the last. */
 int request_add(struct alipay_request *r, const char *name, struct countersign_view value, int in_form);
 
 /* "yyyy-MM-dd HH:mm:ss" in China, which has had one offset since 1991. */

@@ -9,7 +9,7 @@
 # `make check` replays the corpora with any compiler. `make fuzz` builds the targets with clang's libFuzzer and sanitizers
 # in fuzz-build/ and runs each for FUZZ_SECONDS; what it finds is left there as crash-*. One target alone:
 # make fuzz FUZZ_TARGETS=json
-FUZZ_TARGETS = account call decide config event extra http idtoken json jwks otp passkey program recovery set stack store_record varlink webauthn worker
+FUZZ_TARGETS = account alipay apple call decide config event extra http idtoken json jwks otp passkey program recovery set stack store_record varlink webauthn wechat worker
 FUZZ_SECONDS = 30
 FUZZ_CC = clang
 
@@ -19,6 +19,18 @@ FUZZ_CC = clang
 
 %canon_reldir%_fuzz_account_SOURCES = %reldir%/fuzz_account.c %reldir%/replay.c
 %canon_reldir%_fuzz_account_LDADD = libcore.la libbase.la
+
+%canon_reldir%_fuzz_alipay_SOURCES = %reldir%/fuzz_alipay.c %reldir%/replay.c
+%canon_reldir%_fuzz_alipay_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS) $(CRYPTO_CFLAGS)
+%canon_reldir%_fuzz_alipay_LDADD = libalipay.la libbase.la $(JANSSON_LIBS) $(CRYPTO_LIBS)
+
+%canon_reldir%_fuzz_apple_SOURCES = %reldir%/fuzz_apple.c %reldir%/replay.c
+%canon_reldir%_fuzz_apple_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS) $(CRYPTO_CFLAGS)
+%canon_reldir%_fuzz_apple_LDADD = libapple.la libbase.la $(JANSSON_LIBS) $(CRYPTO_LIBS)
+
+%canon_reldir%_fuzz_wechat_SOURCES = %reldir%/fuzz_wechat.c %reldir%/replay.c
+%canon_reldir%_fuzz_wechat_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS) $(CRYPTO_CFLAGS)
+%canon_reldir%_fuzz_wechat_LDADD = libwechat.la libbase.la $(JANSSON_LIBS) $(CRYPTO_LIBS)
 
 %canon_reldir%_fuzz_decide_SOURCES = \
 	%reldir%/fuzz_decide.c %reldir%/replay.c \
@@ -88,7 +100,7 @@ FUZZ_CC = clang
 %canon_reldir%_fuzz_worker_SOURCES = %reldir%/fuzz_worker.c %reldir%/replay.c
 %canon_reldir%_fuzz_worker_LDADD = libworker.la librole.la libconfig.la libcore.la libbase.la $(CURL_LIBS)
 
-fuzz_programs = \
+fuzz_programs = %reldir%/fuzz_alipay %reldir%/fuzz_apple %reldir%/fuzz_wechat \
 	%reldir%/fuzz_access \
 	%reldir%/fuzz_account \
 	%reldir%/fuzz_call \

@@ -94,6 +94,21 @@ unit_tests += %reldir%/test_money
 %canon_reldir%_test_money_SOURCES = %reldir%/test_money.c %reldir%/unit.h
 %canon_reldir%_test_money_LDADD = libcore.la libbase.la $(CMOCKA_LIBS)
 
+unit_tests += %reldir%/test_alipay
+%canon_reldir%_test_alipay_SOURCES = %reldir%/test_alipay.c %reldir%/unit.h %reldir%/plugin_host.h %reldir%/alipay_vectors.h
+%canon_reldir%_test_alipay_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS) $(CRYPTO_CFLAGS)
+%canon_reldir%_test_alipay_LDADD = libalipay.la $(JANSSON_LIBS) $(CRYPTO_LIBS) $(CMOCKA_LIBS)
+
+unit_tests += %reldir%/test_apple
+%canon_reldir%_test_apple_SOURCES = %reldir%/test_apple.c %reldir%/unit.h %reldir%/plugin_host.h
+%canon_reldir%_test_apple_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS) $(CRYPTO_CFLAGS)
+%canon_reldir%_test_apple_LDADD = libapple.la $(JANSSON_LIBS) $(CRYPTO_LIBS) $(CMOCKA_LIBS)
+
+unit_tests += %reldir%/test_wechat
+%canon_reldir%_test_wechat_SOURCES = %reldir%/test_wechat.c %reldir%/unit.h %reldir%/plugin_host.h
+%canon_reldir%_test_wechat_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS) $(CRYPTO_CFLAGS)
+%canon_reldir%_test_wechat_LDADD = libwechat.la $(JANSSON_LIBS) $(CRYPTO_LIBS) $(CMOCKA_LIBS)
+
 unit_tests += %reldir%/test_oidc
 %canon_reldir%_test_oidc_SOURCES = %reldir%/test_oidc.c %reldir%/unit.h %reldir%/plugin_host.h \
 	%reldir%/oidc_issuer.c %reldir%/oidc_issuer.h
