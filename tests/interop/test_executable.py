@@ -20,7 +20,7 @@ from worker_process import BUILD, Gone, Refused, now_ms
 
 SOURCE = os.environ.get("CS_SRCDIR", os.getcwd())
 DEADLINE_MS = 600
-CAGE = ""
+CAGE = "cage { processes yes }\n    "
 
 
 @pytest.fixture(scope="module")
