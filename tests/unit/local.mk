@@ -108,12 +108,22 @@ unit_tests += %reldir%/test_wechat
 %canon_reldir%_test_wechat_SOURCES = %reldir%/test_wechat.c %reldir%/unit.h %reldir%/plugin_host.h
 %canon_reldir%_test_wechat_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS) $(CRYPTO_CFLAGS)
 %canon_reldir%_test_wechat_LDADD = libwechat.la $(JANSSON_LIBS) $(CRYPTO_LIBS) $(CMOCKA_LIBS)
+unit_tests += %reldir%/test_jose
+%canon_reldir%_test_jose_SOURCES = %reldir%/test_jose.c %reldir%/unit.h %reldir%/plugin_host.h
+%canon_reldir%_test_jose_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS) $(CRYPTO_CFLAGS)
+%canon_reldir%_test_jose_LDADD = liboidc.la $(JANSSON_LIBS) $(CRYPTO_LIBS) $(CMOCKA_LIBS)
 
 unit_tests += %reldir%/test_oidc
 %canon_reldir%_test_oidc_SOURCES = %reldir%/test_oidc.c %reldir%/unit.h %reldir%/plugin_host.h \
 	%reldir%/oidc_issuer.c %reldir%/oidc_issuer.h
 %canon_reldir%_test_oidc_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS) $(CRYPTO_CFLAGS)
 %canon_reldir%_test_oidc_LDADD = liboidc.la $(JANSSON_LIBS) $(CRYPTO_LIBS) $(CMOCKA_LIBS)
+
+unit_tests += %reldir%/test_oidc_client
+%canon_reldir%_test_oidc_client_SOURCES = %reldir%/test_oidc_client.c %reldir%/unit.h %reldir%/plugin_host.h \
+	%reldir%/oidc_issuer.c %reldir%/oidc_issuer.h
+%canon_reldir%_test_oidc_client_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS) $(CRYPTO_CFLAGS)
+%canon_reldir%_test_oidc_client_LDADD = liboidc.la $(JANSSON_LIBS) $(CRYPTO_LIBS) $(CMOCKA_LIBS)
 
 unit_tests += %reldir%/test_plugin_abi
 %canon_reldir%_test_plugin_abi_SOURCES = %reldir%/test_plugin_abi.c %reldir%/unit.h
