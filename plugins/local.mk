@@ -17,6 +17,7 @@ include plugins/pam/local.mk
 include plugins/recovery/local.mk
 include plugins/webauthn/local.mk
 include plugins/approve/local.mk
+include plugins/push/local.mk
 include plugins/webhook/local.mk
 dist_check_SCRIPTS += plugins/check_symbols.sh
 EXTRA_DIST += plugins/README.md

@@ -62,7 +62,10 @@
 	X(LINK_ATTESTED, "link_attested") /* evidence on it */ \
 	/* of the broker's own record again */ \
 	X(PROVIDER_REKEYED, "provider_rekeyed") \
-	X(PROVIDER_WINDOW, "provider_window") /* in which its links may be moved to new subjects */
+	X(PROVIDER_WINDOW, "provider_window") /* in which its links may be moved to new subjects */ \
+	X(RECEIVER_SET, "receiver_set")          /* a service's stream of security events was made or changed */ \
+	X(RECEIVER_SENT, "receiver_sent")        /* all before `count` was delivered to it */ \
+	X(RECEIVER_ENDED, "receiver_ended")
 
 enum event_type {
 #define X(id, name) EVENT_##id,

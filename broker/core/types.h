@@ -69,6 +69,7 @@ enum right {
 	RIGHT_LOOKUP = 1 << 5,
 	RIGHT_ENUMERATE = 1 << 6,
 	RIGHT_EXPLAIN = 1 << 7,
+	RIGHT_SIGNALS = 1 << 8,
 };
 
 enum door { DOOR_UNIX = 1 << 0, DOOR_HTTPS = 1 << 1 };

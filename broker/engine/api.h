@@ -42,6 +42,15 @@ void payments_evaluate(struct call *call);
 void payments_capture(struct call *call);
 void payments_release(struct call *call);
 void payments_refund(struct call *call);
+void receiver_create(struct call *call);
+void receiver_delete(struct call *call);
+void receiver_get(struct call *call);
+void receiver_poll(struct call *call);
+void receiver_replace(struct call *call);
+void receiver_set_status(struct call *call);
+void receiver_status(struct call *call);
+void receiver_update(struct call *call);
+void receiver_verify(struct call *call);
 void payments_get(struct call *call);
 /* links.c */
 void links_begin(struct call *call);

@@ -404,6 +404,7 @@ static const struct {
 } right_names[] = {
 	{RIGHT_SPEND, "spend"}, {RIGHT_REFUND, "refund"}, {RIGHT_LINK, "link"}, {RIGHT_ENROL, "enrol"},
 	{RIGHT_RESPOND, "respond"}, {RIGHT_LOOKUP, "lookup"}, {RIGHT_ENUMERATE, "enumerate"}, {RIGHT_EXPLAIN, "explain"},
+	{RIGHT_SIGNALS, "signals"},
 };
 
 /* Finds the method and asks whether this caller may call it, then calls it. Also for what the gateway forwards. */

@@ -20,6 +20,7 @@
 #include "broker/engine/signin.h"
 #include "broker/engine/strangers.h"
 #include "broker/engine/talk.h"
+#include "broker/engine/transmit.h"
 #include "broker/engine/txn.h"
 #include "broker/engine/view.h"
 #include "broker/engine/watch.h"
@@ -115,6 +116,7 @@ engine_new(struct config *config, struct keyring *keys, struct store *store, con
 	e->ready_end = &e->ready;
 	e->txns = txns_new();
 	e->watches = watches_new();
+	e->transmit = transmit_new();
 	e->pages = pages_new();
 	e->views = views_new();
 	e->signins = signins_new();
@@ -129,6 +131,7 @@ engine_new(struct config *config, struct keyring *keys, struct store *store, con
 		engine_free(e);
 		return err;
 	}
+	transmit_configure(e);
 	workers_configure(e);
 	*out = e;
 	return CS_OK;
@@ -150,6 +153,7 @@ engine_free(struct engine *e)
 	pages_free(e->pages);
 	views_free(e->views);
 	watches_free(e->watches);
+	transmit_free(e->transmit);
 	txns_free(e->txns);
 	ruleset_free(e->rules);
 	free(e);
@@ -274,6 +278,7 @@ engine_turn_end(struct engine *e)
 
 		txns_commit(e);
 		watches_run(e);
+		transmit_run(e);
 		update_all(e, touched);
 		if (!engine_waits(e))
 			break;
@@ -289,11 +294,14 @@ engine_waits(const struct engine *e)
 int64_t
 engine_tick(struct engine *e)
 {
-	int64_t due_ms;
+	int64_t due_ms, sending_ms;
 
 	pages_tick(e);
 	views_tick(e);
 	due_ms = workers_tick(e);
+	sending_ms = transmit_tick(e);
+	if (sending_ms < due_ms)
+		due_ms = sending_ms;
 	signins_tick(e);
 	enrolments_tick(e);
 	talks_tick(e);
@@ -366,6 +374,7 @@ engine_reload(struct engine *e, struct config *config, char why[256])
 	shadow_free(e->shadow);
 	e->shadow = shadow;
 	record_configure(e);
+	transmit_configure(e);
 	bearers_configure(e);
 	workers_configure(e);
 	return CS_OK;

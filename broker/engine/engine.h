@@ -23,6 +23,7 @@ struct enrolments;
 struct talks;
 struct pages;
 struct views;
+struct transmit;
 struct watches;
 struct workers;
 struct bearers;
@@ -55,6 +56,7 @@ struct engine {
 	struct pages *pages;
 	struct views *views;
 	struct watches *watches;
+	struct transmit *transmit;
 	struct workers *workers;
 	struct bearers *bearers;
 	struct strangers *strangers;

@@ -53,6 +53,7 @@ libengine_la_SOURCES = \
 	%reldir%/prompt.c %reldir%/prompt.h \
 	%reldir%/proof.c %reldir%/proof.h \
 	%reldir%/receipt.c %reldir%/receipt.h \
+	%reldir%/receiver_api.c \
 	%reldir%/record.c %reldir%/record.h \
 	%reldir%/record_state.c %reldir%/record_state.h \
 	%reldir%/respond.c \
@@ -81,6 +82,8 @@ libengine_la_SOURCES = \
 	%reldir%/txn_again.c \
 	%reldir%/txn_event.c \
 	%reldir%/txn_state.c %reldir%/txn_state.h \
+	%reldir%/transmit.c %reldir%/transmit.h \
+	%reldir%/transmit_set.c \
 	%reldir%/watch.c %reldir%/watch.h \
 	%reldir%/workers.c %reldir%/workers.h
 EXTRA_DIST += %reldir%/README.md

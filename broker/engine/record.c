@@ -21,6 +21,8 @@ struct broker_record {
 	enum cs_err err;
 	struct id pins[POLICY_PROVIDERS_MAX];   /* of the providers as configured */
 	struct bytes hot, event, extra, words;
+	struct bytes cold, cold_next;           /* as it is; after the event in flight */
+	bool cold_changes;
 	char freeze_words[RECORD_ENTRIES_MAX][WORDS_MAX];
 	struct call *call;
 	record_done_fn *done;
@@ -28,6 +30,24 @@ struct broker_record {
 };
 
 static const struct store_key zero_key;
+
+/* What the event's extra bytes change in the cold state. */
+static enum cs_err
+cold_replay(struct buf *cold, struct view extra)
+{
+	struct bytes next;
+	bool changed;
+	enum cs_err err;
+
+	bytes_init(&next, STORE_COLD_MAX);
+	err = cold_apply(buf_view(cold), extra, &next.buf, &changed);
+	if (err == CS_OK && changed) {
+		cold->len = 0;
+		buf_put_view(cold, buf_view(&next.buf));
+	}
+	bytes_clear(&next);
+	return err == CS_OK && cold->full ? CS_ERR_FULL : err;
+}
 
 enum cs_err
 record_replay(struct buf *hot, struct buf *cold, struct view event, struct view extra)
@@ -37,8 +57,6 @@ record_replay(struct buf *hot, struct buf *cold, struct view event, struct view 
 	struct hash h;
 	enum cs_err err;
 
-	(void)cold;
-	(void)extra;
 	CHECK(s != NULL);
 	err = record_state_decode(buf_view(hot), s);
 	if (err == CS_OK)
@@ -50,6 +68,7 @@ record_replay(struct buf *hot, struct buf *cold, struct view event, struct view 
 		s->chain = h;
 		hot->len = 0;
 		record_state_encode(s, hot);
+		err = cold_replay(cold, extra);
 	}
 	free(s);
 	return err;
@@ -95,6 +114,10 @@ record_committed(void *ctx, enum cs_err err)
 		CHECK(record_state_apply(&r->now, &r->in_flight));
 		sha256(buf_view(&r->event.buf), &r->now.chain);
 		r->revision++;
+		if (r->cold_changes) {
+			r->cold.buf.len = 0;
+			buf_put_view(&r->cold.buf, buf_view(&r->cold_next.buf));
+		}
 		keep_words(r, &r->in_flight);
 		publish(e);
 		watches_event(e, &(struct id){{0}}, buf_view(&r->event.buf));
@@ -110,8 +133,9 @@ record_committed(void *ctx, enum cs_err err)
 	call_release(call);
 }
 
+/* `changes`: of the cold state, as extra_put() and extra_drop() write them. */
 static void
-commit(struct engine *e, struct event *ev, struct view words)
+commit(struct engine *e, struct event *ev, struct view words, struct view changes)
 {
 	struct broker_record *r = e->record;
 	struct record_state *next = malloc(sizeof(*next));
@@ -124,15 +148,20 @@ commit(struct engine *e, struct event *ev, struct view words)
 		ev->time_ms = r->now.time_ms;
 	r->extra.buf.len = r->event.buf.len = r->hot.buf.len = r->words.buf.len = 0;
 	buf_put_view(&r->words.buf, words);
+	/* An admin's words are not personal: in the clear, outside the chain, its hash inside. */
 	if (words.len > 0) {
-		struct hash h;
-
-		/* An admin's words are not personal: in the clear, outside the chain, its hash inside. */
 		buf_put_u8(&r->extra.buf, EXTRA_TEXT);
 		buf_put_lv(&r->extra.buf, words);
+	}
+	buf_put_view(&r->extra.buf, changes);
+	if (r->extra.buf.len > 0) {
+		struct hash h;
+
 		sha256(buf_view(&r->extra.buf), &h);
 		memcpy(ev->extra.b, h.b, sizeof(ev->extra.b));
 	}
+	r->cold_next.buf.len = 0;
+	CHECK(cold_apply(buf_view(&r->cold.buf), buf_view(&r->extra.buf), &r->cold_next.buf, &r->cold_changes) == CS_OK);
 	ev->prev = r->now.chain;
 	event_encode(ev, &r->event.buf);
 	*next = r->now;
@@ -143,6 +172,8 @@ commit(struct engine *e, struct event *ev, struct view words)
 	CHECK(!r->hot.buf.full && !r->event.buf.full && !r->extra.buf.full);
 	event = (struct store_event){buf_view(&r->event.buf), buf_view(&r->extra.buf)};
 	c.hot = buf_view(&r->hot.buf);
+	if (r->cold_changes)
+		c.cold = buf_view(&r->cold_next.buf);
 	r->in_flight = *ev;
 	r->committing = true;
 	store_commit(e->store, &c, record_committed, e);
@@ -150,6 +181,13 @@ commit(struct engine *e, struct event *ev, struct view words)
 
 void
 record_commit(struct engine *e, struct event *ev, struct view words, struct call *call, record_done_fn *done)
+{
+	record_change(e, ev, AUTHOR_ADMIN, words, view_of(NULL, 0), call, done);
+}
+
+void
+record_change(struct engine *e, struct event *ev, enum author author, struct view words, struct view changes,
+    struct call *call, record_done_fn *done)
 {
 	struct broker_record *r = e->record;
 
@@ -159,10 +197,10 @@ record_commit(struct engine *e, struct event *ev, struct view words, struct call
 	}
 	ev->time_ms = e->now.wall_ms;
 	ev->policy = e->rules->policy->digest;
-	ev->author = AUTHOR_ADMIN;
+	ev->author = author;
 	r->call = call_hold(call);
 	r->done = done;
-	commit(e, ev, words);
+	commit(e, ev, words, changes);
 }
 
 /* Commits on its own behalf, before the first turn or between turns: waits for the store. */
@@ -174,7 +212,7 @@ commit_now(struct engine *e, struct event *ev, struct view words)
 	ev->time_ms = e->now.wall_ms;
 	ev->policy = e->rules->policy->digest;
 	ev->author = AUTHOR_BROKER;
-	commit(e, ev, words);
+	commit(e, ev, words, view_of(NULL, 0));
 	for (int i = 0; e->record->committing && i < 1000; i++) {
 		store_flush(e->store);
 		store_idle(e->store, 1000);
@@ -227,6 +265,7 @@ record_loaded(void *ctx, enum cs_err err, const struct store_record *rec)
 		return;
 	r->revision = rec->revision;
 	r->err = record_state_decode(rec->hot, &r->now);
+	buf_put_view(&r->cold.buf, rec->cold);
 }
 
 enum cs_err
@@ -240,6 +279,8 @@ record_open(struct engine *e, char why[256])
 	bytes_init(&r->event, STORE_EVENT_MAX);
 	bytes_init(&r->extra, STORE_EXTRA_MAX);
 	bytes_init(&r->words, WORDS_MAX);
+	bytes_init(&r->cold, STORE_COLD_MAX);
+	bytes_init(&r->cold_next, STORE_COLD_MAX);
 	e->record = r;
 	r->err = CS_ERR_UNAVAILABLE;
 	store_load(e->store, &zero_key, record_loaded, r);
@@ -277,7 +318,27 @@ record_free(struct broker_record *r)
 	bytes_clear(&r->event);
 	bytes_clear(&r->extra);
 	bytes_clear(&r->words);
+	bytes_clear(&r->cold);
+	bytes_clear(&r->cold_next);
 	free(r);
+}
+
+const struct record_state *
+record_state_of(const struct engine *e)
+{
+	return &e->record->now;
+}
+
+struct view
+record_cold(const struct engine *e, const struct id *id)
+{
+	return cold_get(buf_view(&e->record->cold.buf), id);
+}
+
+bool
+record_busy(const struct engine *e)
+{
+	return e->record->committing;
 }
 
 bool

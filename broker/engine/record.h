@@ -8,6 +8,7 @@
 
 #include "broker/engine/call.h"
 #include "broker/engine/cold.h"
+#include "broker/engine/record_state.h"
 
 enum { RECORD_BYTES_MAX = 32 * 1024 };
 
@@ -23,6 +24,19 @@ void record_configure(struct engine *e);
  */
 typedef void record_done_fn(struct call *call);
 void record_commit(struct engine *e, struct event *ev, struct view words, struct call *call, record_done_fn *done);
+
+/*
+ * The same for a change with bytes of the record's cold state (see record_state.h), as extra_put() and extra_drop() write
+ * them, asked for by `author`.
+ */
+void record_change(struct engine *e, struct event *ev, enum author author, struct view words, struct view changes,
+    struct call *call, record_done_fn *done);
+/* As it is; what is in flight not yet. */
+const struct record_state *record_state_of(const struct engine *e);
+/* What stands under this id in the cold state; data NULL: nothing. Until the next change. */
+struct view record_cold(const struct engine *e, const struct id *id);
+/* A change is on its way: another is refused now. */
+bool record_busy(const struct engine *e);
 
 /* The broker's own word on what it saw, durable when this returns; false where it cannot be written now. */
 bool record_note(struct engine *e, struct event *ev, struct view words);

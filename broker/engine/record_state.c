@@ -8,7 +8,7 @@
 #include "broker/base/check.h"
 #include "broker/engine/keyring.h"
 
-enum { RECORD_VERSION = 1 };
+enum { RECORD_VERSION = 2 }; /* 2: streams of services */
 
 struct record_entry *
 record_entry_of(const struct record_state *s, uint64_t tag)
@@ -18,6 +18,53 @@ record_entry_of(const struct record_state *s, uint64_t tag)
 			return (struct record_entry *)&s->entries[i];
 	}
 	return NULL;
+}
+
+struct record_receiver *
+record_receiver_of(const struct record_state *s, uint64_t service)
+{
+	for (uint16_t i = 0; i < s->receivers_n; i++) {
+		if (s->receivers[i].service == service)
+			return (struct record_receiver *)&s->receivers[i];
+	}
+	return NULL;
+}
+
+static void
+receivers_encode(const struct record_state *s, struct buf *out)
+{
+	buf_put_var(out, s->receivers_n);
+	for (uint16_t i = 0; i < s->receivers_n; i++) {
+		const struct record_receiver *r = &s->receivers[i];
+
+		buf_put_u64(out, r->service);
+		buf_put(out, r->id.b, sizeof(r->id.b));
+		buf_put_u8(out, r->method);
+		buf_put_u8(out, r->status);
+		buf_put_var(out, r->position);
+	}
+}
+
+static bool
+receivers_decode(struct cursor *c, struct record_state *s)
+{
+	uint64_t n = cursor_var(c);
+
+	if (n > RECORD_RECEIVERS_MAX)
+		return false;
+	for (s->receivers_n = 0; s->receivers_n < n; s->receivers_n++) {
+		struct record_receiver *r = &s->receivers[s->receivers_n];
+
+		r->service = cursor_u64(c);
+		cursor_get(c, r->id.b, sizeof(r->id.b));
+		r->method = cursor_u8(c);
+		r->status = cursor_u8(c);
+		r->position = cursor_var(c);
+		if (r->method < RECEIVER_PUSH || r->method > RECEIVER_POLL || r->status < RECEIVER_ENABLED ||
+		    r->status > RECEIVER_DISABLED)
+			return false;
+	}
+	return !c->bad;
 }
 
 void
@@ -45,6 +92,7 @@ record_state_encode(const struct record_state *s, struct buf *out)
 				buf_put_svar(out, v[j]);
 		}
 	}
+	receivers_encode(s, out);
 }
 
 enum cs_err
@@ -56,7 +104,7 @@ record_state_decode(struct view bytes, struct record_state *s)
 	*s = (struct record_state){0};
 	if (bytes.len == 0)
 		return CS_OK;
-	if (version != RECORD_VERSION)
+	if (version < 1 || version > RECORD_VERSION)
 		return version > RECORD_VERSION ? CS_ERR_VERSION : CS_ERR_CORRUPT;
 	cursor_get(&c, s->chain.b, sizeof(s->chain.b));
 	s->time_ms = cursor_svar(&c);
@@ -85,6 +133,8 @@ record_state_decode(struct view bytes, struct record_state *s)
 			l->count_month = cursor_svar(&c);
 		}
 	}
+	if (!c.bad && version >= 2 && !receivers_decode(&c, s))
+		return CS_ERR_CORRUPT;
 	return c.bad || cursor_left(&c) != 0 ? CS_ERR_CORRUPT : CS_OK;
 }
 
@@ -106,6 +156,30 @@ set_limit(struct record_entry *e, const struct event *ev)
 	return true;
 }
 
+/* A stream is made, changed or ended, or all before a place in the log was delivered. */
+static bool
+receiver_apply(struct record_state *s, const struct event *ev)
+{
+	struct record_receiver *r = record_receiver_of(s, ev->service);
+
+	if (ev->type == EVENT_RECEIVER_SET) {
+		if (ev->no < RECEIVER_PUSH || ev->no > RECEIVER_POLL || ev->target_no < RECEIVER_ENABLED ||
+		    ev->target_no > RECEIVER_DISABLED || ev->count < 0 || (r == NULL && s->receivers_n == RECORD_RECEIVERS_MAX))
+			return false;
+		if (r == NULL)
+			r = &s->receivers[s->receivers_n++];
+		*r = (struct record_receiver){ev->service, ev->id, (uint8_t)ev->no, (uint8_t)ev->target_no, (uint64_t)ev->count};
+		return true;
+	}
+	if (r == NULL || ev->count < 0)
+		return false;
+	if (ev->type == EVENT_RECEIVER_SENT)
+		r->position = (uint64_t)ev->count;
+	else
+		*r = s->receivers[--s->receivers_n];
+	return true;
+}
+
 bool
 record_state_apply(struct record_state *s, const struct event *ev)
 {
@@ -115,6 +189,8 @@ record_state_apply(struct record_state *s, const struct event *ev)
 	    ev->type == EVENT_BROKER_THAWED;
 
 	s->time_ms = ev->time_ms;
+	if (ev->type == EVENT_RECEIVER_SET || ev->type == EVENT_RECEIVER_SENT || ev->type == EVENT_RECEIVER_ENDED)
+		return receiver_apply(s, ev);
 	if (!about)
 		return true;
 	if (e == NULL) {

@@ -23,15 +23,33 @@ struct record_entry {
 	struct policy_limit limits[POLICY_LIMITS_MAX];
 };
 
+enum { RECORD_RECEIVERS_MAX = 16 }; /* streams of services that are told of security events: a realm has a handful of services */
+
+enum receiver_method { RECEIVER_PUSH = 1, RECEIVER_POLL = 2 };
+enum receiver_status { RECEIVER_ENABLED = 1, RECEIVER_PAUSED = 2, RECEIVER_DISABLED = 3 };
+
+/* A service's stream. Where it goes, and which events it wants, is in the record's cold state under its id, sealed. */
+struct record_receiver {
+	uint64_t service;          /* tag */
+	struct id id;
+	uint8_t method, status;
+	uint64_t position;         /* of the log: all before it was delivered */
+};
+
 struct record_state {
 	struct hash chain;
 	int64_t time_ms;
 	uint16_t n;
 	struct record_entry entries[RECORD_ENTRIES_MAX];
+	uint16_t receivers_n;
+	struct record_receiver receivers[RECORD_RECEIVERS_MAX];
 };
 
 /* Borrowed, or NULL. */
 struct record_entry *record_entry_of(const struct record_state *s, uint64_t tag);
+
+/* Borrowed, or NULL. */
+struct record_receiver *record_receiver_of(const struct record_state *s, uint64_t service);
 
 void record_state_encode(const struct record_state *s, struct buf *out);
 /* Nothing at all is the empty record. CS_ERR_CORRUPT, CS_ERR_VERSION; *s may have been changed on failure. */

@@ -65,7 +65,7 @@ whoami(struct call *call)
 		const char *name;
 	} rights[] = {{RIGHT_SPEND, "spend"}, {RIGHT_REFUND, "refund"}, {RIGHT_LINK, "link"}, {RIGHT_ENROL, "enrol"},
 		{RIGHT_RESPOND, "respond"}, {RIGHT_LOOKUP, "lookup"}, {RIGHT_ENUMERATE, "enumerate"},
-		{RIGHT_EXPLAIN, "explain"}};
+		{RIGHT_EXPLAIN, "explain"}, {RIGHT_SIGNALS, "signals"}};
 	const struct ruleset *r = call->engine->rules;
 	struct json_writer w = call_reply(call);
 

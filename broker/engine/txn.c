@@ -8,6 +8,7 @@
 #include "broker/base/log.h"
 #include "broker/core/apply.h"
 #include "broker/engine/notify.h"
+#include "broker/engine/transmit.h"
 #include "broker/engine/txn_state.h"
 #include "broker/engine/watch.h"
 
@@ -220,8 +221,12 @@ after_success(struct engine *e, struct txn *t)
 {
 	struct attempt *list = t->attempts;
 
-	for (size_t i = 0; i < t->events_n; i++)
-		watches_event(e, &t->key, view_of(t->log.buf.data + t->event_at[i], t->extra_at[i] - t->event_at[i]));
+	for (size_t i = 0; i < t->events_n; i++) {
+		struct view event = view_of(t->log.buf.data + t->event_at[i], t->extra_at[i] - t->event_at[i]);
+
+		watches_event(e, &t->key, event);
+		transmit_event(e, event);
+	}
 	notify_send(e, &t->notices);
 	t->expected = t->revision;
 	t->events_n = t->claims_n = t->payments_n = 0;

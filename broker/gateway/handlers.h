@@ -26,6 +26,10 @@ void page_script(struct exchange *x);
 /* ssf.c: a provider's security events. */
 void ssf_push(struct exchange *x);
 
+/* receiver.c: the broker as a transmitter. */
+void receiver_configuration(struct exchange *x);
+void receiver_streams(struct exchange *x);
+
 /* page_step.c: /c/{token}. */
 void page_probe(struct exchange *x);
 void page_post(struct exchange *x);

@@ -22,6 +22,7 @@ libgateway_la_SOURCES = \
 	%reldir%/pages.c %reldir%/pages.h \
 	%reldir%/prompt.c %reldir%/prompt.h \
 	%reldir%/qr.c %reldir%/qr.h \
+	%reldir%/receiver.c \
 	%reldir%/routes.c %reldir%/routes.h \
 	%reldir%/credentials.c %reldir%/credentials.h \
 	%reldir%/conn.c %reldir%/conn.h %reldir%/server.c %reldir%/server.h \

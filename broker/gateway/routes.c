@@ -84,6 +84,16 @@ const struct route routes[] = {
 
 	/* signals */
 	OWN("POST", "/ssf/{provider}", 202, ROUTE_SET, ssf_push),
+	OWN("GET", "/.well-known/ssf-configuration", 200, 0, receiver_configuration),
+	CALL("POST", "/signals/stream", "Receiver.Create", 201, WRITE),
+	{"GET", "/signals/stream", "org.countersign.Receiver.Get", 200, READ, "stream_id", receiver_streams},
+	CALL("PATCH", "/signals/stream", "Receiver.Update", 200, WRITE),
+	CALL("PUT", "/signals/stream", "Receiver.Replace", 200, WRITE),
+	ASK("DELETE", "/signals/stream", "Receiver.Delete", 204, READ, "stream_id"),
+	ASK("GET", "/signals/status", "Receiver.Status", 200, READ, "stream_id"),
+	CALL("POST", "/signals/status", "Receiver.SetStatus", 200, WRITE),
+	CALL("POST", "/signals/verify", "Receiver.Verify", 204, WRITE),
+	CALL("POST", "/signals/poll", "Receiver.Poll", 200, WRITE),
 
 	/* browsers */
 	OWN("GET", "/c/{token}", 200, PAGE, page_probe),

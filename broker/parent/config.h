@@ -63,6 +63,7 @@ enum config_right {
 	CONFIG_RIGHT_LOOKUP = 1 << 5,
 	CONFIG_RIGHT_ENUMERATE = 1 << 6,
 	CONFIG_RIGHT_EXPLAIN = 1 << 7,
+	CONFIG_RIGHT_SIGNALS = 1 << 8,
 };
 
 /* What a plugin's file must have, as the words of `require` in `plugins`. */
@@ -214,6 +215,7 @@ struct config_service {
 	struct config_client clients[CONFIG_ITEMS_MAX];
 	uint16_t return_url_count;
 	const char *return_urls[CONFIG_ITEMS_MAX];
+	const char *push;          /* notify block that pushes its security events, or NULL */
 	const char *stack;         /* resolved: its own name where such a file is, else "other" */
 	uint16_t stack_index;      /* in config.stacks */
 };

@@ -194,6 +194,16 @@ check_identities(struct reader *r, size_t index)
 }
 
 static bool
+check_push(struct reader *r, const struct config_service *s)
+{
+	if (s->push == NULL || config_find_notify(r->c, view_str(s->push)) >= 0)
+		return true;
+	return config_fail(r->err, reader_place(r, &s->push), s->push,
+	    "write a notify block of this name, with plugin push; or correct the name",
+	    "the service \"%s\" is pushed to by an unknown notify \"%s\"", s->name, s->push);
+}
+
+static bool
 check_doors(struct reader *r, const struct config_service *s)
 {
 	struct config_place at = reader_place(r, &s->doors);
@@ -244,6 +254,7 @@ check_service(struct reader *r, size_t index)
 	return check_clients(r, s, s->clients, s->client_count, config_find_provider, "provider") &&
 	    check_clients(r, s, s->token_clients, s->token_client_count, config_find_token, "token") &&
 	    unique_check(r, UNIQUE_TEXT("a return-url", s->return_urls, s->return_url_count)) && check_doors(r, s) &&
+	    check_push(r, s) &&
 	    check_identities(r, index);
 }
 

@@ -13,7 +13,7 @@
 
 static const char *const door_words[] = {"unix", "https", NULL};
 static const char *const right_words[] = {
-	"spend", "refund", "link", "enrol", "respond", "lookup", "enumerate", "explain", NULL};
+	"spend", "refund", "link", "enrol", "respond", "lookup", "enumerate", "explain", "signals", NULL};
 
 enum { SECOND = 1000, MINUTE = 60 * SECOND, HOUR = 60 * MINUTE };
 #define DAY (INT64_C(24) * HOUR)
@@ -148,7 +148,7 @@ static const struct option service_options[] = {
 	{.name = "door", .type = &type_words, ONE(config_service, doors), .words = door_words, .flags = OPTION_REQUIRED,
 	 .argument = "unix|https ...", .help = "The doors that it may come through."},
 	{.name = "rights", .type = &type_words, ONE(config_service, rights), .words = right_words,
-	 .argument = "spend|refund|link|enrol|respond|lookup|enumerate|explain ...",
+	 .argument = "spend|refund|link|enrol|respond|lookup|enumerate|explain|signals ...",
 	 .help = "What it may ask for. None: nothing but the broker's description."},
 	{.name = "client-id", .type = &type_client, MANY(config_service, clients, client_count, CONFIG_ITEMS_MAX),
 	 .help = "Its client ids at a provider: an assertion made for another client id is refused."},
@@ -157,6 +157,8 @@ static const struct option service_options[] = {
 	 .help = "Its client ids at an authorization server: who shows such a client's access token over HTTPS is this service."},
 	{.name = "return-url", .type = &type_url, MANY(config_service, return_urls, return_url_count, CONFIG_ITEMS_MAX),
 	 .help = "Where a browser may be sent back to; compared byte by byte."},
+	{.name = "push", .type = &type_name, ONE(config_service, push),
+	 .help = "The notify block, of plugin push, by which its security events are pushed to it. None: it polls them."},
 	{.name = "stack", .type = &type_name, ONE(config_service, stack),
 	 .help = "The stack that decides for it. Default: the one of its own name, else other."},
 	{.name = NULL},

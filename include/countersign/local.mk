@@ -14,6 +14,7 @@ dist_varlink_DATA += \
 	%reldir%/org.countersign.Lookup.varlink \
 	%reldir%/org.countersign.Payments.varlink \
 	%reldir%/org.countersign.Plugin.varlink \
+	%reldir%/org.countersign.Receiver.varlink \
 	%reldir%/org.countersign.Sessions.varlink \
 	%reldir%/org.countersign.StepUp.varlink \
 	%reldir%/org.countersign.Worker.varlink

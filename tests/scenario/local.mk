@@ -25,6 +25,7 @@ EXTRA_DIST += \
 	%reldir%/test_policy_packs.py \
 	%reldir%/test_processes.py \
 	%reldir%/test_quickstart.py \
+	%reldir%/test_receivers.py \
 	%reldir%/test_recovery_codes.py \
 	%reldir%/test_reload.py \
 	%reldir%/test_replacing.py \

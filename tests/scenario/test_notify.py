@@ -67,7 +67,7 @@ class Receiver:
     """An HTTPS server that keeps what is posted to it, and answers with .status."""
 
     def __init__(self, directory):
-        self.port, self.status, self.got = _free_port(), 204, []
+        self.port, self.status, self.body, self.got = _free_port(), 204, b"", []
         self.arrived = threading.Condition()
         receiver = self
 
@@ -76,10 +76,12 @@ class Receiver:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 with receiver.arrived:
                     receiver.got.append((self.path, dict(self.headers), body))
+                    status, answer = receiver.status, receiver.body
                     receiver.arrived.notify_all()
-                self.send_response(receiver.status)
-                self.send_header("Content-Length", "0")
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(answer)))
                 self.end_headers()
+                self.wfile.write(answer)
 
             def log_message(self, *_):
                 pass

@@ -1,0 +1,710 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Streams of security events to services: their queues, and pushing. */
+#include "broker/engine/transmit.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "broker/base/check.h"
+#include "broker/base/log.h"
+#include "broker/base/secret.h"
+#include "broker/core/signal.h"
+#include "broker/engine/record.h"
+#include "broker/engine/things.h"
+#include "broker/engine/workers.h"
+
+enum {
+	PAGE_ROWS = 1024,          /* of the log, in one scan */
+	PAGES_A_TURN = 4,          /* so that the loop goes on */
+	FOUND_MAX = 64,            /* events for receivers in one page: they are rare */
+	TOLD_MAX = 3,              /* of one event */
+	RETRY_FIRST_MS = 1000,
+	RETRY_MAX_MS = 5 * 60 * 1000,
+	NOTE_EVERY_MS = 1000,      /* how far streams have come is noted so often at most */
+	NOTE_ROWS = 100000,        /* and after so many events of others, so that a restart has little to look through */
+	WISH_VERSION = 1,
+};
+
+struct receiver {
+	struct record_receiver of;
+	bool kept;                 /* the record still has it */
+	bool allowed;              /* the service is configured, with the right */
+	unsigned wanted;
+	char endpoint[TRANSMIT_ENDPOINT_MAX], header[TRANSMIT_HEADER_MAX];
+	size_t endpoint_len, header_len;
+	struct transmit_item items[TRANSMIT_QUEUE];
+	size_t first, n;
+	uint64_t queued;           /* of the log: all before it is in the queue or was */
+	bool behind;               /* the queue was full: more is in the log */
+	bool told;                 /* something was taken since its place was noted */
+	char state[TRANSMIT_STATE_MAX]; /* of the verification that waits */
+	size_t state_len;
+	uint64_t verifications;
+	int64_t verified_ms;       /* boot clock; 0: never */
+	bool in_flight;
+	uint64_t flight;           /* numbers pushes: an answer to another one is late */
+	unsigned failures;
+	int64_t next_try_ms;       /* boot clock */
+	struct receiver *next;
+};
+
+struct transmit {
+	struct receiver *receivers;
+	uint64_t scanned;          /* of the log: all before it was looked at for every stream that is not behind */
+	bool due;                  /* there may be more in the log */
+	int64_t noted_ms;
+};
+
+struct transmit *
+transmit_new(void)
+{
+	struct transmit *t = calloc(1, sizeof(*t));
+
+	CHECK(t != NULL);
+	return t;
+}
+
+static void
+receiver_free(struct receiver *r)
+{
+	secret_wipe(r->header, sizeof(r->header));
+	free(r);
+}
+
+void
+transmit_free(struct transmit *t)
+{
+	if (t == NULL)
+		return;
+	while (t->receivers != NULL) {
+		struct receiver *r = t->receivers;
+
+		t->receivers = r->next;
+		receiver_free(r);
+	}
+	free(t);
+}
+
+/* --- what is stored of a stream --- */
+
+static void
+wish_place(const struct record_receiver *of, uint8_t to[32])
+{
+	memset(to, 0, 32);
+	memcpy(to, "receiver", 8);
+	memcpy(to + 8, &of->service, sizeof(of->service));
+	memcpy(to + 16, of->id.b, sizeof(of->id.b));
+}
+
+void
+transmit_wish_seal(const struct engine *e, const struct record_receiver *of, const struct transmit_wish *wish,
+    struct buf *out)
+{
+	uint8_t plain[sizeof(wish->bytes)], place[32];
+	struct buf b = buf_over(plain, sizeof(plain));
+
+	buf_put_u8(&b, WISH_VERSION);
+	buf_put_u8(&b, (uint8_t)wish->wanted);
+	buf_put_lv(&b, wish->endpoint);
+	buf_put_lv(&b, wish->header);
+	buf_put_lv(&b, wish->description);
+	CHECK(!b.full);
+	wish_place(of, place);
+	keyring_seal(e->keys, NULL, view_of(place, sizeof(place)), buf_view(&b), out);
+	secret_wipe(plain, sizeof(plain));
+}
+
+enum cs_err
+transmit_wish_open(const struct engine *e, const struct record_receiver *of, struct transmit_wish *to)
+{
+	struct view sealed = record_cold(e, &of->id);
+	struct buf b = buf_over(to->bytes, sizeof(to->bytes));
+	struct cursor c;
+	uint8_t place[32];
+	enum cs_err err = CS_ERR_CORRUPT;
+
+	wish_place(of, place);
+	if (sealed.data != NULL)
+		err = keyring_open_sealed(e->keys, NULL, view_of(place, sizeof(place)), sealed, &b);
+	if (err != CS_OK)
+		return err;
+	c = cursor_over(b.data, b.len);
+	if (cursor_u8(&c) != WISH_VERSION)
+		return CS_ERR_CORRUPT;
+	to->wanted = cursor_u8(&c);
+	to->endpoint = cursor_lv(&c, TRANSMIT_ENDPOINT_MAX);
+	to->header = cursor_lv(&c, TRANSMIT_HEADER_MAX);
+	to->description = cursor_lv(&c, TRANSMIT_DESCRIPTION_MAX);
+	return c.bad ? CS_ERR_CORRUPT : CS_OK;
+}
+
+/* --- streams as the record has them --- */
+
+struct receiver *
+transmit_receiver(struct engine *e, uint64_t service)
+{
+	for (struct receiver *r = e->transmit->receivers; r != NULL; r = r->next) {
+		if (r->of.service == service)
+			return r;
+	}
+	return NULL;
+}
+
+/* Begins anew at its place in the log. */
+static void
+receiver_rewind(struct transmit *t, struct receiver *r)
+{
+	r->first = r->n = 0;
+	r->behind = false;
+	r->queued = r->of.position;
+	if (t->scanned > r->queued)
+		t->scanned = r->queued;
+	t->due = true;
+}
+
+static void
+receiver_take(struct engine *e, struct receiver *r, const struct record_receiver *of, bool is_new)
+{
+	const struct config_service *s = ruleset_service(e->rules, of->service);
+	bool again = is_new || !id_equal(&r->of.id, &of->id) || r->of.status == RECEIVER_DISABLED;
+	struct transmit_wish wish;
+	unsigned wanted = r->wanted;
+
+	r->of = *of;
+	r->kept = true;
+	r->allowed = s != NULL && (s->rights & RIGHT_SIGNALS) != 0;
+	r->failures = 0;
+	r->next_try_ms = 0;
+	if (transmit_wish_open(e, of, &wish) == CS_OK) {
+		r->wanted = wish.wanted;
+		r->endpoint_len = wish.endpoint.len;
+		memcpy(r->endpoint, wish.endpoint.data, wish.endpoint.len);
+		r->header_len = wish.header.len;
+		if (wish.header.len > 0)
+			memcpy(r->header, wish.header.data, wish.header.len);
+	} else {
+		log_error("msg=\"the stream of a service cannot be read; it stays still\" service=%s",
+		    ruleset_service_name(e->rules, of->service));
+		r->allowed = false;
+	}
+	secret_wipe(wish.bytes, sizeof(wish.bytes));
+	if (again || wanted != r->wanted)
+		receiver_rewind(e->transmit, r);
+}
+
+void
+transmit_configure(struct engine *e)
+{
+	const struct record_state *s = record_state_of(e);
+	struct transmit *t = e->transmit;
+
+	for (struct receiver *r = t->receivers; r != NULL; r = r->next)
+		r->kept = false;
+	for (uint16_t i = 0; i < s->receivers_n; i++) {
+		struct receiver *r = transmit_receiver(e, s->receivers[i].service);
+		bool is_new = r == NULL;
+
+		if (is_new) {
+			r = calloc(1, sizeof(*r));
+			CHECK(r != NULL);
+			r->next = t->receivers;
+			t->receivers = r;
+			if (t->receivers->next == NULL)
+				t->scanned = s->receivers[i].position;
+		}
+		receiver_take(e, r, &s->receivers[i], is_new);
+	}
+	for (struct receiver **at = &t->receivers; *at != NULL;) {
+		struct receiver *r = *at;
+
+		if (r->kept) {
+			at = &r->next;
+			continue;
+		}
+		*at = r->next;
+		receiver_free(r);
+	}
+}
+
+/* --- from the log into the queues --- */
+
+/* What is told of an event; how many. */
+static size_t
+told_of(const struct event *ev, uint8_t what[TOLD_MAX])
+{
+	switch (ev->type) {
+	case EVENT_SIGNALLED:
+		if ((ev->effects & SIGNAL_SUSPEND_LINK) == 0)
+			return 0;
+		/* fall through */
+	case EVENT_LINK_SUSPENDED:
+		what[0] = TRANSMIT_LINK_SUSPENDED;
+		what[1] = TRANSMIT_SESSION_REVOKED;
+		return 2;
+	case EVENT_LINK_REVOKED:
+		what[0] = TRANSMIT_LINK_REVOKED;
+		what[1] = TRANSMIT_SESSION_REVOKED;
+		return 2;
+	case EVENT_NOT_ME:
+		what[0] = TRANSMIT_NOT_ME;
+		what[1] = TRANSMIT_SESSION_REVOKED;
+		what[2] = TRANSMIT_CREDENTIAL_COMPROMISE;
+		return 3;
+	default:
+		return 0;
+	}
+}
+
+void
+transmit_event(struct engine *e, struct view event)
+{
+	uint8_t what[TOLD_MAX];
+	struct event ev;
+
+	if (e->transmit->receivers != NULL && event_decode(event, &ev) == CS_OK && told_of(&ev, what) > 0)
+		e->transmit->due = true;
+}
+
+/* One page as the store gave it; the store answers at once, rows that come later find `open` false. */
+static struct page {
+	bool open, done;
+	enum cs_err err;
+	uint64_t next;
+	size_t n;
+	struct {
+		struct transmit_item item;
+		uint8_t what[TOLD_MAX];
+		size_t what_n;
+	} found[FOUND_MAX];
+} page;
+
+static bool
+page_row(void *ctx, const struct store_row *row)
+{
+	struct event ev;
+	uint8_t what[TOLD_MAX];
+	size_t n;
+
+	(void)ctx;
+	if (!page.open)
+		return false;
+	if (event_decode(row->event, &ev) != CS_OK || (n = told_of(&ev, what)) == 0)
+		return true;
+	page.found[page.n].item = (struct transmit_item){.seq = row->seq, .revision = row->revision, .time_ms = ev.time_ms,
+	    .provider = ev.provider, .link_no = (uint32_t)ev.link_no, .reason = ev.reason, .author = (uint8_t)ev.author};
+	memcpy(page.found[page.n].item.key.b, row->key.b, sizeof(row->key.b));
+	if (ev.type != EVENT_NOT_ME)
+		page.found[page.n].item.link = ev.id;
+	memcpy(page.found[page.n].what, what, sizeof(what));
+	page.found[page.n].what_n = n;
+	page.n++;
+	return page.n < FOUND_MAX;
+}
+
+static void
+page_done(void *ctx, enum cs_err err, uint64_t next)
+{
+	(void)ctx;
+	if (!page.open)
+		return;
+	page.done = true;
+	page.err = err;
+	page.next = next;
+}
+
+static struct transmit_item *
+queue_put(struct receiver *r, const struct transmit_item *item, uint8_t what)
+{
+	struct transmit_item *to = &r->items[(r->first + r->n++) % TRANSMIT_QUEUE];
+
+	CHECK(r->n <= TRANSMIT_QUEUE);
+	*to = *item;
+	to->what = what;
+	return to;
+}
+
+static void
+queue_page(struct receiver *r)
+{
+	for (size_t i = 0; i < page.n && !r->behind; i++) {
+		if (page.found[i].item.seq <= r->queued)
+			continue;
+		/* All of it, or nothing: one place is kept for a verification. */
+		if (TRANSMIT_QUEUE - r->n < TOLD_MAX + 1) {
+			r->behind = true;
+			break;
+		}
+		for (size_t k = 0; k < page.found[i].what_n; k++) {
+			if (r->of.status != RECEIVER_DISABLED && (r->wanted >> page.found[i].what[k] & 1) != 0)
+				queue_put(r, &page.found[i].item, page.found[i].what[k]);
+		}
+		r->queued = page.found[i].item.seq;
+	}
+	if (!r->behind && page.next > r->queued)
+		r->queued = page.next;
+}
+
+/* Looks at what is new in the log. */
+static void
+fill(struct engine *e)
+{
+	struct transmit *t = e->transmit;
+
+	for (int i = 0; t->due && i < PAGES_A_TURN; i++) {
+		struct store_scan scan = {.after = t->scanned, .limit = PAGE_ROWS};
+
+		page.n = 0;
+		page.open = true;
+		page.done = false;
+		store_scan(e->store, &scan, page_row, page_done, NULL);
+		page.open = false;
+		if (!page.done || page.err != CS_OK)
+			return;
+		for (struct receiver *r = t->receivers; r != NULL; r = r->next)
+			queue_page(r);
+		t->due = page.next != t->scanned;
+		t->scanned = page.next;
+	}
+}
+
+/* --- out of the queues --- */
+
+const struct transmit_item *
+transmit_waiting(const struct receiver *r, size_t n)
+{
+	return n < r->n ? &r->items[(r->first + n) % TRANSMIT_QUEUE] : NULL;
+}
+
+uint64_t
+transmit_position(const struct receiver *r)
+{
+	for (size_t i = 0; i < r->n; i++) {
+		const struct transmit_item *item = transmit_waiting(r, i);
+
+		if (item->seq != 0)
+			return item->seq - 1;
+	}
+	return r->queued;
+}
+
+struct view
+transmit_jti(const struct receiver *r, const struct transmit_item *item, char to[TRANSMIT_JTI_MAX])
+{
+	struct id_text event;
+	struct id id = {{0}};
+	char stream[32];
+	int n;
+
+	if (item->seq == 0) {
+		struct view s = transmit_stream_id(&r->of.id, stream);
+
+		n = snprintf(to, TRANSMIT_JTI_MAX, "ver_%.*s.%llu", (int)s.len, s.data, (unsigned long long)item->revision);
+	} else {
+		for (int i = 0; i < 8; i++)
+			id.b[15 - i] = (uint8_t)(item->revision >> (8 * i));
+		event = id_format(ID_EVENT, &item->key, &id);
+		n = snprintf(to, TRANSMIT_JTI_MAX, "%.*s.%u", (int)event.len, event.data, (unsigned)item->what);
+	}
+	CHECK(n > 0 && n < TRANSMIT_JTI_MAX);
+	return view_of(to, (size_t)n);
+}
+
+/* What was taken at the front leaves the queue; what did not fit into it comes in. */
+static void
+queue_tidy(struct engine *e, struct receiver *r)
+{
+	while (r->n > 0 && r->items[r->first].done) {
+		r->first = (r->first + 1) % TRANSMIT_QUEUE;
+		r->n--;
+	}
+	if (!r->behind || r->n > TRANSMIT_QUEUE / 2)
+		return;
+	r->behind = false;
+	if (e->transmit->scanned > r->queued)
+		e->transmit->scanned = r->queued;
+	e->transmit->due = true;
+}
+
+void
+transmit_taken(struct engine *e, struct receiver *r, struct view jti, bool refused)
+{
+	char text[TRANSMIT_JTI_MAX];
+
+	for (size_t i = 0; i < r->n; i++) {
+		struct transmit_item *item = &r->items[(r->first + i) % TRANSMIT_QUEUE];
+
+		if (item->done || !view_equal(transmit_jti(r, item, text), jti))
+			continue;
+		item->done = r->told = true;
+		if (refused)
+			log_warn("msg=\"a service refused a security event\" service=%s jti=%.*s",
+			    ruleset_service_name(e->rules, r->of.service), (int)jti.len, jti.data);
+		break;
+	}
+	queue_tidy(e, r);
+}
+
+bool
+transmit_verify(struct engine *e, struct receiver *r, struct view state)
+{
+	struct transmit_item item = {.revision = r->verifications + 1, .time_ms = e->now.wall_ms};
+
+	if (r->verified_ms != 0 && e->now.boot_ms - r->verified_ms < TRANSMIT_VERIFY_S * 1000)
+		return false;
+	/* The one before was not fetched in a minute: this one takes its place. */
+	for (size_t i = 0; i < r->n; i++) {
+		struct transmit_item *old = &r->items[(r->first + i) % TRANSMIT_QUEUE];
+
+		if (old->seq == 0)
+			old->done = true;
+	}
+	queue_tidy(e, r);
+	if (r->n == TRANSMIT_QUEUE)
+		return false;
+	CHECK(state.len <= sizeof(r->state));
+	if (state.len > 0)
+		memcpy(r->state, state.data, state.len);
+	r->state_len = state.len;
+	r->verified_ms = e->now.boot_ms > 0 ? e->now.boot_ms : 1;
+	r->verifications++;
+	queue_put(r, &item, TRANSMIT_VERIFICATION);
+	return true;
+}
+
+/* The account behind an event, as it is now. */
+static struct owner {
+	bool open, found;
+	const struct keyring *keys;
+	struct id key;
+	struct account account;
+	struct texts texts;
+	struct view name;
+} owner;
+
+static void
+owner_loaded(void *ctx, enum cs_err err, const struct store_record *record)
+{
+	(void)ctx;
+	if (!owner.open || err != CS_OK ||
+	    account_decode(record->hot, &owner.key, record->revision, &owner.account) != CS_OK)
+		return;
+	owner.found = true;
+	owner.name = things_account(owner.keys, &owner.account, record->cold, &owner.texts);
+}
+
+static bool
+owner_load(struct engine *e, const struct id *id)
+{
+	struct store_key key;
+
+	memcpy(key.b, id->b, sizeof(key.b));
+	owner.key = *id;
+	owner.keys = e->keys;
+	owner.found = false;
+	owner.open = true;
+	store_load(e->store, &key, owner_loaded, NULL);
+	owner.open = false;
+	return owner.found;
+}
+
+enum cs_err
+transmit_set(struct engine *e, const struct receiver *r, const struct transmit_item *item, struct buf *out)
+{
+	char jti[TRANSMIT_JTI_MAX], stream[32];
+	struct transmit_facts f = {.base = transmit_issuer(e), .jti = transmit_jti(r, item, jti),
+	    .audience = view_str(ruleset_service_name(e->rules, r->of.service)),
+	    .stream = transmit_stream_id(&r->of.id, stream), .state = view_of(r->state, r->state_len)};
+	const struct link *l;
+	struct id_text link;
+	struct id id = item->link;
+
+	if (item->what == TRANSMIT_VERIFICATION) {
+		transmit_set_write(e, item, &f, out);
+		return CS_OK;
+	}
+	if (!owner_load(e, &item->key))
+		return CS_ERR_UNAVAILABLE;
+	if (owner.name.len == 0)
+		return CS_ERR_NOT_FOUND;
+	f.account = owner.name;
+	l = account_link_by_no(&owner.account, item->link_no);
+	if (id_zero(&id) && l != NULL)
+		id = l->id;
+	if (!id_zero(&id)) {
+		link = id_format(ID_LINK, &item->key, &id);
+		f.link = id_view(&link);
+	}
+	if (item->provider != 0 || l != NULL)
+		f.provider = view_str(ruleset_provider_name(e->rules, item->provider != 0 ? item->provider : l->provider));
+	transmit_set_write(e, item, &f, out);
+	return out->full ? CS_ERR_FULL : CS_OK;
+}
+
+/* --- pushing --- */
+
+struct flight {
+	uint64_t service, number;
+	char jti[TRANSMIT_JTI_MAX];
+	size_t jti_len;
+};
+
+static void
+push_failed(struct engine *e, struct receiver *r, struct view why)
+{
+	int64_t wait = RETRY_FIRST_MS;
+
+	for (unsigned i = 0; i < r->failures && wait < RETRY_MAX_MS; i++)
+		wait *= 2;
+	if (wait > RETRY_MAX_MS)
+		wait = RETRY_MAX_MS;
+	r->failures++;
+	r->next_try_ms = e->now.boot_ms + wait;
+	log_warn("msg=\"a security event was not delivered; it is tried again\" service=%s why=%s tries=%u again_ms=%lld",
+	    ruleset_service_name(e->rules, r->of.service), log_value(why), r->failures, (long long)wait);
+}
+
+static void
+pushed(struct engine *e, void *ctx, const struct worker_result *result)
+{
+	struct flight *f = ctx;
+	struct receiver *r = transmit_receiver(e, f->service);
+
+	/* The stream may be another by now: then the event is told again, with the same jti. */
+	if (r != NULL && r->in_flight && r->flight == f->number) {
+		r->in_flight = false;
+		if (result->err == CS_OK || result->err == CS_ERR_DENIED) {
+			r->failures = 0;
+			transmit_taken(e, r, view_of(f->jti, f->jti_len), result->err == CS_ERR_DENIED);
+		} else {
+			push_failed(e, r, result->reason);
+		}
+	}
+	free(f);
+}
+
+static void
+push_send(struct engine *e, struct receiver *r, struct view name, struct view jti, struct view set)
+{
+	struct flight *f = calloc(1, sizeof(*f));
+	struct bytes document, members;
+	struct json_writer w;
+
+	CHECK(f != NULL);
+	*f = (struct flight){.service = r->of.service, .number = ++r->flight, .jti_len = jti.len};
+	memcpy(f->jti, jti.data, jti.len);
+	bytes_init(&document, WORKER_REQUEST_MAX);
+	w = json_to(&document.buf);
+	json_object_begin(&w);
+	json_member_str(&w, "endpoint_url", view_of(r->endpoint, r->endpoint_len));
+	if (r->header_len > 0)
+		json_member_str(&w, "authorization_header", view_of(r->header, r->header_len));
+	json_member_str(&w, "set", set);
+	json_object_end(&w);
+	bytes_init(&members, WORKER_REQUEST_MAX);
+	w = json_to(&members.buf);
+	json_object_begin(&w);
+	json_member_str(&w, "id", jti);
+	json_member_str(&w, "document", buf_view(&document.buf));
+	json_member_int(&w, "now_ms", e->now.wall_ms);
+	json_object_end(&w);
+	CHECK(!members.buf.full && !document.buf.full);
+	r->in_flight = true;
+	workers_ask(e, name, "Deliver", view_of(members.buf.data + 1, members.buf.len - 2), pushed, f);
+	secret_wipe(members.buf.data, members.buf.len);
+	secret_wipe(document.buf.data, document.buf.len);
+	bytes_clear(&members);
+	bytes_clear(&document);
+}
+
+static bool
+may_push(const struct engine *e, const struct receiver *r)
+{
+	return r->allowed && r->of.method == RECEIVER_PUSH && r->of.status == RECEIVER_ENABLED && !r->in_flight && r->n > 0 &&
+	    e->now.boot_ms >= r->next_try_ms;
+}
+
+/* One after the other, in their order. */
+static void
+push(struct engine *e, struct receiver *r)
+{
+	const struct config_service *s = ruleset_service(e->rules, r->of.service);
+	uint8_t bytes[2 * TRANSMIT_SET_MAX];
+
+	while (may_push(e, r)) {
+		const struct transmit_item *item = transmit_waiting(r, 0);
+		struct buf set = buf_over(bytes, sizeof(bytes));
+		char text[TRANSMIT_JTI_MAX];
+		struct view jti = transmit_jti(r, item, text);
+		enum cs_err err = s->push == NULL ? CS_ERR_DENIED : transmit_set(e, r, item, &set);
+
+		if (err == CS_OK)
+			push_send(e, r, view_str(s->push), jti, buf_view(&set));
+		else if (err == CS_ERR_NOT_FOUND)
+			transmit_taken(e, r, jti, false);
+		else
+			push_failed(e, r, err == CS_ERR_DENIED ? VIEW("no push plugin is configured for it") : VIEW("store"));
+	}
+}
+
+void
+transmit_run(struct engine *e)
+{
+	if (e->transmit->receivers == NULL)
+		return;
+	fill(e);
+	for (struct receiver *r = e->transmit->receivers; r != NULL; r = r->next)
+		push(e, r);
+}
+
+/* --- how far they have come --- */
+
+static void
+note_position(struct engine *e, struct receiver *r)
+{
+	struct event ev = {.type = EVENT_RECEIVER_SENT, .reason = REASON_ASKED, .service = r->of.service,
+	    .count = (int64_t)transmit_position(r)};
+
+	if (record_note(e, &ev, view_of(NULL, 0)))
+		r->of.position = (uint64_t)ev.count;
+}
+
+/* Nothing is on its way and nothing was found: all of the log was looked at. */
+static void
+skip_to_end(struct engine *e)
+{
+	struct transmit *t = e->transmit;
+	struct store_status status;
+
+	if (t->due)
+		return;
+	store_status(e->store, &status);
+	if (status.log_last < t->scanned + NOTE_ROWS)
+		return;
+	t->due = true;
+	fill(e);
+}
+
+int64_t
+transmit_tick(struct engine *e)
+{
+	struct transmit *t = e->transmit;
+	int64_t due_ms = INT64_MAX;
+
+	if (t->receivers == NULL)
+		return due_ms;
+	skip_to_end(e);
+	transmit_run(e);
+	for (struct receiver *r = t->receivers; r != NULL; r = r->next) {
+		uint64_t position = transmit_position(r);
+		bool worth_it = (r->told && position > r->of.position) || position >= r->of.position + NOTE_ROWS;
+
+		if (worth_it && e->now.boot_ms - t->noted_ms >= NOTE_EVERY_MS) {
+			note_position(e, r);
+			r->told = false;
+			t->noted_ms = e->now.boot_ms;
+		}
+		if (r->next_try_ms > e->now.boot_ms && r->next_try_ms - e->now.boot_ms < due_ms)
+			due_ms = r->next_try_ms - e->now.boot_ms;
+	}
+	return t->due ? 0 : due_ms;
+}
