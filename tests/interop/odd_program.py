@@ -86,6 +86,13 @@ def misbehave(word, request):
         return {"display": json.dumps(got.get("parameters")) if "error" not in got else got["parameters"]["reason"]}
     elif how == "settings":
         return {"display": json.dumps([settings, secrets], sort_keys=True)}
+    elif how == "mount":
+        ctypes.CDLL(None).mount(b"none", b"/mnt", b"tmpfs", 0, None)
+    elif how.startswith("read "):
+        try:
+            return {"display": open(how[5:]).readline()}
+        except OSError as problem:
+            return {"display": problem.strerror}
     elif how == "lie":
         return {"request": "another"}
     elif how == "types":

@@ -196,6 +196,18 @@ def test_it_inherits_nothing(odd):
     assert "HOME" not in got["subject"] and "CS_" not in got["subject"]
 
 
+def test_it_lives_in_the_cage_of_its_worker(odd, tmp_path):
+    worker = odd("provider")
+    file = tmp_path / "anybody's"
+    file.write_text("seen")
+    file.chmod(0o644)
+    assert identify(worker.connect(), f"!read {file}")["display"] == "Permission denied"
+    with pytest.raises(Gone):
+        identify(worker.connect(), "!mount")
+    worker.wait_for_log("call=mount")
+    assert identify(worker.connect())["subject"] == "alice"
+
+
 class _Server(socketserver.ThreadingTCPServer):
     daemon_threads = True
     allow_reuse_address = True
