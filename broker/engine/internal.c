@@ -119,6 +119,10 @@ internal_forward(struct call *call)
 	/* From here on the answers are the service's: wrapped, so that the gateway's own errors are told apart. */
 	call->forwarded = true;
 	call->caller = (struct caller){0};
+	if (f.token == 0 && !caller_https(call->engine, f.certificate, &call->caller)) {
+		call_unauthenticated(call);
+		return;
+	}
 	if (!forwardable(f.method)) {
 		call_not_permitted(call, "local");
 		return;
@@ -136,10 +140,6 @@ internal_forward(struct call *call)
 		}
 		shown.certificate = f.certificate;
 		bearer_dispatch(call, &shown, f.method);
-		return;
-	}
-	if (!caller_https(call->engine, f.certificate, &call->caller)) {
-		call_unauthenticated(call);
 		return;
 	}
 	call_dispatch(call, f.method);
