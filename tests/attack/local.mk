@@ -9,6 +9,7 @@ EXTRA_DIST += \
 	%reldir%/test_cooling_off.py \
 	%reldir%/test_device_attacks.py \
 	%reldir%/test_doors.py \
+	%reldir%/test_entra_attacks.py \
 	%reldir%/owner.py \
 	%reldir%/test_independence.py \
 	%reldir%/test_linking.py \

@@ -21,6 +21,7 @@ EXTRA_DIST += \
 	%reldir%/test_node_provider.py \
 	%reldir%/test_oidc_idp.py \
 	%reldir%/test_old_plugin.py \
+	%reldir%/test_provider_faults.py \
 	%reldir%/test_otp.py \
 	%reldir%/test_providers.py \
 	%reldir%/test_webauthn.py \

@@ -552,7 +552,7 @@ class Broker:
     def _files(self, https, stack, rights, clients, values):
         for name in ("run", "state", "services", "plugins"):
             os.mkdir(self.path(name), 0o700)
-        for name in ("oidc.so", "totp.so", "webauthn.so", "approve.so", "otp.so", "recovery.so", "pam.so", "webhook.so", "push.so", "oauth2.so", "apple.so",
+        for name in ("oidc.so", "google.so", "microsoft.so", "totp.so", "webauthn.so", "approve.so", "otp.so", "recovery.so", "pam.so", "webhook.so", "push.so", "oauth2.so", "apple.so",
                      "wechat.so", "alipay.so", "misbehave.so"):
             # Where libtool built it; the broker takes real files only.
             built = os.path.join(BUILD, "plugins", ".libs", name)
