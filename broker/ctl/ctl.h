@@ -43,6 +43,9 @@ enum ctl_option {
 	OPTION_NEW = 1 << 19,      /* --make and its family, of plugin new */
 	OPTION_INSTALL = 1 << 20,  /* --pin and --untested, of plugin install */
 	OPTION_KEY = 1 << 21,
+	OPTION_UNDO = 1 << 22,
+	OPTION_UNTIL = 1 << 23,
+	OPTION_PROOF = 1 << 24,
 };
 
 enum { CTL_WITH_MAX = 32, /* as many settings as a plugin may have */ CTL_LIMITS = 5, CTL_FACTORS_MAX = 6 /* as many kinds as there are */ };
@@ -58,6 +61,8 @@ struct ctl {
 	bool files;    /* --config was given */
 	const char *account, *session, *link, *operation, *payment, *issuer, *stack;
 	const char *provider, *allowance, *spent;
+	const char *until, *proof;
+	bool undo;
 	const char *results;
 	const char *database, *html;
 	const char *factors[CTL_FACTORS_MAX];

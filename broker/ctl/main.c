@@ -55,6 +55,9 @@ enum {
 	KEY_PIN,
 	KEY_UNTESTED,
 	KEY_KEY,
+	KEY_UNDO,
+	KEY_UNTIL,
+	KEY_PROOF,
 	KEY_LIMITS, /* and CTL_LIMITS - 1 more */
 };
 
@@ -100,6 +103,9 @@ static const struct {
 	{"database", "FILE", KEY_DATABASE, OPTION_DATABASE,
 	    "replay, events verify: events of this store, or copy of one [the daemon's]"},
 	{"html", "FILE", KEY_HTML, OPTION_REPLAY, "replay: write a report with charts"},
+	{"undo", NULL, KEY_UNDO, OPTION_UNDO, "take the last re-key back"},
+	{"until", "TIME", KEY_UNTIL, OPTION_UNTIL, "until then, like 2026-01-31T12:00:00Z; without: no more"},
+	{"proof", "TEXT", KEY_PROOF, OPTION_PROOF, "what the provider gave for it, such as a transfer_sub"},
 	{"per-payment", "AMOUNT", KEY_LIMITS, OPTION_LIMITS, "at most this much each"},
 	{"per-day", "AMOUNT", KEY_LIMITS + 1, OPTION_LIMITS, "at most this much a day"},
 	{"per-month", "AMOUNT", KEY_LIMITS + 2, OPTION_LIMITS, "at most this much a month"},
@@ -229,7 +235,7 @@ take_option(struct ctl *ctl, int key, const char *value)
 	    {KEY_PROVIDER, &ctl->provider}, {KEY_ALLOWANCE, &ctl->allowance}, {KEY_SPENT_TODAY, &ctl->spent},
 	    {KEY_RESULTS, &ctl->results}, {KEY_DATABASE, &ctl->database}, {KEY_HTML, &ctl->html},
 	    {KEY_STACK, &ctl->stack}, {KEY_KIND, &ctl->kind}, {KEY_SKELETON, &ctl->skeleton}, {KEY_PIN, &ctl->pin},
-	    {KEY_KEY, &ctl->key}};
+	    {KEY_KEY, &ctl->key}, {KEY_UNTIL, &ctl->until}, {KEY_PROOF, &ctl->proof}};
 
 	ctl->files = ctl->files || key == 'f';
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
@@ -246,6 +252,8 @@ take_option(struct ctl *ctl, int key, const char *value)
 		ctl->color = false;
 	else if (key == KEY_FOLLOW)
 		ctl->follow = true;
+	else if (key == KEY_UNDO)
+		ctl->undo = true;
 	else if (key == KEY_NO_COUNTERSIGNED)
 		ctl->not_countersigned = true;
 	else if (key == KEY_PAYEE_KNOWN)

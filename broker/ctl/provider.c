@@ -7,7 +7,7 @@
 #include "broker/ctl/scope.h"
 
 static const char *const columns[] = {"name", "plugin", "state", "frozen", "since", "servers", "busy", "queued",
-    "failures", "last_error", NULL};
+    "failures", "rekey_until", "last_error", NULL};
 
 static int
 provider_list(struct ctl *ctl, char **args, int count)
@@ -48,10 +48,52 @@ provider_limit(struct ctl *ctl, char **args, int count)
 	return scope_limit(ctl, "provider", args[0], args[1]);
 }
 
+static int
+provider_rekey(struct ctl *ctl, char **args, int count)
+{
+	struct json_writer w = call_begin(ctl, "org.countersign.Admin.RekeyProvider", false);
+	int rc;
+
+	(void)count;
+	call_put(&w, "provider", args[0]);
+	call_put(&w, "reason", args[1]);
+	if (ctl->undo)
+		json_member_bool(&w, "undo", true);
+	rc = call_run(ctl, &w);
+	if (rc == CTL_OK)
+		print_reply(ctl, ctl->reply);
+	return rc;
+}
+
+static int
+provider_rekey_links(struct ctl *ctl, char **args, int count)
+{
+	struct json_writer w = call_begin(ctl, "org.countersign.Admin.RekeyLinks", false);
+	int rc;
+
+	(void)count;
+	call_put(&w, "provider", args[0]);
+	call_put(&w, "reason", args[1]);
+	call_put(&w, "until", ctl->until);
+	rc = call_run(ctl, &w);
+	if (rc != CTL_OK)
+		return rc;
+	if (ctl->json)
+		print_reply(ctl, ctl->reply);
+	else if (ctl->until != NULL)
+		(void)printf("until %s links of this provider move to new subjects that sign-ins prove\n", ctl->until);
+	else
+		(void)printf("links of this provider stay with their subjects\n");
+	return CTL_OK;
+}
+
 const struct command provider_commands[] = {
 	{"provider", "list", "", 0, 0, 0, "all providers with their state", provider_list},
 	{"provider", "freeze", "NAME [REASON]", 1, 2, 0, "deny at once everything through it", provider_freeze},
 	{"provider", "thaw", "NAME [REASON]", 1, 2, 0, "lift an admin's freeze; old sessions stay dead", provider_thaw},
+	{"provider", "rekey", "NAME REASON", 2, 2, OPTION_UNDO, "accept what it is by the configuration now", provider_rekey},
+	{"provider", "rekey-links", "NAME REASON", 2, 2, OPTION_UNTIL, "let sign-ins move its links to new subjects",
+	    provider_rekey_links},
 	{"provider", "limit", "NAME CURRENCY", 2, 2, OPTION_LIMITS, "bound what every link of it may spend",
 	    provider_limit},
 	{.noun = NULL},

@@ -39,17 +39,20 @@ static void
 write_provider(struct json_writer *w, const struct engine *e, size_t i, const struct worker_status *s)
 {
 	uint64_t tag = e->rules->policy->providers[i].tag;
+	const struct broker_provider *p = broker_provider(&e->broker, tag);
 	struct view words;
 	int64_t since;
 
 	json_object_begin(w);
 	json_member_str(w, "name", view_str(s->name));
 	json_member_str(w, "plugin", view_str(s->plugin));
-	json_member_str(w, "state", view_str(provider_state(broker_provider(&e->broker, tag))));
+	json_member_str(w, "state", view_str(provider_state(p)));
 	if (record_frozen(e, tag, &since, &words)) {
 		json_member_str(w, "frozen", words.len > 0 ? words : VIEW("frozen"));
 		answer_time(w, "since", since);
 	}
+	if (p != NULL && p->rekey_until_ms > e->now.wall_ms)
+		answer_time(w, "rekey_until", p->rekey_until_ms);
 	write_load(w, s);
 	json_object_end(w);
 }

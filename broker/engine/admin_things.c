@@ -3,6 +3,7 @@
 #include "broker/core/money.h"
 #include "broker/engine/answer.h"
 #include "broker/engine/api.h"
+#include "broker/engine/evidence.h"
 #include "broker/engine/lookup.h"
 #include "broker/engine/things.h"
 #include "broker/engine/txn.h"
@@ -127,6 +128,16 @@ put_spent(struct showing *s, const struct id *subject)
 	json_array_end(s->w);
 }
 
+/* The provider has another issuer since: nobody signs in through this link any more. */
+static void
+put_stranded(struct showing *s, const struct link *l, const struct texts *t)
+{
+	const char *issuer = provider_issuer(s->e, ruleset_provider_name(s->e->rules, l->provider));
+
+	if (issuer != NULL && t->of[TEXT_ISSUER].len > 0 && !view_equal(t->of[TEXT_ISSUER], view_str(issuer)))
+		json_member_str(s->w, "issuer_now", view_str(issuer));
+}
+
 static void
 put_link(struct showing *s, const struct link *l)
 {
@@ -145,7 +156,12 @@ put_link(struct showing *s, const struct link *l)
 		put_text(s, "issuer", &t, TEXT_ISSUER);
 		put_text(s, "subject", &t, TEXT_SUBJECT);
 		put_text(s, "display", &t, TEXT_DISPLAY);
+		put_text(s, "was_issuer", &t, TEXT_WAS_ISSUER);
+		put_text(s, "was_subject", &t, TEXT_WAS_SUBJECT);
+		put_stranded(s, l, &t);
 	}
+	if (room(s))
+		answer_evidence(s->w, s->e, s->a, s->cold, l);
 }
 
 static const char *

@@ -53,6 +53,7 @@ void receiver_update(struct call *call);
 void receiver_verify(struct call *call);
 void payments_get(struct call *call);
 /* links.c */
+void links_attest(struct call *call);   /* evidence.c */
 void links_begin(struct call *call);
 void links_complete(struct call *call);
 void links_get(struct call *call);
@@ -109,6 +110,10 @@ void admin_explain(struct call *call);
 void admin_account(struct call *call);
 void admin_link(struct call *call);
 void admin_factor(struct call *call);
+/* rekey.c, rekey_provider.c */
+void admin_rekey_link(struct call *call);
+void admin_rekey_links(struct call *call);
+void admin_rekey_provider(struct call *call);
 void admin_reload(struct call *call);
 /* internal.c */
 void internal_forward(struct call *call);

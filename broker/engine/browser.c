@@ -183,6 +183,12 @@ link_home(struct call *call, const struct link_result *r)
 	struct page *page;
 	size_t len, from;
 
+	/* Linked already, under another name, which is brought up to date. */
+	if (r->err == CS_OK && r->decision->outcome == OUTCOME_PERMIT) {
+		reply_home(call, view_str(s->return_url), "done");
+		signin_ends(call, s);
+		return;
+	}
 	if (r->err != CS_OK || r->decision->outcome != OUTCOME_STEP_UP) {
 		fail(call, s, r->err != CS_OK ? REASON_UNAVAILABLE : (enum reason)r->decision->reason, NULL);
 		return;

@@ -107,7 +107,8 @@ put_client_ids(struct json_writer *w, const struct engine *e, const struct signi
 }
 
 struct answer_fields {
-	struct view issuer, subject, audience, nonce, display;
+	struct view issuer, subject, audience, nonce, display, was_issuer, was_subject;
+	uint32_t evidence;
 	int64_t auth_time, issued_at, expires_at;
 };
 
@@ -119,6 +120,8 @@ struct answer_fields {
 static const struct json_field answer_table[] = {
 	TEXT(issuer, true), TEXT(subject, true), TEXT(audience, true),
 	{"nonce", JSON_F_STRING, true, offsetof(struct answer_fields, nonce), 0, IDENTITY_TEXT_MAX}, TEXT(display, false),
+	TEXT(was_issuer, false), TEXT(was_subject, false),
+	{"evidence", JSON_F_ARRAY, false, offsetof(struct answer_fields, evidence), 0, 0},
 	TIME(auth_time, false), TIME(issued_at, true), TIME(expires_at, true),
 	{0},
 };
@@ -155,6 +158,23 @@ contradiction(const struct engine *e, const struct asking *a, const struct worke
 	return NULL;
 }
 
+/* Each line as plugin.h has it. False: it is none. */
+static bool
+read_evidence(const struct engine *e, const struct worker_result *r, uint32_t token, struct identity *who)
+{
+	const struct json *doc = r->doc;
+	uint32_t n = token == 0 ? 0 : json_token_at(doc, token)->count;
+	uint32_t at = n == 0 ? 0 : json_first(doc, token);
+
+	for (; n > 0 && who->facts_n < IDENTITY_FACTS_MAX; n--, at = json_next(doc, at)) {
+		if (json_type(doc, at) != JSON_STRING || !json_printable(json_text(doc, at)) ||
+		    !evidence_read(e, json_text(doc, at), &who->facts[who->facts_n]))
+			return false;
+		who->facts_n++;
+	}
+	return n == 0;
+}
+
 static void
 copy_text(char to[IDENTITY_TEXT_MAX + 1], struct view v)
 {
@@ -172,8 +192,10 @@ read_answer(const struct engine *e, const struct asking *a, const struct worker_
 	struct json_problem problem;
 	const char *wrong = "fields";
 
+	memset(who, 0, sizeof(*who));
 	if (json_bind(r->doc, r->parameters, answer_table, true, &f, &problem) == CS_OK)
-		wrong = contradiction(e, a, &said, &f);
+		wrong = (f.was_issuer.len > 0) != (f.was_subject.len > 0) || !read_evidence(e, r, f.evidence, who) ?
+		    "fields" : contradiction(e, a, &said, &f);
 	/* It may sign nothing, which it had no time yet to say. */
 	if (wrong != NULL && !said.heard && a->by_code && f.nonce.len == 0)
 		return false;
@@ -183,12 +205,15 @@ read_answer(const struct engine *e, const struct asking *a, const struct worker_
 		*r->lied = true;
 		return false;
 	}
-	memset(who, 0, sizeof(*who));
 	copy_text(who->issuer, f.issuer);
 	copy_text(who->subject, f.subject);
 	copy_text(who->display, f.display);
 	who->auth_ms = f.auth_time;
 	who->claim = subject_claim(e, provider, f.issuer, f.subject);
+	if (f.was_subject.len > 0)
+		who->was = subject_claim(e, provider, f.was_issuer, f.was_subject);
+	if (id_equal(&who->was, &who->claim))
+		who->was = (struct id){{0}};
 	return true;
 }
 

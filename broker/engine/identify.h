@@ -6,20 +6,32 @@
 #ifndef CS_ENGINE_IDENTIFY_H
 #define CS_ENGINE_IDENTIFY_H
 
+#include "broker/engine/evidence.h"
 #include "broker/engine/signin.h"
 
 enum {
 	IDENTITY_TEXT_MAX = 255,        /* issuer, subject and display: bytes, as OpenID Connect Core, 2 bounds sub */
 	ID_TOKEN_MAX = 16 * 1024,       /* Microsoft's reach 8 KiB */
 	CODE_MAX = 2048,
+	IDENTITY_FACTS_MAX = 4,         /* as plugin.h */
+};
+
+/* What the provider vouches for besides; see decide_attest(). */
+struct identity_fact {
+	struct id value;                /* digest; zero: not said */
+	int64_t verified_ms;            /* 0: not said */
+	char kind[EVIDENCE_KIND_MAX + 1];
 };
 
 /* Fits into a call's memory beside what else a handler keeps. */
 struct identity {
 	struct id claim;                /* of realm, provider, issuer, subject: the only link key */
+	struct id was;                  /* the same of the subject that the provider called the same person before; or zero */
 	int64_t auth_ms;                /* 0: the provider did not say */
 	char issuer[IDENTITY_TEXT_MAX + 1], subject[IDENTITY_TEXT_MAX + 1];
 	char display[IDENTITY_TEXT_MAX + 1]; /* decides nothing; may be empty */
+	uint8_t facts_n;
+	struct identity_fact facts[IDENTITY_FACTS_MAX];
 };
 
 /*

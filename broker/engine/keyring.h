@@ -33,6 +33,7 @@ enum digest_kind {
 	DIGEST_REFUND = 'r',    /* hold, refund id */
 	DIGEST_CONTENT = 'o',   /* what a card shows */
 	DIGEST_PAIRWISE = 'w',  /* account as one service's receipts name it */
+	DIGEST_EVIDENCE = 'v',  /* kind, value */
 	DIGEST_NUMBER = 'n',    /* challenge, as the numbers that approving it takes */
 };
 

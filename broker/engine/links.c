@@ -8,6 +8,7 @@
 #include "broker/engine/listing.h"
 #include "broker/engine/lookup.h"
 #include "broker/engine/notify.h"
+#include "broker/engine/rekey.h"
 #include "broker/engine/risk.h"
 #include "broker/engine/stepup.h"
 #include "broker/engine/things.h"
@@ -31,6 +32,7 @@ answer_link(struct json_writer *w, const char *name, struct call *call, const st
 	answer_time(w, "since", l->since_ms);
 	if (l->state == LINK_ACTIVE && l->usable_ms > e->now.wall_ms)
 		answer_time(w, "usable_from", l->usable_ms);
+	answer_evidence(w, e, a, txn_cold(t), l);
 	json_object_end(w);
 }
 
@@ -92,7 +94,8 @@ struct proposing {
 	struct identity who;
 	struct signin *signin;
 	link_end_fn *end;
-	bool taken;         /* another account holds this subject */
+	bool taken;         /* another account holds this subject, or the one that it was */
+	bool older;         /* the store is asked for the one that it was */
 };
 
 /* Everything that the countersignature of a link is for. */
@@ -157,8 +160,10 @@ note_proposal(struct txn *t, struct account *a, struct call *call, const struct 
 	if (who->display[0] != '\0')
 		texts.of[TEXT_DISPLAY] = view_str(who->display);
 	extra_init(&extra);
-	if (place >= 0 && place < a->links_n)
+	if (place >= 0 && place < a->links_n) {
 		extra_drop(&extra, &a->links[place].id);
+		evidence_drop(a, a->links[place].no, &extra);
+	}
 	texts_to_cold(call->engine->keys, a, &texts, &d->id, &extra);
 	txn_decision(t, a, d, &extra);
 }
@@ -180,6 +185,16 @@ propose_txn(struct txn *t, struct account *a, struct call *call)
 		p->end(call, &result);
 		return;
 	}
+	/* This account has linked this person under another name: then that is what is brought up to date. */
+	l = id_zero(&p->who.was) ? NULL : (struct link *)link_of_subject(a, &p->who.was);
+	if (l != NULL && link_of_subject(a, &p->who.claim) == NULL) {
+		if (rekey_by_signin(t, a, call, l, &p->who, &d)) {
+			evidence_of_signin(t, a, call, l->no, &p->who);
+			result.link = l;
+		}
+		p->end(call, &result);
+		return;
+	}
 	if (risk_wait(a, call, OP_LINK, &risk, propose_txn))
 		return;
 	call_asked(call, &asked);
@@ -191,6 +206,7 @@ propose_txn(struct txn *t, struct account *a, struct call *call)
 	}
 	r.link_no = r.target_no = d.no;
 	note_proposal(t, a, call, &p->who, &d);
+	evidence_of_signin(t, a, call, r.link_no, &p->who);
 	l = account_link_by_no(a, r.link_no);
 	CHECK(l != NULL);
 	link_content(call, a, l, VIEW("link"), &r.content);
@@ -216,6 +232,12 @@ holder_found(void *ctx, enum cs_err err, const struct store_key *holder, bool to
 		return;
 	}
 	p->taken = err == CS_OK && !tombstone && memcmp(holder->b, p->signin->account.b, sizeof(holder->b)) != 0;
+	/* Nobody is two: who is linked elsewhere by an older name is linked. */
+	if (!p->taken && !p->older && !id_zero(&p->who.was)) {
+		p->older = true;
+		claim_holder(call, &p->who.was, holder_found);
+		return;
+	}
 	txn_run_held(call->engine, &p->signin->account, call, propose_txn);
 }
 
@@ -223,11 +245,9 @@ void
 link_propose(struct call *call, struct signin *s, const struct identity *who, link_end_fn *end)
 {
 	struct proposing *p = CALL_MEMORY_AS(struct proposing, call);
-	struct store_key claim;
 
-	*p = (struct proposing){*who, s, end, false};
-	memcpy(claim.b, who->claim.b, sizeof(claim.b));
-	store_find(call->engine->store, &claim, holder_found, call);
+	*p = (struct proposing){*who, s, end, false, false};
+	claim_holder(call, &who->claim, holder_found);
 }
 
 static void
@@ -240,7 +260,7 @@ complete_end(struct call *call, const struct link_result *r)
 	} else {
 		w = call_reply(call);
 		stepup_outcome(&w, call, r->account, r->decision, view_str(r->signin->return_url));
-		if (r->decision->outcome == OUTCOME_STEP_UP)
+		if (r->link != NULL && r->decision->outcome != OUTCOME_DENY)
 			answer_link(&w, "link", call, r->txn, r->account, r->link);
 		call_end(call, &w);
 	}
@@ -369,10 +389,14 @@ link_narrow(struct txn *t, struct account *a, struct call *call, const struct li
 	if (words.data != NULL)
 		texts_to_event(call->engine->keys, a, &texts, &extra);
 	/* Who it was stays in the log; the subject is free for another account. */
-	if (to == LINK_REVOKED)
+	if (to == LINK_REVOKED) {
 		extra_drop(&extra, &l->id);
+		evidence_drop(a, l->no, &extra);
+	}
 	if (to == LINK_REVOKED && held)
 		txn_claim(t, &l->subject, true);
+	if (to == LINK_REVOKED && held && !id_zero(&l->was))
+		txn_claim(t, &l->was, true);
 	txn_narrows(t);
 	txn_decision(t, a, &d, &extra);
 }

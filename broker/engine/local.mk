@@ -59,6 +59,7 @@ libengine_la_SOURCES = \
 	%reldir%/respond.c \
 	%reldir%/respond_read.c \
 	%reldir%/evidence.c %reldir%/evidence.h \
+	%reldir%/rekey.c %reldir%/rekey.h %reldir%/rekey_provider.c \
 	%reldir%/rests.c %reldir%/rests.h \
 	%reldir%/risk.c %reldir%/risk.h \
 	%reldir%/ruleset.c \

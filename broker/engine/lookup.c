@@ -3,6 +3,7 @@
 #include "broker/base/check.h"
 #include "broker/engine/answer.h"
 #include "broker/engine/api.h"
+#include "broker/engine/evidence.h"
 #include "broker/engine/lookup.h"
 #include "broker/engine/things.h"
 #include "broker/engine/txn.h"
@@ -44,6 +45,15 @@ link_of_subject(const struct account *a, const struct id *claim)
 	return NULL;
 }
 
+void
+claim_holder(struct call *call, const struct id *claim, store_find_fn *done)
+{
+	struct store_key key;
+
+	memcpy(key.b, claim->b, sizeof(key.b));
+	store_find(call->engine->store, &key, done, call);
+}
+
 const char *
 provider_issuer(const struct engine *e, const char *provider)
 {
@@ -64,7 +74,7 @@ struct by_account {
 
 static void
 write_entry(struct json_writer *w, const struct engine *e, const struct account *a, const struct link *l,
-    struct view account)
+    struct view cold, struct view account)
 {
 	json_object_begin(w);
 	answer_id(w, "link", ID_LINK, a, &l->id);
@@ -72,6 +82,7 @@ write_entry(struct json_writer *w, const struct engine *e, const struct account 
 	json_member_str(w, "provider", view_str(ruleset_provider_name(e->rules, l->provider)));
 	json_member_str(w, "state", view_str(link_state_name(e, l)));
 	answer_time(w, "since", l->since_ms);
+	answer_evidence(w, e, a, cold, l);
 	json_object_end(w);
 }
 
@@ -81,7 +92,6 @@ by_account_txn(struct txn *t, struct account *a, struct call *call)
 	struct by_account *b = CALL_MEMORY_AS(struct by_account, call);
 	struct json_writer w;
 
-	(void)t;
 	if (a->status == ACCOUNT_NONE) {
 		call_not_found(call, "account");
 		return;
@@ -92,7 +102,7 @@ by_account_txn(struct txn *t, struct account *a, struct call *call)
 	json_key(&w, VIEW("entries"));
 	json_array_begin(&w);
 	for (size_t i = 0; i < a->links_n; i++)
-		write_entry(&w, call->engine, a, &a->links[i], b->account);
+		write_entry(&w, call->engine, a, &a->links[i], txn_cold(t), b->account);
 	json_array_end(&w);
 	call_end(call, &w);
 }
@@ -131,7 +141,7 @@ by_subject_txn(struct txn *t, struct account *a, struct call *call)
 	}
 	w = call_reply(call);
 	json_key(&w, VIEW("entry"));
-	write_entry(&w, call->engine, a, l, things_account(call->engine->keys, a, txn_cold(t), &texts));
+	write_entry(&w, call->engine, a, l, txn_cold(t), things_account(call->engine->keys, a, txn_cold(t), &texts));
 	call_end(call, &w);
 }
 

@@ -11,6 +11,8 @@ const char *link_state_name(const struct engine *e, const struct link *l);
 struct id subject_claim(const struct engine *e, const char *provider, struct view issuer, struct view subject);
 /* The link by which this subject stands for the account: active or suspended; NULL where there is none. */
 const struct link *link_of_subject(const struct account *a, const struct id *claim);
+/* Asks the store who has this claim; the call is held. */
+void claim_holder(struct call *call, const struct id *claim, store_find_fn *done);
 /* The provider's one issuer as configured, or NULL. */
 const char *provider_issuer(const struct engine *e, const char *provider);
 

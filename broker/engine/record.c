@@ -243,7 +243,8 @@ pin_providers(struct engine *e)
 		if (en != NULL && !id_zero(&en->pin)) {
 			if (!id_equal(&en->pin, &r->pins[i]))
 				log_error("msg=\"provider %s is not the one that it was: its plugin, issuer or client ids "
-				    "changed, so nothing may be spent through it\" provider=%s", c->providers[i].name,
+				    "changed, so nothing may be spent through it; if that is meant: countersignctl provider "
+				    "rekey %s REASON\" provider=%s", c->providers[i].name, c->providers[i].name,
 				    c->providers[i].name);
 			continue;
 		}
@@ -339,6 +340,23 @@ bool
 record_busy(const struct engine *e)
 {
 	return e->record->committing;
+}
+
+struct record_pin
+record_pin(const struct engine *e, uint64_t tag)
+{
+	const struct record_entry *en = record_entry_of(&e->record->now, tag);
+	struct record_pin p = {.configured = {{0}}};
+
+	for (uint16_t i = 0; i < e->rules->policy->providers_n; i++) {
+		if (e->rules->policy->providers[i].tag == tag)
+			p.configured = e->record->pins[i];
+	}
+	if (en != NULL) {
+		p.accepted = en->pin;
+		p.before = en->was_pin;
+	}
+	return p;
 }
 
 bool

@@ -47,6 +47,12 @@ void record_view(const struct engine *e, const struct policy *p, const struct id
 /* Since when, and the admin's words; false where it is not frozen. tag 0: the broker itself. */
 bool record_frozen(const struct engine *e, uint64_t tag, int64_t *since_ms, struct view *words);
 
+/* What the provider is by the configuration, what is accepted, and what was before that (or zero). */
+struct record_pin {
+	struct id configured, accepted, before;
+};
+struct record_pin record_pin(const struct engine *e, uint64_t tag);
+
 /* The part of engine_replay for the zero key. */
 enum cs_err record_replay(struct buf *hot, struct buf *cold, struct view event, struct view extra);
 

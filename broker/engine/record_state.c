@@ -8,7 +8,8 @@
 #include "broker/base/check.h"
 #include "broker/engine/keyring.h"
 
-enum { RECORD_VERSION = 2 }; /* 2: streams of services */
+/* 2: streams of services. 3: the pin before a re-key, and the window in which links may be moved. */
+enum { RECORD_VERSION_STREAMS = 2, RECORD_VERSION_REKEYS, RECORD_VERSION = RECORD_VERSION_REKEYS };
 
 struct record_entry *
 record_entry_of(const struct record_state *s, uint64_t tag)
@@ -82,6 +83,8 @@ record_state_encode(const struct record_state *s, struct buf *out)
 		buf_put_u8(out, e->frozen);
 		buf_put_svar(out, e->since_ms);
 		buf_put_svar(out, e->sessions_since_ms);
+		buf_put(out, e->was_pin.b, sizeof(e->was_pin.b));
+		buf_put_svar(out, e->rekey_until_ms);
 		buf_put_u8(out, e->limits_n);
 		for (uint8_t k = 0; k < e->limits_n; k++) {
 			const struct policy_limit *l = &e->limits[k];
@@ -119,6 +122,10 @@ record_state_decode(struct view bytes, struct record_state *s)
 		e->frozen = cursor_u8(&c);
 		e->since_ms = cursor_svar(&c);
 		e->sessions_since_ms = cursor_svar(&c);
+		if (version >= RECORD_VERSION_REKEYS) {
+			cursor_get(&c, e->was_pin.b, sizeof(e->was_pin.b));
+			e->rekey_until_ms = cursor_svar(&c);
+		}
 		uint8_t limits = cursor_u8(&c);
 		if (limits > POLICY_LIMITS_MAX || e->frozen > 1)
 			return CS_ERR_CORRUPT;
@@ -133,7 +140,7 @@ record_state_decode(struct view bytes, struct record_state *s)
 			l->count_month = cursor_svar(&c);
 		}
 	}
-	if (!c.bad && version >= 2 && !receivers_decode(&c, s))
+	if (!c.bad && version >= RECORD_VERSION_STREAMS && !receivers_decode(&c, s))
 		return CS_ERR_CORRUPT;
 	return c.bad || cursor_left(&c) != 0 ? CS_ERR_CORRUPT : CS_OK;
 }
@@ -186,7 +193,7 @@ record_state_apply(struct record_state *s, const struct event *ev)
 	struct record_entry *e = record_entry_of(s, ev->provider);
 	bool about = ev->type == EVENT_PROVIDER_PINNED || ev->type == EVENT_PROVIDER_FROZEN ||
 	    ev->type == EVENT_PROVIDER_THAWED || ev->type == EVENT_PROVIDER_LIMIT || ev->type == EVENT_BROKER_FROZEN ||
-	    ev->type == EVENT_BROKER_THAWED;
+	    ev->type == EVENT_BROKER_THAWED || ev->type == EVENT_PROVIDER_REKEYED || ev->type == EVENT_PROVIDER_WINDOW;
 
 	s->time_ms = ev->time_ms;
 	if (ev->type == EVENT_RECEIVER_SET || ev->type == EVENT_RECEIVER_SENT || ev->type == EVENT_RECEIVER_ENDED)
@@ -202,6 +209,16 @@ record_state_apply(struct record_state *s, const struct event *ev)
 	switch (ev->type) {
 	case EVENT_PROVIDER_PINNED:
 		e->pin = ev->id;
+		return true;
+	case EVENT_PROVIDER_REKEYED:
+		/* What was signed in, and what was to be moved, was so at another provider. */
+		e->was_pin = (ev->flags & EVENT_FLAG_UNDONE) != 0 ? (struct id){{0}} : e->pin;
+		e->pin = ev->id;
+		e->sessions_since_ms = ev->time_ms;
+		e->rekey_until_ms = 0;
+		return true;
+	case EVENT_PROVIDER_WINDOW:
+		e->rekey_until_ms = ev->expires_ms;
 		return true;
 	case EVENT_PROVIDER_FROZEN:
 	case EVENT_BROKER_FROZEN:
@@ -235,6 +252,7 @@ record_state_publish(const struct record_state *s, uint64_t revision, const stru
 		if (en == NULL)
 			continue;
 		to->sessions_since_ms = en->sessions_since_ms;
+		to->rekey_until_ms = en->rekey_until_ms;
 		to->limits_n = en->limits_n;
 		memcpy(to->limits, en->limits, sizeof(to->limits));
 	}

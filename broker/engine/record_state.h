@@ -15,7 +15,9 @@ enum { RECORD_ENTRIES_MAX = POLICY_PROVIDERS_MAX * 4 + 1 }; /* providers that we
 
 struct record_entry {
 	uint64_t tag;              /* 0: the broker itself */
-	struct id pin;             /* of plugin, issuer and client ids at the first load */
+	struct id pin;             /* of plugin, issuer and client ids at the first load, or when an admin accepted others */
+	struct id was_pin;         /* the one before that; or zero */
+	int64_t rekey_until_ms;    /* until then its links may be moved to new subjects */
 	uint8_t frozen;
 	int64_t since_ms;          /* of the freeze */
 	int64_t sessions_since_ms;

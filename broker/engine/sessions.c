@@ -8,6 +8,7 @@
 #include "broker/engine/answer.h"
 #include "broker/engine/api.h"
 #include "broker/engine/lookup.h"
+#include "broker/engine/rekey.h"
 #include "broker/engine/things.h"
 #include "broker/engine/txn.h"
 
@@ -15,7 +16,25 @@ struct opening {
 	struct identity who;
 	struct signin *signin;
 	session_end_fn *end;
+	bool older;         /* the store is asked for the subject that it was */
 };
+
+/* The link of this person; one of the name before is brought up to date, if it may be. NULL with the answer given. */
+static const struct link *
+link_signed_in(struct txn *t, struct account *a, struct call *call, struct session_result *result, struct decision *d)
+{
+	struct opening *o = CALL_MEMORY_AS(struct opening, call);
+	const struct link *l = link_of_subject(a, &o->who.claim);
+
+	if (l == NULL && !id_zero(&o->who.was) && (l = link_of_subject(a, &o->who.was)) != NULL &&
+	    !rekey_by_signin(t, a, call, l, &o->who, d)) {
+		*result = (struct session_result){CS_OK, o->signin, t, a, l, d};
+		l = NULL;
+	}
+	if (l == NULL)
+		o->end(call, result);
+	return l;
+}
 
 static void
 open_txn(struct txn *t, struct account *a, struct call *call)
@@ -23,15 +42,16 @@ open_txn(struct txn *t, struct account *a, struct call *call)
 	static struct decision d;
 	struct opening *o = CALL_MEMORY_AS(struct opening, call);
 	struct session_result result = {.err = CS_ERR_NOT_FOUND, .signin = o->signin};
-	const struct link *l = link_of_subject(a, &o->who.claim);
+	const struct link *l = link_signed_in(t, a, call, &result, &d);
 	struct asked asked;
 
-	if (l != NULL) {
-		call_asked(call, &asked);
-		decide_session_open(&asked, a, l->no, o->who.auth_ms, &d);
-		txn_decision(t, a, &d, NULL);
-		result = (struct session_result){CS_OK, o->signin, t, a, l, &d};
-	}
+	if (l == NULL)
+		return;
+	evidence_of_signin(t, a, call, l->no, &o->who);
+	call_asked(call, &asked);
+	decide_session_open(&asked, a, l->no, o->who.auth_ms, &d);
+	txn_decision(t, a, &d, NULL);
+	result = (struct session_result){CS_OK, o->signin, t, a, l, &d};
 	o->end(call, &result);
 }
 
@@ -48,6 +68,12 @@ holder_found(void *ctx, enum cs_err err, const struct store_key *holder, bool to
 		txn_run_held(call->engine, &key, call, open_txn);
 		return;
 	}
+	/* Nobody has this name: perhaps somebody has the one before. */
+	if ((err == CS_OK || err == CS_ERR_NOT_FOUND) && !o->older && !id_zero(&o->who.was)) {
+		o->older = true;
+		claim_holder(call, &o->who.was, holder_found);
+		return;
+	}
 	if (err == CS_OK || err == CS_ERR_NOT_FOUND)
 		result.err = CS_ERR_NOT_FOUND;
 	o->end(call, &result);
@@ -58,11 +84,9 @@ void
 session_open(struct call *call, struct signin *s, const struct identity *who, session_end_fn *end)
 {
 	struct opening *o = CALL_MEMORY_AS(struct opening, call);
-	struct store_key claim;
 
-	*o = (struct opening){*who, s, end};
-	memcpy(claim.b, who->claim.b, sizeof(claim.b));
-	store_find(call->engine->store, &claim, holder_found, call);
+	*o = (struct opening){*who, s, end, false};
+	claim_holder(call, &who->claim, holder_found);
 }
 
 static void

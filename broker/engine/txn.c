@@ -90,7 +90,7 @@ txn_decide(struct txn *t, struct call *call, txn_fn *fn, unsigned tries)
 bool
 txn_full(const struct txn *t)
 {
-	return t->events_n >= STORE_BATCH_MAX / 2 || t->claims_n >= STORE_CLAIMS_MAX;
+	return t->events_n >= STORE_BATCH_MAX / 2 || t->claims_n + TXN_CLAIMS_OF_CALL > STORE_CLAIMS_MAX;
 }
 
 void

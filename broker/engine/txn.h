@@ -15,6 +15,9 @@
 struct notice_queued;
 struct txn;
 
+/* What one call may take and give back: the names of a link that is moved, or given up. */
+enum { TXN_CLAIMS_OF_CALL = 2 };
+
 /*
  * Called with the account's state (of a new account: ACCOUNT_NONE). Inside, txn_event() adds events; the state that `a`
  * points to moves with them. call is the one given to txn_run(), or a copy of it if the load had to wait. It may be called

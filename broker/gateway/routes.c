@@ -48,6 +48,7 @@ const struct route routes[] = {
 	CALL("POST", "/v1/links", "Links.Begin", 201, WRITE_SLOW),
 	CALL("GET", "/v1/links/{link}", "Links.Get", 200, READ),
 	CALL("DELETE", "/v1/links/{link}", "Links.Remove", 200, READ),
+	CALL("POST", "/v1/links/{link}/evidence", "Links.Attest", 200, WRITE),
 	CALL("POST", "/v1/links/{link}/suspension", "Links.Suspend", 200, WRITE),
 	CALL("DELETE", "/v1/links/{link}/suspension", "Links.Resume", 200, READ_SLOW),
 	CALL("GET", "/v1/accounts/{account}/links", "Links.List", 200, READ),

@@ -3,7 +3,8 @@
  * A plugin of every kind that misbehaves when told to, for tests; never installed. Told by the key
  * `behaviour`, for every call, or by the input of one call: an ID token, a code, an answer or a
  * payee that is "!" and a behaviour. Otherwise it is an honest fool: an ID token is the subject's
- * own name, the answer "right" is right, a payment's score is its amount in whole units, and what
+ * own name, and after a "|" each what it was called before, which may be nothing, and lines of evidence; a
+ * proof is the name that a subject has now; the answer "right" is right, a payment's score is its amount in whole units, and what
  * it is to deliver it writes to the log.
  */
 #include <signal.h>
@@ -244,11 +245,51 @@ authorization_url(void *instance, const struct countersign_authorize *in,
 	return rc;
 }
 
+/* What stands before the next "|"; the rest follows it. */
+static struct countersign_view
+part(struct countersign_view *rest)
+{
+	struct countersign_view p = *rest;
+	const char *end = rest->len == 0 ? NULL : memchr(rest->data, '|', rest->len);
+
+	if (end == NULL) {
+		rest->len = 0;
+		return p;
+	}
+	p.len = (size_t)(end - p.data);
+	rest->len -= p.len + 1;
+	rest->data = end + 1;
+	return p;
+}
+
+/* What it was called before, and what there is to vouch for. */
+static int
+put_besides(const struct misbehave *m, struct countersign_view rest, struct countersign_identity *out)
+{
+	struct countersign_view was = part(&rest);
+	int rc = COUNTERSIGN_OK;
+
+	out->was_issuer.len = out->was_subject.len = out->evidence.len = 0;
+	if (was.len > 0) {
+		rc = countersign_put(&out->was_issuer, m->issuer.data, m->issuer.len);
+		if (rc == COUNTERSIGN_OK)
+			rc = countersign_put(&out->was_subject, was.data, was.len);
+	}
+	if (rc == COUNTERSIGN_OK && rest.len > 0) {
+		rc = countersign_put(&out->evidence, rest.data, rest.len);
+		for (size_t i = 0; rc == COUNTERSIGN_OK && i < out->evidence.len; i++)
+			if (out->evidence.data[i] == '|')
+				out->evidence.data[i] = '\n';
+	}
+	return rc;
+}
+
 static int
 put_identity(const struct misbehave *m, enum behaviour as, const struct countersign_identify *in,
     struct countersign_identity *out)
 {
-	struct countersign_view who = in->id_token.len > 0 ? in->id_token : in->code;
+	struct countersign_view rest = in->id_token.len > 0 ? in->id_token : in->code;
+	struct countersign_view who = part(&rest);
 	int64_t then = in->call.now_ms - (as == lie_time_behaviour ? 86400000 : 0);
 	int rc = put_request(as, &in->call, &out->request);
 
@@ -269,6 +310,8 @@ put_identity(const struct misbehave *m, enum behaviour as, const struct counters
 	if (rc == COUNTERSIGN_OK)
 		rc = as == lie_nonce_behaviour ? put(&out->nonce, "another-nonce") :
 		    countersign_put(&out->nonce, in->nonce.data, in->nonce.len);
+	if (rc == COUNTERSIGN_OK)
+		rc = put_besides(m, rest, out);
 	out->display.len = 0;
 	out->auth_time_ms = then;
 	out->issued_at_ms = then;
@@ -285,6 +328,24 @@ identify(void *instance, const struct countersign_identify *in, struct countersi
 	int rc = behave(instance, in->id_token.len > 0 ? in->id_token : in->code, &in->call, &as);
 
 	return rc != COUNTERSIGN_OK ? rc : put_identity(instance, as, in, out);
+}
+
+static int
+rekey(void *instance, const struct countersign_rekey *in, struct countersign_rekey_answer *out)
+{
+	const struct misbehave *m = instance;
+	enum behaviour as;
+	int rc = behave(instance, in->proof, &in->call, &as);
+
+	if (rc == COUNTERSIGN_OK && in->proof.len == 0)
+		return COUNTERSIGN_BAD_TOKEN;
+	if (rc == COUNTERSIGN_OK)
+		rc = put_request(as, &in->call, &out->request);
+	if (rc == COUNTERSIGN_OK)
+		rc = countersign_put(&out->issuer, m->issuer.data, m->issuer.len);
+	if (rc == COUNTERSIGN_OK)
+		rc = countersign_put(&out->subject, in->proof.data, in->proof.len);
+	return rc;
 }
 
 static void
@@ -467,6 +528,7 @@ countersign_plugin_v1(void)
 		.size = sizeof(provider),
 		.authorization_url = authorization_url,
 		.identify = identify,
+		.rekey = rekey,
 	};
 	static const struct countersign_risk_v1 risk = {
 		.size = sizeof(risk),

@@ -16,6 +16,7 @@ EXTRA_DIST += \
 	%reldir%/test_log.py \
 	%reldir%/test_money.py \
 	%reldir%/test_plugins.py \
+	%reldir%/test_rekey.py \
 	%reldir%/test_risk_attacks.py \
 	%reldir%/test_sent_codes_attacks.py \
 	%reldir%/test_stepup.py \

@@ -14,7 +14,7 @@ def manual(source):
 def test_every_command(run, manual):
     shown = set()
     for line in run("help").stdout.split("options")[0].splitlines()[2:]:
-        match = re.match(r"  ([a-z]+(?: [a-z]+)?)((?: \[?[A-Z:.]+\]?)*) ", line)
+        match = re.match(r"  ([a-z]+(?: [a-z-]+)?)((?: \[?[A-Z:.]+\]?)*) ", line)
         if match:
             shown.add((match[1], match[2].replace("[", "").replace("]", "").strip()))
     described = set()
