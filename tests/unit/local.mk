@@ -210,6 +210,11 @@ unit_tests += %reldir%/test_pam
 %canon_reldir%_test_pam_LDADD = libpamfactor.la $(CMOCKA_LIBS)
 endif
 
+unit_tests += %reldir%/test_record_state
+%canon_reldir%_test_record_state_SOURCES = %reldir%/test_record_state.c %reldir%/unit.h
+%canon_reldir%_test_record_state_CPPFLAGS = $(AM_CPPFLAGS) $(CRYPTO_CFLAGS)
+%canon_reldir%_test_record_state_LDADD = libengine.la libstore.la librole.la libconfig.la libcore.la libbase.la $(SQLITE_LIBS) $(CRYPTO_LIBS) -lpthread $(CMOCKA_LIBS)
+
 unit_tests += %reldir%/test_recovery
 %canon_reldir%_test_recovery_SOURCES = %reldir%/test_recovery.c %reldir%/unit.h %reldir%/plugin_host.h
 %canon_reldir%_test_recovery_LDADD = librecovery.la $(CMOCKA_LIBS)
