@@ -2,13 +2,15 @@
 """The examples for authors do what their README says: a provider and a factor in C. The program is in test_executable.py."""
 import http.server
 import os
+import shutil
 import socketserver
+import subprocess
 import threading
 
 import pytest
 
 from sinks import certificates
-from worker_process import Refused, now_ms
+from worker_process import BUILD, Refused, now_ms
 
 SOURCE = os.environ.get("CS_SRCDIR", os.getcwd())
 
@@ -137,3 +139,17 @@ def test_an_id_token_is_none_of_the_portals(door):
     with pytest.raises(Refused) as refused:
         door.call("Identify", request="r1", deadline_ms=5000, nonce="n1", client_ids=["shop"], id_token="t", now_ms=now_ms())
     assert refused.value.reason == "bad_token"
+
+
+@pytest.mark.parametrize("path, more", [
+    (os.path.join(BUILD, "plugins", ".libs", "door.so"), []),
+    (os.path.join(BUILD, "plugins", ".libs", "tan.so"), []),
+    (os.path.join(SOURCE, "plugins", "example", "hours.py"), ["--with", "cage { processes yes }"])])
+def test_they_pass_what_is_tried_against_any_plugin(path, more, tmp_path):
+    copy = tmp_path / os.path.basename(path)
+    shutil.copyfile(path, copy)
+    copy.chmod(0o755)
+    done = subprocess.run([os.path.join(BUILD, "countersignctl"), "plugin", "test", "--libexec", BUILD, *more, str(copy)],
+                          capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert ", 0 failed" in done.stdout
