@@ -184,7 +184,7 @@ take_said(struct executable *x, const struct json *doc, uint32_t parameters)
 	x->plugin.version = keep(s.version);
 	x->plugin.help = keep(s.help);
 	x->plugin.kinds = kinds_of(doc, s.kinds);
-	x->plugin.flags = (s.uses_http ? COUNTERSIGN_USES_HTTP : 0U) | (s.sends ? COUNTERSIGN_SENDS : 0U);
+	x->plugin.flags = COUNTERSIGN_STARTS_PROCESSES | (s.uses_http ? COUNTERSIGN_USES_HTTP : 0U) | (s.sends ? COUNTERSIGN_SENDS : 0U);
 	x->factor.kind = keep(s.factor_kind);
 	snprintf(x->name, sizeof(x->name), "%s", x->plugin.name);
 	executable_operations(x, doc, s.operations);
