@@ -12,7 +12,8 @@ static const struct {
 	uint32_t effects;
 	const char *good;
 } kinds[SIGNAL_KIND__COUNT] = {
-#define X(id, name, effects, good) [SIGNAL_KIND_##id] = {name, effects, good},
+	[SIGNAL_KIND_NONE] = {"", 0, ""},
+#define X(id, name, effects, words, good, help) [SIGNAL_KIND_##id] = {name, effects, good},
 	SIGNAL_KINDS(X)
 #undef X
 };

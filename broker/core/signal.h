@@ -36,59 +36,76 @@ enum signal_effect {
 
 #define SIGNAL_STOPS (SIGNAL_SUSPEND_LINK | SIGNAL_VOID_SESSIONS | SIGNAL_VOID_CHALLENGES | SIGNAL_VOID_ALLOWANCES | SIGNAL_NOTIFY)
 #define SIGNAL_ASKS (SIGNAL_VOID_SESSIONS | SIGNAL_VOID_CHALLENGES | SIGNAL_PAUSE_ALLOWANCES | SIGNAL_NOTIFY)
+/* The same in words, for the manual; a test holds them together. */
+#define SIGNAL_STOPS_WORDS "suspend-link void-sessions void-challenges void-allowances notify"
+#define SIGNAL_ASKS_WORDS "void-sessions void-challenges pause-allowances notify"
 
 /*
- * X(enum, name, effects unless configured, good): numbers are stored, so the order only grows at its end. name: as a plugin gives
- * it. good: the detail with which the event is good news and does nothing, or "".
+ * X(enum, name, effects unless configured, the same in words, good, help): numbers are stored, so the order only grows at its
+ * end. name: as a plugin gives it. good: the detail with which the event is good news and does nothing, or "".
  */
 #define SIGNAL_KINDS(X) \
-	X(NONE, "", 0, "") \
-	X(OTHER, "other", 0, "") \
+	X(OTHER, "other", 0, "ignore", "", "Any event that is not named here.") \
 	/* RISC */ \
-	X(CREDENTIAL_CHANGE_REQUIRED, "account-credential-change-required", SIGNAL_ASKS, "") \
-	X(ACCOUNT_PURGED, "account-purged", SIGNAL_STOPS, "") \
-	X(ACCOUNT_DISABLED, "account-disabled", SIGNAL_STOPS, "") \
-	X(ACCOUNT_ENABLED, "account-enabled", 0, "") \
-	X(IDENTIFIER_CHANGED, "identifier-changed", SIGNAL_LOWER_EVIDENCE | SIGNAL_NOTIFY, "") \
-	X(IDENTIFIER_RECYCLED, "identifier-recycled", SIGNAL_STOPS | SIGNAL_LOWER_EVIDENCE, "") \
-	X(CREDENTIAL_COMPROMISE, "credential-compromise", SIGNAL_STOPS, "") \
-	X(OPT_IN, "opt-in", 0, "") \
-	X(OPT_OUT_INITIATED, "opt-out-initiated", SIGNAL_PAUSE_ALLOWANCES | SIGNAL_NOTIFY, "") \
-	X(OPT_OUT_CANCELLED, "opt-out-cancelled", 0, "") \
-	X(OPT_OUT_EFFECTIVE, "opt-out-effective", SIGNAL_PAUSE_ALLOWANCES | SIGNAL_NOTIFY, "") \
-	X(RECOVERY_ACTIVATED, "recovery-activated", SIGNAL_ASKS, "") \
-	X(RECOVERY_INFORMATION_CHANGED, "recovery-information-changed", SIGNAL_ASKS, "") \
-	X(SESSIONS_REVOKED, "sessions-revoked", SIGNAL_ASKS, "") \
+	X(CREDENTIAL_CHANGE_REQUIRED, "account-credential-change-required", SIGNAL_ASKS, SIGNAL_ASKS_WORDS, "", \
+	    "The user must change a password or other credential.") \
+	X(ACCOUNT_PURGED, "account-purged", SIGNAL_STOPS, SIGNAL_STOPS_WORDS, "", "The account was deleted.") \
+	X(ACCOUNT_DISABLED, "account-disabled", SIGNAL_STOPS, SIGNAL_STOPS_WORDS, "", \
+	    "The account was disabled, perhaps because it was hijacked.") \
+	X(ACCOUNT_ENABLED, "account-enabled", 0, "ignore", "", \
+	    "The account was enabled again, which gives nothing back here.") \
+	X(IDENTIFIER_CHANGED, "identifier-changed", SIGNAL_LOWER_EVIDENCE | SIGNAL_NOTIFY, "lower-evidence notify", "", \
+	    "A mail address or phone number is another one now.") \
+	X(IDENTIFIER_RECYCLED, "identifier-recycled", SIGNAL_STOPS | SIGNAL_LOWER_EVIDENCE, \
+	    SIGNAL_STOPS_WORDS " lower-evidence", "", "A mail address or phone number belongs to somebody else now.") \
+	X(CREDENTIAL_COMPROMISE, "credential-compromise", SIGNAL_STOPS, SIGNAL_STOPS_WORDS, "", \
+	    "A password or other credential is known to others.") \
+	X(OPT_IN, "opt-in", 0, "ignore", "", "Events of this account are sent again.") \
+	X(OPT_OUT_INITIATED, "opt-out-initiated", SIGNAL_PAUSE_ALLOWANCES | SIGNAL_NOTIFY, "pause-allowances notify", "", \
+	    "Somebody asked that no events of this account be sent any more.") \
+	X(OPT_OUT_CANCELLED, "opt-out-cancelled", 0, "ignore", "", "And took that back.") \
+	X(OPT_OUT_EFFECTIVE, "opt-out-effective", SIGNAL_PAUSE_ALLOWANCES | SIGNAL_NOTIFY, "pause-allowances notify", "", \
+	    "No more events of this account are sent.") \
+	X(RECOVERY_ACTIVATED, "recovery-activated", SIGNAL_ASKS, SIGNAL_ASKS_WORDS, "", \
+	    "Somebody recovers the account.") \
+	X(RECOVERY_INFORMATION_CHANGED, "recovery-information-changed", SIGNAL_ASKS, SIGNAL_ASKS_WORDS, "", \
+	    "The mail address, number or questions for recovery were changed.") \
+	X(SESSIONS_REVOKED, "sessions-revoked", SIGNAL_ASKS, SIGNAL_ASKS_WORDS, "", \
+	    "All of the user's sessions at the provider were ended.") \
 	/* CAEP */ \
-	X(SESSION_REVOKED, "session-revoked", SIGNAL_ASKS, "") \
-	X(TOKEN_CLAIMS_CHANGE, "token-claims-change", 0, "") \
-	X(CREDENTIAL_CHANGE, "credential-change", SIGNAL_ASKS, "") \
-	X(ASSURANCE_LEVEL_CHANGE, "assurance-level-change", SIGNAL_LOWER_EVIDENCE | SIGNAL_NOTIFY, "increase") \
-	X(DEVICE_COMPLIANCE_CHANGE, "device-compliance-change", SIGNAL_ASKS, "compliant") \
-	X(SESSION_ESTABLISHED, "session-established", 0, "") \
-	X(SESSION_PRESENTED, "session-presented", 0, "") \
-	X(RISK_LEVEL_CHANGE, "risk-level-change", SIGNAL_ASKS, "low") \
+	X(SESSION_REVOKED, "session-revoked", SIGNAL_ASKS, SIGNAL_ASKS_WORDS, "", \
+	    "A session of the user at the provider was ended.") \
+	X(TOKEN_CLAIMS_CHANGE, "token-claims-change", 0, "ignore", "", "What the provider says of the user has changed.") \
+	X(CREDENTIAL_CHANGE, "credential-change", SIGNAL_ASKS, SIGNAL_ASKS_WORDS, "", \
+	    "A password or other credential was made, changed or removed.") \
+	X(ASSURANCE_LEVEL_CHANGE, "assurance-level-change", SIGNAL_LOWER_EVIDENCE | SIGNAL_NOTIFY, "lower-evidence notify", \
+	    "increase", "It is less sure than before who the user is. Not where the level rose.") \
+	X(DEVICE_COMPLIANCE_CHANGE, "device-compliance-change", SIGNAL_ASKS, SIGNAL_ASKS_WORDS, "compliant", \
+	    "A device of the user breaks its operator's policy. Not where it keeps it again.") \
+	X(SESSION_ESTABLISHED, "session-established", 0, "ignore", "", "The user signed in at the provider.") \
+	X(SESSION_PRESENTED, "session-presented", 0, "ignore", "", "The user was seen at the provider.") \
+	X(RISK_LEVEL_CHANGE, "risk-level-change", SIGNAL_ASKS, SIGNAL_ASKS_WORDS, "low", \
+	    "The provider thinks the user at risk. Not where the risk is low.") \
 	/* OAuth, as Google sends them */ \
-	X(TOKENS_REVOKED, "tokens-revoked", SIGNAL_ASKS, "") \
-	X(TOKEN_REVOKED, "token-revoked", SIGNAL_ASKS, "") \
+	X(TOKENS_REVOKED, "tokens-revoked", SIGNAL_ASKS, SIGNAL_ASKS_WORDS, "", "All of the user's tokens were revoked.") \
+	X(TOKEN_REVOKED, "token-revoked", SIGNAL_ASKS, SIGNAL_ASKS_WORDS, "", "A token of the user was revoked.") \
 	/* Apple */ \
-	X(CONSENT_REVOKED, "consent-revoked", SIGNAL_STOPS, "") \
-	X(ACCOUNT_DELETE, "account-delete", SIGNAL_STOPS, "") \
-	X(ACCOUNT_DELETED, "account-deleted", SIGNAL_STOPS, "") \
-	X(EMAIL_ENABLED, "email-enabled", 0, "") \
-	X(EMAIL_DISABLED, "email-disabled", 0, "") \
-	/* of the stream itself: they name no subject */ \
-	X(VERIFICATION, "verification", 0, "") \
-	X(STREAM_UPDATED, "stream-updated", 0, "")
+	X(CONSENT_REVOKED, "consent-revoked", SIGNAL_STOPS, SIGNAL_STOPS_WORDS, "", \
+	    "The user no longer wants to sign in here with this ID.") \
+	X(ACCOUNT_DELETE, "account-delete", SIGNAL_STOPS, SIGNAL_STOPS_WORDS, "", "The account was deleted.") \
+	X(ACCOUNT_DELETED, "account-deleted", SIGNAL_STOPS, SIGNAL_STOPS_WORDS, "", "The same in other words.") \
+	X(EMAIL_ENABLED, "email-enabled", 0, "ignore", "", "Mail to the relay address is forwarded.") \
+	X(EMAIL_DISABLED, "email-disabled", 0, "ignore", "", "Mail to the relay address is not forwarded any more.")
 
 enum signal_kind {
-#define X(id, name, effects, good) SIGNAL_KIND_##id,
+	SIGNAL_KIND_NONE,
+#define X(id, name, effects, words, good, help) SIGNAL_KIND_##id,
 	SIGNAL_KINDS(X)
 #undef X
 	SIGNAL_KIND__COUNT
 };
 
-/* "other" for what this version does not know. */
+/* Of SIGNAL_KIND_NONE: "". */
 const char *signal_name(enum signal_kind kind);
 /* SIGNAL_KIND_NONE where the table has no such name. */
 enum signal_kind signal_find(struct view name);

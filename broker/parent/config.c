@@ -529,6 +529,14 @@ config_find_provider(const struct config *c, struct view name)
 	return find(c->providers, c->provider_count, sizeof(c->providers[0]), name);
 }
 
+uint32_t
+config_signal_effects(const struct config_provider *p, enum signal_kind kind)
+{
+	unsigned written = p->signals.effects[kind];
+
+	return written == 0 ? signal_effects_usual(kind) : written & SIGNAL_EFFECTS_ALL;
+}
+
 int
 config_find_factor(const struct config *c, struct view name)
 {

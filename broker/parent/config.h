@@ -10,6 +10,7 @@
 
 #include "broker/base/buf.h"
 #include "broker/base/err.h"
+#include "broker/core/signal.h"
 
 enum {
 	CONFIG_PROVIDERS_MAX = 64,
@@ -127,6 +128,14 @@ struct config_cage {
 	const char *reads[CONFIG_CAGE_PATHS_MAX], *writes[CONFIG_CAGE_PATHS_MAX];
 };
 
+/* What a provider's security events do, and how they come; see core/signal.h. */
+struct config_signals {
+	/* Of each kind, as words: bits of enum signal_effect, and the bit after them for "ignore"; 0: not written. */
+	unsigned effects[SIGNAL_KIND__COUNT];
+	int64_t silent_after_ms;   /* -1: not written */
+	int64_t poll_ms;
+};
+
 struct config_provider {
 	const char *name;
 	const char *title;         /* as its profile's, which it takes the place of */
@@ -145,6 +154,7 @@ struct config_provider {
 	const char *assume_independent[CONFIG_ITEMS_MAX];  /* kinds of factors */
 	uint16_t limits_count;
 	struct config_limits limits[CONFIG_CURRENCIES_MAX];
+	struct config_signals signals;
 	uint16_t setting_count;
 	struct config_setting settings[CONFIG_SETTINGS_MAX];
 	uint16_t pin_count;
@@ -360,6 +370,8 @@ const struct config_profile *config_provider_profile(const struct config *c, con
 /* Index of the thing of that name, or -1. */
 int config_find_service(const struct config *c, struct view name);
 int config_find_profile(const struct config *c, struct view name);
+/* What an event of this kind does at this provider: mask of enum signal_effect. */
+uint32_t config_signal_effects(const struct config_provider *p, enum signal_kind kind);
 int config_find_provider(const struct config *c, struct view name);
 int config_find_factor(const struct config *c, struct view name);
 int config_find_risk(const struct config *c, struct view name);

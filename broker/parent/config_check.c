@@ -118,6 +118,19 @@ check_title(struct reader *r, const char *const *title)
 	        TITLE_MAX);
 }
 
+/* "ignore" stands alone. */
+static bool
+check_signals(struct reader *r, const struct config_signals *s)
+{
+	for (int kind = SIGNAL_KIND_NONE + 1; kind < SIGNAL_KIND__COUNT; kind++) {
+		if (s->effects[kind] > SIGNAL_EFFECTS_ALL + 1)
+			return config_fail(r->err, reader_place(r, &s->effects[kind]), "ignore",
+			    "write either ignore or the effects", "%s is ignored and has an effect",
+			    signal_name((enum signal_kind)kind));
+	}
+	return true;
+}
+
 /* A word that is misspelt would protect nobody, and say nothing of it. */
 static bool
 check_provider(struct reader *r, const struct config_provider *p)
@@ -134,7 +147,7 @@ check_provider(struct reader *r, const struct config_provider *p)
 			    "write one of: totp webauthn otp pam recovery approve", "\"%.80s\" is no kind of factor",
 			    p->assume_independent[i]);
 	}
-	return true;
+	return check_signals(r, &p->signals);
 }
 
 static bool

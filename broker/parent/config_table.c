@@ -101,6 +101,28 @@ static const struct option profile_options[] = {
 };
 static const struct block profile_block = {"a profile", profile_options};
 
+static const char *const effect_words[] = {
+#define X(id, name, help) name,
+	SIGNAL_EFFECTS(X)
+#undef X
+	"ignore", NULL};
+
+static const struct option signals_options[] = {
+	{.name = "silent-after", .type = &type_duration, ONE(config_signals, silent_after_ms), .min = MINUTE, .max = YEAR,
+	 .help = "How long nothing may be heard of this provider's stream before that is reported. Default: 7d since the last" \
+	         " message, once there was one; written here, it is counted from the broker's start too."},
+	{.name = "poll", .type = &type_duration, ONE(config_signals, poll_ms), .min = SECOND, .max = DAY, .preset = "30s",
+	 .help = "How often a stream that is polled is asked."},
+#define X(id, name_, effects_, words_, good, help_) \
+	{.name = name_, .type = &type_words, .offset = offsetof(struct config_signals, effects) + \
+	 SIGNAL_KIND_##id * sizeof(unsigned), .words = effect_words, .argument = "EFFECT ...", \
+	 .help = help_ " Default: " words_ "."},
+	SIGNAL_KINDS(X)
+#undef X
+	{.name = NULL},
+};
+static const struct block signals_block = {"signals", signals_options};
+
 static const struct option provider_options[] = {
 	PLUGIN_OPTIONS(config_provider, "2"),
 	{.name = "cooling-off", .type = &type_duration, ONE(config_provider, cooling_off_ms), .max = 90 * DAY,
@@ -113,6 +135,9 @@ static const struct option provider_options[] = {
 	 .help = "Kinds of factors that you vouch for as independent of this provider; every event that rests on it says so."},
 	{.name = "limits", .type = &type_currency_block, MANY(config_provider, limits, limits_count, CONFIG_CURRENCIES_MAX),
 	 .block = &limits_block, .help = "Limits for what each link of this provider spends."},
+	{.name = "signals", .type = &type_block, ONE(config_provider, signals), .block = &signals_block, .preset = "{ }",
+	 .help = "What the provider's security events do here, by the event's name. The effects are suspend-link, void-sessions," \
+	         " void-challenges, pause-allowances, void-allowances, lower-evidence, notify and ignore."},
 	SETTING_OPTION(config_provider),
 	SOCKET_OPTION(config_provider),
 	{.name = NULL},

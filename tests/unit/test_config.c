@@ -195,6 +195,9 @@ static const struct bad {
 	{"profile \"a\" { controls kind otp \"\" }\n", 1, 33, "a title must have 1 to 64 bytes", "short"},
 	{"profile \"a\" { assume-independent totp }\n", 1, 15, "unknown option \"assume-independent\"", ""},
 	{"provider \"p\" { plugin \"x\" assume-independent sms }\n", 1, 46, "\"sms\" is no kind of factor", "totp webauthn"},
+	{"provider \"p\" { plugin \"x\" signals { account-disabled ignore notify } }\n", 1, 54, "account-disabled is ignored and has an effect", "either ignore"},
+	{"provider \"p\" { plugin \"x\" signals { account-disabled stop } }\n", 1, 54, "unknown account-disabled", "suspend-link"},
+	{"provider \"p\" { plugin \"x\" signals { account-stolen notify } }\n", 1, 37, "unknown option \"account-stolen\"", ""},
 	/* words */
 	{"servise \"x\" {}\n", 1, 1, "unknown option \"servise\"", "did you mean \"service\"?"},
 	{SERVICE "\n  colour red }\n", 2, 3, "unknown option \"colour\"", "write one of: uid certificate-sha256"},
@@ -437,6 +440,7 @@ test_print_parses_to_the_same(void **state)
 	    "trusted-factor-limit CNY 0.01 KWD 1.001\n"
 	    "risk \"scores\" { plugin \"velocity\" deadline 300ms queue 9 set window 5 }\n"
 	    "notify \"hook\" { plugin \"/opt/hook.so\" servers 2 set url \"https://a/\" set secret file \"closed.secret\" }\n"
+	    "provider \"s\" { plugin \"x\" signals { other ignore session-revoked pause-allowances notify silent-after 3d } }\n"
 	    "user engine \"root\" worker \"root\"\n"
 	    "provider \"p\" { plugin \"x\" set quoted \"a \\\"b\\\" \\\\c\" set plain 7 \"set\"\n"
 	    "	set client-secret file \"closed.secret\" }\n"

@@ -158,7 +158,7 @@ usual_effects_stop_or_ask(void **state)
 	static const char *const ask[] = {"sessions-revoked", "session-revoked", "tokens-revoked", "token-revoked",
 	    "credential-change", "account-credential-change-required", "recovery-activated"};
 	static const char *const nothing[] = {"account-enabled", "opt-in", "session-established", "session-presented",
-	    "token-claims-change", "email-enabled", "email-disabled", "verification", "other"};
+	    "token-claims-change", "email-enabled", "email-disabled", "other"};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(stop) / sizeof(stop[0]); i++) {
@@ -270,6 +270,33 @@ names_and_words_are_found_again(void **state)
 	assert_false(signal_is_good(SIGNAL_KIND_ACCOUNT_DISABLED, VIEW("")));
 }
 
+/* The manual's words are what the table does. */
+static void
+the_usual_effects_are_told_as_they_are(void **state)
+{
+	static const char *const words[SIGNAL_KIND__COUNT] = {
+	    "ignore",
+#define X(id, name, effects, words, good, help) words,
+	    SIGNAL_KINDS(X)
+#undef X
+	};
+
+	(void)state;
+	for (int kind = SIGNAL_KIND_NONE + 1; kind < SIGNAL_KIND__COUNT; kind++) {
+		struct view rest = view_str(words[kind]);
+		uint32_t mask = 0;
+
+		while (rest.len > 0) {
+			const char *space = memchr(rest.data, ' ', rest.len);
+			size_t len = space == NULL ? rest.len : (size_t)(space - rest.data);
+
+			mask |= signal_effect_find(view_of(rest.data, len));
+			rest = space == NULL ? VIEW("") : view_of(space + 1, rest.len - len - 1);
+		}
+		assert_int_equal(mask, signal_effects_usual((enum signal_kind)kind));
+	}
+}
+
 int
 main(void)
 {
@@ -285,6 +312,7 @@ main(void)
 	    cmocka_unit_test(other_links_go_on),
 	    cmocka_unit_test(a_link_that_does_not_stand_hears_nothing),
 	    cmocka_unit_test(names_and_words_are_found_again),
+	    cmocka_unit_test(the_usual_effects_are_told_as_they_are),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
