@@ -53,8 +53,19 @@ signal_effects_usual(enum signal_kind kind)
 bool
 signal_is_good(enum signal_kind kind, struct view detail)
 {
+	const char *good = kinds[kind].good;
+	size_t len = strlen(good);
+
 	CHECK((unsigned)kind < SIGNAL_KIND__COUNT);
-	return kinds[kind].good[0] != '\0' && view_equal(detail, view_str(kinds[kind].good));
+	if (len == 0 || detail.len < len || (detail.len > len && detail.data[detail.len - len - 1] != ' '))
+		return false;
+	for (size_t i = 0; i < len; i++) {
+		char c = detail.data[detail.len - len + i];
+
+		if ((c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c) != good[i])
+			return false;
+	}
+	return true;
 }
 
 const char *

@@ -42,7 +42,7 @@ enum signal_effect {
 
 /*
  * X(enum, name, effects unless configured, the same in words, good, help): numbers are stored, so the order only grows at its
- * end. name: as a plugin gives it. good: the detail with which the event is good news and does nothing, or "".
+ * end. name: as a plugin gives it. good: the last word of the detail with which the event is good news and does nothing, or "".
  */
 #define SIGNAL_KINDS(X) \
 	X(OTHER, "other", 0, "ignore", "", "Any event that is not named here.") \
@@ -110,7 +110,7 @@ const char *signal_name(enum signal_kind kind);
 /* SIGNAL_KIND_NONE where the table has no such name. */
 enum signal_kind signal_find(struct view name);
 uint32_t signal_effects_usual(enum signal_kind kind);
-/* Whether this detail ("compliant", "low") makes the event good news: then it does nothing. */
+/* Whether this detail (its last word "compliant" or "LOW", say) makes the event good news: then it does nothing. */
 bool signal_is_good(enum signal_kind kind, struct view detail);
 
 /* Of one bit. */

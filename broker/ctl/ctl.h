@@ -100,7 +100,7 @@ struct command {
 /* Ended by noun NULL. */
 extern const struct command status_commands[], check_commands[], explain_commands[], provider_commands[],
     link_commands[], account_commands[], factor_commands[], plugin_commands[], events_commands[], getent_commands[],
-    broker_commands[], stack_commands[], replay_commands[];
+    broker_commands[], stack_commands[], replay_commands[], signal_commands[];
 
 /* Says on stderr what is wrong, with everything unprintable escaped, and returns `code`. */
 int ctl_fail(struct ctl *ctl, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));

@@ -48,6 +48,7 @@ countersignctl_SOURCES = \
 	%reldir%/replay_print.c \
 	%reldir%/replay_tally.c \
 	%reldir%/scope.c %reldir%/scope.h \
+	%reldir%/signal.c %reldir%/signal.h \
 	%reldir%/stack.c \
 	%reldir%/status.c \
 	%reldir%/table.c \

@@ -19,7 +19,7 @@
 
 static const struct command *const tables[] = {status_commands, check_commands, explain_commands, stack_commands,
     provider_commands, link_commands, account_commands, factor_commands, broker_commands, plugin_commands, events_commands,
-    getent_commands, replay_commands};
+    getent_commands, replay_commands, signal_commands};
 
 enum { TABLES = sizeof(tables) / sizeof(tables[0]) };
 

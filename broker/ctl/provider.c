@@ -5,6 +5,7 @@
 #include "broker/ctl/call.h"
 #include "broker/ctl/print.h"
 #include "broker/ctl/scope.h"
+#include "broker/ctl/signal.h"
 
 static const char *const columns[] = {"name", "plugin", "state", "frozen", "since", "servers", "busy", "queued",
     "failures", "rekey_until", "last_error", NULL};
@@ -96,5 +97,7 @@ const struct command provider_commands[] = {
 	    provider_rekey_links},
 	{"provider", "limit", "NAME CURRENCY", 2, 2, OPTION_LIMITS, "bound what every link of it may spend",
 	    provider_limit},
+	{"provider", "stream", "NAME ACTION", 2, 2, 0,
+	    "its stream of security events: status, create, verify or delete", provider_stream},
 	{.noun = NULL},
 };

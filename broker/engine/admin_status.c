@@ -223,6 +223,7 @@ admin_status(struct call *call)
 	write_processes(&w, e);
 	write_providers(&w, e);
 	write_plugins(&w, e);
+	signals_write(&w, e);
 	json_member_bool(&w, "uid_separation", e->separated && users_differ(c));
 	if (record_frozen(e, 0, &since, &words))
 		json_member_str(&w, "frozen", words.len > 0 ? words : VIEW("frozen"));

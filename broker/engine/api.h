@@ -115,6 +115,9 @@ void admin_rekey_link(struct call *call);
 void admin_rekey_links(struct call *call);
 void admin_rekey_provider(struct call *call);
 void admin_reload(struct call *call);
+/* admin_signals.c */
+void admin_signals(struct call *call);
+void admin_stream(struct call *call);
 /* internal.c */
 void internal_forward(struct call *call);
 void internal_keys(struct call *call);

@@ -17,6 +17,7 @@
 #include "broker/engine/place.h"
 #include "broker/engine/record.h"
 #include "broker/engine/shadow.h"
+#include "broker/engine/signals.h"
 #include "broker/engine/signin.h"
 #include "broker/engine/strangers.h"
 #include "broker/engine/talk.h"
@@ -123,6 +124,7 @@ engine_new(struct config *config, struct keyring *keys, struct store *store, con
 	e->enrolments = enrolments_new();
 	e->talks = talks_new();
 	e->workers = workers_new();
+	e->signals = signals_new();
 	e->bearers = bearers_new();
 	e->strangers = strangers_new();
 	if ((err = record_open(e, why)) != CS_OK) {
@@ -144,6 +146,7 @@ engine_free(struct engine *e)
 		return;
 	shadow_free(e->shadow);
 	strangers_free(e->strangers);
+	signals_free(e->signals);
 	workers_free(e->workers);
 	bearers_free(e->bearers);
 	signins_free(e->signins);
@@ -294,7 +297,7 @@ engine_waits(const struct engine *e)
 int64_t
 engine_tick(struct engine *e)
 {
-	int64_t due_ms, sending_ms;
+	int64_t due_ms, sending_ms, signals_ms;
 
 	pages_tick(e);
 	views_tick(e);
@@ -308,6 +311,8 @@ engine_tick(struct engine *e)
 	watches_tick(e);
 	strangers_tick(e);
 	shadow_tick(e);
+	signals_ms = signals_tick(e);
+	due_ms = signals_ms < due_ms ? signals_ms : due_ms;
 	return due_ms < TICK_MS ? due_ms : TICK_MS;
 }
 

@@ -29,6 +29,7 @@ struct workers;
 struct bearers;
 struct strangers;
 struct shadow;
+struct signals;
 struct broker_record;
 
 /* Compiled configuration: one immutable value, swapped between two turns. */
@@ -60,6 +61,7 @@ struct engine {
 	struct workers *workers;
 	struct bearers *bearers;
 	struct strangers *strangers;
+	struct signals *signals;
 	struct shadow *shadow;      /* a candidate policy that is asked beside, or NULL */
 	struct stream *ready;       /* streams with something to do in this turn */
 	struct stream **ready_end;

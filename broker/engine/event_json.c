@@ -157,6 +157,9 @@ state_after(const struct event *ev)
 		return "proposed";
 	case EVENT_LINK_SUSPENDED:
 		return "suspended";
+	case EVENT_SIGNALLED:
+		return (ev->effects & SIGNAL_SUSPEND_LINK) != 0 ? "suspended" :
+		    (ev->effects & SIGNAL_PAUSE_ALLOWANCES) != 0 ? "paused" : "active";
 	case EVENT_LINK_RESUMED:
 		return "active";
 	case EVENT_LINK_REVOKED:
@@ -196,6 +199,8 @@ event_row_service(struct json_writer *w, const struct engine *e, const struct ev
 		put_things(w, row);
 	if (id_zero(&row->key) && row->event.provider != 0)
 		json_member_str(w, "provider", view_str(ruleset_provider_name(e->rules, row->event.provider)));
+	if (row->event.type == EVENT_SIGNALLED && row->event.kind > SIGNAL_KIND_NONE && row->event.kind < SIGNAL_KIND__COUNT)
+		json_member_str(w, "signal", view_str(signal_name((enum signal_kind)row->event.kind)));
 	if (state_after(&row->event) != NULL)
 		json_member_str(w, "state", view_str(state_after(&row->event)));
 	json_object_end(w);

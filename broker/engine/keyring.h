@@ -34,6 +34,7 @@ enum digest_kind {
 	DIGEST_CONTENT = 'o',   /* what a card shows */
 	DIGEST_PAIRWISE = 'w',  /* account as one service's receipts name it */
 	DIGEST_EVIDENCE = 'v',  /* kind, value */
+	DIGEST_SIGNAL = 'g',    /* a provider's message; or one of its events: provider, issuer, id, name, subject */
 	DIGEST_NUMBER = 'n',    /* challenge, as the numbers that approving it takes */
 };
 

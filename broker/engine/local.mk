@@ -5,6 +5,7 @@ libengine_la_SOURCES = \
 	%reldir%/admin.c %reldir%/admin.h \
 	%reldir%/admin_explain.c \
 	%reldir%/admin_log.c \
+	%reldir%/admin_signals.c \
 	%reldir%/admin_status.c \
 	%reldir%/admin_things.c \
 	%reldir%/allowances.c \
@@ -66,7 +67,10 @@ libengine_la_SOURCES = \
 	%reldir%/service.c \
 	%reldir%/sessions.c %reldir%/sessions.h \
 	%reldir%/shadow.c %reldir%/shadow.h \
+	%reldir%/signal_poll.c \
 	%reldir%/signal_push.c \
+	%reldir%/signal_take.c \
+	%reldir%/signals.c %reldir%/signals.h %reldir%/signals_state.h \
 	%reldir%/signin.c %reldir%/signin.h \
 	%reldir%/spend_request.c %reldir%/spend_request.h \
 	%reldir%/steps.c %reldir%/steps_mend.c %reldir%/steps.h \

@@ -6,7 +6,8 @@
 
 static const char *const names[TEXT__COUNT] = {"account", "payment", "payee", "payee_name", "ip", "device", "label",
 	"proof", "issuer", "subject", "display", "reason", "return_url", "amount",
-	"currency", "worst_case", "what", "evidence", "source", "was_issuer", "was_subject"};
+	"currency", "worst_case", "what", "evidence", "source", "was_issuer", "was_subject", "signal_id", "signal_name",
+	"detail"};
 
 const char *
 text_name(enum text_kind kind)

@@ -32,6 +32,9 @@ enum text_kind {
 	TEXT_SOURCE,        /* where a service has it from, in its words */
 	TEXT_WAS_ISSUER,    /* of a link that was moved: what it was called before */
 	TEXT_WAS_SUBJECT,
+	TEXT_SIGNAL_ID,     /* of a security event's message, as the provider named it */
+	TEXT_SIGNAL_NAME,   /* of the event */
+	TEXT_DETAIL,        /* what it says besides, for people */
 	TEXT__COUNT
 };
 

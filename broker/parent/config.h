@@ -133,7 +133,7 @@ struct config_signals {
 	/* Of each kind, as words: bits of enum signal_effect, and the bit after them for "ignore"; 0: not written. */
 	unsigned effects[SIGNAL_KIND__COUNT];
 	int64_t silent_after_ms;   /* -1: not written */
-	int64_t poll_ms;
+	int64_t poll_ms;           /* -1: events are pushed */
 };
 
 struct config_provider {

@@ -191,7 +191,7 @@ static void
 put_detail(const json_t *event, struct countersign_buffer *to)
 {
 	static const char *const names[] = {"reason", "credential_type", "change_type", "namespace", "current_level",
-	    "current_status", "status"};
+	    "current_status", "status", "change_direction"};
 
 	to->len = 0;
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {

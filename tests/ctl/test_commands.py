@@ -18,6 +18,8 @@ STATUS = {
                    "failures": 0}],
     "plugins": [{"name": "hook", "kind": "notify", "plugin": "webhook", "servers": 1, "busy": 0, "queued": 0,
                  "failures": 4, "last_error": "too late"}],
+    "signals": [{"provider": "sandbox", "state": "silent", "by": "push", "heard_at": "2026-11-15T02:00:00Z", "taken": 3,
+                 "duplicates": 1, "unknown": 0, "refused": 2, "failed": 0}],
 }
 
 ACCOUNT = {

@@ -27,7 +27,7 @@ def complete(source, build):
 def test_nouns_and_verbs(complete):
     assert complete("pro") == ["provider"]
     assert {"status", "check", "events", "getent"} <= set(complete(""))
-    assert complete("provider", "") == ["list", "freeze", "thaw", "rekey", "rekey-links", "limit"]
+    assert complete("provider", "") == ["list", "freeze", "thaw", "rekey", "rekey-links", "limit", "stream"]
     assert complete("--json", "link", "s") == ["show"]
     assert complete("plugin", "") == ["list", "check", "new", "test", "install", "verify", "remove", "sign"]
 

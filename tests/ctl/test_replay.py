@@ -10,7 +10,7 @@ import pytest
 from fake_broker import FakeBroker
 
 STATUS = {"version": "1", "realm": "test", "generation": 1, "policy": "00", "uptime_s": 1, "store": {"log_last": 3072},
-          "processes": [], "providers": [], "plugins": [], "uid_separation": False, "counters": {}, "gateway": "none"}
+          "processes": [], "providers": [], "plugins": [], "signals": [], "uid_separation": False, "counters": {}, "gateway": "none"}
 
 
 def row(seq):

@@ -266,7 +266,10 @@ names_and_words_are_found_again(void **state)
 		assert_int_equal(signal_effect_find(view_str(signal_effect_name((enum signal_effect_bit)i))), 1 << i);
 	assert_int_equal(signal_effect_find(VIEW("ignore")), 0);
 	assert_true(signal_is_good(SIGNAL_KIND_RISK_LEVEL_CHANGE, VIEW("low")));
+	assert_true(signal_is_good(SIGNAL_KIND_RISK_LEVEL_CHANGE, VIEW("USER LOW")));
 	assert_false(signal_is_good(SIGNAL_KIND_RISK_LEVEL_CHANGE, VIEW("high")));
+	assert_false(signal_is_good(SIGNAL_KIND_RISK_LEVEL_CHANGE, VIEW("")));
+	assert_false(signal_is_good(SIGNAL_KIND_DEVICE_COMPLIANCE_CHANGE, VIEW("not-compliant")));
 	assert_false(signal_is_good(SIGNAL_KIND_ACCOUNT_DISABLED, VIEW("")));
 }
 
