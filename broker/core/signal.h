@@ -6,7 +6,7 @@
 #ifndef CS_CORE_SIGNAL_H
 #define CS_CORE_SIGNAL_H
 
-#include "broker/core/types.h"
+#include "broker/base/buf.h"
 
 /* X(enum, word, help) */
 #define SIGNAL_EFFECTS(X) \
