@@ -78,7 +78,7 @@ def test_get_info(shop):
     info = shop.call("org.varlink.service.GetInfo")
     assert set(info) == {"vendor", "product", "version", "url", "interfaces"}
     assert "org.varlink.service" in info["interfaces"]
-    assert set(interfaces()) <= set(info["interfaces"]) | {"org.countersign.Worker", "org.countersign.Internal"}
+    assert set(interfaces()) <= set(info["interfaces"]) | {"org.countersign.Worker", "org.countersign.Internal", "org.countersign.Plugin"}
     assert shop.call("Whoami")["version"] == info["version"]
 
 
