@@ -26,6 +26,7 @@
 	X(lie_issuer)  /* names another issuer */                                                  \
 	X(lie_audience) /* made for another client */                                              \
 	X(lie_nonce)   /* made for another sign-in */                                              \
+	X(lie_no_nonce) /* made for no sign-in at all */                                          \
 	X(lie_time)    /* expired a day ago, and says so */                                        \
 	X(lie_verdict) /* a factor: every answer is right, at a step that was used */              \
 	X(lie_secret)  /* a factor: right, and exchanges what is kept of it */                     \
@@ -62,7 +63,7 @@ struct misbehave {
 	const struct countersign_host_v1 *host;
 	enum behaviour always;
 	struct countersign_view issuer;
-	bool prompts;
+	bool prompts, code_alone;
 };
 
 static const struct countersign_config_key config[] = {
@@ -70,6 +71,8 @@ static const struct countersign_config_key config[] = {
 	    .default_value = "honest", .help = "How every call is answered."},
 	{.name = "issuer", .type = COUNTERSIGN_CONFIG_STRING, .min = 1, .max = 255,
 	    .default_value = "https://misbehave.test", .help = "The issuer of its identities."},
+	{.name = "code-alone", .type = COUNTERSIGN_CONFIG_BOOL, .default_value = "no",
+	    .help = "A provider that says it signs nothing; it answers as it always does."},
 	{.name = "start", .type = COUNTERSIGN_CONFIG_WORD, .words = "well crash hang fail",
 	    .default_value = "well", .help = "What init() does."},
 	{.name = "rp-id", .type = COUNTERSIGN_CONFIG_STRING, .max = 255,
@@ -200,6 +203,7 @@ init(const struct countersign_host_v1 *host, void **instance)
 	m.always = behaviour_of(host->config_text(host->context, "behaviour", 0));
 	m.issuer = host->config_text(host->context, "issuer", 0);
 	m.prompts = prompts.len > 0 && prompts.data[0] != 'n';
+	m.code_alone = host->config_int(host->context, "code-alone", 0) == 1;
 	if (m.prompts) {
 		flags = prompts.data[0] == 's' ? COUNTERSIGN_SENDS : 0;
 		factor.begin = begin;
@@ -222,8 +226,9 @@ init(const struct countersign_host_v1 *host, void **instance)
 static int
 profile(void *instance, struct countersign_profile *p)
 {
-	(void)instance;
-	p->assurance = COUNTERSIGN_STABLE_SUBJECT;
+	const struct misbehave *m = instance;
+
+	p->assurance = COUNTERSIGN_STABLE_SUBJECT | (m != NULL && m->code_alone ? COUNTERSIGN_CODE_ALONE : 0U);
 	p->controls = NULL;
 	return COUNTERSIGN_OK;
 }
@@ -309,6 +314,7 @@ put_identity(const struct misbehave *m, enum behaviour as, const struct counters
 		    countersign_put(&out->audience, in->client_ids[0].data, in->client_ids[0].len);
 	if (rc == COUNTERSIGN_OK)
 		rc = as == lie_nonce_behaviour ? put(&out->nonce, "another-nonce") :
+		    as == lie_no_nonce_behaviour ? put(&out->nonce, "") :
 		    countersign_put(&out->nonce, in->nonce.data, in->nonce.len);
 	if (rc == COUNTERSIGN_OK)
 		rc = put_besides(m, rest, out);

@@ -21,6 +21,14 @@ PLUGINS = """provider "fool" {{
     syncs-secrets no
     set issuer "https://misbehave.test"
 }}
+provider "mute" {{
+    plugin "{plugin}"
+    servers 1 deadline 5s queue 16
+    cooling-off 0
+    syncs-secrets no
+    set issuer "https://misbehave.test"
+    set code-alone yes
+}}
 factor "pam" {{ plugin "{plugin}" servers 1 deadline 5s cooling-off 0 }}
 trusted-factor-limit CNY 50
 """
@@ -43,7 +51,7 @@ def misbehave(directory):
 def running(tmp_path_factory):
     plugin = misbehave(tmp_path_factory.mktemp("plugins"))
     broker = Broker(stack=STACK, extra=PLUGINS.format(plugin=plugin),
-                    rights={"checkout": RIGHTS + '\n    client-id "fool" "fool-app"'})
+                    rights={"checkout": RIGHTS + '\n    client-id "fool" "fool-app"\n    client-id "mute" "mute-app"'})
     yield broker
     log = broker.log()
     assert broker.stop() == 0, log
@@ -79,7 +87,7 @@ def refused(service, token):
 
 @pytest.mark.parametrize("lie, told", [
     ("lie_request", "unavailable"), ("lie_issuer", "contradiction"), ("lie_audience", "contradiction"),
-    ("lie_nonce", "contradiction"), ("lie_time", "contradiction")])
+    ("lie_nonce", "contradiction"), ("lie_no_nonce", "contradiction"), ("lie_time", "contradiction")])
 def test_L9_an_answer_that_contradicts_the_question(broker, victim, log, lie, told):
     error = refused(broker.service, "!" + lie)
     assert (error.name, error.parameters["what"]) == ("Unavailable", "fool")
@@ -87,6 +95,19 @@ def test_L9_an_answer_that_contradicts_the_question(broker, victim, log, lie, to
     log.strangers("checkout", told)
     # Its server was replaced: the next one is asked again, and is believed as far as it is honest.
     assert sign_in(broker.service, victim.subject)["account"] == victim.account
+
+
+@pytest.mark.parametrize("proof", [{"id_token": "!lie_no_nonce"}, {"id_token": "!honest"}, {"code": "!honest"}, {"code": "!lie_nonce"}])
+def test_L9_a_provider_that_signs_nothing_takes_codes_alone(broker, log, proof):
+    """It has no nonce to show: an ID token from it is none, and a nonce contradicts what it said of itself."""
+    begun = broker.service.call("Sessions.Begin", provider="mute")
+    error = broker.service.fails("Sessions.Open", sign_in=begun["sign_in"], **proof)
+    assert (error.name, error.parameters["what"]) == ("Unavailable", "mute")
+    log.strangers("checkout", "contradiction")
+    # Its code, without a nonce, is believed: nobody has linked this ID.
+    begun = broker.service.call("Sessions.Begin", provider="mute")
+    error = broker.service.fails("Sessions.Open", sign_in=begun["sign_in"], code="!lie_no_nonce")
+    assert error.parameters == {"what": "link"}
 
 
 def test_L9_another_subject_is_another_person(broker, victim, log):
