@@ -146,6 +146,18 @@ def test_L12_no_address_and_no_odd_boolean_decides_who_it_is(shop, broker, victi
     assert len(log.events(victim.account, "session_opened")) == 1
 
 
+@pytest.mark.parametrize("claims", [
+    {"email_verified": "false"}, {"email_verified": 1}, {"is_private_email": "true"},
+    {"email": "x@PrivateRelay.appleid.com", "is_private_email": "false"}, {"email": "a@b.example\nphone 0 +8613800000000"}])
+def test_L12_what_proves_nothing_is_no_evidence(shop, broker, claims):
+    owner = broker.person(linked=False)
+    begun = shop.call("Links.Begin", account=owner.account, provider="apple", native=True)
+    token = apple_token(broker, next(names), **claims)(begun["nonce"])
+    proposed = shop.call("Links.Complete", sign_in=begun["sign_in"], id_token=token)
+    owner.confirm(proposed["challenge"]["id"])
+    assert shop.call("Links.Get", link=proposed["link"]["id"])["link"].get("evidence", []) == []
+
+
 def test_L12_the_form_beside_the_code_says_nothing(shop, broker, victim, log):
     """`user` is not signed: a thief's browser sends the victim's name and address with the thief's own code."""
     begun, browser = begin(shop, "apple"), Browser(broker)

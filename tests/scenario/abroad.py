@@ -23,6 +23,7 @@ provider "apple" {{
     controls mail-domain "icloud.com"  syncs-secrets no
     set client-id "com.example.web" "com.example.app"
     set team-id "TEAM000001"  set key-id "{apple_key_id}"  set private-key file "{d}/apple.p8"
+    set previous-team-id "TEAM000000"  set previous-key-id "{before_key_id}"  set previous-private-key file "{d}/before.p8"
     set issuer "{apple}"
     set ca-file "{ca}"
 }}
@@ -68,13 +69,15 @@ class AbroadBroker(Broker):
     def _providers(self):
         there, directory = self.there, self._there_dir
         key_id, self.apple_p8 = there.apple.team("TEAM000001")
+        before_key_id, before_p8 = there.apple.team("TEAM000000")
+        _write(os.path.join(directory, "before.p8"), before_p8)
         self._alipay_app = lookalikes.keys.APP
         self.alipay_pem = alipay_side.pem(self._alipay_app)
         _write(os.path.join(directory, "apple.p8"), self.apple_p8)
         _write(os.path.join(directory, "wechat.secrets"), f"wxweb {WEB_SECRET}\nwxapp {APP_SECRET}\n")
         _write(os.path.join(directory, "alipay.key"), self.alipay_pem)
         return PROVIDERS.format(d=directory, ca=there.ca, apple=there.apple.url, wechat=there.wechat.url,
-                                alipay=there.alipay.url, apple_key_id=key_id,
+                                alipay=there.alipay.url, apple_key_id=key_id, before_key_id=before_key_id,
                                 alipay_key=alipay_side.public_text(there.alipay.key))
 
     def _end_there(self):

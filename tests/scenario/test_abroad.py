@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Signing in and linking by Apple, WeChat and Alipay, through the whole broker: in a browser, and by an app's code."""
+import datetime
 import itertools
 import os
 
@@ -132,6 +133,99 @@ def test_what_the_provider_spoils_fails_with_its_reason(shop, broker, browser, p
     status, headers, _ = sign_in(broker, browser, provider, begun, next(names))
     assert (status, headers["Location"]) == (303, RETURN_URL)
     assert shop.fails("Sessions.Take", sign_in=begun["sign_in"]).parameters["reason"] == reason
+
+
+# --- subjects that change ---
+
+@pytest.fixture
+def window(broker):
+    """Within it sign-ins at WeChat and Alipay may move links."""
+    until = datetime.datetime.fromtimestamp(broker.clock.now_ms() / 1000 + 86400, datetime.timezone.utc)
+    for provider in ("wechat", "alipay"):
+        broker.admin.call("Admin.RekeyLinks", provider=provider, reason="a test", until=until.strftime("%Y-%m-%dT%H:%M:%SZ"))
+    yield
+    for provider in ("wechat", "alipay"):
+        broker.admin.call("Admin.RekeyLinks", provider=provider, reason="done")
+
+
+def open_by_code(shop, broker, provider, name):
+    begun = shop.call("Sessions.Begin", provider=provider)
+    return shop.call("Sessions.Open", sign_in=begun["sign_in"], code=broker.native_code(provider, name, begun["nonce"]),
+                     client_id=APPS[provider])
+
+
+@pytest.fixture
+def before(broker):
+    """How it was: WeChat's app not bound, Alipay's told user_ids."""
+    broker.there.wechat.bind("wxapp", False)
+    broker.there.alipay.apps["2021alipay"]["ids"] = "user_id"
+
+    def later():
+        broker.there.wechat.bind("wxapp", True)
+        broker.there.alipay.apps["2021alipay"]["ids"] = "both"
+    yield later
+    later()
+    broker.there.alipay.apps["2021alipay"]["ids"] = "open_id"
+
+
+BY_CODE = pytest.mark.parametrize("provider", ["wechat", "alipay"])
+
+
+@BY_CODE
+def test_a_link_follows_to_the_new_id_within_a_window(shop, broker, owner, before, window, provider):
+    name = next(names)
+    made = link(broker, owner, provider, name)
+    was = broker.admin.call("Admin.Link", link=made["id"])["link"]["subject"]
+    before()
+    opened = open_by_code(shop, broker, provider, name)
+    assert (opened["outcome"], opened["account"], opened["link"]) == ("permit", owner.account, made["id"])
+    issuer, subject = broker.subject(provider, name)
+    shown = broker.admin.call("Admin.Link", link=made["id"])["link"]
+    assert (shown["issuer"], shown["subject"], shown["was_subject"]) == (issuer, subject, was) and was != subject
+
+
+@BY_CODE
+def test_no_link_follows_to_the_new_id_without_a_window(shop, broker, owner, before, provider):
+    name = next(names)
+    link(broker, owner, provider, name)
+    before()
+    opened = open_by_code(shop, broker, provider, name)
+    assert (opened["outcome"], opened["reason"]) == ("deny", "rekey_closed")
+
+
+def test_a_link_follows_an_app_to_another_team(shop, broker, owner):
+    """Apple translates the sub for an admin; both halves are Apple's own word."""
+    apple, name = broker.there.apple, next(names)
+    apple.client("com.example.web", "TEAM000000", broker.url + "/callback/apple")
+    begun = shop.call("Links.Begin", account=owner.account, provider="apple", native=True)
+    proposed = shop.call("Links.Complete", sign_in=begun["sign_in"],
+                         id_token=apple.id_token(name, "com.example.web", begun["nonce"]))
+    owner.confirm(proposed["challenge"]["id"])
+    made = proposed["link"]["id"]
+    apple.transfer("com.example.web", "TEAM000001")
+    try:
+        other = apple.transfer_sub(next(names), "TEAM000000", "TEAM000001")
+        assert broker.admin.fails("Admin.RekeyLink", link=made, reason="moved", proof=other).name != "NotFound"
+        shown = broker.admin.call("Admin.Link", link=made)["link"]
+        assert shown["subject"] == apple.sub(name, "TEAM000000")
+        broker.admin.call("Admin.RekeyLink", link=made, reason="moved")
+        shown = broker.admin.call("Admin.Link", link=made)["link"]
+        assert (shown["subject"], shown["was_subject"]) == (apple.sub(name, "TEAM000001"), apple.sub(name, "TEAM000000"))
+        begun = shop.call("Sessions.Begin", provider="apple")
+        token = apple.id_token(name, "com.example.web", begun["nonce"])
+        assert shop.call("Sessions.Open", sign_in=begun["sign_in"], id_token=token)["account"] == owner.account
+    finally:
+        apple.transferred.clear()
+
+
+@pytest.mark.parametrize("hides", [False, True])
+def test_an_address_of_the_persons_own_is_evidence(shop, broker, owner, hides):
+    name = next(names)
+    if hides:
+        broker.there.apple.hide(name)
+    made = link(broker, owner, "apple", name)
+    evidence = shop.call("Links.Get", link=made["id"])["link"].get("evidence", [])
+    assert [e["kind"] for e in evidence] == ([] if hides else ["email"])
 
 
 def test_no_secret_is_in_any_log(shop, broker, browser):

@@ -106,6 +106,7 @@ class Apple(Host):
 
     def id_token(self, person, client_id, nonce, **overrides):
         """What an app gets on the device."""
+        self.seen.add((person, client_id))
         return self._id_token(person, client_id, nonce, {"real_user_status": 2, **overrides}, {})
 
     # ---- endpoints ----
