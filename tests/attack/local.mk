@@ -15,6 +15,7 @@ EXTRA_DIST += \
 	%reldir%/test_linking.py \
 	%reldir%/test_log.py \
 	%reldir%/test_money.py \
+	%reldir%/test_plugin_files.py \
 	%reldir%/test_plugins.py \
 	%reldir%/test_rekey.py \
 	%reldir%/test_risk_attacks.py \
