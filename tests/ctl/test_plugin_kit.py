@@ -3,7 +3,9 @@
 import json
 import os
 import pathlib
+import shutil
 import subprocess
+import tempfile
 
 import pytest
 
@@ -11,7 +13,7 @@ BUILD = pathlib.Path(os.environ.get("CS_BUILDDIR", "."))
 # Some are not shipped: misbehave is what must be found out.
 SHIPPED = sorted(file.stem for file in (BUILD / "plugins/.libs").glob("*.so") if file.stem != "misbehave")
 NOBODY = "https://127.0.0.1:9"  # nobody answers there: nothing here needs a network
-# What cannot be invented, or would reach the real provider; {tmp} is a directory with keys.
+# What cannot be invented, or would reach the real provider; {tmp} is a directory with keys, {open} one that others can read.
 WITH = {
     "alipay": ['set private-key file "{tmp}/rsa.pem"', 'set alipay-public-key "{public}"', f'set authorize-url "{NOBODY}/a"', f'set gateway-url "{NOBODY}/g"'],
     "apple": ['set private-key file "{tmp}/ec.pem"', 'set team-id "ABCDE12345"', 'set key-id "ABCDE12345"', f'set issuer "{NOBODY}"'],
@@ -19,7 +21,7 @@ WITH = {
     "microsoft": [f'set authority "{NOBODY}"', 'set allow-tenant any'],
     "oauth2": [f'set jwks-uri "{NOBODY}/k"'],
     "otp": ["set channel sms", f'set gateway "{NOBODY}/send"'],
-    "pam": ["set service login", 'set directory "{tmp}"', "cage {{ processes yes }}"],
+    "pam": ["set service login", 'set directory "{open}"', 'cage {{ processes yes read "{open}" }}'],
     "wechat": [f'set authorize-url "{NOBODY}/a"', f'set api-url "{NOBODY}"'],
 }
 
@@ -37,11 +39,21 @@ def keys(tmp_path_factory):
     return directory
 
 
+@pytest.fixture(scope="module")
+def services():
+    """A directory with a PAM service that refuses everybody, which a worker of another user can read."""
+    directory = pathlib.Path(tempfile.mkdtemp(prefix="cs."))
+    directory.chmod(0o755)
+    (directory / "login").write_text("auth required pam_deny.so\n")
+    yield directory
+    shutil.rmtree(directory)
+
+
 @pytest.fixture
-def attempt(run, build, keys):
+def attempt(run, build, keys, services):
     """attempt(plugin, lines..., kind=None) -> (exit code, the report)."""
     def call(plugin, *lines, kind=None):
-        lines = [line.format(tmp=keys, public=(keys / "theirs.pub").read_text()) for line in lines]
+        lines = [line.format(tmp=keys, open=services, public=(keys / "theirs.pub").read_text()) for line in lines]
         done = run("plugin", "test", build / f"plugins/.libs/{plugin}.so", "--libexec", build, "--json",
                    *(word for line in lines for word in ("--with", line)), *(["--kind", kind] if kind else []))
         assert done.stdout, done.stderr
@@ -54,9 +66,7 @@ def rows(report, state="failed"):
 
 
 @pytest.mark.parametrize("plugin", SHIPPED)
-def test_what_is_shipped_withstands_everything(attempt, source, plugin):
-    if plugin == "pam" and '"cage"' not in (source / "broker/parent/config_table.c").read_text():
-        pytest.skip("its processes need a cage that allows them")
+def test_what_is_shipped_withstands_everything(attempt, plugin):
     code, report = attempt(plugin, *WITH.get(plugin, []))
     assert rows(report) == {} and report["good"] and code == 0
     assert report["passed"] >= 9 and report["plugin"] == plugin
@@ -146,3 +156,127 @@ def test_nothing_is_left_behind(run, build):
     run("plugin", "test", build / "plugins/.libs/webhook.so", "--libexec", build)
     assert not {file for file in pathlib.Path("/tmp").glob("countersign-*") if file not in before and file.exists()
                 and file.stat().st_uid == os.geteuid() and file.is_file()}
+
+
+ACTS = """#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <countersign/plugin.h>
+
+static const struct countersign_config_key keys[] = {{.name = "act", .type = COUNTERSIGN_CONFIG_WORD,
+    .words = "nothing fork connect open memory kill", .default_value = "nothing", .help = "What assess() tries."}};
+static const struct countersign_host_v1 *host;
+static volatile char *kept;
+
+#ifdef EARLY
+/* Whoever only looks at it runs this. */
+__attribute__((constructor)) static void
+before_anything(void)
+{
+	(void)!open("MADE", O_WRONLY | O_CREAT, 0666);
+	if (fork() == 0)
+		(void)!open("MADE", O_WRONLY | O_CREAT, 0666), _exit(0);
+}
+#endif
+
+static int
+self_test(const struct countersign_host_v1 *h)
+{
+	(void)h;
+	return COUNTERSIGN_OK;
+}
+
+static int
+init(const struct countersign_host_v1 *h, void **instance)
+{
+	host = h;
+	*instance = NULL;
+	return COUNTERSIGN_OK;
+}
+
+static int
+profile(void *instance, struct countersign_profile *out)
+{
+	(void)instance;
+	out->controls = NULL;
+	return COUNTERSIGN_OK;
+}
+
+static int
+assess(void *instance, const struct countersign_assess *in, struct countersign_assessment *out)
+{
+	struct countersign_view act = host->config_text(host->context, "act", 0);
+	int did = 0;
+
+	(void)instance;
+	if (act.data[0] == 'f')
+		did = fork() >= 0;
+	else if (act.data[0] == 'c')
+		did = socket(AF_INET, SOCK_STREAM, 0) >= 0;
+	else if (act.data[0] == 'o')
+		did = open("MADE.secret", O_RDONLY) >= 0 || open("/etc/passwd", O_RDONLY) >= 0;
+	else if (act.data[0] == 'k')
+		did = kill(getppid(), 9) == 0;
+	else if (act.data[0] == 'm')
+		for (int i = 0; i < 64 && !did; i++) {
+			kept = malloc(1 << 28);
+			did = i == 63 && kept != NULL;
+		}
+	out->score = did ? 4711 : 0;
+	return countersign_put(&out->request, in->call.request.data, in->call.request.len);
+}
+
+const struct countersign_plugin_v1 *
+countersign_plugin_v1(void)
+{
+	static const struct countersign_risk_v1 risk = {.size = sizeof(risk), .assess = assess};
+	static const struct countersign_plugin_v1 plugin = {.size = sizeof(plugin), .abi = COUNTERSIGN_PLUGIN_ABI,
+		.kinds = COUNTERSIGN_KIND_RISK, .config_count = 1, .config_key_size = sizeof(keys[0]), .config = keys, .name = "acts",
+		.version = "1", .help = "Tries what it must not.", .self_test = self_test, .init = init, .profile = profile, .risk = &risk};
+
+	return &plugin;
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def acts(tmp_path_factory, source):
+    """A plugin that tries what the cage forbids; beside it a file that is not for it."""
+    directory = tmp_path_factory.mktemp("acts")
+    (directory / "acts.c").write_text(ACTS.replace("MADE", str(directory / "made")))
+    (directory / "made.secret").write_text("secret\n")
+    for name, more in (("acts.so", []), ("early.so", ["-DEARLY"])):
+        subprocess.run(["cc", "-shared", "-fPIC", "-O1", *more, f"-I{source}/include", "-o", directory / name, directory / "acts.c"], check=True)
+    return directory / "acts.so"
+
+
+def has_landlock():
+    try:
+        return "landlock" in pathlib.Path("/sys/kernel/security/lsm").read_text()
+    except OSError:
+        return False
+
+
+@pytest.mark.parametrize("act, said", [("fork", "call="), ("connect", "call=socket"), ("open", None), ("memory", None), ("kill", "call=kill")])
+def test_what_the_cage_forbids_is_named_or_does_not_work(run, build, acts, act, said):
+    """What ends the process is told by the name of its system call; what merely fails is nothing to be told."""
+    done = run("plugin", "test", acts, "--libexec", build, "--json", "--with", f"set act {act}")
+    report = json.loads(done.stdout)
+    if act == "memory" and "this build keeps what was freed" in str(report):
+        pytest.skip("memory is not bounded in this build")
+    if said is None:
+        assert done.returncode == 0 and rows(report) == {}
+    else:
+        assert done.returncode == 5 and said in rows(report)[SCORE], rows(report)
+
+
+def test_who_only_looks_at_a_plugin_runs_it_in_a_cage_too(run, build, acts):
+    early = acts.with_name("early.so")
+    assert run("plugin", "check", early, "--libexec", build).returncode == 0
+    assert "call=" in run("plugin", "test", early, "--libexec", build).stdout
+    if os.geteuid() != 0 and not has_landlock():
+        pytest.skip("nothing on this kernel keeps files from one's own user")
+    assert sorted(file.name for file in acts.parent.iterdir()) == ["acts.c", "acts.so", "early.so", "made.secret"]
