@@ -253,6 +253,11 @@ def acts(tmp_path_factory, source):
     return directory / "acts.so"
 
 
+@pytest.fixture(scope="module")
+def sanitized(build):
+    return b"__asan_" in (build / "countersign-worker").read_bytes()
+
+
 def has_landlock():
     try:
         return "landlock" in pathlib.Path("/sys/kernel/security/lsm").read_text()
@@ -261,22 +266,22 @@ def has_landlock():
 
 
 @pytest.mark.parametrize("act, said", [("fork", "call="), ("connect", "call=socket"), ("open", None), ("memory", None), ("kill", "call=kill")])
-def test_what_the_cage_forbids_is_named_or_does_not_work(run, build, acts, act, said):
+def test_what_the_cage_forbids_is_named_or_does_not_work(run, build, acts, sanitized, act, said):
     """What ends the process is told by the name of its system call; what merely fails is nothing to be told."""
+    if sanitized and act != "connect":
+        pytest.skip("a sanitizer needs this call itself")
     done = run("plugin", "test", acts, "--libexec", build, "--json", "--with", f"set act {act}")
     report = json.loads(done.stdout)
-    if act == "memory" and "this build keeps what was freed" in str(report):
-        pytest.skip("memory is not bounded in this build")
     if said is None:
         assert done.returncode == 0 and rows(report) == {}
     else:
         assert done.returncode == 5 and said in rows(report)[SCORE], rows(report)
 
 
-def test_who_only_looks_at_a_plugin_runs_it_in_a_cage_too(run, build, acts):
+def test_who_only_looks_at_a_plugin_runs_it_in_a_cage_too(run, build, acts, sanitized):
     early = acts.with_name("early.so")
     assert run("plugin", "check", early, "--libexec", build).returncode == 0
-    assert "call=" in run("plugin", "test", early, "--libexec", build).stdout
+    assert sanitized or "call=" in run("plugin", "test", early, "--libexec", build).stdout
     if os.geteuid() != 0 and not has_landlock():
         pytest.skip("nothing on this kernel keeps files from one's own user")
     assert sorted(file.name for file in acts.parent.iterdir()) == ["acts.c", "acts.so", "early.so", "made.secret"]
