@@ -210,6 +210,8 @@ admin_stream(struct call *call)
 		call_invalid(call, "action", "must be status, create, verify or delete");
 	else if (i < 0)
 		call_not_found(call, "provider");
+	else if (!workers_said(e, s->provider).heard)
+		call_unavailable(call, "provider"); /* its plugin is not there yet */
 	else if (!workers_said(e, s->provider).streams)
 		call_conflict(call, "this provider's plugin manages no stream of security events");
 	if (call->answered)
