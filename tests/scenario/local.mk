@@ -24,6 +24,7 @@ EXTRA_DIST += \
 	%reldir%/test_payments.py \
 	%reldir%/test_policy_packs.py \
 	%reldir%/test_processes.py \
+	%reldir%/test_prompts.py \
 	%reldir%/test_quickstart.py \
 	%reldir%/test_receivers.py \
 	%reldir%/test_recovery_codes.py \
