@@ -2,6 +2,8 @@
 /* org.countersign.Admin: the daemon as a whole - status, providers, reload. */
 #include "config.h"
 
+#include "broker/base/sandbox.h"
+#include "broker/base/sandbox_landlock.h"
 #include "broker/engine/admin.h"
 #include "broker/engine/answer.h"
 #include "broker/engine/api.h"
@@ -31,6 +33,8 @@ write_load(struct json_writer *w, const struct worker_status *s)
 	json_member_int(w, "busy", s->busy);
 	json_member_int(w, "queued", s->queued);
 	json_member_int(w, "failures", (int64_t)s->failures);
+	if (s->rest_ms > 0)
+		json_member_int(w, "rest_ms", s->rest_ms);
 	if (s->last_error[0] != '\0')
 		json_member_str(w, "last_error", view_str(s->last_error));
 }
@@ -201,6 +205,46 @@ write_gateway(struct json_writer *w, const struct config *c)
 	json_member_str(w, "gateway", buf_view(&b));
 }
 
+struct cage_part {
+	const char *name;
+	bool there;
+	const char *without;       /* what is not held then */
+};
+
+/* What of the workers' cage this kernel and this build have; the workers are of the same, and end where it refuses them what it has. */
+static void
+write_cage(struct json_writer *w)
+{
+	struct sandbox_kernel k;
+	struct cage_part parts[7];
+	size_t n = 0;
+
+	sandbox_probe(&k);
+	parts[n++] = (struct cage_part){"system_calls", k.seccomp, "a plugin may make every system call (the kernel has no seccomp)"};
+	parts[n++] = (struct cage_part){"call_names", k.seccomp_names,
+	    "a call that is stopped is not named in the log (the kernel is older than 5.0)"};
+	parts[n++] = (struct cage_part){"files", k.landlock >= LANDLOCK_FILES,
+	    "a plugin may read what its user may (the kernel is older than 5.13, or was booted without landlock)"};
+	parts[n++] = (struct cage_part){"ports", k.landlock >= LANDLOCK_TCP,
+	    "a plugin with network may connect to every TCP port (the kernel is older than 6.7)"};
+	parts[n++] = (struct cage_part){"signals", k.landlock >= LANDLOCK_SCOPES,
+	    "a plugin that may start processes may signal others of its user (the kernel is older than 6.12)"};
+	parts[n++] = (struct cage_part){"memory", k.memory, "memory is not limited (this build has sanitizers)"};
+	parts[n++] = (struct cage_part){"no_new_privs", k.no_new_privs, "set-uid programs give rights (the kernel is older than 3.5)"};
+	json_key(w, VIEW("cage"));
+	json_object_begin(w);
+	for (size_t i = 0; i < n; i++)
+		json_member_bool(w, parts[i].name, parts[i].there);
+	json_key(w, VIEW("missing"));
+	json_array_begin(w);
+	for (size_t i = 0; i < n; i++) {
+		if (!parts[i].there)
+			json_put_str(w, view_str(parts[i].without));
+	}
+	json_array_end(w);
+	json_object_end(w);
+}
+
 void
 admin_status(struct call *call)
 {
@@ -225,6 +269,7 @@ admin_status(struct call *call)
 	write_plugins(&w, e);
 	signals_write(&w, e);
 	json_member_bool(&w, "uid_separation", e->separated && users_differ(c));
+	write_cage(&w);
 	if (record_frozen(e, 0, &since, &words))
 		json_member_str(&w, "frozen", words.len > 0 ? words : VIEW("frozen"));
 	write_counters(&w, e);

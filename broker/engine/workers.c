@@ -12,6 +12,9 @@
 enum {
 	TARGETS_MAX = CONFIG_INSTANCES_MAX,
 	SERVERS_MAX = 16,
+	BREAK_AFTER = 5,           /* failures in a row: more of them would only cost every caller its deadline */
+	REST_MIN_MS = 1000,        /* then it is not asked for so long; doubled by each failure of the one call that tries it */
+	REST_MAX_MS = 60 * 1000,
 	RECONNECT_MS = 250,        /* a worker that is down is looked for this often, while something waits for it */
 };
 
@@ -22,6 +25,7 @@ struct ask {
 	struct bytes members;      /* of its parameters, as JSON */
 	int64_t deadline_ms;       /* boot clock */
 	uint64_t request;
+	bool tries;                /* the one call that shows whether a plugin at rest answers again */
 	struct ask *next;
 };
 
@@ -45,6 +49,9 @@ struct target {
 	bool hearing;              /* it is being asked */
 	int64_t heard_ms;          /* boot clock: when it was asked last */
 	uint64_t failures;
+	uint32_t row;              /* failures in a row */
+	bool tried;                /* at rest, a call is trying it */
+	int64_t rest_ms, rest_until_ms;
 	char last_error[96];
 	struct server servers[SERVERS_MAX];
 	struct ask *first, **last;
@@ -201,8 +208,49 @@ finish(struct engine *e, struct ask *a, const struct worker_result *result)
 	done(e, ctx, result);
 }
 
+/*
+ * The breaker: closed while there are fewer than BREAK_AFTER failures in a row, then at rest; after the rest one call
+ * tries the plugin. Its success closes the breaker, its failure doubles the rest.
+ */
+static bool
+rests(const struct engine *e, const struct target *t)
+{
+	return t->row >= BREAK_AFTER && (t->tried || e->now.boot_ms < t->rest_until_ms);
+}
+
 static void
-fail(struct engine *e, struct target *t, struct ask *a, const char *why)
+breaker_good(struct target *t)
+{
+	if (t->row >= BREAK_AFTER)
+		log_info("msg=\"a plugin answers again\" plugin=%s", t->name);
+	t->row = 0;
+	t->tried = false;
+	t->rest_ms = 0;
+}
+
+/* counts: the plugin was really asked. Describe tells of a worker that is not there yet, and that is no failure. */
+static void
+breaker_bad(const struct engine *e, struct target *t, const struct ask *a, bool counts)
+{
+	if (a->tries)
+		t->tried = false;
+	if (!counts && !a->tries)
+		return;
+	if (t->row < BREAK_AFTER)
+		t->row++;
+	else if (!a->tries)
+		return;
+	if (t->row < BREAK_AFTER)
+		return;
+	t->rest_ms = t->rest_ms == 0 ? REST_MIN_MS : t->rest_ms * 2 < REST_MAX_MS ? t->rest_ms * 2 : REST_MAX_MS;
+	t->rest_until_ms = e->now.boot_ms + t->rest_ms;
+	log_warn("msg=\"a plugin failed too often in a row and is not asked for a while\" plugin=%s rest_ms=%lld", t->name,
+	    (long long)t->rest_ms);
+}
+
+/* What says the same whether the plugin was asked or not. */
+static void
+fail_unasked(struct engine *e, struct target *t, struct ask *a, const char *why)
 {
 	struct worker_result result = {.err = CS_ERR_UNAVAILABLE, .reason = view_str(why)};
 
@@ -210,7 +258,20 @@ fail(struct engine *e, struct target *t, struct ask *a, const char *why)
 	snprintf(t->last_error, sizeof(t->last_error), "%s", why);
 	log_warn("msg=\"a plugin gave no usable answer\" plugin=%s why=\"%s\" request=%llu", t->name, why,
 	    (unsigned long long)a->request);
+	breaker_bad(e, t, a, false);
 	finish(e, a, &result);
+}
+
+static void said(struct engine *e, void *ctx, const struct worker_result *result);
+
+static void
+fail(struct engine *e, struct target *t, struct ask *a, const char *why)
+{
+	if (a->done != said) {
+		breaker_bad(e, t, a, true);
+		a->tries = false;
+	}
+	fail_unasked(e, t, a, why);
 }
 
 /* The server's connection ends: the worker replaces a server that was late or lied. */
@@ -307,16 +368,17 @@ workers_ask_within(struct engine *e, struct view name, int64_t within_ms, const 
 	*a = (struct ask){.method = method, .done = done, .ctx = ctx, .request = ++w->requests};
 	bytes_init(&a->members, WORKER_REQUEST_MAX);
 	buf_put_view(&a->members.buf, parameters);
-	if (t == NULL || t->queued >= t->queue_max) {
-		struct worker_result result = {.err = CS_ERR_UNAVAILABLE,
-		    .reason = t == NULL ? VIEW("no such plugin") : VIEW("queue full")};
+	if (t == NULL || t->queued >= t->queue_max || rests(e, t)) {
+		struct worker_result result = {.err = CS_ERR_UNAVAILABLE, .reason = t == NULL ? VIEW("no such plugin") :
+			t->queued >= t->queue_max ? VIEW("queue full") : VIEW("at rest after failures in a row")};
 
 		finish(e, a, &result);
 		return;
 	}
+	a->tries = t->tried = t->row >= BREAK_AFTER;
 	a->deadline_ms = e->now.boot_ms + (within_ms < t->deadline_ms ? within_ms : t->deadline_ms);
 	if (a->members.buf.full) {
-		fail(e, t, a, "request too long");
+		fail_unasked(e, t, a, "request too long");
 		return;
 	}
 	*t->last = a;
@@ -446,6 +508,7 @@ take_reply(struct engine *e, struct server *v, char *text, size_t len)
 			return !garbage;
 		}
 		result.err = CS_ERR_DENIED;
+		breaker_good(v->target);
 		finish(e, a, &result);
 		return !v->lied;
 	}
@@ -457,6 +520,7 @@ take_reply(struct engine *e, struct server *v, char *text, size_t len)
 	result.parameters = reply.parameters;
 	result.server = v->number;
 	result.lied = &lied;
+	breaker_good(v->target);
 	finish(e, a, &result);
 	if (lied)
 		note_lie(v->target);
@@ -564,7 +628,7 @@ expire(struct engine *e, struct target *t)
 		struct ask *a = late;
 
 		late = a->next;
-		fail(e, t, a, "too late in the queue");
+		fail_unasked(e, t, a, "too late in the queue");
 	}
 }
 
@@ -624,6 +688,8 @@ workers_status(const struct engine *e, size_t i, struct worker_status *out)
 	CHECK(t != NULL);
 	*out = (struct worker_status){.name = t->name, .plugin = t->plugin, .kind = t->kind,
 	    .servers = t->servers_n, .queued = t->queued, .failures = t->failures};
+	if (rests(e, t))
+		out->rest_ms = t->rest_until_ms > e->now.boot_ms ? t->rest_until_ms - e->now.boot_ms : 1;
 	for (uint32_t k = 0; k < t->servers_n; k++)
 		out->busy += t->servers[k].ask != NULL;
 	snprintf(out->last_error, sizeof(out->last_error), "%s", t->last_error);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The engine's side of the plugins: for each block of the configuration that names one a queue and as many connections as its worker has
- * servers. A call gets a server, or waits; its deadline runs from the moment of queueing. Whatever goes wrong, silence
+ * servers. A plugin that failed five times in a row is given a rest of 1 s to 60 s, in which calls are unavailable at once. A call gets a server, or waits; its deadline runs from the moment of queueing. Whatever goes wrong, silence
  * and garbage included, ends as a result with `err` set, exactly once.
  */
 #ifndef CS_ENGINE_WORKERS_H
@@ -62,6 +62,7 @@ struct worker_status {
 	enum config_kind kind;
 	uint32_t servers, busy, queued;
 	uint64_t failures;
+	int64_t rest_ms;        /* it failed too often in a row, and is asked again after so long; 0: it is asked */
 	char last_error[96];
 };
 /* The i-th of those configured; false beyond. */

@@ -2,7 +2,7 @@
 /*
  * A plugin of every kind that misbehaves when told to, for tests; never installed. Told by the key
  * `behaviour`, for every call, or by the input of one call: an ID token, a code, an answer or a
- * payee that is "!" and a behaviour. Otherwise it is an honest fool: an ID token is the subject's
+ * payee that is "!" and a behaviour, or "!act_" and what a burglar would do (acts.c). Otherwise it is an honest fool: an ID token is the subject's
  * own name, and after a "|" each what it was called before, which may be nothing, and lines of evidence; a
  * proof is the name that a subject has now; the answer "right" is right, a payment's score is its amount in whole units, and what
  * it is to deliver it writes to the log.
@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "acts.h"
 #include "countersign/plugin.h"
 
 #define BEHAVIOURS(X)                                                                              \
@@ -115,6 +116,10 @@ behave(struct misbehave *m, struct countersign_view input, const struct counters
 	int64_t left_ms = call->deadline_boot_ms - m->host->boot_ms(m->host->context);
 
 	*as = m->always;
+	if (input.len > 5 && memcmp(input.data, "!act_", 5) == 0) {
+		*as = honest_behaviour;
+		return act(m->host, (struct countersign_view){input.data + 1, input.len - 1});
+	}
 	if (input.len > 1 && input.data[0] == '!')
 		*as = behaviour_of((struct countersign_view){input.data + 1, input.len - 1});
 	switch (*as) {

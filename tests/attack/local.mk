@@ -18,6 +18,7 @@ EXTRA_DIST += \
 	%reldir%/test_log.py \
 	%reldir%/test_money.py \
 	%reldir%/test_plugin_files.py \
+	%reldir%/test_cage.py \
 	%reldir%/test_plugins.py \
 	%reldir%/test_rekey.py \
 	%reldir%/test_risk_attacks.py \

@@ -62,6 +62,10 @@ def events(log, person, kind):
     return log.events(person.account, kind)
 
 
+# After failures in a row a plugin is not asked for as long as this.
+REST_MS = 61_000
+
+
 @pytest.mark.parametrize("how", BAD)
 def test_S11_a_risk_plugin_that_fails_permits_nothing(broker, person, log, how):
     session = person.session()
@@ -76,6 +80,7 @@ def test_S11_a_risk_plugin_that_fails_permits_nothing(broker, person, log, how):
 
 def test_S11_a_score_is_no_countersignature(broker, person, log):
     """The best score there is, and a stack that would be content with it: the owner is asked all the same."""
+    broker.clock.advance(REST_MS)
     answer = person.authorize(person.session(), person.payment("0.01"))
     assert answer["outcome"] == ("deny" if broker.kind == "missing" else "step_up")
     assert events(log, person, "payment_permitted") == []
@@ -83,6 +88,7 @@ def test_S11_a_score_is_no_countersignature(broker, person, log):
 
 def test_S11_a_plugin_that_dies_before_the_payment_is_redeemed(broker, person, log):
     """The score of the prompt does not serve for the payment: both are decisions."""
+    broker.clock.advance(REST_MS)
     session, payment = person.session(), person.payment("20.00")
     answer = person.authorize(session, payment)
     if broker.kind == "missing":
