@@ -8,6 +8,8 @@
 #include "plugins/lib/keys.h"
 #include "plugins/lib/provider.h"
 #include "plugins/lib/settings.h"
+#include "plugins/lib/signal_keys.h"
+#include "plugins/lib/signals.h"
 
 enum {
 	DOMAINS_MAX = 8,    /* of one block; more organizations are more blocks */
@@ -38,6 +40,8 @@ static const struct countersign_config_key config[] = {
     OIDC_KEYS_TIMES,
     OIDC_KEYS_DISPLAY("email"),
     OIDC_KEYS_FETCHING,
+    SIGNAL_KEYS,
+    SIGNAL_KEYS_GOOGLE,
     {.name = "authorization-endpoint",
 	.type = COUNTERSIGN_CONFIG_URL,
 	.min = 9,
@@ -161,6 +165,7 @@ google_init(const struct countersign_host_v1 *host, void **instance)
 		.release = release,
 		.check_claims = check_claims,
 		.put_request = put_request,
+		.signals = SET_GOOGLE,
 	};
 
 	return oidc_open(host, &kind, instance);
@@ -172,7 +177,8 @@ google_profile(void *instance, struct countersign_profile *profile)
 	const struct oidc *o = instance;
 	const struct domains *d = o == NULL ? NULL : o->settings.own;
 
-	profile->assurance = COUNTERSIGN_STABLE_SUBJECT | COUNTERSIGN_VERIFIED_EMAIL | COUNTERSIGN_SYNCS_SECRETS;
+	profile->assurance = COUNTERSIGN_STABLE_SUBJECT | COUNTERSIGN_VERIFIED_EMAIL | COUNTERSIGN_SYNCS_SECRETS |
+	    COUNTERSIGN_SENDS_SIGNALS;
 	profile->controls = d == NULL ? usual_controls : d->controls;
 	return COUNTERSIGN_OK;
 }
@@ -184,6 +190,8 @@ countersign_plugin_v1(void)
 		.size = sizeof(provider),
 		.authorization_url = oidc_authorization_url,
 		.identify = oidc_identify,
+		.signal = signals_signal,
+		.stream = signals_stream,
 	};
 	static const struct countersign_plugin_v1 plugin = {
 		.size = sizeof(plugin),

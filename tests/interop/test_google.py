@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The worker with the plugin google against an imitation of Google's endpoints."""
 
+import base64
 import urllib.parse
 
 import pytest
 
 from idp import start
+from openid_provider import tokens
 from openid_provider.google import ISSUER, Google
 from relying_party import RelyingParty
 from sign_in import answer, authorization_url, exchange, identify, mint
@@ -118,3 +120,21 @@ def test_googles_refusals(google, rp):
     assert answer(exchange, connection, rp, "4/made-up", iss=ISSUER) == "bad_code"
     rp.register(alg="RS256", secret="another")
     assert answer(exchange, connection, rp, iss=ISSUER) == "provider_error"
+
+
+def test_security_event_as_google_sends_it(google, rp, provider):
+    """Cross-Account Protection: the other spelling of the issuer, no typ, the subject within the event."""
+    key, now = provider.ring.current("RS256"), provider.clock.now()
+    event = "https://schemas.openid.net/secevent/risc/event-type/account-disabled"
+    subject = {"subject_type": "iss-sub", "iss": ISSUER + "/", "sub": "110248495921238986420"}
+    claims = {"iss": ISSUER + "/", "aud": rp.client_id, "iat": now, "jti": "e1",
+              "events": {event: {"subject": subject, "reason": "hijacking"}}}
+    body = tokens.seal(tokens.Draft(provider.dialect.header(key) | {"typ": "secevent+jwt"}, claims, key, provider.ring,
+                                    now, sign=key.sign))
+    got = google().call("Signal", deadline_ms=60000, request="s1", body=base64.urlsafe_b64encode(
+        body.encode()).rstrip(b"=").decode(), content_type="application/secevent+jwt", client_ids=[rp.client_id],
+        now_ms=now * 1000)
+    assert (got["issuer"], got["id"], got["audience"]) == (ISSUER, "e1", rp.client_id)
+    told = got["events"][0]
+    assert (told["name"], told["issuer"], told["subject"], told["detail"]) == (
+        "account-disabled", ISSUER, subject["sub"], "hijacking")
