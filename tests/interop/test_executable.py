@@ -202,7 +202,7 @@ def test_it_lives_in_the_cage_of_its_worker(odd, tmp_path):
     file.write_text("seen")
     file.chmod(0o644)
     assert identify(worker.connect(), f"!read {file}")["display"] == "Permission denied"
-    with pytest.raises(Gone):
+    with pytest.raises((Gone, Refused)):  # the program is ended first, which its server may still see, then the server
         identify(worker.connect(), "!mount")
     worker.wait_for_log("call=mount")
     assert identify(worker.connect())["subject"] == "alice"
