@@ -6,8 +6,10 @@ import time
 
 import pytest
 
+from harness import Browser
 from signalling import mint, push, signalled, stats, warn
 from test_allowances import granted, pay
+from test_view_pages import Page, answer, ask
 
 BROKER = {"provider_extra": 'set algorithm ES256 signals { other notify session-presented ignore silent-after 1h }'}
 
@@ -90,6 +92,25 @@ def test_the_owner_resumes_what_an_event_suspended(owner, broker):
     assert owner.service.call("Links.Resume", link=owner.link_id)["outcome"] == "permit"
     fresh = owner.session()
     assert why(owner, fresh) == ("step_up", "countersignature_required")
+
+
+def page_of(owner):
+    browser = Browser(owner.broker)
+    status, headers, _ = answer(browser, ask(owner), owner.totp)
+    assert status == 303
+    return Page(browser, headers["Location"])
+
+
+def test_the_page_tells_of_the_warning_and_what_lifts_it(owner, broker):
+    warn(broker, "session-revoked", owner.subject)
+    page = page_of(owner)
+    text = page.get()
+    assert "sent a security warning" in text and "Sign in with it again and confirm a payment" in text
+    assert "Security warning from its provider" in page.get("/history")
+    owner.spend(owner.session())
+    assert "sent a security warning" not in page.get()
+    warn(broker, "account-purged", owner.subject)
+    assert "so this ID is paused" in page.get()
 
 
 def test_the_same_message_counts_once(owner, broker):
