@@ -53,7 +53,8 @@ about_power(const struct event *ev)
 {
 	return ev->type == EVENT_FROZEN || ev->type == EVENT_THAWED || ev->type == EVENT_NOT_ME ||
 	    ev->type == EVENT_LINK_SUSPENDED || ev->type == EVENT_LINK_RESUMED || ev->type == EVENT_LINK_REVOKED ||
-	    (ev->type == EVENT_SIGNALLED && ev->effects != 0) || ev->type == EVENT_ACCOUNT_CLOSED || ev->type == EVENT_PAYMENT_EXPIRED;
+	    ev->type == EVENT_LINK_REKEYED || (ev->type == EVENT_SIGNALLED && ev->effects != 0) ||
+	    ev->type == EVENT_ACCOUNT_CLOSED || ev->type == EVENT_PAYMENT_EXPIRED;
 }
 
 static bool

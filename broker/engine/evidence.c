@@ -8,6 +8,7 @@
 #include "broker/engine/api.h"
 #include "broker/engine/links.h"
 #include "broker/engine/lookup.h"
+#include "broker/engine/tell.h"
 #include "broker/engine/texts.h"
 
 const char *
@@ -73,8 +74,9 @@ evidence_read(const struct engine *e, struct view line, struct identity_fact *f)
 
 /* The event with its texts; those of what gives its place go. */
 static void
-note(struct txn *t, struct account *a, const struct engine *e, struct decision *d, struct view kind, struct view source)
+note(struct txn *t, struct account *a, struct call *call, struct decision *d, struct view kind, struct view source)
 {
+	const struct engine *e = call->engine;
 	static struct extra extra;
 	const struct event *ev = &d->events[0];
 	const struct fact like = {.link_no = (uint32_t)ev->link_no, .kind = ev->rests[0], .by = ev->rests[1],
@@ -96,6 +98,8 @@ note(struct txn *t, struct account *a, const struct engine *e, struct decision *
 	texts_to_event(e->keys, a, &texts, &extra);
 	texts_to_cold(e->keys, a, &texts, &d->id, &extra);
 	txn_decision(t, a, d, &extra);
+	if ((ev->flags & EVENT_FLAG_LOWERED) != 0)
+		tell_others(t, a, call, "evidence_lowered", 0, kind);
 }
 
 void
@@ -113,7 +117,7 @@ evidence_of_signin(struct txn *t, struct account *a, struct call *call, uint32_t
 		call_asked(call, &asked);
 		decide_attest(&asked, a, &what, &d);
 		if (d.events_n > 0)
-			note(t, a, call->engine, &d, view_str(f->kind), view_of(NULL, 0));
+			note(t, a, call, &d, view_str(f->kind), view_of(NULL, 0));
 	}
 }
 
@@ -195,7 +199,7 @@ attest_txn(struct txn *t, struct account *a, struct call *call)
 	call_asked(call, &asked);
 	decide_attest(&asked, a, &what, &d);
 	if (d.events_n > 0)
-		note(t, a, call->engine, &d, x->kind, x->source);
+		note(t, a, call, &d, x->kind, x->source);
 	w = call_reply(call);
 	answer_outcome(&w, &d);
 	answer_link(&w, "link", call, t, a, account_link(a, &x->id));

@@ -45,6 +45,20 @@ link_of_subject(const struct account *a, const struct id *claim)
 	return NULL;
 }
 
+const struct link *
+link_of_any_name(const struct account *a, const struct id *claim)
+{
+	const struct link *found = link_of_subject(a, claim);
+
+	for (size_t i = 0; found == NULL && i < a->links_n; i++) {
+		const struct link *l = &a->links[i];
+
+		if (id_equal(&l->was, claim) && (l->state == LINK_ACTIVE || l->state == LINK_SUSPENDED))
+			found = l;
+	}
+	return found;
+}
+
 void
 claim_holder(struct call *call, const struct id *claim, store_find_fn *done)
 {

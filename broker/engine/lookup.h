@@ -13,6 +13,8 @@ struct id subject_claim(const struct engine *e, const char *provider, struct vie
 const struct link *link_of_subject(const struct account *a, const struct id *claim);
 /* Asks the store who has this claim; the call is held. */
 void claim_holder(struct call *call, const struct id *claim, store_find_fn *done);
+/* The same, also by the name that it was moved from: for what only takes power away. */
+const struct link *link_of_any_name(const struct account *a, const struct id *claim);
 /* The provider's one issuer as configured, or NULL. */
 const char *provider_issuer(const struct engine *e, const char *provider);
 

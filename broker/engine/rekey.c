@@ -11,6 +11,7 @@
 #include "broker/engine/answer.h"
 #include "broker/engine/api.h"
 #include "broker/engine/lookup.h"
+#include "broker/engine/tell.h"
 #include "broker/engine/texts.h"
 #include "broker/engine/workers.h"
 
@@ -23,9 +24,10 @@ struct name {
  * nobody else has it and it can be taken back, and the one before that is free.
  */
 static void
-carry_out(struct txn *t, struct account *a, const struct engine *e, const struct link *l, const struct name *to,
+carry_out(struct txn *t, struct account *a, struct call *call, const struct link *l, const struct name *to,
     struct view words, struct decision *d)
 {
+	const struct engine *e = call->engine;
 	static struct extra extra;
 	static struct texts own, texts;
 	bool undo = (d->events[0].flags & EVENT_FLAG_UNDONE) != 0;
@@ -54,6 +56,7 @@ carry_out(struct txn *t, struct account *a, const struct engine *e, const struct
 	if (!undo && !id_zero(&l->was))
 		txn_claim(t, &l->was, true);
 	txn_decision(t, a, d, &extra);
+	tell_others(t, a, call, "link_rekeyed", 0, view_str(ruleset_provider_name(e->rules, d->events[0].provider)));
 }
 
 bool
@@ -71,7 +74,7 @@ rekey_by_signin(struct txn *t, struct account *a, struct call *call, const struc
 		txn_decision(t, a, d, NULL);
 		return false;
 	}
-	carry_out(t, a, call->engine, l, &to, view_of(NULL, 0), d);
+	carry_out(t, a, call, l, &to, view_of(NULL, 0), d);
 	return true;
 }
 
@@ -132,7 +135,7 @@ move_txn(struct txn *t, struct account *a, struct call *call)
 		return;
 	}
 	if (d.outcome == OUTCOME_PERMIT && d.events_n > 0)
-		carry_out(t, a, call->engine, l, &to, x->reason, &d);
+		carry_out(t, a, call, l, &to, x->reason, &d);
 	else
 		txn_decision(t, a, &d, NULL);
 	answer_moved(call, t, a, &d, account_link(a, &x->id));

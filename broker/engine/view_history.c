@@ -71,6 +71,10 @@ kind_of(const struct event *ev)
 		return ev->effects != 0 ? "signalled" : NULL;
 	case EVENT_LINK_REVOKED:
 		return "unlinked";
+	case EVENT_LINK_REKEYED:
+		return "link_moved";
+	case EVENT_LINK_ATTESTED:
+		return (ev->flags & EVENT_FLAG_LOWERED) != 0 ? "evidence_lowered" : NULL;
 	case EVENT_ALLOWANCE_REVOKED:
 		return "allowance_revoked";
 	case EVENT_SESSION_OPENED:

@@ -19,6 +19,8 @@ static const struct {
     {VIEW("suspended"), TEXT_VIEW_EV_SUSPENDED, true},
     {VIEW("signalled"), TEXT_VIEW_EV_SIGNALLED, true},
     {VIEW("unlinked"), TEXT_VIEW_EV_UNLINKED, false},
+    {VIEW("link_moved"), TEXT_VIEW_EV_LINK_MOVED, true},
+    {VIEW("evidence_lowered"), TEXT_VIEW_EV_EVIDENCE_LOWERED, true},
     {VIEW("allowance_opened"), TEXT_VIEW_EV_ALLOWANCE, false},
     {VIEW("allowance_revoked"), TEXT_VIEW_EV_ALLOWANCE_REVOKED, false},
     {VIEW("signed_in"), TEXT_VIEW_EV_SIGNED_IN, false},

@@ -28,6 +28,9 @@ static const struct {
     {"factor_removed", {"a way to confirm payments was removed", "已移除一种验证方式"}},
     {"factor_unlocked", {"a way to confirm payments was unlocked", "已解锁一种验证方式"}},
     {"recovery_begun", {"someone began to recover your account", "有人开始找回您的账户"}},
+    {"link_rekeyed", {"an ID linked to your account goes by another name now", "已绑定的第三方账号更换了标识"}},
+    {"evidence_lowered", {"what was verified of an ID linked to your account has changed",
+			     "已绑定的第三方账号的核验信息已变更"}},
     {"recovery_code_used", {"a recovery code was used", "恢复码已被使用"}},
 };
 

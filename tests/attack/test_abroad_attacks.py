@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Attacks on providers that do it their own way: Apple's forms and addresses, WeChat's and Alipay's codes without tokens."""
+import datetime
 import itertools
 import urllib.parse
 
 import pytest
 
 from abroad import AbroadBroker, begin, bring_home, link, sign_in, visit
-from harness import Browser
+from harness import Browser, VarlinkError
 
 names = (f"away{n}" for n in itertools.count(1))
 BY_CODE = pytest.mark.parametrize("provider", ["wechat", "alipay"])
@@ -177,3 +178,50 @@ def test_the_honest_owner_comes_in(shop, broker, victim):
         begun = begin(shop, provider)
         assert sign_in(broker, Browser(broker), provider, begun, victim.name)[0] == 303
         assert shop.call("Sessions.Take", sign_in=begun["sign_in"])["account"] == victim.account
+
+
+# --- L11 ---
+
+CLIENT = {"wechat": "wxapp", "alipay": "2021alipay"}
+
+
+def before_the_change(broker, provider):
+    """WeChat's app has no platform account yet, Alipay's is told user_ids alone; gives what brings the new names."""
+    if provider == "wechat":
+        broker.there.wechat.bind("wxapp", False)
+        return lambda: broker.there.wechat.bind("wxapp", True)
+    host, key = urllib.parse.urlsplit(broker.url).netloc, broker._alipay_app.public_key()
+    broker.there.alipay.app("2021alipay", key, host, ids="user_id")
+    return lambda: broker.there.alipay.app("2021alipay", key, host, ids="both")
+
+
+@BY_CODE
+def test_L11_a_new_name_moves_a_link_in_a_window_alone(shop, broker, log, provider):
+    """openid and unionid, user_id and open_id: the same answer must name both, and an admin must have said when."""
+    person, name = broker.person(linked=False), next(names)
+    change = before_the_change(broker, provider)
+
+    def open_session(who):
+        begun = shop.call("Sessions.Begin", provider=provider)
+        return shop.call("Sessions.Open", sign_in=begun["sign_in"], client_id=CLIENT[provider],
+                         code=broker.native_code(provider, who, begun["nonce"]))
+    try:
+        linked = link(broker, person, provider, name)
+    finally:
+        change()
+    answer = open_session(name)
+    assert (answer["outcome"], answer["reason"]) == ("deny", "rekey_closed")
+    log.denied(person.account, "rekey_closed")
+    until = datetime.datetime.fromtimestamp(broker.clock.now_ms() / 1000 + 3600, datetime.timezone.utc)
+    broker.admin.call("Admin.RekeyLinks", provider=provider, reason="the app was bound",
+                      until=until.strftime("%Y-%m-%dT%H:%M:%SZ"))
+    # A thief's new name says nothing of the owner's.
+    with pytest.raises(VarlinkError, match="NotFound"):
+        open_session(next(names))
+    answer = open_session(name)
+    assert (answer["outcome"], answer["link"]) == ("permit", linked["id"])
+    broker.admin.call("Admin.RekeyLinks", provider=provider, reason="done")
+    shown = broker.admin.call("Admin.Link", link=linked["id"])["link"]
+    assert (shown["issuer"], shown["subject"]) == broker.subject(provider, name)
+    assert shown["was_subject"] not in (shown["subject"], "")
+    assert open_session(name)["outcome"] == "permit"
