@@ -104,6 +104,30 @@ def test_limit_without_a_limit_asks_nothing(ask, args):
     assert done.returncode == 2 and done.calls == [] and done.stderr.startswith("countersignctl: ")
 
 
+def test_rekeys_say_why_and_can_be_taken_back(ask):
+    pins = {"pin": "aa", "was_pin": "bb", "matches": True}
+    done = ask({ADMIN + "RekeyProvider": pins}, "provider", "rekey", "apple", "another team")
+    assert done.calls == [(ADMIN + "RekeyProvider", {"provider": "apple", "reason": "another team"}, False)]
+    assert done.returncode == 0 and "aa" in done.stdout
+    done = ask({ADMIN + "RekeyProvider": pins}, "provider", "rekey", "apple", "a mistake", "--undo", "--json")
+    assert done.calls[0][1]["undo"] is True and json.loads(done.stdout) == pins
+    moved = {"outcome": "permit", "reason": "rekeyed", "link": "link_1", "subject": "new", "was_subject": "old"}
+    done = ask({ADMIN + "RekeyLink": moved}, "link", "rekey", "link_1", "another team", "--proof", "transfer.1")
+    assert done.calls == [(ADMIN + "RekeyLink", {"link": "link_1", "reason": "another team", "proof": "transfer.1"}, False)]
+    assert "new" in done.stdout
+    for args in (["provider", "rekey", "apple"], ["link", "rekey", "link_1"], ["provider", "rekey-links", "apple"]):
+        assert ask({}, *args).returncode == 2
+
+
+@pytest.mark.parametrize("until, words", [("2026-12-31T00:00:00Z", "until 2026-12-31T00:00:00Z links of this provider move"),
+                                          (None, "stay with their subjects")])
+def test_rekey_links_opens_and_closes_a_window(ask, until, words):
+    args, members = ([], {}) if until is None else (["--until", until], {"until": until})
+    done = ask({ADMIN + "RekeyLinks": members}, "provider", "rekey-links", "wechat", "a new app", *args)
+    assert done.calls == [(ADMIN + "RekeyLinks", {"provider": "wechat", "reason": "a new app", **members}, False)]
+    assert done.returncode == 0 and words in done.stdout
+
+
 def test_lists_of_an_account(ask):
     done = ask({ADMIN + "Account": {"account": ACCOUNT}}, "link", "list", "alice")
     assert [line.split()[:3] for line in done.stdout.splitlines()] == [

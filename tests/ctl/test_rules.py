@@ -221,6 +221,7 @@ def test_a_bad_configuration_explains_nothing(run, files):
     ("service kiosk", "service_not_listed", "checkout:3 names who may ask"),
     ("account age=365d", "account_too_new", "checkout:3 asks for an older account"),
     ("account factors=4", "account_factors", "checkout:3 asks for factors"),
+    ("assurance phone", "assurance_missing", "checkout:3 asks for evidence that nobody has given"),
     ("limit first-use=5CNY", "limit_first_use", "or raise first-use in checkout:3 (5.00 CNY)"),
     ("limit per-24h=15CNY", "limit_24h", "ask for at most 15.00 CNY"),
 ])
