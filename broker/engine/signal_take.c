@@ -134,7 +134,8 @@ signal_txn(struct txn *t, struct account *a, struct call *call)
 	struct signal_job *job = job_of(call);
 	const struct signal_event *ev = &job->events[job->at];
 	const struct config_provider *p = ruleset_provider(e->rules, job->provider);
-	const struct link *l = link_of_subject(a, &ev->claim);
+	/* Also under the name that it had before: it only takes power away. */
+	const struct link *l = link_of_any_name(a, &ev->claim);
 	uint32_t effects = p == NULL || ev->good ? 0 : config_signal_effects(p, ev->kind);
 	struct asked asked;
 
