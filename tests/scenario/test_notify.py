@@ -68,6 +68,7 @@ class Receiver:
 
     def __init__(self, directory):
         self.port, self.status, self.body, self.got = _free_port(), 204, b"", []
+        self.answered = []
         self.arrived = threading.Condition()
         receiver = self
 
@@ -77,6 +78,7 @@ class Receiver:
                 with receiver.arrived:
                     receiver.got.append((self.path, dict(self.headers), body))
                     status, answer = receiver.status, receiver.body
+                    receiver.answered.append(status)
                     receiver.arrived.notify_all()
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(answer)))
@@ -94,10 +96,13 @@ class Receiver:
         self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
-    def wait(self, count):
+    def until(self, what):
         with self.arrived:
-            assert self.arrived.wait_for(lambda: len(self.got) >= count, CALL_S), self.got
-            return self.got[count - 1]
+            assert self.arrived.wait_for(what, CALL_S), self.got
+
+    def wait(self, count):
+        self.until(lambda: len(self.got) >= count)
+        return self.got[count - 1]
 
     def stop(self):
         self.server.shutdown()
