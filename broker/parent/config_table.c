@@ -111,7 +111,7 @@ static const struct option signals_options[] = {
 	{.name = "silent-after", .type = &type_duration, ONE(config_signals, silent_after_ms), .min = MINUTE, .max = YEAR,
 	 .help = "How long nothing may be heard of this provider's stream before that is reported. Default: 7d since the last" \
 	         " message, once there was one; written here, it is counted from the broker's start too."},
-	{.name = "poll", .type = &type_duration, ONE(config_signals, poll_ms), .min = SECOND, .max = DAY, .preset = "30s",
+	{.name = "poll", .type = &type_duration, ONE(config_signals, poll_ms), .min = SECOND, .max = DAY,
 	 .help = "Asks the provider for events this often (RFC 8936), for a stream that is not pushed. Default: nothing is asked for."},
 #define X(id, name_, effects_, words_, good, help_) \
 	{.name = name_, .type = &type_words, .offset = offsetof(struct config_signals, effects) + \

@@ -502,7 +502,7 @@ class Broker:
     Keywords change the configuration: https=False (checkout alone, on its socket), link_cooling_off="24h",
     factor_cooling_off, limit_cooling_off, policy_limits, stack, provider_extra (lines of the provider), totp_extra, extra (lines of the file),
     rights={"market": "lookup"}, clients=["PROVIDER", ("PROVIDER", "CLIENT")] (where checkout has the client id "countersign-app" or that one, besides the sandbox),
-    host="localhost" (of the public URL: passkeys need a name); {url} in extra is that URL, {issuer} and {ca} the provider's.
+    host="localhost" (of the public URL: passkeys need a name); {url} in extra is that URL, {issuer} (in provider_extra, too) and {ca} the provider's.
     """
 
     SERVICES = {"checkout": "countersign-app", "market": "another-app"}
@@ -524,7 +524,7 @@ class Broker:
             self._files(https, stack, rights or {}, clients, dict(
                 d=self.dir, port=self.port, url=self.url, link_cooling_off=link_cooling_off, factor_cooling_off=factor_cooling_off,
                 limit_cooling_off=limit_cooling_off,
-                policy_limits=policy_limits, provider_extra=provider_extra, totp_extra=totp_extra,
+                policy_limits=policy_limits, provider_extra=provider_extra.replace("{issuer}", self.provider.issuer), totp_extra=totp_extra,
                 extra=extra.replace("{url}", self.url or "").replace("{issuer}", self.provider.issuer)
                 .replace("{ca}", self.provider.ca),
                 issuer=self.provider.issuer, ca=self.provider.ca))

@@ -31,7 +31,7 @@ EXTRA_DIST += \
 	%reldir%/test_reload.py \
 	%reldir%/test_replacing.py \
 	%reldir%/test_replay.py \
-	%reldir%/signalling.py %reldir%/test_signals.py \
+	%reldir%/signalling.py %reldir%/test_signal_streams.py %reldir%/test_signals.py \
 	%reldir%/test_risk.py \
 	%reldir%/test_risk_open.py \
 	%reldir%/test_rules.py \
