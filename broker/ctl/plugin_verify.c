@@ -190,6 +190,8 @@ write_beside(struct ctl *ctl, const char *file, const char *text)
 	rc = plugin_write(ctl, AT_FDCWD, fresh, 0644, text, strlen(text));
 	if (rc == CTL_OK && rename(fresh, path) != 0)
 		rc = ctl_fail(ctl, CTL_FAILED, "cannot write %s: %s", path, strerror(errno));
+	if (rc != CTL_OK)
+		(void)unlink(fresh);
 	return rc;
 }
 
