@@ -11,6 +11,8 @@ ADMIN = "org.countersign.Admin."
 STATUS = {
     "version": "0.1.0", "realm": "example", "generation": 3, "policy": "9f86d0", "uptime_s": 11520,
     "store": {"kind": "sqlite", "events": 12}, "uid_separation": False, "frozen": None, "gateway": "ready",
+    "cage": {"system_calls": True, "call_names": True, "files": True, "ports": True, "signals": False, "memory": True,
+             "no_new_privs": True, "missing": ["signals"]},
     "counters": {"permits": 7, "denials": 2},
     "processes": [{"role": "engine", "pid": 41, "generation": 3, "state": "ready", "restarts": 0},
                   {"role": "worker:sandbox", "pid": 4242, "generation": 3, "state": "backoff", "restarts": 12}],
