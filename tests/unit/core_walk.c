@@ -280,6 +280,24 @@ permit_seen(struct walk *w, const struct request *r, uint64_t n)
 	w->permitted++;
 }
 
+/* Of each link's subject, by whatever name it was paid for. */
+static void
+subjects_hold(const struct walk *w, uint16_t currency)
+{
+	const struct account *a = &w->f.account;
+	int32_t month = window_month(&w->f.policy, now_of(w));
+
+	for (size_t i = 0; i < a->links_n; i++) {
+		const struct id *subject = &a->links[i].subject;
+		int64_t all = 0;
+
+		for (size_t k = 0; k < w->permits_n; k++)
+			if (w->permits[k].currency == currency && id_equal(&w->permits[k].subject, subject))
+				all += w->permits[k].counted;
+		CHECK(counters_standing(a, COUNTER_TOTAL, COUNTER_OF_SUBJECT, subject, currency, month, now_of(w)).minor == all);
+	}
+}
+
 /* In all exactly; in 24 hours never too little, and too much by an hour at most. */
 static void
 wider_windows_hold(const struct walk *w, uint16_t currency)
@@ -318,6 +336,7 @@ state_holds(struct walk *w)
 
 		CHECK(spent_day(f, currency[i]) == s.day);
 		wider_windows_hold(w, currency[i]);
+		subjects_hold(w, currency[i]);
 	}
 	for (size_t i = 0; i < f->account.facts_n; i++) {
 		const struct fact *of = &f->account.facts[i];
@@ -535,6 +554,29 @@ resumed(struct walk *w, const struct walk_session *s)
 	}
 }
 
+/* What was paid for by one name of the owner's is by another now. */
+static void
+renamed(struct walk *w, const struct id *from, const struct id *to)
+{
+	for (size_t i = 0; i < w->permits_n; i++) {
+		if (id_equal(&w->permits[i].subject, from))
+			w->permits[i].subject = *to;
+	}
+}
+
+/* Who links by the name that another link had before is the same person. */
+static void
+linked_again(struct walk *w, uint32_t link_no)
+{
+	const struct account *a = &w->f.account;
+	struct id to = account_link_by_no(a, link_no)->subject;
+
+	for (size_t i = 0; i < a->links_n; i++) {
+		if (id_equal(&a->links[i].was, &to))
+			renamed(w, &a->links[i].subject, &to);
+	}
+}
+
 static void
 step_answer(struct walk *w, bool thief)
 {
@@ -577,6 +619,8 @@ step_answer(struct walk *w, bool thief)
 		if (p->request.op == OP_GRANT)
 			allowance_by_no(w, p->request.target_no)->open = true;
 		w->linked += p->request.op == OP_LINK;
+		if (p->request.op == OP_LINK)
+			linked_again(w, p->request.target_no);
 	}
 	fixture_commit(f);
 }
@@ -954,10 +998,7 @@ step_rekey(struct walk *w, bool thief)
 		const struct event *e = &w->f.d.events[0];
 
 		CHECK(!thief && (admin || p->rekey_until_ms > now_of(w)));
-		for (size_t i = 0; i < w->permits_n; i++) {
-			if (id_equal(&w->permits[i].subject, &e->digest))
-				w->permits[i].subject = e->subject;
-		}
+		renamed(w, &e->digest, &e->subject);
 		w->rekeyed++;
 	}
 	fixture_commit(&w->f);
