@@ -290,7 +290,9 @@ bound_files(const struct config_cage *c)
 
 	if (fstat(STDERR_FILENO, &st) == 0 && S_ISREG(st.st_mode))
 		return CS_OK;
-	return sandbox_bound(RLIMIT_FSIZE, c->write_count > 0 || c->processes ? CAGE_FILE_MAX : 0);
+	if (c->write_count > 0 || c->processes)
+		return sandbox_bound(RLIMIT_FSIZE, CAGE_FILE_MAX);
+	return sandbox_bound(RLIMIT_FSIZE, c->network == CONFIG_NETWORK_NO ? 0 : CAGE_SEMAPHORE_MAX);
 }
 
 enum cs_err

@@ -19,6 +19,7 @@
 
 enum {
 	CAGE_PROCESSES_MAX = 4096,   /* of one user, all its workers together: no bomb of threads or processes */
+	CAGE_SEMAPHORE_MAX = 4096,   /* bytes of the file that is one */
 	CAGE_FILE_MAX = 64 << 20,    /* bytes of a file that is written, where the cage names any */
 };
 

@@ -68,6 +68,8 @@ def only_where(there, act, cage):
 @pytest.mark.parametrize("provider, act, call", FORBIDDEN, ids=lambda v: v)
 def test_X9_what_is_forbidden_ends_the_plugin_and_is_named(shop, broker, cage, provider, act, call):
     only_where(cage["system_calls"] and cage["call_names"], act, cage)
+    # Its process has lived for a while, so that the next one is started at once.
+    broker.clock.advance(11_000)
     error = open_with(shop, provider, "!act_" + act)
     assert (error.name, error.parameters["what"]) == ("Unavailable", provider)
     said = [line for line in broker.log().splitlines() if f"worker:{provider} cage " in line]
@@ -91,6 +93,7 @@ def test_a_plugin_that_may_start_processes_does(shop, broker):
 
 
 def test_X9_others_do_not_notice(shop, broker, person):
+    broker.clock.advance(11_000)
     waiting = broker.connect()
     waiting.send("Sessions.Open", sign_in=shop.call("Sessions.Begin", provider="pure")["sign_in"], id_token="!act_bpf")
     assert person.open()["outcome"] == "permit"

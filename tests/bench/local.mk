@@ -3,7 +3,7 @@
 bench_client = %reldir%/driver.c %reldir%/driver.h %reldir%/hist.c %reldir%/hist.h
 bench_forms = %reldir%/form.c %reldir%/form.h %reldir%/people.c %reldir%/people.h
 bench_programs = %reldir%/load %reldir%/pingpong %reldir%/bare_sqlite %reldir%/redis_load %reldir%/https_load \
-	%reldir%/populate %reldir%/bench_stack
+	%reldir%/populate %reldir%/bench_stack %reldir%/bench_cage
 EXTRA_PROGRAMS += $(bench_programs)
 CLEANFILES += $(bench_programs) bench.json bench-step-up.json bench-profile.txt
 EXTRA_DIST += %reldir%/README.md %reldir%/run %reldir%/process.py %reldir%/peers.py %reldir%/broker.py %reldir%/report.py \
@@ -47,6 +47,10 @@ CLEANFILES += %reldir%/bench_json
 # What a stack of 20 lines adds to a decision; part of `make bench`.
 %canon_reldir%_bench_stack_SOURCES = %reldir%/bench_stack.c tests/unit/core_fixture.c tests/unit/core_fixture.h
 %canon_reldir%_bench_stack_LDADD = libcore.la libbase.la
+
+# What the cage adds to a call of a plugin; part of `make bench`.
+%canon_reldir%_bench_cage_SOURCES = %reldir%/bench_cage.c
+%canon_reldir%_bench_cage_LDADD = libworker.la libsandbox.la librole.la libconfig.la libcore.la libbase.la $(SECCOMP_LIBS)
 
 # What the gateway costs by itself: https_load against it, with this behind it.
 EXTRA_PROGRAMS += %reldir%/fake_engine

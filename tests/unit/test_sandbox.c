@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -12,6 +13,7 @@
 #include <unistd.h>
 
 #include "broker/base/sandbox.h"
+#include "broker/base/sandbox_landlock.h"
 
 enum { NOBODY = 65534 };
 
@@ -62,6 +64,24 @@ limits_hold(void)
 	    prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1;
 }
 
+/* What was not allowed cannot be opened, what was can, and no signal goes outside. */
+static bool
+landlock_holds(void)
+{
+	struct landlock l;
+	int fd;
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || landlock_init(&l, true) != CS_OK ||
+	    landlock_path(&l, "/usr", LANDLOCK_READ) != CS_OK ||
+	    landlock_path(&l, "/no/such/file", LANDLOCK_READ) != CS_ERR_NOT_FOUND || landlock_port(&l, 443) != CS_OK ||
+	    landlock_enforce(&l) != CS_OK)
+		return false;
+	fd = open("/usr", O_RDONLY | O_DIRECTORY);
+	return fd >= 0 && open("/etc/passwd", O_RDONLY) < 0 && errno == EACCES &&
+	    open("/tmp/countersign-test-sandbox", O_WRONLY | O_CREAT, 0600) < 0 && errno == EACCES &&
+	    (landlock_version() < LANDLOCK_SCOPES || (kill(getppid(), 0) < 0 && errno == EPERM));
+}
+
 static bool
 drop_is_for_good(void)
 {
@@ -109,6 +129,29 @@ privileges_do_not_come_back(void **state)
 	assert_true(holds_in_child(drop_to_root_is_refused));
 }
 
+static void
+landlock_keeps_files_and_signals_in(void **state)
+{
+	(void)state;
+	if (landlock_version() == 0)
+		skip();
+	assert_true(holds_in_child(landlock_holds));
+}
+
+static void
+the_kernel_is_asked_without_being_changed(void **state)
+{
+	struct sandbox_kernel first, second;
+
+	(void)state;
+	sandbox_probe(&first);
+	sandbox_probe(&second);
+	assert_true(first.no_new_privs && prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 0);
+	assert_int_equal(first.landlock, second.landlock);
+	assert_true(first.seccomp || !first.seccomp_names);
+	assert_int_equal(first.memory, !SANDBOX_SANITIZED);
+}
+
 int
 main(void)
 {
@@ -116,6 +159,8 @@ main(void)
 	    cmocka_unit_test(descriptors_are_closed_except_those_kept),
 	    cmocka_unit_test(limits_are_set),
 	    cmocka_unit_test(privileges_do_not_come_back),
+	    cmocka_unit_test(landlock_keeps_files_and_signals_in),
+	    cmocka_unit_test(the_kernel_is_asked_without_being_changed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
