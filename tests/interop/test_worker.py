@@ -3,6 +3,7 @@
 
 import json
 import os
+import pwd
 import signal
 import subprocess
 import time
@@ -383,3 +384,12 @@ def test_a_notice_is_taken_or_not(provider):
     with pytest.raises(Gone):
         deliver(connection, {"payee": "!crash"})
     assert deliver(provider.connect(), {}) == {"request": "r1"}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_a_block_names_the_user_of_its_worker(start_worker):
+    worker = start_worker("misbehave", "provider", 'user "nobody"')
+    assert worker.ready, worker.log()
+    with open(f"/proc/{worker.pid}/status") as status:
+        uids = next(line for line in status if line.startswith("Uid:")).split()[1:]
+    assert set(uids) == {str(pwd.getpwnam("nobody").pw_uid)}
