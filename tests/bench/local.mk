@@ -5,9 +5,9 @@ bench_forms = %reldir%/form.c %reldir%/form.h %reldir%/people.c %reldir%/people.
 bench_programs = %reldir%/load %reldir%/pingpong %reldir%/bare_sqlite %reldir%/redis_load %reldir%/https_load \
 	%reldir%/populate %reldir%/bench_stack %reldir%/bench_cage
 EXTRA_PROGRAMS += $(bench_programs)
-CLEANFILES += $(bench_programs) bench.json bench-step-up.json bench-profile.txt
+CLEANFILES += $(bench_programs) bench.json bench-step-up.json bench-signals.json bench-profile.txt
 EXTRA_DIST += %reldir%/README.md %reldir%/run %reldir%/process.py %reldir%/peers.py %reldir%/broker.py %reldir%/report.py \
-	%reldir%/stepup.py \
+	%reldir%/signals.py %reldir%/stepup.py \
 	%reldir%/decide.lua %reldir%/preload.lua
 
 BENCH_FLAGS =
