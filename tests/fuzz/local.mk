@@ -101,6 +101,9 @@ FUZZ_CC = clang
 %canon_reldir%_fuzz_program_SOURCES = %reldir%/fuzz_program.c %reldir%/replay.c
 %canon_reldir%_fuzz_program_LDADD = libworker.la librole.la libconfig.la libcore.la libbase.la $(CURL_LIBS) -lpthread
 
+%canon_reldir%_fuzz_trust_SOURCES = %reldir%/fuzz_trust.c %reldir%/replay.c
+%canon_reldir%_fuzz_trust_LDADD = libpluginfile.la libbase.la $(CRYPTO_LIBS)
+
 %canon_reldir%_fuzz_worker_SOURCES = %reldir%/fuzz_worker.c %reldir%/replay.c
 %canon_reldir%_fuzz_worker_LDADD = libworker.la librole.la libconfig.la libcore.la libbase.la $(CURL_LIBS)
 
@@ -124,6 +127,7 @@ fuzz_programs = %reldir%/fuzz_alipay %reldir%/fuzz_apple %reldir%/fuzz_wechat \
 	%reldir%/fuzz_set \
 	%reldir%/fuzz_stack \
 	%reldir%/fuzz_store_record \
+	%reldir%/fuzz_trust \
 	%reldir%/fuzz_varlink \
 	%reldir%/fuzz_webauthn \
 	%reldir%/fuzz_worker

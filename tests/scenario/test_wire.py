@@ -78,7 +78,8 @@ def test_get_info(shop):
     info = shop.call("org.varlink.service.GetInfo")
     assert set(info) == {"vendor", "product", "version", "url", "interfaces"}
     assert "org.varlink.service" in info["interfaces"]
-    assert set(interfaces()) <= set(info["interfaces"]) | {"org.countersign.Worker", "org.countersign.Internal", "org.countersign.Plugin"}
+    between_processes = {"org.countersign." + name for name in ("Host", "Internal", "Plugin", "Worker")}
+    assert set(interfaces()) <= set(info["interfaces"]) | between_processes
     assert shop.call("Whoami")["version"] == info["version"]
 
 
