@@ -103,7 +103,7 @@ check-asan:
 	@$(MKDIR_P) asan-build
 	@test -f asan-build/Makefile || { cd asan-build && \
 		$(abs_top_srcdir)/configure -q --enable-werror --enable-sanitize=$(ASAN_FLAGS) CFLAGS="-g -O1"; }
-	@ASAN_OPTIONS="$${ASAN_OPTIONS:-detect_leaks=1:detect_stack_use_after_return=1}" \
+	@CS_SANITIZED=1 ASAN_OPTIONS="$${ASAN_OPTIONS:-detect_leaks=1:detect_stack_use_after_return=1}" \
 	 UBSAN_OPTIONS="$${UBSAN_OPTIONS:-print_stacktrace=1}" \
 		$(MAKE) $(AM_MAKEFLAGS) -C asan-build check
 

@@ -332,6 +332,7 @@ generation_first(struct parent *p, char *why)
 		p->separated = p->separated && c->users[i] != NULL;
 	if (!bind_doors(p, c, why)) {
 		parent_unlink(p, c);
+		config_free(c);
 		return false;
 	}
 	engine = child_add(p, CHILD_ENGINE, "engine", "countersign-engine", 1);
@@ -341,6 +342,7 @@ generation_first(struct parent *p, char *why)
 	gateway_plan(p, c);
 	if (!workers_plan(p, c, why) || (p->config_fd = seal(c, why)) < 0) {
 		parent_unlink(p, c);
+		config_free(c);
 		return false;
 	}
 	for (int i = 0; i < p->child_count; i++)

@@ -2,69 +2,23 @@
 /*
  * A plugin of every kind that misbehaves when told to, for tests; never installed. Told by the key
  * `behaviour`, for every call, or by the input of one call: an ID token, a code, an answer or a
- * payee that is "!" and a behaviour, or "!act_" and what a burglar would do (acts.c). Otherwise it is an honest fool: an ID token is the subject's
+ * payee, a token or a message that is "!" and a behaviour, or "!act_" and what a burglar would do (acts.c). Otherwise it is an honest fool: an ID token is the subject's
  * own name, and after a "|" each what it was called before, which may be nothing, and lines of evidence; a
  * proof is the name that a subject has now; the answer "right" is right, a payment's score is its amount in whole units, and what
  * it is to deliver it writes to the log.
  */
 #include <signal.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "acts.h"
-#include "countersign/plugin.h"
-
-#define BEHAVIOURS(X)                                                                              \
-	X(honest)      /* says what was asked */                                                   \
-	X(crash)       /* dies of SIGSEGV */                                                       \
-	X(exit)        /* ends the process as if all were well */                                  \
-	X(hang)        /* never returns, with every signal blocked */                              \
-	X(slow)        /* takes half of the time that is left */                                   \
-	X(lie_request) /* answers another call */                                                  \
-	X(lie_subject) /* names another subject: mallory */                                        \
-	X(lie_issuer)  /* names another issuer */                                                  \
-	X(lie_audience) /* made for another client */                                              \
-	X(lie_nonce)   /* made for another sign-in */                                              \
-	X(lie_no_nonce) /* made for no sign-in at all */                                          \
-	X(lie_time)    /* expired a day ago, and says so */                                        \
-	X(lie_verdict) /* a factor: every answer is right, at a step that was used */              \
-	X(lie_secret)  /* a factor: right, and exchanges what is kept of it */                     \
-	X(lie_rests)   /* a factor: right, and says what it rests on, asked or not */             \
-	X(lie_word)    /* a factor: right, and rests on what plugin.h does not know */             \
-	X(lie_more)    /* a factor: asks for more, and does not say what */                        \
-	X(lie_state)   /* a factor: right, and leaves a state all the same */                      \
-	X(lie_passkey) /* a factor: asks for a passkey in the middle of a conversation */          \
-	X(long)        /* a factor: shows all that there is room for, in bytes that JSON doubles */ \
-	X(more)        /* a factor: right so far, one more question: honest */                     \
-	X(lie_score)   /* a risk plugin: 101 of 100 */                                             \
-	X(lie_low)     /* a risk plugin: -1 */                                                     \
-	X(garbage)     /* control characters and bytes that are no UTF-8 */                        \
-	X(overflow)    /* claims to have written more than there was room for */                   \
-	X(nonsense)    /* returns a result that does not exist */                                  \
-	X(flood)       /* writes ten thousand lines to the log, then is honest */                  \
-	X(refuse)      /* bad_token */                                                             \
-	X(fail)        /* unreachable */
-
-enum behaviour {
-#define X(name) name##_behaviour,
-	BEHAVIOURS(X)
-#undef X
-	BEHAVIOUR_COUNT
-};
+#include "misbehave.h"
 
 static const char *const names[] = {
 #define X(name) #name,
 	BEHAVIOURS(X)
 #undef X
-};
-
-struct misbehave {
-	const struct countersign_host_v1 *host;
-	enum behaviour always;
-	struct countersign_view issuer;
-	bool prompts, code_alone;
 };
 
 static const struct countersign_config_key config[] = {
@@ -105,11 +59,7 @@ hang(void)
 		pause();
 }
 
-/*
- * What this call is told, and what of it can be done before there is an answer. COUNTERSIGN_OK: go
- * on.
- */
-static int
+int
 behave(struct misbehave *m, struct countersign_view input, const struct countersign_call *call,
     enum behaviour *as)
 {
@@ -163,7 +113,7 @@ put(struct countersign_buffer *to, const char *text)
 	return countersign_put(to, text, strlen(text));
 }
 
-static int
+int
 put_request(enum behaviour as, const struct countersign_call *call, struct countersign_buffer *to)
 {
 	if (as == lie_request_behaviour)
@@ -540,6 +490,7 @@ countersign_plugin_v1(void)
 		.authorization_url = authorization_url,
 		.identify = identify,
 		.rekey = rekey,
+		.signal = misbehave_signal,
 	};
 	static const struct countersign_risk_v1 risk = {
 		.size = sizeof(risk),
@@ -549,11 +500,15 @@ countersign_plugin_v1(void)
 		.size = sizeof(notify),
 		.deliver = deliver,
 	};
+	static const struct countersign_token_v1 token = {
+		.size = sizeof(token),
+		.check = misbehave_check,
+	};
 	static struct countersign_plugin_v1 plugin = {
 		.size = sizeof(plugin),
 		.abi = COUNTERSIGN_PLUGIN_ABI,
 		.kinds = COUNTERSIGN_KIND_PROVIDER | COUNTERSIGN_KIND_FACTOR |
-		    COUNTERSIGN_KIND_RISK | COUNTERSIGN_KIND_NOTIFY,
+		    COUNTERSIGN_KIND_RISK | COUNTERSIGN_KIND_NOTIFY | COUNTERSIGN_KIND_TOKEN,
 		.config_count = sizeof(config) / sizeof(config[0]),
 		.config_key_size = sizeof(config[0]),
 		.config = config,
@@ -567,6 +522,7 @@ countersign_plugin_v1(void)
 		.factor = &factor,
 		.risk = &risk,
 		.notify = &notify,
+		.token = &token,
 	};
 
 	plugin.flags = flags;

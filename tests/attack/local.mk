@@ -5,7 +5,7 @@ EXTRA_DIST += \
 	%reldir%/log.py \
 	%reldir%/authorization_server.py \
 	%reldir%/test_abroad_attacks.py \
-	%reldir%/test_bearer_attacks.py \
+	%reldir%/test_bearer_attacks.py %reldir%/test_lying_doors.py \
 	%reldir%/test_browser_attacks.py \
 	%reldir%/test_changes.py \
 	%reldir%/test_cooling_off.py \

@@ -6,4 +6,7 @@ if ! "$python" -c 'import pytest' 2>/dev/null; then
 	echo "SKIP: pytest is missing: install python3-pytest" >&2
 	exit 77
 fi
-exec "$python" -B -m pytest -q -rs -p no:cacheprovider "$CS_SRCDIR/tests/ctl"
+# Skeletons are built with the compiler of whoever writes a plugin: sanitizers of ours have no part in it.
+without=
+[ -z "$CS_SANITIZED" ] || without="--ignore=$CS_SRCDIR/tests/ctl/test_plugin_new.py"
+exec "$python" -B -m pytest -q -rs -p no:cacheprovider $without "$CS_SRCDIR/tests/ctl"
