@@ -53,7 +53,8 @@ carry_out(struct txn *t, struct account *a, struct call *call, const struct link
 		txn_claim(t, &l->subject, true);
 	else
 		txn_claim(t, &d->events[0].subject, false);
-	if (!undo && !id_zero(&l->was))
+	/* Moved back to where it came from, it is that name which is kept. */
+	if (!undo && !id_zero(&l->was) && !id_equal(&l->was, &d->events[0].subject))
 		txn_claim(t, &l->was, true);
 	txn_decision(t, a, d, &extra);
 	tell_others(t, a, call, "link_rekeyed", 0, view_str(ruleset_provider_name(e->rules, d->events[0].provider)));

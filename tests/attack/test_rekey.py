@@ -194,6 +194,23 @@ def test_L11_it_is_taken_back(broker, owner, window, log):
     assert broker.admin.fails("Admin.RekeyLink", link=owner.link_id, reason="again", undo=True).name == "Conflict"
 
 
+@pytest.mark.parametrize("hand", [False, True])
+def test_L11_moved_there_and_back_both_names_stay_the_accounts(broker, owner, window, hand):
+    """Not by taking it back but by another move: the name of before is the link's again, and nobody else's."""
+    new = "new-" + owner.subject
+    assert owner.open(new, was=owner.subject)["outcome"] == "permit"
+    if hand:
+        moved = broker.admin.call("Admin.RekeyLink", link=owner.link_id, reason="the team came back", proof=owner.subject)
+        assert (moved["outcome"], moved["subject"], moved["was_subject"]) == ("permit", owner.subject, new)
+    else:
+        assert owner.open(owner.subject, was=new)["outcome"] == "permit"
+    assert owner.open(owner.subject)["account"] == owner.account
+    thief = Moved(broker)
+    thief.enrol()
+    for name in (owner.subject, new):
+        assert thief.propose(name)["reason"] == "link_taken"
+
+
 def test_L11_across_a_crash_both_names_are_what_they_were(broker, owner, window):
     assert owner.open("new-" + owner.subject, was=owner.subject)["outcome"] == "permit"
     broker.kill()
