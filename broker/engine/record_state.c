@@ -265,7 +265,8 @@ record_state_publish(const struct record_state *s, uint64_t revision, const stru
 static bool
 names_issuer(const char *key)
 {
-	static const char *const names[] = {"issuer", "issuer-alias", "authority", "jwks-uri", "token-endpoint"};
+	static const char *const names[] = {"issuer", "issuer-alias", "authority", "tenant", "jwks-uri", "token-endpoint", "api-url",
+		"gateway-url"};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (strcmp(key, names[i]) == 0)

@@ -60,7 +60,7 @@ enum cs_err record_state_decode(struct view bytes, struct record_state *s);
 /* The next state; like core's apply(), total and without decisions. false: it does not fit. */
 bool record_state_apply(struct record_state *s, const struct event *ev);
 
-/* Of each configured provider, a digest of what makes it the one that it is: plugin, issuer and aliases, client ids. */
+/* Of each configured provider, a digest of what makes it the one that it is: plugin, issuer and aliases, where its word comes from, client ids. */
 void record_pins(const struct config *c, struct id pins[POLICY_PROVIDERS_MAX]);
 
 /* What decisions see: every provider of the policy, as the record has it. b->clock_ok is left as it is. */

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The streams of services in the broker's own record: what its events do to them, and that a record of before still reads. */
+#include <stdio.h>
+
 #include "broker/engine/record_state.h"
+#include "broker/parent/config.h"
 #include "tests/unit/unit.h"
 
 static struct record_state state;
@@ -101,6 +104,50 @@ test_damaged_streams_are_refused(void **unused)
 	assert_int_equal(record_state_decode(buf_view(&b), &again), CS_ERR_CORRUPT);
 }
 
+/* What a provider is by a configuration with these lines in its block. */
+static struct id
+pin_with(const char *lines)
+{
+	struct id pins[POLICY_PROVIDERS_MAX];
+	struct config_error err;
+	struct config *c;
+	char text[1024];
+	int n = snprintf(text, sizeof(text),
+	    "generation 1\nrealm \"test\"\nrun-directory \"/x\"\nstate-directory \"/x\"\nstore mem\nlisten service \"/x/s\"\n"
+	    "listen admin \"/x/a\"\nprovider \"p\" {\nplugin \"p\"\nservers 1\ndeadline 5s\n%s}\n", lines);
+
+	assert_true(n > 0 && (size_t)n < sizeof(text));
+	if (config_parse(text, (size_t)n, &c, &err) != CS_OK)
+		fail_msg("line %u: %s: %s", err.line, err.word, err.message);
+	record_pins(c, pins);
+	config_free(c);
+	return pins[0];
+}
+
+/* Rule 3: whoever changes where a provider's word comes from makes it another provider, of whichever plugin. */
+static void
+test_a_provider_is_where_its_word_comes_from(void **unused)
+{
+	static const char *const keys[] = {"issuer", "issuer-alias", "authority", "tenant", "jwks-uri", "token-endpoint",
+	    "api-url", "gateway-url"};
+	struct id bare = pin_with("");
+
+	(void)unused;
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+		char one[128], other[128];
+		struct id a, b;
+
+		snprintf(one, sizeof(one), "set %s \"https://one.example\"\n", keys[i]);
+		snprintf(other, sizeof(other), "set %s \"https://other.example\"\n", keys[i]);
+		a = pin_with(one);
+		b = pin_with(other);
+		if (id_equal(&a, &b) || id_equal(&a, &bare))
+			fail_msg("%s", keys[i]);
+	}
+	struct id shown = pin_with("set display-claim \"email\"\n");
+	assert_true(id_equal(&shown, &bare));
+}
+
 int
 main(void)
 {
@@ -109,6 +156,7 @@ main(void)
 	    cmocka_unit_test(test_what_cannot_be),
 	    cmocka_unit_test(test_a_record_without_streams_still_reads),
 	    cmocka_unit_test(test_damaged_streams_are_refused),
+	    cmocka_unit_test(test_a_provider_is_where_its_word_comes_from),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
