@@ -40,6 +40,7 @@
 
 enum {
 	READING_AND_CODE = PROT_READ | PROT_EXEC,
+	SOCKET_TYPE = 0xf,       /* the kernel's SOCK_TYPE_MASK: flags stand above it */
 	TIOCSTI_NUMBER = 0x5412, /* types into a terminal as its user would */
 };
 
@@ -133,7 +134,9 @@ const struct seccomp_rule cage_rules[] = {
 	/* Sockets. A name is looked up by a thread, which listens to the kernel's routes and asks name servers. */
 	ALLOW(CAGE_NETWORK, "connect"), ALLOW(CAGE_NETWORK, "setsockopt"), ALLOW(CAGE_NETWORK, "bind"),
 	ALLOW(CAGE_NETWORK, "sendmmsg"), ALLOW(CAGE_NETWORK, "recvmmsg"), ALLOW(CAGE_NETWORK, "recvmmsg_time64"),
-	ALLOW_IF(CAGE_NETWORK | CAGE_UNIX, "socketpair", 0, INT, AF_UNIX),
+	/* Streams alone: one of datagrams can be sent, and connected, to any local socket. */
+	ALLOW_IF2(CAGE_NETWORK, "socketpair", 0, INT, AF_UNIX, 1, SOCKET_TYPE, SOCK_STREAM),
+	ALLOW_IF(CAGE_UNIX, "socketpair", 0, INT, AF_UNIX),
 	ALLOW_IF(CAGE_INET, "socket", 0, INT, AF_INET), ALLOW_IF(CAGE_INET, "socket", 0, INT, AF_INET6),
 	ALLOW_IF2(CAGE_INET, "socket", 0, INT, AF_NETLINK, 2, INT, NETLINK_ROUTE),
 	REFUSE_IF(CAGE_NO_UNIX, "socket", EACCES, 0, INT, AF_UNIX),

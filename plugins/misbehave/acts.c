@@ -86,6 +86,15 @@ act_local(void)
 	return socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 }
 
+/* What socket() does not give, by another way: to the system's log, say. */
+static int
+act_datagram(void)
+{
+	int fds[2];
+
+	return socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, fds);
+}
+
 static int
 act_ptrace(void)
 {
@@ -149,7 +158,7 @@ static const struct {
 	int (*play)(void);
 } acts[] = {
 	ACT(act_fork), ACT(act_exec), ACT(act_read), ACT(act_write), ACT(act_unlink), ACT(act_connect), ACT(act_listen),
-	ACT(act_local), ACT(act_ptrace), ACT(act_signal), ACT(act_memory), ACT(act_code), ACT(act_memfd), ACT(act_mount),
+	ACT(act_local), ACT(act_datagram), ACT(act_ptrace), ACT(act_signal), ACT(act_memory), ACT(act_code), ACT(act_memfd), ACT(act_mount),
 	ACT(act_bpf), ACT(act_unshare), ACT(act_keys),
 };
 

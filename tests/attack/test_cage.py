@@ -28,6 +28,7 @@ EACCES, EPERM, ENOMEM = 13, 1, 12
 FORBIDDEN = [
     ("pure", "fork", "clone"), ("pure", "exec", "execve"), ("pure", "write", "open"), ("pure", "unlink", "unlink"),
     ("pure", "connect", "socket"), ("pure", "listen", "socket"), ("pure", "local", "socket"), ("pure", "ptrace", "ptrace"),
+    ("pure", "datagram", "socketpair"), ("online", "datagram", "socketpair"),
     ("pure", "signal", "kill"), ("pure", "code", "mprotect"), ("pure", "memfd", "memfd_create"), ("pure", "mount", "mount"),
     ("pure", "bpf", "bpf"), ("pure", "unshare", "unshare"), ("pure", "keys", "keyctl"), ("online", "listen", "listen"),
     ("online", "fork", "clone"), ("online", "write", "open"), ("runner", "connect", "socket"), ("runner", "ptrace", "ptrace"),
