@@ -414,7 +414,8 @@ answered(struct engine *e, void *ctx, const struct worker_result *result)
 	const char *lie;
 	bool asked = true;
 
-	if (result->err == CS_ERR_DENIED) {
+	/* Where its keys cannot be had nothing is known of the message: who is told that it is refused sends it never again. */
+	if (result->err == CS_ERR_DENIED && !view_equal(result->reason, VIEW("provider_error"))) {
 		refuse(e, job, result->reason);
 		return;
 	}

@@ -26,6 +26,7 @@ struct ask {
 	int64_t deadline_ms;       /* boot clock */
 	uint64_t request;
 	bool tries;                /* the one call that shows whether a plugin at rest answers again */
+	bool aside;                /* of a provider's security events: see is_aside() */
 	struct ask *next;
 };
 
@@ -218,6 +219,34 @@ rests(const struct engine *e, const struct target *t)
 	return t->row >= BREAK_AFTER && (t->tried || e->now.boot_ms < t->rest_until_ms);
 }
 
+/*
+ * What asks where the provider's security events come from, which is not where people sign in, and of which the first is
+ * asked for whoever posts at the gateway. That those servers do not answer says nothing of the plugin: it must keep nobody
+ * from signing in. A plugin that crashes, hangs or speaks garbage over them does count.
+ */
+static bool
+is_aside(const char *method)
+{
+	static const char *const names[] = {"Signal", "Poll", "Stream"};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (strcmp(method, names[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * The worker, or the plugin, would not look at what it was asked. Of much of that a stranger has the words: who asks the
+ * same nonsense again and again must not shut the plugin for everybody.
+ */
+static bool
+is_of_question(struct view error, struct view reason)
+{
+	return !view_equal(error, VIEW("org.countersign.Worker.Failed")) || view_equal(reason, VIEW("invalid")) ||
+	    view_equal(reason, VIEW("full"));
+}
+
 static void
 breaker_good(struct target *t)
 {
@@ -272,6 +301,16 @@ fail(struct engine *e, struct target *t, struct ask *a, const char *why)
 		a->tries = false;
 	}
 	fail_unasked(e, t, a, why);
+}
+
+/* Neither an answer, nor a sign that the plugin is unwell: whoever is next may try it again. */
+static void
+fail_unanswered(struct engine *e, struct target *t, struct ask *a)
+{
+	if (a->tries)
+		t->tried = false;
+	a->tries = false;
+	fail_unasked(e, t, a, "the plugin failed");
 }
 
 /* The server's connection ends: the worker replaces a server that was late or lied. */
@@ -375,7 +414,9 @@ workers_ask_within(struct engine *e, struct view name, int64_t within_ms, const 
 		finish(e, a, &result);
 		return;
 	}
-	a->tries = t->tried = t->row >= BREAK_AFTER;
+	a->aside = is_aside(method);
+	if (t->row >= BREAK_AFTER && !a->aside)
+		a->tries = t->tried = true;
 	a->deadline_ms = e->now.boot_ms + (within_ms < t->deadline_ms ? within_ms : t->deadline_ms);
 	if (a->members.buf.full) {
 		fail_unasked(e, t, a, "request too long");
@@ -503,7 +544,10 @@ take_reply(struct engine *e, struct server *v, char *text, size_t len)
 		if (!view_equal(reply.error, VIEW("org.countersign.Worker.Refused"))) {
 			bool garbage = view_equal(result.reason, VIEW("garbage"));
 
-			fail(e, v->target, a, "the plugin failed");
+			if ((a->aside && !garbage) || is_of_question(reply.error, result.reason))
+				fail_unanswered(e, v->target, a);
+			else
+				fail(e, v->target, a, "the plugin failed");
 			/* A server whose plugin spoke garbage says so and ends: the next call goes to its successor. */
 			return !garbage;
 		}

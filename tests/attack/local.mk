@@ -23,6 +23,7 @@ EXTRA_DIST += \
 	%reldir%/test_rekey.py \
 	%reldir%/test_risk_attacks.py \
 	%reldir%/test_sent_codes_attacks.py \
+	%reldir%/test_signal_sources.py \
 	%reldir%/test_signals.py \
 	%reldir%/test_stepup.py \
 	%reldir%/test_stepup_attacks.py \

@@ -123,6 +123,14 @@ def test_X9_a_plugin_that_goes_on_failing_is_not_asked_for_a_while(shop, broker)
     assert "rest_ms" not in state(broker, "broken")
 
 
+def test_X9_who_asks_nonsense_shuts_a_plugin_for_nobody(shop, broker):
+    """A plugin that will not look at what it is asked is well: a thief who sends that again and again locks nobody out."""
+    for _ in range(7):
+        assert open_with(shop, "broken", "!what_nobody_understands").name == "Unavailable"
+    still_works(shop, "broken")
+    assert "rest_ms" not in state(broker, "broken")
+
+
 def test_the_status_says_what_the_kernel_lacks(cage):
     """Every part is there or is told of, in a sentence."""
     parts = [cage[part] for part in cage if part != "missing"]
