@@ -79,6 +79,20 @@ key_of(const struct shown_token *t, struct hash *to)
 	secret_wipe(bytes, b.len);
 }
 
+/* RFC 6750, section 2.1: what is no b64token is nobody's, and no plugin is asked. A proof is a JWT, of the same letters. */
+static bool
+is_token68(struct view v)
+{
+	for (size_t i = 0; i < v.len; i++) {
+		char c = v.data[i];
+
+		if (!((c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
+		    (c != '\0' && strchr("-._~+/=", c) != NULL)))
+			return false;
+	}
+	return true;
+}
+
 static bool
 well_formed(const struct shown_token *t)
 {
@@ -86,7 +100,8 @@ well_formed(const struct shown_token *t)
 
 	return (dpop || view_equal(t->scheme, VIEW("Bearer"))) && dpop == (t->proof.len > 0) && t->token.len > 0 &&
 	    t->token.len <= TOKEN_TEXT_MAX && t->proof.len <= PROOF_TEXT_MAX && t->method.len <= 16 &&
-	    t->url.len <= URL_TEXT_MAX && (t->certificate.len == 0 || t->certificate.len == 64);
+	    t->url.len <= URL_TEXT_MAX && (t->certificate.len == 0 || t->certificate.len == 64) && is_token68(t->token) &&
+	    is_token68(t->proof);
 }
 
 /* The service of this client, as the configuration has it now, that may come through HTTPS; false: there is none. */

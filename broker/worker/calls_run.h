@@ -27,6 +27,7 @@ enum {
 	ACKS_MAX = 16,		 /* ids that one poll tells of: several polls' worth */
 	SETS_TEXT_MAX = 56 * 1024, /* base64url of one poll: the rest of a message is for ids */
 	ACCESS_TOKEN_MAX = 16 * 1024, /* as an HTTP header may be long */
+	REQUEST_URL_MAX = 2048,	 /* of the request that a token came with, as the engine takes it */
 	PROOF_MAX = 8 * 1024,	 /* a DPoP proof with an RSA key, several times over */
 	CERTIFICATE_DIGITS = 64, /* SHA-256 in hex */
 	REKEY_PROOF_MAX = 1024,	 /* what an admin was given for a re-key */

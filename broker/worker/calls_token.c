@@ -9,7 +9,7 @@ const struct json_field token_fields[] = {
     TEXT(token_parameters, scheme, true, TEXT_MAX),
     TEXT(token_parameters, proof, false, PROOF_MAX),
     TEXT(token_parameters, method, true, TEXT_MAX),
-    TEXT(token_parameters, url, true, 1024),
+    TEXT(token_parameters, url, true, REQUEST_URL_MAX),
     {"certificate", JSON_F_ID, false, offsetof(struct token_parameters, certificate), CERTIFICATE_DIGITS,
 	CERTIFICATE_DIGITS},
     {.name = NULL},

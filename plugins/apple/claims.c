@@ -34,7 +34,7 @@ is_printable(struct countersign_view v, size_t max, char least)
 	for (size_t i = 0; i < v.len; i++)
 		if ((unsigned char)v.data[i] < (unsigned char)least || v.data[i] == 0x7f)
 			return false;
-	return true;
+	return view_is_printable(v);
 }
 
 static bool

@@ -184,6 +184,25 @@ view_is(struct countersign_view a, struct countersign_view b)
 	return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
 }
 
+/* Unicode's Cc; U+061C, 200E, 200F, 2028, 2029, 202A to 202E, 2066 to 2069. No second byte can be taken for a first. */
+bool
+view_is_printable(struct countersign_view v)
+{
+	for (size_t i = 0; i < v.len; i++) {
+		unsigned char a = (unsigned char)v.data[i];
+		unsigned char b = i + 1 < v.len ? (unsigned char)v.data[i + 1] : 0;
+		unsigned char c = i + 2 < v.len ? (unsigned char)v.data[i + 2] : 0;
+
+		if (a < ' ' || a == 0x7f || (a == 0xc2 && b >= 0x80 && b <= 0x9f) || (a == 0xd8 && b == 0x9c))
+			return false;
+		if (a == 0xe2 && b == 0x80 && (c == 0x8e || c == 0x8f || (c >= 0xa8 && c <= 0xae)))
+			return false;
+		if (a == 0xe2 && b == 0x81 && c >= 0xa6 && c <= 0xa9)
+			return false;
+	}
+	return true;
+}
+
 bool
 view_is_text(struct countersign_view a, const char *b)
 {

@@ -49,5 +49,10 @@ void put_words(struct countersign_buffer *to, int *rc, size_t from, const char *
 
 bool view_is(struct countersign_view a, struct countersign_view b);
 bool view_is_text(struct countersign_view a, const char *b);
+/*
+ * As the broker takes texts: no controls of either sort, separators of lines, nor marks of direction. What comes from outside
+ * and is answered is held to it before: an answer that is not ends the server. v: UTF-8, as jansson gives it.
+ */
+bool view_is_printable(struct countersign_view v);
 
 #endif

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "plugins/lib/encoding.h"
 #include "plugins/lib/evidence.h"
 
 enum { VALUE_MAX = 254, LINE_BYTES_MAX = 32 + 1 + 20 + 1 + VALUE_MAX + 1 };
@@ -10,10 +11,7 @@ enum { VALUE_MAX = 254, LINE_BYTES_MAX = 32 + 1 + 20 + 1 + VALUE_MAX + 1 };
 static bool
 is_plain(struct countersign_view value)
 {
-	for (size_t i = 0; i < value.len; i++)
-		if ((unsigned char)value.data[i] <= ' ' || value.data[i] == 0x7f)
-			return false;
-	return value.len > 0 && value.len <= VALUE_MAX;
+	return value.len > 0 && value.len <= VALUE_MAX && memchr(value.data, ' ', value.len) == NULL && view_is_printable(value);
 }
 
 void

@@ -129,11 +129,8 @@ put_subject(const struct jws *t, struct countersign_buffer *to)
 {
 	struct countersign_view sub = json_member_text(t->claims, "sub");
 
-	if (sub.len == 0 || sub.len > OIDC_TEXT_MAX)
+	if (sub.len == 0 || sub.len > OIDC_TEXT_MAX || !view_is_printable(sub))
 		return COUNTERSIGN_BAD_TOKEN;
-	for (size_t i = 0; i < sub.len; i++)
-		if ((unsigned char)sub.data[i] < ' ' || sub.data[i] == 0x7f)
-			return COUNTERSIGN_BAD_TOKEN;
 	return countersign_put(to, sub.data, sub.len);
 }
 

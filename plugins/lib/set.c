@@ -113,10 +113,7 @@ check_kind(const struct set_rules *rules, const json_t *claims)
 bool
 set_text_ok(struct countersign_view v, size_t max)
 {
-	for (size_t i = 0; i < v.len; i++)
-		if ((unsigned char)v.data[i] < ' ' || v.data[i] == 0x7f)
-			return false;
-	return v.len > 0 && v.len <= max;
+	return v.len > 0 && v.len <= max && view_is_printable(v);
 }
 
 int

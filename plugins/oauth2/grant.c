@@ -97,7 +97,8 @@ read_client(const json_t *claims, struct grant *g)
 	g->client = json_member_text(claims, "client_id");
 	if (g->client.data == NULL)
 		g->client = json_member_text(claims, "azp");
-	return g->client.len == 0 || g->client.len > OIDC_TEXT_MAX ? COUNTERSIGN_BAD_TOKEN : COUNTERSIGN_OK;
+	return g->client.len == 0 || g->client.len > OIDC_TEXT_MAX || !view_is_printable(g->client) ? COUNTERSIGN_BAD_TOKEN :
+	    COUNTERSIGN_OK;
 }
 
 int

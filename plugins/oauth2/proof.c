@@ -96,7 +96,7 @@ check_claims(const struct oidc *o, const json_t *claims, const struct countersig
 	int64_t iat = 0, now = in->call.now_ms / 1000;
 	bool has;
 
-	if (jti.len == 0 || jti.len > JTI_MAX || jws_time(claims, "iat", true, &has, &iat) != COUNTERSIGN_OK)
+	if (jti.len == 0 || jti.len > JTI_MAX || !view_is_printable(jti) || jws_time(claims, "iat", true, &has, &iat) != COUNTERSIGN_OK)
 		return COUNTERSIGN_BAD_TOKEN;
 	if (!view_is(json_member_text(claims, "htm"), in->method) ||
 	    !same_target(json_member_text(claims, "htu"), in->url))

@@ -97,6 +97,26 @@ def test_S18_a_certificate_of_one_service_with_the_token_of_another(broker, shop
     refused(shop.ask("rubbish", path=path, certificate="market"), "revoked")
 
 
+# The last one is three times as long in the form in which its issuer is asked.
+@pytest.mark.parametrize("token", ["a\tb", "a\u202eb", "%", 6000 * "/"], ids=["tab", "direction", "percent", "escapes"])
+def test_X8_who_shows_rubbish_keeps_no_service_out(broker, shop, key, token):
+    """Anybody may do that; the plugin goes on being asked about the others."""
+    broker.clock.advance(1_000)
+    for _ in range(7):
+        assert shop.ask(token.encode().decode("latin-1"))[0] in (401, 503)
+    assert shop.bound(key)[0] == 404
+    assert not any("rest_ms" in p for p in broker.admin.call("Admin.Status")["plugins"])
+
+
+@pytest.mark.parametrize("jti", ["a\u202eb", "a\nb", "\u0085"])
+def test_X4_whose_proofs_are_called_oddly_keeps_no_service_out(broker, shop, key, jti):
+    """Who has a token can choose that name: it is refused, and the plugin is not taken for one that writes garbage."""
+    broker.clock.advance(1_000)
+    for _ in range(7):
+        refused(shop.bound(key, jti=jti), "bad_token")
+    assert shop.bound(key)[0] == 404
+
+
 def test_S18_a_gateway_cannot_name_a_service(broker):
     """It passes on a token that a plugin judges, or a certificate; there is no third way."""
     gateway = broker.gateway()

@@ -50,6 +50,16 @@ def test_L1_a_proposal_is_no_foot_in_the_door(broker, shop, person, log):
     log.strangers("checkout", "link")
 
 
+def test_X4_who_calls_themselves_oddly_locks_nobody_out(broker, shop, person):
+    """A subject that people choose, with marks that turn a line round: refused as what it is, whatever the number of tries."""
+    for _ in range(7):
+        begun = shop.call("Sessions.Begin", provider="sandbox")
+        token = broker.provider.token("a\u202eb", begun["nonce"])
+        error = shop.fails("Sessions.Open", sign_in=begun["sign_in"], id_token=token)
+        assert (error.name, error.parameters["reason"]) == ("InvalidParameter", "bad_token")
+    assert person.open()["outcome"] == "permit"
+
+
 # --- L2: nOAuth ---
 
 def test_L2_the_mail_address_of_a_token_finds_nobody(broker, shop, person, log):

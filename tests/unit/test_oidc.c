@@ -297,6 +297,11 @@ static const struct {
     {"empty subject", NULL, "{\"sub\":\"\"}", COUNTERSIGN_BAD_TOKEN},
     {"subject is a number", NULL, "{\"sub\":1}", COUNTERSIGN_BAD_TOKEN},
     {"subject with a line break", NULL, "{\"sub\":\"a\\nb\"}", COUNTERSIGN_BAD_TOKEN},
+    {"subject with a C1 control", NULL, "{\"sub\":\"a\\u0085b\"}", COUNTERSIGN_BAD_TOKEN},
+    {"subject that turns round", NULL, "{\"sub\":\"a\\u202eb\"}", COUNTERSIGN_BAD_TOKEN},
+    {"subject with an isolate", NULL, "{\"sub\":\"a\\u2066\"}", COUNTERSIGN_BAD_TOKEN},
+    {"subject with a separator", NULL, "{\"sub\":\"\\u2028\"}", COUNTERSIGN_BAD_TOKEN},
+    {"subject with an Arabic mark", NULL, "{\"sub\":\"\\u061c\"}", COUNTERSIGN_BAD_TOKEN},
 };
 
 static void

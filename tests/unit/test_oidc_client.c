@@ -466,6 +466,9 @@ test_evidence_is_what_was_verified(void **state)
 	evidence_is("{\"email\":\"a@b.example\"}", "");
 	evidence_is("{\"email\":\"a b\\nphone 0 +1\",\"email_verified\":true}", "");
 	evidence_is("{\"email_verified\":true}", "");
+	/* Somebody's own choice, which the broker would take for garbage. */
+	evidence_is("{\"email\":\"a\\u202eb@c.example\",\"email_verified\":true}", "");
+	evidence_is("{\"email\":\"\\u00fc@\\u4e2d.example\",\"email_verified\":true}", "email 0 \xc3\xbc@\xe4\xb8\xad.example");
 }
 
 static void

@@ -249,6 +249,7 @@ static const struct {
     {"no jti", NULL, "{\"jti\":null}", COUNTERSIGN_BAD_TOKEN},
     {"empty jti", NULL, "{\"jti\":\"\"}", COUNTERSIGN_BAD_TOKEN},
     {"jti with a line", NULL, "{\"jti\":\"a\\nb\"}", COUNTERSIGN_BAD_TOKEN},
+    {"jti that turns round", NULL, "{\"jti\":\"a\\u202eb\"}", COUNTERSIGN_BAD_TOKEN},
     {"no iat", NULL, "{\"iat\":null}", COUNTERSIGN_BAD_TOKEN},
     {"iat is a text", NULL, "{\"iat\":\"1800000000\"}", COUNTERSIGN_BAD_TOKEN},
     {"from the future", NULL, "{\"iat\":1800000011}", COUNTERSIGN_NOT_YET_VALID},
