@@ -164,6 +164,16 @@ stream_ended(struct call *call)
 	call_done(call);
 }
 
+/* False: the call is answered. */
+static bool
+may_change(struct call *call)
+{
+	if (transmit_may_change(call->engine))
+		return true;
+	call_too_many(call, "changes of streams", TRANSMIT_CHANGE_S * 1000);
+	return false;
+}
+
 /* --- reading what is wanted --- */
 
 static bool
@@ -202,10 +212,10 @@ read_delivery(struct call *call, struct wanted *want, struct transmit_wish *wish
 	else if (!is_https(d.endpoint))
 		call_invalid(call, "delivery", "endpoint_url must be an https URL");
 	want->method = RECEIVER_PUSH;
-	wish->endpoint = d.endpoint;
-	/* A change that names no header keeps the one there is, for the same place. */
-	if (d.header.data != NULL || !want->keep)
+	/* A change that names no header keeps the one there is, for the same place: another must not learn it. */
+	if (d.header.data != NULL || !want->keep || !view_equal(d.endpoint, wish->endpoint))
 		wish->header = d.header;
+	wish->endpoint = d.endpoint;
 	return !call->answered;
 }
 
@@ -257,7 +267,7 @@ set_stream(struct call *call, struct wanted *want, struct transmit_wish *wish)
 {
 	if (want->description.data != NULL)
 		wish->description = want->description;
-	if (read_delivery(call, want, wish) && read_events(call, want, wish))
+	if (read_delivery(call, want, wish) && read_events(call, want, wish) && may_change(call))
 		commit_stream(call, want, wish, stream_changed);
 }
 
@@ -365,7 +375,7 @@ receiver_delete(struct call *call)
 	struct extra changes;
 	struct named n;
 
-	if (!call_bind(call, required_id, &n, sizeof(n)) || own_stream(call, n.stream_id, &of) == NULL)
+	if (!call_bind(call, required_id, &n, sizeof(n)) || own_stream(call, n.stream_id, &of) == NULL || !may_change(call))
 		return;
 	ev.id = of->id;
 	extra_init(&changes);
@@ -423,6 +433,8 @@ receiver_set_status(struct call *call)
 		call_invalid(call, "status", "must be enabled, paused or disabled");
 		return;
 	}
+	if (!may_change(call))
+		return;
 	ev.id = of->id;
 	ev.no = of->method;
 	ev.count = (int64_t)position_for(call, r, of, (uint8_t)ev.target_no);

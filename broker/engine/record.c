@@ -147,6 +147,8 @@ commit(struct engine *e, struct event *ev, struct view words, struct view change
 	if (ev->time_ms < r->now.time_ms)
 		ev->time_ms = r->now.time_ms;
 	r->extra.buf.len = r->event.buf.len = r->hot.buf.len = r->words.buf.len = 0;
+	/* Words that are too long to be kept, such as a stream's endpoint, must not cost the next ones. */
+	r->words.buf.full = false;
 	buf_put_view(&r->words.buf, words);
 	/* An admin's words are not personal: in the clear, outside the chain, its hash inside. */
 	if (words.len > 0) {

@@ -21,6 +21,8 @@ enum {
 	RETRY_FIRST_MS = 1000,
 	RETRY_MAX_MS = 5 * 60 * 1000,
 	NOTE_EVERY_MS = 1000,      /* how far streams have come is noted so often at most */
+	CHANGES_BURST = 128,       /* of streams, before services are told to wait */
+	CHANGE_EVERY_MS = 1000,    /* and one more is taken after so long */
 	NOTE_ROWS = 100000,        /* and after so many events of others, so that a restart has little to look through */
 	WISH_VERSION = 1,
 };
@@ -53,6 +55,7 @@ struct transmit {
 	uint64_t scanned;          /* of the log: all before it was looked at for every stream that is not behind */
 	bool due;                  /* there may be more in the log */
 	int64_t noted_ms;
+	int64_t credit_ms, credit_boot_ms; /* for changes; of when: 0: none was asked for */
 };
 
 struct transmit *
@@ -224,6 +227,22 @@ transmit_configure(struct engine *e)
 		*at = r->next;
 		receiver_free(r);
 	}
+}
+
+bool
+transmit_may_change(struct engine *e)
+{
+	struct transmit *t = e->transmit;
+	const int64_t full_ms = (int64_t)CHANGES_BURST * CHANGE_EVERY_MS;
+
+	t->credit_ms = t->credit_boot_ms == 0 ? full_ms : t->credit_ms + e->now.boot_ms - t->credit_boot_ms;
+	t->credit_boot_ms = e->now.boot_ms > 0 ? e->now.boot_ms : 1;
+	if (t->credit_ms > full_ms)
+		t->credit_ms = full_ms;
+	if (t->credit_ms < CHANGE_EVERY_MS)
+		return false;
+	t->credit_ms -= CHANGE_EVERY_MS;
+	return true;
 }
 
 /* --- from the log into the queues --- */

@@ -80,6 +80,13 @@ uint64_t transmit_position(const struct receiver *r);
 bool transmit_verify(struct engine *e, struct receiver *r, struct view state);
 enum { TRANSMIT_VERIFY_S = 60 };
 
+/*
+ * Whether a service may change a stream now. A change is one of the broker's record, of which one at a time is made: services
+ * that make them without end would keep an admin from freezing a provider.
+ */
+bool transmit_may_change(struct engine *e);
+enum { TRANSMIT_CHANGE_S = 1 };
+
 /* The n-th event that waits; NULL beyond the last. And its id, and the token that tells it: CS_ERR_NOT_FOUND where its account is erased. */
 const struct transmit_item *transmit_waiting(const struct receiver *r, size_t n);
 struct view transmit_jti(const struct receiver *r, const struct transmit_item *item, char to[TRANSMIT_JTI_MAX]);

@@ -160,6 +160,25 @@ def test_a_stream_is_managed(broker, receiver):
     assert ask(broker, "DELETE", f"/signals/stream?stream_id={id}")[0] == 404
 
 
+def test_a_service_does_not_keep_the_broker_s_record_busy(broker):
+    """Each change is one of the record, which an admin who freezes a provider needs as well."""
+    id = create(broker, "market")["stream_id"]
+    answers = (ask(broker, "POST", "/signals/status", {"stream_id": id, "status": status}, "market")[0]
+               for status in ["paused", "enabled"] * 200)
+    assert next(status for status in answers if status != 200) == 429
+    broker.clock.advance(1_000)
+    assert ask(broker, "POST", "/signals/status", {"stream_id": id, "status": "enabled"}, "market")[0] == 200
+    broker.clock.advance(600_000)
+
+
+def test_a_long_endpoint_hides_no_admin_s_words(broker, receiver):
+    create(broker, delivery={"method": PUSH, "endpoint_url": receiver.url + "/" + 300 * "x"})
+    broker.admin.call("Admin.Freeze", scope="provider", target="sandbox", reason="theft")
+    provider = next(p for p in broker.admin.call("Admin.Status")["providers"] if p["name"] == "sandbox")
+    broker.admin.call("Admin.Thaw", scope="provider", target="sandbox", reason="over")
+    assert provider["frozen"] == "theft"
+
+
 @pytest.mark.parametrize("delivery", [
     {"method": "urn:other"}, {"method": PUSH}, {"method": PUSH, "endpoint_url": "http://127.0.0.1/"},
     {"method": PUSH, "endpoint_url": "https://a.example/\u0001"}, {"method": PUSH, "endpoint_url": "https://a.example/", "x": 1}, {}])
@@ -188,6 +207,19 @@ def test_a_suspended_link_is_pushed(broker, receiver, person):
     assert event["link"] == person.link_id and event["provider"] == "sandbox" and event["initiating_entity"] == "user"
     assert abs(event["event_timestamp"] * 1000 - broker.clock.now_ms()) < 60_000
     assert told["jti"].startswith(told["txn"] + ".")
+
+
+def test_the_header_is_shown_at_its_place_alone(broker, receiver):
+    """A change that names no header keeps it for the same endpoint; another endpoint does not get to see it."""
+    people = [broker.person() for _ in range(2)]
+    id = create_push(broker, receiver)["stream_id"]
+    for number, (url, header) in enumerate([(receiver.url, "Bearer let-me-in"), (receiver.url + "/elsewhere", None)]):
+        changed = ask(broker, "PATCH", "/signals/stream", {"stream_id": id, "delivery": {"method": PUSH, "endpoint_url": url}})[1]
+        assert changed["delivery"]["endpoint_url"] == url
+        suspend(broker, people[number])
+        receiver.wait(number + 1)
+        path, headers, _ = receiver.got[number]
+        assert url.endswith(path) and headers.get("Authorization") == header
 
 
 def test_not_me_is_told_in_three_ways(broker, receiver, person):
