@@ -338,8 +338,8 @@ note_stream(struct engine *e, struct signal_source *s, const struct event_fields
 {
 	if (view_equal(f->name, VIEW("stream-updated"))) {
 		copy_text(s->stats.status, f->detail);
-		log_warn("msg=\"a provider changed its stream of security events\" provider=%s status=\"%s\"",
-		    ruleset_provider_name(e->rules, s->provider), s->stats.status);
+		log_warn("msg=\"a provider changed its stream of security events\" provider=%s status=%s",
+		    ruleset_provider_name(e->rules, s->provider), log_value(view_str(s->stats.status)));
 		return true;
 	}
 	/* Without a state it is one that the provider sends by itself. */

@@ -4,7 +4,8 @@
 #include "plugins/lib/set.h"
 #include "plugins/lib/set_event.h"
 
-enum { AUDIENCES_MAX = 16 };
+/* Google names every client of a project, of which a company may have dozens; one of ours is enough. */
+enum { AUDIENCES_MAX = 256 };
 
 static bool
 is_one_of(struct countersign_view v, const struct countersign_view *list, size_t count)

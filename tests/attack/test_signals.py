@@ -108,6 +108,12 @@ def test_x2_a_verification_nobody_asked_for_is_refused(broker):
     assert "verified_at" not in stats(broker)
 
 
+def test_X4_what_a_stream_says_of_itself_forges_no_line(broker):
+    warn(broker, "stream-updated", None, detail={"status": 'paused" provider=another x="'})
+    line = [line for line in broker.log().splitlines() if "changed its stream" in line][-1]
+    assert line.count("provider=") == 2 and 'status="paused\\" provider=another' in line
+
+
 def test_x2_a_stream_that_stops_is_reported(owner, broker, log):
     warn(broker, "opt-in", owner.subject)
     broker.clock.advance(61 * 60 * 1000)

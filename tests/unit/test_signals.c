@@ -221,6 +221,30 @@ test_good_set_says_what_happened_to_whom(void **state)
 	stop(&w);
 }
 
+/* Every client of a project, as Google names them: that we are the last of many loses no event. */
+static void
+test_one_of_many_audiences_is_ours(void **state)
+{
+	json_t *aud = json_array(), *claims = json_pack("{so}", "aud", aud);
+	struct world w;
+	struct told t;
+	char *text, name[16];
+
+	(void)state;
+	start(&w, SET_SSF, NULL);
+	for (unsigned i = 0; i < 100; i++) {
+		snprintf(name, sizeof(name), "other-%u", i);
+		json_array_append_new(aud, json_string(name));
+	}
+	json_array_append_new(aud, json_string("web"));
+	text = json_dumps(claims, JSON_COMPACT);
+	assert_int_equal(signal_patched(&w, &rsa, NULL, text, &t), COUNTERSIGN_OK);
+	assert_string_equal(t.head[3], "web");
+	free(text);
+	json_decref(claims);
+	stop(&w);
+}
+
 /* One line a refusal. {"x": null} takes x away. */
 static const struct {
 	const char *what, *header, *claims;
@@ -701,6 +725,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_good_set_says_what_happened_to_whom),
+	    cmocka_unit_test(test_one_of_many_audiences_is_ours),
 	    cmocka_unit_test(test_refusals),
 	    cmocka_unit_test(test_readings),
 	    cmocka_unit_test(test_verification_and_several_events),
