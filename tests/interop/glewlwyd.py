@@ -14,9 +14,11 @@ import urllib.parse
 
 from jwcrypto import jwk
 
-PROGRAM = "/usr/bin/glewlwyd"
-SCHEMA = "/usr/share/dbconfig-common/data/glewlwyd/install/sqlite3"
-MODULES = "/usr/lib/glewlwyd"
+# Where the package is unpacked, if it is not installed: that would set up a database and a service.
+ROOT = os.environ.get("CS_GLEWLWYD", "")
+PROGRAM = ROOT + "/usr/bin/glewlwyd"
+SCHEMA = ROOT + "/usr/share/dbconfig-common/data/glewlwyd/install/sqlite3"
+MODULES = ROOT + "/usr/lib/glewlwyd"
 READY_S = 20
 REDIRECT = "https://broker.example/callback/glewlwyd"
 # Glewlwyd does not undo the form-encoding of RFC 6749 section 2.3.1: its secrets are best of letters and digits.
@@ -26,7 +28,7 @@ PASSWORD = "a long password"
 
 def missing():
     """Why it cannot be started, or None."""
-    return None if shutil.which(PROGRAM) and os.path.exists(SCHEMA) else "install glewlwyd"
+    return None if shutil.which(PROGRAM) and os.path.exists(SCHEMA) else "there is no glewlwyd: see README.md"
 
 
 class Api:
