@@ -52,13 +52,13 @@ source_place(struct engine *e)
 {
 	struct signals *s = e->signals;
 
-	if (s->sources_n < POLICY_PROVIDERS_MAX)
+	if (s->sources_n < SIGNAL_SOURCES_MAX)
 		return &s->sources[s->sources_n++];
 	for (uint32_t i = 0; i < s->sources_n; i++) {
 		if (ruleset_provider(e->rules, s->sources[i].provider) == NULL && !s->sources[i].polling)
 			return &s->sources[i];
 	}
-	CHECK(!"there are as many places as providers");
+	CHECK(!"there is a place for every provider that is, and was");
 }
 
 struct signal_source *

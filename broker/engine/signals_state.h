@@ -59,11 +59,14 @@ struct signal_source {
 	struct signal_stats stats;
 };
 
+/* As many as are configured, and as many that a reload took away while something of them was on its way. */
+enum { SIGNAL_SOURCES_MAX = 2 * POLICY_PROVIDERS_MAX };
+
 struct signals {
 	struct signal_job *jobs;
 	uint32_t jobs_n;
 	uint32_t sources_n;
-	struct signal_source sources[POLICY_PROVIDERS_MAX];
+	struct signal_source sources[SIGNAL_SOURCES_MAX];
 	int64_t started_ms;            /* wall clock of the first tick */
 };
 
