@@ -5,9 +5,10 @@ import base64
 import ctypes
 import json
 import os
+import signal
 import socket
 import sys
-import time
+
 
 peer, rest, settings, secrets = socket.socket(fileno=3), b"", {}, {}
 
@@ -50,15 +51,15 @@ def misbehave(word, request):
     elif how == "exit":
         os._exit(0)
     elif how == "hang":
-        time.sleep(60)
+        signal.pause()
     elif how == "garbage":
         peer.sendall(b"\xff\xfe{]\0")
-        time.sleep(60)
+        signal.pause()
     elif how == "two":
         write({"parameters": {"request": request, "score": 1}})
     elif how == "long":
         peer.sendall(b"x" * 200000)
-        time.sleep(60)
+        signal.pause()
     elif how == "stranger":
         raise No("org.example.Error", {"reason": "bad_code"})
     elif how == "crossed":
