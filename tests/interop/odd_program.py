@@ -9,7 +9,6 @@ import signal
 import socket
 import sys
 
-
 peer, rest, settings, secrets = socket.socket(fileno=3), b"", {}, {}
 
 
