@@ -29,7 +29,7 @@
 enum {
 	STORE_KEY_BYTES = 16,
 	STORE_HOT_MAX = 44 * 1024,    /* as ACCOUNT_BYTES_MAX; the usual one takes under 1 KiB */
-	STORE_COLD_MAX = 64 * 1024,   /* 16 links, 16 factors, 8 cards and their texts */
+	STORE_COLD_MAX = 96 * 1024,   /* 16 links (22 KiB), 16 factors, 8 cards, 32 allowances, 32 facts: 70 KiB with the longest of texts */
 	STORE_EVENT_MAX = 4 * 1024,
 	STORE_EXTRA_MAX = 16 * 1024,  /* sealed texts and cold changes that come with an event */
 	STORE_BATCH_MAX = 64,         /* events in one commit of one record */
