@@ -60,6 +60,7 @@ struct loop {
 	bool stopping, shut;
 	bool ticked, served;             /* since the last tick */
 	int64_t swept_ms;
+	struct control_process table[CONTROL_PROCESSES_MAX]; /* as it comes, process by process */
 };
 
 static void
@@ -302,6 +303,19 @@ take_config(struct loop *l, const struct control_message *m, int fd)
 	control_send(l->role->control_fd, &answer, -1);
 }
 
+/* The last of a table makes all of it the present one: half of one and half of another is no state of the processes. */
+static void
+take_process(struct loop *l, const struct control_message *m)
+{
+	if (m->count > CONTROL_PROCESSES_MAX || m->index >= m->count)
+		return;
+	l->table[m->index] = m->process;
+	if (m->index + 1 < m->count)
+		return;
+	memcpy(l->engine->processes, l->table, m->count * sizeof(l->table[0]));
+	l->engine->processes_n = m->count;
+}
+
 static void
 on_control(evutil_socket_t fd, short what, void *arg)
 {
@@ -317,10 +331,7 @@ on_control(evutil_socket_t fd, short what, void *arg)
 			take_config(l, &m, passed);
 			break;
 		case CONTROL_PROCESS:
-			if (m.index < CONTROL_PROCESSES_MAX && m.count <= CONTROL_PROCESSES_MAX) {
-				l->engine->processes[m.index] = m.process;
-				l->engine->processes_n = m.count;
-			}
+			take_process(l, &m);
 			break;
 		case CONTROL_RELOADED:
 		case CONTROL_REFUSED:

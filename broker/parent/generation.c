@@ -405,6 +405,7 @@ reload_over(struct parent *p)
 	p->next = NULL;
 	p->next_fd = -1;
 	p->reload_due_ms = -1;
+	p->table_dirty = true;
 }
 
 static void

@@ -30,7 +30,6 @@ struct loop {
 	bool booting;               /* until everything was ready, or failed, for the first time */
 	bool stopping;
 	int status;                 /* to exit with */
-	bool table_dirty;           /* the engine has not seen the present table of processes */
 	uint32_t table_sent;        /* how many of it it has been sent */
 };
 
@@ -165,7 +164,7 @@ reap(struct loop *l, int64_t now)
 		else if (c->state != CHILD_STOPPING)
 			log_error("child role=%s event=exit pid=%d status=%d", c->role, (int)pid, WEXITSTATUS(status));
 		child_handle(c, CHILD_EVENT_EXIT, now);
-		l->table_dirty = true;
+		l->parent.table_dirty = true;
 	}
 }
 
@@ -192,7 +191,7 @@ run_timers(struct loop *l, int64_t now)
 
 		if (c->due_ms >= 0 && now >= c->due_ms) {
 			child_handle(c, CHILD_EVENT_TIMER, now);
-			l->table_dirty = true;
+			l->parent.table_dirty = true;
 		}
 	}
 }
@@ -207,7 +206,7 @@ sweep(struct loop *l)
 			continue;
 		child_clear(&p->children[i]);
 		p->children[i] = p->children[--p->child_count];
-		l->table_dirty = true;
+		l->parent.table_dirty = true;
 	}
 }
 
@@ -253,8 +252,8 @@ table_send(struct loop *l)
 
 	if (engine == NULL || engine->state != CHILD_UP || engine->control_fd < 0)
 		return false;
-	if (l->table_dirty) {
-		l->table_dirty = false;
+	if (l->parent.table_dirty) {
+		l->parent.table_dirty = false;
 		l->table_sent = 0;
 	}
 	while (l->table_sent <= (uint32_t)l->parent.child_count) {
@@ -345,7 +344,7 @@ run(struct loop *l)
 		now = now_ms();
 		for (int i = 0; i < l->parent.child_count; i++) {
 			if (child_take_ready(&l->parent.children[i], now))
-				l->table_dirty = true;
+				l->parent.table_dirty = true;
 			take_messages(l, &l->parent.children[i], now);
 		}
 		handle_signals(l, now);

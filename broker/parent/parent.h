@@ -38,6 +38,7 @@ struct parent {
 	int64_t reload_due_ms;      /* of RELOAD_SWAPPING */
 	bool reload_again;          /* asked for while one is going on */
 	bool reload_asked;          /* by the engine, which waits for an answer */
+	bool table_dirty;           /* the engine has not seen the present table of processes */
 };
 
 void parent_init(struct parent *p);
