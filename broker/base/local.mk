@@ -13,6 +13,7 @@ libbase_common_la_SOURCES = \
 	%reldir%/err.c %reldir%/err.h \
 	%reldir%/json.c %reldir%/json_bind.c %reldir%/json_write.c %reldir%/json.h \
 	%reldir%/log.c %reldir%/log.h \
+	%reldir%/poller.h \
 	%reldir%/sandbox.c %reldir%/sandbox.h \
 	%reldir%/sandbox_landlock.c %reldir%/sandbox_landlock.h \
 	%reldir%/secret.c %reldir%/secret.h \

@@ -221,6 +221,8 @@ commit_try(struct store_mem *s, const struct store_commit *c)
 	}
 	if (chance(s, s->options.fail))
 		return CS_ERR_UNAVAILABLE;
+	if (c->events_n == 0)
+		return CS_OK;
 	if (chance(s, s->options.lose_write))
 		return CS_ERR_UNKNOWN;
 	commit_write(s, c, old);

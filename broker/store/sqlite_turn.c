@@ -292,13 +292,15 @@ commit_try(struct store_sqlite *s, const struct store_commit *c)
 
 	if (s->turn.failed != CS_OK)
 		return s->turn.failed;
-	if ((s->disk_low || s->wal_stuck) && !c->narrows)
+	if ((s->disk_low || s->wal_stuck) && !c->narrows && c->events_n > 0)
 		return CS_ERR_FULL;
 	err = sqlite_record(s, &c->key, &old);
 	if (err != CS_OK && err != CS_ERR_NOT_FOUND)
 		return err;
 	if ((old == NULL ? 0 : old->revision) != c->expected)
 		return CS_ERR_CONFLICT;
+	if (c->events_n == 0)
+		return CS_OK;
 	err = claims_check(s, c);
 	if (err != CS_OK)
 		return err;

@@ -170,7 +170,8 @@ commit_done(void *ctx, enum cs_err err)
 static void
 commit_check(const struct store_commit *c)
 {
-	CHECK(c->events_n >= 1 && c->events_n <= STORE_BATCH_MAX);
+	CHECK(c->events_n <= STORE_BATCH_MAX);
+	CHECK(c->events_n > 0 || (c->hot.len == 0 && c->cold.data == NULL && c->claims_n == 0 && c->payments_n == 0));
 	CHECK(c->expected <= UINT64_MAX - c->events_n);
 	for (size_t i = 0; i < c->events_n; i++) {
 		CHECK(c->events[i].event.len >= 1 && c->events[i].event.len <= STORE_EVENT_MAX);
@@ -296,10 +297,27 @@ store_idle(struct store *s, int64_t budget_us)
 	return s->ops->idle(s, budget_us);
 }
 
+int64_t
+store_tick(struct store *s, int64_t now_mono_ms)
+{
+	CHECK(s->guard->depth == 0);
+	return s->ops->tick == NULL ? INT64_MAX : s->ops->tick(s, now_mono_ms);
+}
+
+struct store_view
+store_view(const struct store *s)
+{
+	struct store_view view = {.fresh = true, .leads = true};
+
+	if (s->ops->view != NULL)
+		s->ops->view((struct store *)s, &view);
+	return view;
+}
+
 void
 store_status(struct store *s, struct store_status *out)
 {
-	*out = (struct store_status){.kind = s->ops->kind};
+	*out = (struct store_status){.kind = s->ops->kind, .fresh = true, .leads = true, .fresh_for_ms = INT64_MAX};
 	s->ops->status(s, out);
 	CHECK(out->folded <= out->log_last);
 }

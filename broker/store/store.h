@@ -7,9 +7,14 @@
  * Order of things in one turn of the engine's loop: any number of loads, finds and commits, then store_flush(). What
  * was committed is durable, and may be told to anyone, only when its completion has run with CS_OK; completions of
  * commits run inside store_flush() or later from the loop, never inside store_commit(). A load or a find may
- * complete before it returns. A load or a find sees the commits that this process has issued before it, durable or
+ * complete before it returns, or in a later turn; so may a scan. A load or a find sees the commits that this process has issued before it, durable or
  * not, so an answer made from it waits for the flush as well. A scan gives only what is durable. A completion may call
  * anything here but store_flush(), store_idle() and store_close(); what it commits belongs to the next turn.
+ *
+ * A shared store (ops->shared) is written by other processes too. Its loads may give what this process remembers, so an
+ * answer that rests on a load alone is asked about first: by a commit without events, which changes nothing and says
+ * whether the record is still at that revision. All of its completions run inside store_flush(), store_idle() or
+ * store_tick(), never when a descriptor becomes ready.
  *
  * What a completion may say:
  *   CS_OK               done (durable, for a commit)
@@ -75,7 +80,11 @@ struct store_commit {
 	struct store_key key;
 	uint64_t expected;     /* revision before; afterwards expected + events_n */
 	const struct store_event *events;
-	size_t events_n;       /* 1 to STORE_BATCH_MAX */
+	/*
+	 * 1 to STORE_BATCH_MAX. 0: is the record still at `expected` (0: still absent)? CS_OK or CS_ERR_CONFLICT; nothing is
+	 * written, and all below is empty.
+	 */
+	size_t events_n;
 	struct view hot;       /* the state after the last event */
 	struct view cold;      /* data NULL: unchanged */
 	const struct store_claim *claims;
@@ -130,17 +139,28 @@ struct store_status {
 	uint64_t cache_bytes, cache_records, dirty_records;
 	uint64_t wal_bytes, db_bytes, disk_free_bytes;
 	bool narrow_only;            /* the disk is nearly full */
+	bool fresh, leads;           /* as in struct store_view */
+	int64_t fresh_for_ms;        /* how long the view of what is shared may still be trusted; INT64_MAX: always */
+	uint64_t shared_revision;    /* of the zero record, the newest that the lease saw; 0: not shared */
 	char detail[128];
+};
+
+/* What this process may rest on for this turn. Of a store that is not shared: { true, true, 0 }. */
+struct store_view {
+	bool fresh;                  /* its view of what is shared is within its lease */
+	bool leads;                  /* it does what only one may do: the transmitter's pushes, polls of providers */
+	uint64_t zero_revision;      /* of the zero record, as the lease saw it; newer than what was loaded: load it again */
 };
 
 struct store;
 
 /*
- * A backend: one struct in one file. All operations are required. The wrapper functions below check arguments and
+ * A backend: one struct in one file. All operations are required but tick and view. The wrapper functions below check arguments and
  * results (bounds, revision arithmetic, completions never twice) once for all backends.
  */
 struct store_ops {
 	const char *kind;
+	bool shared;  /* other processes commit too */
 	void (*load)(struct store *s, const struct store_key *key, store_load_fn *done, void *ctx);
 	void (*commit)(struct store *s, const struct store_commit *c, store_commit_fn *done, void *ctx);
 	void (*find)(struct store *s, const struct store_key *claim, store_find_fn *done, void *ctx);
@@ -154,6 +174,10 @@ struct store_ops {
 	 * returns whether more is waiting.
 	 */
 	bool (*idle)(struct store *s, int64_t budget_us);
+	/* Time passed: milliseconds until it wants to be called again. NULL: never. */
+	int64_t (*tick)(struct store *s, int64_t now_mono_ms);
+	/* Cheap: asked for in each turn. NULL: not shared. */
+	void (*view)(struct store *s, struct store_view *out);
 	void (*status)(struct store *s, struct store_status *out);
 	/* Flushes, folds what is cheap, closes. Completions that are still open run with CS_ERR_UNAVAILABLE. */
 	void (*close)(struct store *s);
@@ -180,6 +204,9 @@ void store_find_payment(struct store *s, const struct store_key *key, const stru
 void store_scan(struct store *s, const struct store_scan *scan, store_row_fn *row, store_scan_fn *done, void *ctx);
 void store_flush(struct store *s);
 bool store_idle(struct store *s, int64_t budget_us);
+/* INT64_MAX: never. */
+int64_t store_tick(struct store *s, int64_t now_mono_ms);
+struct store_view store_view(const struct store *s);
 void store_status(struct store *s, struct store_status *out);
 void store_close(struct store *s);
 

@@ -106,6 +106,44 @@ another_revision_is_a_conflict_and_changes_nothing(void **state)
 	assert_int_equal(load(f->s, &c.key)->err, CS_ERR_NOT_FOUND);
 }
 
+/* Whether the record is at this revision: a commit without events. */
+static enum cs_err
+still_at(struct fixture *f, struct store_key key, uint64_t revision)
+{
+	struct store_commit c = {.key = key, .expected = revision};
+	struct committed done = {.calls = 0};
+
+	store_commit(f->s, &c, commit_told, &done);
+	assert_int_equal(done.calls, 0);
+	for (int i = 0; i < 10 && done.calls == 0; i++)
+		store_flush(f->s);
+	assert_int_equal(done.calls, 1);
+	return done.err;
+}
+
+static void
+a_commit_without_events_asks_and_writes_nothing(void **state)
+{
+	struct fixture *f = *state;
+	struct store_commit c = {.key = key_of(1)};
+	struct store_status before, after;
+
+	assert_int_equal(still_at(f, c.key, 0), CS_OK);
+	assert_int_equal(still_at(f, c.key, 1), CS_ERR_CONFLICT);
+	assert_int_equal(load(f->s, &c.key)->err, CS_ERR_NOT_FOUND);
+	assert_int_equal(commit_now(f->s, c, VIEW("one"), VIEW("cold")), CS_OK);
+	store_status(f->s, &before);
+	for (int i = 0; i < 2; i++, reopen(f)) {
+		assert_int_equal(still_at(f, c.key, 1), CS_OK);
+		assert_int_equal(still_at(f, c.key, 0), CS_ERR_CONFLICT);
+		assert_int_equal(still_at(f, c.key, 2), CS_ERR_CONFLICT);
+	}
+	store_status(f->s, &after);
+	assert_int_equal(after.log_last, before.log_last);
+	assert_int_equal(load(f->s, &c.key)->revision, 1);
+	assert_view(load(f->s, &c.key)->cold, VIEW("cold"));
+}
+
 static void
 cold_stays_unless_it_is_given(void **state)
 {
@@ -600,6 +638,7 @@ main(void)
 	    TEST(a_commit_is_loaded_as_it_was_written),
 	    TEST(the_broker_s_own_record_is_like_any_other),
 	    TEST(another_revision_is_a_conflict_and_changes_nothing),
+	    TEST(a_commit_without_events_asks_and_writes_nothing),
 	    TEST(cold_stays_unless_it_is_given),
 	    TEST(loads_see_commits_before_the_flush_and_completions_wait_for_it),
 	    TEST(what_a_completion_commits_belongs_to_the_next_turn),
