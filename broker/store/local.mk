@@ -18,3 +18,5 @@ libstore_la_SOURCES = \
 libstore_la_CPPFLAGS = $(AM_CPPFLAGS) $(SQLITE_CFLAGS)
 libstore_la_LIBADD = $(SQLITE_LIBS) -lpthread
 EXTRA_DIST += %reldir%/README.md
+
+include broker/store/redis/local.mk

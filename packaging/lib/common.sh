@@ -2,7 +2,7 @@
 # What quickstart and check share: saying things, Debian packages, long steps with progress. Sourced by bash.
 
 # The libraries and tools that ./configure asks for, as Debian 12 names them.
-build_packages=(gcc libc6-dev make autoconf automake libtool pkg-config libssl-dev libevent-dev libsqlite3-dev tzdata
+build_packages=(gcc libc6-dev make autoconf automake libtool pkg-config libssl-dev libevent-dev libhiredis-dev libsqlite3-dev tzdata
 	libjansson-dev libcjose-dev liboauth2-dev libcurl4-openssl-dev liboath-dev libfido2-dev libpam0g-dev
 	libqrencode-dev libseccomp-dev)
 # What the OpenID Provider on loopback, the story and the tests are written in.
