@@ -1,7 +1,29 @@
-# store/redis: the shared store. Its network layer is the fleet; see README.md.
+# store/redis: the shared store, see README.md. Its network layer is the fleet. Its scripts are files of their own, of
+# which the build makes texts.
 noinst_LTLIBRARIES += libstoreredis.la
 libstoreredis_la_SOURCES = \
 	%reldir%/fleet.h \
+	%reldir%/layout.c %reldir%/layout.h \
+	%reldir%/scripts.c %reldir%/scripts.h \
 	%reldir%/slots.c %reldir%/slots.h
+nodist_libstoreredis_la_SOURCES = %reldir%/scripts_text.h
 libstoreredis_la_CPPFLAGS = $(AM_CPPFLAGS) $(HIREDIS_CFLAGS) $(SSL_CFLAGS) $(SQLITE_CFLAGS)
 libstoreredis_la_LIBADD = $(HIREDIS_LIBS) $(SSL_LIBS) $(CRYPTO_LIBS) $(SQLITE_LIBS)
+
+# Each with its row in scripts.h and scripts.c.
+redis_scripts = \
+	%reldir%/check.lua \
+	%reldir%/commit.lua \
+	%reldir%/read.lua
+EXTRA_DIST += $(redis_scripts) %reldir%/README.md %reldir%/texts.awk
+
+%reldir%/scripts_text.h: $(redis_scripts) %reldir%/texts.awk
+	$(AM_V_at)$(MKDIR_P) %reldir%
+	$(AM_V_GEN)for f in $(redis_scripts); do \
+		test -f $$f || f=$(srcdir)/$$f; \
+		$(AWK) -f $(srcdir)/%reldir%/texts.awk $$f || exit 1; \
+	done > $@.tmp && mv $@.tmp $@
+BUILT_SOURCES += %reldir%/scripts_text.h
+CLEANFILES += %reldir%/scripts_text.h
+# Known on the first build too, when nothing has told the dependencies yet.
+%reldir%/libstoreredis_la-scripts.lo: %reldir%/scripts_text.h

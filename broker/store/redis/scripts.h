@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The scripts that Redis runs. Each is a file NAME.lua in this folder, which says what it takes and
+ * gives; the build makes texts of them (scripts_text.h). A new one needs a row here, in scripts.c
+ * and in local.mk.
+ */
+#ifndef CS_STORE_REDIS_SCRIPTS_H
+#define CS_STORE_REDIS_SCRIPTS_H
+
+enum script {
+	SCRIPT_COMMIT,
+	SCRIPT_CHECK,
+	SCRIPT_READ,
+	SCRIPT__COUNT
+};
+
+/* The first element of the reply of commit, check and read. */
+enum script_answer {
+	ANSWER_DONE = 1,
+	ANSWER_CONFLICT, /* the record has another revision */
+	ANSWER_SUSPECT,	 /* the bucket was opened under another tenure */
+	ANSWER_SEGMENT,	 /* the log goes on in another segment, which is told */
+	ANSWER_STRANGER, /* the member is not of this store */
+	ANSWER_CLAIM,	 /* the record does not hold what it would release */
+	ANSWER_POISONED, /* somebody declared that this commit must not happen any more */
+	ANSWER_CORRUPT,	 /* the record in Redis is no record */
+};
+
+extern const char *const script_texts[SCRIPT__COUNT];
+
+#endif
