@@ -134,9 +134,63 @@ warn_provider(struct findings *to, const struct ruleset *rules, const struct pol
 		    "trusted-factor-limit too");
 }
 
+/* --- the store --- */
+
+static const struct {
+	unsigned weaker;
+	const char *what, *mend;
+} weaker[] = {
+	{CONFIG_WEAKER_EVERYSEC, "weaker everysec: a server that loses power forgets its last second, which is then put back from the "
+	    "brokers' journals; until all of them have answered its accounts are held",
+	    "set appendfsync always at the servers, and remove the word"},
+	{CONFIG_WEAKER_NO_PERSISTENCE, "weaker no-persistence: a server that is started again is empty; accounts that the brokers' "
+	    "journals do not reach back to are lost", "set appendonly yes at the servers, and remove the word"},
+	{CONFIG_WEAKER_NO_REPLICAS, "weaker no-replicas: a failover forgets what no replica had heard, which is then put back from the "
+	    "brokers' journals; until all of them have answered its accounts are held", "write replicas 1, and remove the word"},
+};
+
+/* An address that other machines could listen to or speak at. */
+static bool
+address_is_far(const char *address)
+{
+	static const char *const near[] = {"unix:", "127.", "[::1]", "localhost:"};
+
+	for (size_t i = 0; i < sizeof(near) / sizeof(near[0]); i++) {
+		if (strncmp(address, near[i], strlen(near[i])) == 0)
+			return false;
+	}
+	return true;
+}
+
+static void
+warn_store(struct findings *to, const struct config *c)
+{
+	const struct config_redis *redis = &c->store.redis;
+	bool far = redis->server != NULL && address_is_far(redis->server);
+
+	if (c->store.kind != CONFIG_STORE_REDIS)
+		return;
+	for (size_t i = 0; i < sizeof(weaker) / sizeof(weaker[0]); i++) {
+		if ((redis->weaker & weaker[i].weaker) != 0)
+			finding_mend(finding_add(to, NULL, "%s", weaker[i].what), "%s", weaker[i].mend);
+	}
+	for (size_t i = 0; i < redis->sentinel_count; i++)
+		far = far || address_is_far(redis->sentinels[i]);
+	for (size_t i = 0; i < redis->cluster_count; i++)
+		far = far || address_is_far(redis->clusters[i]);
+	if (far && !redis->tls.on)
+		finding_mend(finding_add(to, NULL, "the store's servers are on other machines and are spoken to without TLS: who can "
+		    "listen reads the password and the accounts, and who can change packets changes them"),
+		    "write in the store's block: tls { ca \"...\" }");
+	if (far && redis->password_file == NULL)
+		finding_mend(finding_add(to, NULL, "the store's servers are on other machines and are asked without a password: whoever "
+		    "reaches them may write accounts"), "give the brokers a user of their own there, and write: user, password-file");
+}
+
 void
 check_config(const struct ruleset *rules, struct findings *to)
 {
+	warn_store(to, rules->config);
 	for (uint16_t i = 0; i < rules->config->service_count; i++)
 		warn_service(to, rules, &rules->config->services[i]);
 	warn_currencies(to, rules);

@@ -121,6 +121,13 @@ write_store(struct json_writer *w, const struct engine *e)
 	json_member_int(w, "db_bytes", (int64_t)s.db_bytes);
 	json_member_int(w, "disk_free_bytes", (int64_t)s.disk_free_bytes);
 	json_member_bool(w, "narrow_only", s.narrow_only);
+	if (config_weaker_name(e->rules->config, 0) != NULL) {
+		json_key(w, VIEW("weaker"));
+		json_array_begin(w);
+		for (size_t i = 0; config_weaker_name(e->rules->config, i) != NULL; i++)
+			json_put_str(w, view_str(config_weaker_name(e->rules->config, i)));
+		json_array_end(w);
+	}
 	if (s.detail[0] != '\0')
 		json_member_str(w, "detail", view_str(s.detail));
 	json_object_end(w);

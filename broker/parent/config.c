@@ -164,7 +164,7 @@ option_read(struct reader *r, const struct option *o, void *base)
 {
 	char mend[160];
 
-	if (!words_at_value(&r->words) && o->type != &type_block) {
+	if (!words_at_value(&r->words) && o->type != &type_block && o->type != &type_tls) {
 		snprintf(mend, sizeof(mend), "write: %s %s", o->name, o->argument == NULL ? o->type->argument : o->argument);
 		return reader_fail(r, mend, "%s needs a value", o->name);
 	}

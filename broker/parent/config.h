@@ -70,7 +70,14 @@ enum config_right {
 /* What a plugin's file must have, as the words of `require` in `plugins`. */
 enum config_require { CONFIG_REQUIRE_NONE = 1 << 0, CONFIG_REQUIRE_PIN = 1 << 1, CONFIG_REQUIRE_SIGNATURE = 1 << 2 };
 
-enum config_store_kind { CONFIG_STORE_SQLITE = 1, CONFIG_STORE_MEM };
+enum config_store_kind { CONFIG_STORE_SQLITE = 1, CONFIG_STORE_REDIS, CONFIG_STORE_MEM };
+
+/* What of the promise that nothing acknowledged is lost is given up, as the words of `weaker`. */
+enum config_weaker {
+	CONFIG_WEAKER_EVERYSEC = 1 << 0,       /* servers may write their file once a second */
+	CONFIG_WEAKER_NO_PERSISTENCE = 1 << 1, /* or have none */
+	CONFIG_WEAKER_NO_REPLICAS = 1 << 2,    /* where a failover can be, it may find a replica that has not heard */
+};
 
 /* Every `const char *` below points into config.text: it lives and dies with the config. NULL: not given. */
 
@@ -237,6 +244,32 @@ struct config_https {
 	const char *client_ca;     /* may be NULL */
 };
 
+struct config_tls {
+	bool on;
+	const char *ca;            /* required */
+	const char *certificate, *key; /* both or neither */
+	const char *name;          /* in the servers' certificates; NULL: the host of each address */
+};
+
+/* The shared store. One of server, sentinel_count, cluster_count is given. Addresses: "unix:/path", "host:port", "[v6]:port". */
+struct config_redis {
+	const char *server;
+	const char *sentinel_master;
+	uint16_t sentinel_count, cluster_count;
+	const char *sentinels[CONFIG_ITEMS_MAX], *clusters[CONFIG_ITEMS_MAX];
+	const char *user;          /* NULL: the servers' default user */
+	const char *password_file, *sentinel_password_file; /* may be NULL; read by the engine, as its user */
+	struct config_tls tls;
+	const char *prefix;        /* of all keys */
+	const char *name;          /* this broker's among those that share the store */
+	const char *journal;       /* path */
+	int64_t journal_kept_ms;
+	int64_t replicas;          /* that must have a write before it is acknowledged */
+	int64_t lease_ms, timeout_ms;
+	unsigned weaker;           /* enum config_weaker */
+	uint64_t cache_bytes;
+};
+
 /* A word of a stack's line and where it stands. Words of one line may stand on several after a backslash. */
 struct config_word {
 	const char *text;
@@ -274,8 +307,9 @@ struct config {
 	const char *public_url;    /* without a slash at its end; NULL without HTTPS */
 	struct {
 		enum config_store_kind kind;
-		const char *path;
+		const char *path;      /* of sqlite, as the next */
 		uint64_t cache_bytes;
+		struct config_redis redis;
 	} store;
 	const char *key_file;      /* the master key */
 	const char *users[CONFIG_ROLE_COUNT];
@@ -355,6 +389,11 @@ enum cs_err config_stack_compile(const struct config *c, const struct config_sta
 /* False with *err where a jump goes past the end of its stack: it denies then, as in Linux-PAM. */
 bool config_stack_jumps(const struct config *c, const struct config_stack *from, const struct stack *compiled,
     struct config_error *err);
+
+/* Do both name the same store, with the same options? */
+bool config_store_same(const struct config *a, const struct config *b);
+/* "weaker" words that hold, in their order: "everysec", ...; NULL beyond the last. */
+const char *config_weaker_name(const struct config *c, size_t i);
 
 /* Keeps a text in config.text, for who sets a value afterwards; NULL where there is no room. */
 const char *config_keep(struct config *c, const char *text);

@@ -9,8 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const char *
-keep_below(struct reader *r, const char *directory, const char *name)
+const char *
+reader_keep_below(struct reader *r, const char *directory, const char *name)
 {
 	char path[WORD_MAX + 32];
 
@@ -29,12 +29,11 @@ config_resolve(struct reader *r)
 	} paths[] = {
 		{&c->admin_socket, c->run_directory, "admin"},
 		{&c->key_file, c->state_directory, "master.key"},
-		{&c->store.path, c->state_directory, "countersign.db"},
 	};
 
 	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
 		if (*paths[i].to == NULL)
-			*paths[i].to = keep_below(r, paths[i].directory, paths[i].name);
+			*paths[i].to = reader_keep_below(r, paths[i].directory, paths[i].name);
 		if (*paths[i].to == NULL)
 			return false;
 	}
@@ -46,7 +45,7 @@ config_resolve(struct reader *r)
 		if (c->factors[i].cooling_off_ms < 0)
 			c->factors[i].cooling_off_ms = c->cooling_off.factor_ms;
 	}
-	return true;
+	return store_resolve(r);
 }
 
 /* Things of a list that must differ: the first `key` bytes, or where text the strings that they point at. */
@@ -353,7 +352,7 @@ config_check(struct reader *r)
 {
 	struct config *c = r->c;
 
-	if (!check_listen(r) || !check_names(r) || !check_limits(r, c->policy_limits, c->policy_limits_count))
+	if (!check_listen(r) || !store_check(r) || !check_names(r) || !check_limits(r, c->policy_limits, c->policy_limits_count))
 		return false;
 	for (size_t i = 0; i < c->profile_count; i++) {
 		if (!check_title(r, &c->profiles[i].title))
@@ -374,23 +373,50 @@ config_check(struct reader *r)
 /* Files */
 
 static bool
-check_file(struct reader *r, const void *at, const char *path, bool secret)
+check_file(struct reader *r, const void *at, const char *path)
 {
+	struct stat st;
+
+	if (path == NULL || (stat(path, &st) == 0 && S_ISREG(st.st_mode) && access(path, R_OK) == 0))
+		return true;
+	return config_fail(r->err, reader_place(r, at), path, "make the file, or correct the path", "\"%.160s\" is no readable file",
+	    path);
+}
+
+/* reader: the role that reads it once it has become its user; CONFIG_ROLE_COUNT: before that. */
+static bool
+check_secret(struct reader *r, const void *at, const char *path, enum config_role reader)
+{
+	const char *user = reader == CONFIG_ROLE_COUNT || geteuid() != 0 ? NULL : r->c->users[reader];
+	const struct passwd *pw = user == NULL ? NULL : getpwnam(user);
 	struct config_place place = reader_place(r, at);
 	struct stat st;
 
 	if (path == NULL)
 		return true;
-	if (stat(path, &st) != 0 || !S_ISREG(st.st_mode) || access(path, R_OK) != 0)
-		return config_fail(r->err, place, path, "make the file, or correct the path", "\"%.160s\" is no readable file",
-		    path);
-	if (secret && (st.st_mode & (S_IRWXG | S_IRWXO)) != 0)
+	if (!check_file(r, at, path) || stat(path, &st) != 0)
+		return false;
+	if ((st.st_mode & (S_IRWXG | S_IRWXO)) != 0)
 		return config_fail(r->err, place, path, "chmod 600 the file", "\"%.160s\" holds a secret and is open to others",
 		    path);
-	if (secret && st.st_uid != 0 && st.st_uid != geteuid())
+	if (pw != NULL && st.st_uid != pw->pw_uid)
+		return config_fail(r->err, place, path, "chown it to the user that the option user names",
+		    "\"%.160s\" holds a secret that \"%.32s\" must read, and belongs to another user", path, user);
+	if (pw == NULL && st.st_uid != 0 && st.st_uid != geteuid())
 		return config_fail(r->err, place, path, "chown it to root or to the broker's user",
 		    "\"%.160s\" holds a secret and belongs to another user", path);
 	return true;
+}
+
+static bool
+check_store_files(struct reader *r)
+{
+	const struct config_redis *redis = &r->c->store.redis;
+
+	return check_secret(r, &redis->password_file, redis->password_file, CONFIG_ENGINE) &&
+	    check_secret(r, &redis->sentinel_password_file, redis->sentinel_password_file, CONFIG_ENGINE) &&
+	    check_file(r, &redis->tls.ca, redis->tls.ca) && check_file(r, &redis->tls.certificate, redis->tls.certificate) &&
+	    check_secret(r, &redis->tls.key, redis->tls.key, CONFIG_ENGINE);
 }
 
 static bool
@@ -403,7 +429,7 @@ check_setting_files(struct reader *r, const struct config_setting *settings, siz
 		    strcmp(s->name, "tls-certificate") == 0;
 
 		for (size_t k = 0; is_path && k < s->value_count; k++) {
-			if (!check_file(r, s, s->values[k], s->is_file))
+			if (s->is_file ? !check_secret(r, s, s->values[k], CONFIG_ROLE_COUNT) : !check_file(r, s, s->values[k]))
 				return false;
 		}
 	}
@@ -458,9 +484,9 @@ config_check_files(struct reader *r)
 	const struct config *c = r->c;
 	struct config_instance one;
 
-	if (!check_file(r, &c->https.certificate, c->https.certificate, false) ||
-	    !check_file(r, &c->https.key, c->https.key, true) ||
-	    !check_file(r, &c->https.client_ca, c->https.client_ca, false) || !check_users(r))
+	if (!check_file(r, &c->https.certificate, c->https.certificate) ||
+	    !check_secret(r, &c->https.key, c->https.key, CONFIG_ROLE_COUNT) ||
+	    !check_file(r, &c->https.client_ca, c->https.client_ca) || !check_users(r) || !check_store_files(r))
 		return false;
 	for (size_t i = 0; config_instance_at(c, i, &one); i++) {
 		if (!check_setting_files(r, one.settings, one.setting_count) || !check_cage(r, &one))

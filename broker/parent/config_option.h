@@ -54,6 +54,17 @@ struct block {
 };
 
 extern const struct block block_top;
+extern const struct block store_block;  /* config_store.c: an option for each kind of store */
+
+/* A member of the struct that a block is read into; and a list in it, with its counter. */
+#define ONE(type, member) .offset = offsetof(struct type, member)
+#define MANY(type, member, counter, max)                                                                    \
+	.offset = offsetof(struct type, member), .count_offset = offsetof(struct type, counter),                \
+	.items_max = (max), .item_size = sizeof(((struct type *)0)->member[0])
+
+enum { SECOND = 1000, MINUTE = 60 * SECOND, HOUR = 60 * MINUTE };
+#define DAY (INT64_C(24) * HOUR)
+#define YEAR (366 * DAY)
 
 /* Where a value was written, for the checks that need the whole: found by the value's address. */
 struct value_place {
@@ -112,7 +123,7 @@ extern const struct option_type type_text, type_name, type_word, type_path, type
     type_timezone, type_words, type_words_or_none, type_certificate, type_pin, type_plugin, type_url, type_client,
     type_token_client, type_control, type_setting,
     type_amount, type_count, type_currency_amount, type_block, type_named, type_currency_block, type_listen,
-    type_store, type_user, type_generation, type_include, type_stack, type_line, type_shadow;
+    type_store, type_tls, type_user, type_generation, type_include, type_stack, type_line, type_shadow;
 
 /* Reads a whole file into memory of its own; *text is NUL-terminated and to be freed. False with the error set. */
 bool file_read(struct config_error *err, struct config_place from, const char *path, char **text, size_t *len);
@@ -131,10 +142,16 @@ bool stacks_compile(struct reader *r);
 /* The words look at the brace behind the candidate's name. */
 bool config_read_shadow(struct reader *r);
 
+/* What is not written about the store, and what does not go together (config_store.c). */
+bool store_resolve(struct reader *r);
+bool store_check(struct reader *r);
+
 /* Everything that needs the whole (config_check.c). */
 bool config_resolve(struct reader *r);
 bool config_check(struct reader *r);
 /* What the admin's file names in the file system. */
 bool config_check_files(struct reader *r);
+/* DIRECTORY/NAME, kept; NULL with the error set. */
+const char *reader_keep_below(struct reader *r, const char *directory, const char *name);
 
 #endif

@@ -6,18 +6,9 @@
 #include <glob.h>
 #include <stdio.h>
 
-#define ONE(type, member) .offset = offsetof(struct type, member)
-#define MANY(type, member, counter, max)                                                                    \
-	.offset = offsetof(struct type, member), .count_offset = offsetof(struct type, counter),                \
-	.items_max = (max), .item_size = sizeof(((struct type *)0)->member[0])
-
 static const char *const door_words[] = {"unix", "https", NULL};
 static const char *const right_words[] = {
 	"spend", "refund", "link", "enrol", "respond", "lookup", "enumerate", "explain", "signals", NULL};
-
-enum { SECOND = 1000, MINUTE = 60 * SECOND, HOUR = 60 * MINUTE };
-#define DAY (INT64_C(24) * HOUR)
-#define YEAR (366 * DAY)
 
 static const struct option limits_options[] = {
 	{.name = "per-payment", .type = &type_amount, ONE(config_limits, per_payment_minor),
@@ -252,15 +243,6 @@ static const struct option https_options[] = {
 };
 static const struct block https_block = {"listen https", https_options};
 
-static const struct option sqlite_options[] = {
-	{.name = "path", .type = &type_path, ONE(config, store.path),
-	 .help = "The database file. Default: countersign.db in the state directory."},
-	{.name = "cache", .type = &type_size, ONE(config, store.cache_bytes), .min = 1 << 20, .max = INT64_C(64) << 30,
-	 .preset = "16 MiB", .help = "How much memory the engine keeps encoded accounts in."},
-	{.name = NULL},
-};
-static const struct block sqlite_block = {"store sqlite", sqlite_options};
-
 static const struct option stack_options[] = {
 	{.name = "line", .type = &type_line, .flags = OPTION_REPEATS, .help = "A line of a stack."},
 	{.name = NULL},
@@ -282,7 +264,8 @@ static const struct option top_options[] = {
 	         " run directory). Changing it needs a restart."},
 	{.name = "public-url", .type = &type_url, ONE(config, public_url),
 	 .help = "Where browsers find the HTTPS door; required with it. Without a slash at its end."},
-	{.name = "store", .type = &type_store, .block = &sqlite_block, .flags = OPTION_REQUIRED, .argument = "sqlite { ... } | mem",
+	{.name = "store", .type = &type_store, ONE(config, store), .block = &store_block, .flags = OPTION_REQUIRED,
+	 .argument = "sqlite { ... } | redis { ... } | mem",
 	 .help = "Where accounts and the log are kept; mem forgets everything and is for trials. Changing it needs a restart."},
 	{.name = "keys", .type = &type_block, .block = &keys_block, .preset = "{ }", .help = "The broker's keys."},
 	{.name = "user", .type = &type_user, ONE(config, users), .flags = OPTION_REPEATS,
@@ -427,42 +410,6 @@ listen_print(struct buf *b, const struct option *o, const void *base, const void
 }
 
 const struct option_type type_listen = {"DOOR", listen_read, listen_print, NULL};
-
-static bool
-store_read(struct reader *r, const struct option *o, void *base, void *at)
-{
-	static const char *const kinds[] = {"sqlite", "mem", NULL};
-	struct config *c = base;
-	struct words start = r->words;
-
-	(void)o;
-	(void)at;
-	if (strcmp(start.text, "sqlite") == 0)
-		c->store.kind = CONFIG_STORE_SQLITE;
-	else if (strcmp(start.text, "mem") == 0)
-		c->store.kind = CONFIG_STORE_MEM;
-	else
-		return reader_fail_unknown(r, "store", kinds);
-	if (!reader_next(r))
-		return false;
-	if (r->words.type == WORD_OPEN)
-		return block_read_braces(r, &sqlite_block, c);
-	return block_finish(r, &sqlite_block, c, 0, start.place);
-}
-
-static bool
-store_print(struct buf *b, const struct option *o, const void *base, const void *at)
-{
-	const struct config *c = base;
-
-	(void)o;
-	(void)at;
-	print_text(b, c->store.kind == CONFIG_STORE_SQLITE ? " sqlite " : " mem ");
-	block_print(b, &sqlite_block, c);
-	return true;
-}
-
-const struct option_type type_store = {"KIND", store_read, store_print, NULL};
 
 static bool
 nothing_print(struct buf *b, const struct option *o, const void *base, const void *at)

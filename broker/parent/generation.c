@@ -371,8 +371,7 @@ check_unchangeable(const struct config *a, const struct config *b, char *why)
 		{"a directory", text_same(a->run_directory, b->run_directory) && text_same(a->state_directory, b->state_directory)},
 		{"a door (listen)", text_same(a->service_socket, b->service_socket) && text_same(a->admin_socket, b->admin_socket) &&
 		        text_same(a->https.address, b->https.address) && a->https.port == b->https.port},
-		{"the store", a->store.kind == b->store.kind && text_same(a->store.path, b->store.path) &&
-		        a->store.cache_bytes == b->store.cache_bytes},
+		{"the store", config_store_same(a, b)},
 		{"the key file", text_same(a->key_file, b->key_file)},
 		{"a user", text_same(a->users[CONFIG_ENGINE], b->users[CONFIG_ENGINE]) &&
 		        text_same(a->users[CONFIG_GATEWAY], b->users[CONFIG_GATEWAY]) &&

@@ -9,6 +9,7 @@ libconfig_la_SOURCES = \
 	%reldir%/config_stack.c %reldir%/config_stack.h \
 	%reldir%/config_stack_compile.c \
 	%reldir%/config_stack_words.c %reldir%/config_stack_words.h \
+	%reldir%/config_store.c \
 	%reldir%/config_table.c \
 	%reldir%/config_types.c \
 	%reldir%/config_zone.c %reldir%/config_zone.h \

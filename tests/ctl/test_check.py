@@ -82,6 +82,16 @@ def test_no_policy_limits(run, files):
     assert any("no policy limits" in w for w in warnings(run, files))
 
 
+def test_a_store_with_a_weaker_promise(run, files):
+    files('store sqlite { path "/var/lib/countersign/countersign.db" }', 'store redis { server "127.0.0.1:6379" }')
+    assert warnings(run, files) == []
+    files("127.0.0.1", "10.0.0.1")
+    assert [text in w for text, w in zip(("without a password", "without TLS"), sorted(warnings(run, files)))] == [True] * 2
+    files('server "10.0.0.1:6379"', 'cluster "127.0.0.1:6379" replicas 0 weaker everysec no-persistence no-replicas')
+    assert sorted(w.split(":")[0] for w in warnings(run, files)) == [
+        "weaker everysec", "weaker no-persistence", "weaker no-replicas"]
+
+
 def test_a_provider_that_nothing_is_independent_of(run, files):
     files(" assume-independent approve", "")
     files("trusted-factor-limit CNY 30\n", "")

@@ -335,27 +335,6 @@ static const struct bad stacks[] = {
 	{"@include s\n", 1, 10, "the file includes itself: s -> s", "remove one"},
 };
 
-static void
-test_stack_refused(void **state)
-{
-	(void)state;
-	for (size_t i = 0; i < sizeof(stacks) / sizeof(stacks[0]); i++) {
-		const struct bad *b = &stacks[i];
-		struct config_error err;
-		struct config *c;
-
-		put("services/a", "", 0600);
-		put("services/s", b->text, 0600);
-		if (load(SERVICE "}\n", &c, &err) == CS_OK)
-			fail_msg("case %zu was accepted: %s", i, b->text);
-		if (strstr(err.message, b->message) == NULL || strstr(err.mend, b->mend) == NULL || err.line != b->line ||
-		    err.column != b->column)
-			fail_msg("case %zu: %s%u:%u: %s; %s", i, b->text, err.line, err.column, err.message, err.mend);
-		assert_non_null(strstr(err.file, "services/s"));
-	}
-	put("services/s", "spend requisite deny\n", 0600);
-}
-
 /* Loads, prints, parses, prints: the same text twice. */
 static void
 check_identity(const struct config *c)
@@ -384,6 +363,151 @@ check_identity(const struct config *c)
 	config_free(again);
 	bytes_clear(&first);
 	bytes_clear(&second);
+}
+
+/* The same in the place of the base's store; columns count from the brace. */
+#define REDIS(options) "realm \"test\"\nlisten service \"/run/test/socket\"\nstore redis {\n" options " }\n"
+
+static enum cs_err
+load_redis(const char *text, struct config **c, struct config_error *err)
+{
+	char path[256];
+
+	put("redis.conf", text, 0600);
+	snprintf(path, sizeof(path), "%s/redis.conf", dir);
+	return config_load(path, c, err);
+}
+
+static const struct bad bad_stores[] = {
+	{REDIS(""), 3, 7, "store redis names no servers", "add: server ADDRESS"},
+	{REDIS("server \"a:1\" cluster \"a:1\""), 4, 22, "both a server and a cluster", "keep the one"},
+	{REDIS("server \"a\""), 4, 8, "\"a\" is no address of a server", "unix:/run"},
+	{REDIS("server \"a:0\""), 4, 8, "no address", "10.0.0.1:6379"},
+	{REDIS("server \"a:65536\""), 4, 8, "no address", "10.0.0.1:6379"},
+	{REDIS("server \"a b:1\""), 4, 8, "no address", "10.0.0.1:6379"},
+	{REDIS("server \"redis://a:1\""), 4, 8, "no address", "10.0.0.1:6379"},
+	{REDIS("server \"[::g]:1\""), 4, 8, "no address", "10.0.0.1:6379"},
+	{REDIS("server \"unix:redis.sock\""), 4, 8, "begins at the root", "unix:/run"},
+	{REDIS("cluster \"a:1\" \"unix:/x\""), 4, 15, "which are of TCP", "[2001:db8::1]:6379"},
+	{REDIS("sentinel \"m\""), 4, 14, "needs addresses after the master's name", "sentinel \"payments\""},
+	{REDIS("sentinel \"m\" \"a\""), 4, 14, "no address", "redis-1.example:6379"},
+	{REDIS("cluster \"a:1\" replicas 0"), 4, 24, "a failover loses what no replica has heard", "weaker no-replicas"},
+	{REDIS("cluster \"a:1\" weaker no-replicas"), 4, 22, "replicas are waited for", "remove the word"},
+	{REDIS("server \"a:1\" weaker no-replicas"), 4, 21, "one server has no failovers", "remove the word"},
+	{REDIS("server \"a:1\" weaker everysecs"), 4, 21, "unknown weaker", "did you mean \"everysec\"?"},
+	{REDIS("server \"a:1\" replicas 9"), 4, 23, "replicas must be from 0 to 8", "bounds"},
+	{REDIS("server \"a:1\" lease 100ms"), 4, 20, "lease must be from 200ms to 10s", "bounds"},
+	{REDIS("server \"a:1\" timeout 1m"), 4, 22, "timeout must be from 50ms to 30s", "bounds"},
+	{REDIS("server \"a:1\" prefix \"{x}\""), 4, 21, "no name", "letters"},
+	{REDIS("server \"a:1\" password \"hunter2\""), 4, 14, "unknown option \"password\"", ""},
+	{REDIS("server \"a:1\" password-file \"open.secret\""), 4, 28, "is open to others", "chmod 600"},
+	{REDIS("server \"a:1\" password-file \"absent\""), 4, 28, "is no readable file", "make the file"},
+	{REDIS("server \"a:1\" user \"u\""), 4, 19, "the store's user has no password", "password-file"},
+	{REDIS("server \"a:1\" sentinel-password-file \"closed.secret\""), 4, 37, "there is no sentinel", "remove"},
+	{REDIS("server \"a:1\" tls { }"), 4, 14, "tls has no \"ca\"", "add: ca PATH"},
+	{REDIS("server \"a:1\" tls { ca \"tls.crt\" key \"closed.secret\" }"), 4, 37, "has no certificate", "both, or neither"},
+	{REDIS("server \"a:1\" tls { ca \"tls.crt\" certificate \"tls.crt\" key \"open.secret\" }"), 4, 59, "is open to others", "chmod"},
+	{"realm \"test\"\nlisten service \"/s\"\nstore reddis\n", 3, 7, "unknown store \"reddis\"", "did you mean \"redis\"?"},
+};
+
+static void
+test_store_refused(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad_stores) / sizeof(bad_stores[0]); i++) {
+		const struct bad *b = &bad_stores[i];
+		struct config_error err;
+		struct config *c = NULL;
+
+		assert_int_not_equal(load_redis(b->text, &c, &err), CS_OK);
+		assert_null(c);
+		if (strstr(err.message, b->message) == NULL || strstr(err.mend, b->mend) == NULL || err.line != b->line ||
+		    err.column != b->column)
+			fail_msg("case %zu: %s%u:%u: %s; %s", i, b->text, err.line, err.column, err.message, err.mend);
+		assert_null(strstr(err.message, "hunter2"));
+	}
+}
+
+static struct config *
+load_redis_good(const char *text)
+{
+	struct config_error err;
+	struct config *c = NULL;
+
+	if (load_redis(text, &c, &err) != CS_OK)
+		fail_msg("%s:%u:%u: %s", err.file, err.line, err.column, err.message);
+	check_identity(c);
+	return c;
+}
+
+static void
+test_store_redis(void **state)
+{
+	struct config *c = load_redis_good(REDIS("server \"unix:/run/redis/redis.sock\"")), *other;
+	const struct config_redis *redis = &c->store.redis;
+
+	(void)state;
+	assert_int_equal(c->store.kind, CONFIG_STORE_REDIS);
+	assert_string_equal(redis->server, "unix:/run/redis/redis.sock");
+	assert_int_equal(redis->replicas, 0);
+	assert_int_equal(redis->lease_ms, 1000);
+	assert_string_equal(redis->prefix, "cs");
+	assert_string_equal(redis->journal, "/var/lib/countersign/journal.db");
+	assert_true(strlen(redis->name) > 0);
+	assert_false(redis->tls.on);
+	assert_null(config_weaker_name(c, 0));
+	other = load_redis_good(REDIS("server \"unix:/run/redis/redis.sock\""));
+	assert_true(config_store_same(c, other));
+	config_free(other);
+	other = load_redis_good(REDIS("server \"unix:/run/redis/redis.sock\" lease 900ms"));
+	assert_false(config_store_same(c, other));
+	config_free(other);
+	config_free(c);
+
+	c = load_redis_good(REDIS("cluster \"10.0.0.1:6379\" \"[::1]:6379\"\n cluster redis-3:6379\n name \"b-2\" prefix \"pay\"\n"
+	    "user \"countersign\" password-file \"closed.secret\" timeout 2s lease 500ms cache 1GiB journal-kept 7d\n"
+	    "tls { ca \"tls.crt\" certificate \"tls.crt\" key \"closed.secret\" name \"redis.example\" }\n"
+	    "replicas 0 weaker everysec no-replicas"));
+	redis = &c->store.redis;
+	assert_int_equal(redis->cluster_count, 3);
+	assert_string_equal(redis->clusters[1], "[::1]:6379");
+	assert_string_equal(redis->clusters[2], "redis-3:6379");
+	assert_string_equal(redis->name, "b-2");
+	assert_true(redis->tls.on);
+	assert_string_equal(redis->tls.name, "redis.example");
+	assert_int_equal(redis->weaker, CONFIG_WEAKER_EVERYSEC | CONFIG_WEAKER_NO_REPLICAS);
+	assert_string_equal(config_weaker_name(c, 1), "no-replicas");
+	assert_null(config_weaker_name(c, 2));
+	config_free(c);
+
+	c = load_redis_good(REDIS("sentinel \"payments\" \"a:26379\" \"b:26379\"\n sentinel-password-file \"closed.secret\""));
+	redis = &c->store.redis;
+	assert_string_equal(redis->sentinel_master, "payments");
+	assert_int_equal(redis->sentinel_count, 2);
+	assert_string_equal(redis->sentinels[1], "b:26379");
+	assert_int_equal(redis->replicas, 1);
+	config_free(c);
+}
+
+static void
+test_stack_refused(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(stacks) / sizeof(stacks[0]); i++) {
+		const struct bad *b = &stacks[i];
+		struct config_error err;
+		struct config *c;
+
+		put("services/a", "", 0600);
+		put("services/s", b->text, 0600);
+		if (load(SERVICE "}\n", &c, &err) == CS_OK)
+			fail_msg("case %zu was accepted: %s", i, b->text);
+		if (strstr(err.message, b->message) == NULL || strstr(err.mend, b->mend) == NULL || err.line != b->line ||
+		    err.column != b->column)
+			fail_msg("case %zu: %s%u:%u: %s; %s", i, b->text, err.line, err.column, err.message, err.mend);
+		assert_non_null(strstr(err.file, "services/s"));
+	}
+	put("services/s", "spend requisite deny\n", 0600);
 }
 
 static void
@@ -630,6 +754,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_values),
 		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_store_refused),
+		cmocka_unit_test(test_store_redis),
 		cmocka_unit_test(test_stack_refused),
 		cmocka_unit_test(test_stack_lines),
 		cmocka_unit_test(test_print_parses_to_the_same),
