@@ -111,6 +111,10 @@ struct store_sqlite {
 };
 
 /* schema: sets *why on failure. */
+/* Takes the lock beside the file; *fd holds it until it is closed, and is set on failure too (-1: nothing to close). */
+enum cs_err sqlite_path_lock(const char *path, int *fd, char *why);
+/* Makes the file where it is absent; refuses what others could have put there or could read. */
+enum cs_err sqlite_path_check(const char *path, char *why);
 enum cs_err sqlite_file_open(struct store_sqlite *s, const char *path, char *why);
 void sqlite_file_close(struct store_sqlite *s);
 /*

@@ -60,21 +60,21 @@ why_sqlite(char *why, const char *what, const struct store_sqlite *s, int rc)
  * A file beside the store, since SQLite drops every lock of a process on its own file when one
  * descriptor closes.
  */
-static enum cs_err
-lock_take(struct store_sqlite *s, char *why)
+enum cs_err
+sqlite_path_lock(const char *of, int *fd, char *why)
 {
-	char *path = sqlite3_mprintf("%s.lock", s->path);
+	char *path = sqlite3_mprintf("%s.lock", of);
 	enum cs_err err = CS_OK;
 
 	CHECK(path != NULL);
-	s->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (s->lock_fd < 0) {
+	*fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (*fd < 0) {
 		err = why_system(why, "cannot open the lock file", path);
-	} else if (flock(s->lock_fd, LOCK_EX | LOCK_NB) < 0) {
+	} else if (flock(*fd, LOCK_EX | LOCK_NB) < 0) {
 		snprintf(why, WHY_MAX,
 		    "another engine is using %s: stop it first, or give this one a store of its "
 		    "own",
-		    s->path);
+		    of);
 		err = CS_ERR_CONFLICT;
 	}
 	sqlite3_free(path);
@@ -107,8 +107,8 @@ file_create(const char *path, char *why)
 	return err;
 }
 
-static enum cs_err
-file_check(const char *path, char *why)
+enum cs_err
+sqlite_path_check(const char *path, char *why)
 {
 	struct stat st;
 
@@ -243,9 +243,9 @@ sqlite_file_open(struct store_sqlite *s, const char *path, char *why)
 
 	s->path = strdup(path);
 	CHECK(s->path != NULL);
-	err = lock_take(s, why);
+	err = sqlite_path_lock(path, &s->lock_fd, why);
 	if (err == CS_OK)
-		err = file_check(path, why);
+		err = sqlite_path_check(path, why);
 	if (err != CS_OK)
 		return err;
 	rc = sqlite_connect(path, sqlite_gathering_vfs(), &s->db);

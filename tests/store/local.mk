@@ -3,6 +3,7 @@ store_tests = \
 	%reldir%/test_cache \
 	%reldir%/test_contract \
 	%reldir%/test_crash \
+	%reldir%/test_journal \
 	%reldir%/test_mem \
 	%reldir%/test_sqlite
 
@@ -17,6 +18,9 @@ store_libs = libstore.la libbase.la $(SQLITE_LIBS) $(CMOCKA_LIBS)
 
 %canon_reldir%_test_crash_SOURCES = %reldir%/test_crash.c $(store_harness)
 %canon_reldir%_test_crash_LDADD = $(store_libs)
+
+%canon_reldir%_test_journal_SOURCES = %reldir%/test_journal.c $(store_harness)
+%canon_reldir%_test_journal_LDADD = libstoreredis.la $(store_libs)
 
 %canon_reldir%_test_mem_SOURCES = %reldir%/test_mem.c $(store_harness)
 %canon_reldir%_test_mem_LDADD = $(store_libs)

@@ -3,6 +3,9 @@
 noinst_LTLIBRARIES += libstoreredis.la
 libstoreredis_la_SOURCES = \
 	%reldir%/fleet.h \
+	%reldir%/journal.c %reldir%/journal.h %reldir%/journal_int.h \
+	%reldir%/journal_code.c %reldir%/journal_code.h \
+	%reldir%/journal_file.c \
 	%reldir%/layout.c %reldir%/layout.h \
 	%reldir%/scripts.c %reldir%/scripts.h \
 	%reldir%/slots.c %reldir%/slots.h
@@ -25,5 +28,3 @@ EXTRA_DIST += $(redis_scripts) %reldir%/README.md %reldir%/texts.awk
 	done > $@.tmp && mv $@.tmp $@
 BUILT_SOURCES += %reldir%/scripts_text.h
 CLEANFILES += %reldir%/scripts_text.h
-# Known on the first build too, when nothing has told the dependencies yet.
-%reldir%/libstoreredis_la-scripts.lo: %reldir%/scripts_text.h
