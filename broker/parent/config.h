@@ -246,7 +246,7 @@ struct config_https {
 
 struct config_tls {
 	bool on;
-	const char *ca;            /* required */
+	const char *ca;            /* NULL: the system's */
 	const char *certificate, *key; /* both or neither */
 	const char *name;          /* in the servers' certificates; NULL: the host of each address */
 };
@@ -258,7 +258,8 @@ struct config_redis {
 	uint16_t sentinel_count, cluster_count;
 	const char *sentinels[CONFIG_ITEMS_MAX], *clusters[CONFIG_ITEMS_MAX];
 	const char *user;          /* NULL: the servers' default user */
-	const char *password_file, *sentinel_password_file; /* may be NULL; read by the engine, as its user */
+	const char *password_file; /* may be NULL; read by the engine, as its user */
+	const char *sentinel_user, *sentinel_password_file;
 	struct config_tls tls;
 	const char *prefix;        /* of all keys */
 	const char *name;          /* this broker's among those that share the store */

@@ -9,7 +9,7 @@
 
 #include "broker/base/bytes.h"
 
-enum { ADDRESS_MAX = 107 };  /* bytes: of a socket's path, of which "unix:" takes some; a host's name is shorter in practice */
+enum { ADDRESS_MAX = 5 + CONFIG_SOCKET_PATH_MAX };  /* bytes: "unix:" and a path; hosts' names are shorter in practice */
 enum { REPLICAS_MAX = 8 };   /* of one master; each is waited for in every write */
 
 /* Addresses: "unix:/path", "host:port", "[v6]:port" */
@@ -143,8 +143,8 @@ static const struct option sqlite_options[] = {
 static const struct block sqlite_block = {"store sqlite", sqlite_options};
 
 static const struct option tls_options[] = {
-	{.name = "ca", .type = &type_path, ONE(config_tls, ca), .flags = OPTION_REQUIRED,
-	 .help = "The authorities that the servers' certificates are checked against, PEM."},
+	{.name = "ca", .type = &type_path, ONE(config_tls, ca), 
+	 .help = "The authorities that the servers' certificates are checked against, PEM. Default: the system's."},
 	{.name = "certificate", .type = &type_path, ONE(config_tls, certificate),
 	 .help = "The broker's own certificate with its chain, PEM, for servers with tls-auth-clients yes."},
 	{.name = "key", .type = &type_path, ONE(config_tls, key), .help = "Its private key, PEM, mode 0600."},
@@ -167,10 +167,12 @@ static const struct option redis_options[] = {
 	{.name = "user", .type = &type_text, ONE(config_redis, user), .argument = "NAME",
 	 .help = "The ACL user at the servers. Default: theirs."},
 	{.name = "password-file", .type = &type_path, ONE(config_redis, password_file),
-	 .help = "A file of mode 0600 with the password in its first line, which belongs to the engine's user. It is read again"
-	         " with each new connection, so that a password can be changed without a restart."},
+	 .help = "A file of mode 0600 with the password in its first line, which belongs to the engine's user. It is read when"
+	         " the engine starts."},
+	{.name = "sentinel-user", .type = &type_text, ONE(config_redis, sentinel_user), .argument = "NAME",
+	 .help = "The ACL user at the Sentinels. Default: theirs."},
 	{.name = "sentinel-password-file", .type = &type_path, ONE(config_redis, sentinel_password_file),
-	 .help = "The same for the Sentinels."},
+	 .help = "As password-file, for the Sentinels."},
 	{.name = "tls", .type = &type_tls, ONE(config_redis, tls), .block = &tls_block,
 	 .help = "TLS 1.2 or later with every server and Sentinel. Without it nothing is encrypted."},
 	{.name = "prefix", .type = &type_name, ONE(config_redis, prefix), .preset = "\"cs\"",
@@ -393,6 +395,9 @@ store_check(struct reader *r)
 	if (redis->user != NULL && redis->password_file == NULL)
 		return config_fail(r->err, reader_place(r, &redis->user), redis->user, "add: password-file PATH",
 		    "the store's user has no password");
+	if (redis->sentinel_user != NULL && redis->sentinel_password_file == NULL)
+		return config_fail(r->err, reader_place(r, &redis->sentinel_user), redis->sentinel_user, "add: sentinel-password-file PATH",
+		    "the Sentinels' user has no password");
 	if (redis->sentinel_password_file != NULL && redis->sentinel_count == 0)
 		return config_fail(r->err, reader_place(r, &redis->sentinel_password_file), "sentinel-password-file", "remove it",
 		    "there is no sentinel for the password");
