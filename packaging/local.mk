@@ -1,6 +1,7 @@
 # quickstart and check, how to run a broker from the build tree, and the policies that are shipped.
 EXTRA_DIST += \
 	%reldir%/quickstart \
+	%reldir%/try-cluster \
 	%reldir%/check \
 	%reldir%/lib/common.sh \
 	%reldir%/lib/compile_commands.py \
@@ -10,6 +11,9 @@ EXTRA_DIST += \
 	%reldir%/story/browser.py \
 	%reldir%/story/chapters.py \
 	%reldir%/story/client.py \
+	%reldir%/story/cluster.py \
+	%reldir%/story/common.py \
+	%reldir%/story/fleet.py \
 	%reldir%/story/play.py \
 	%reldir%/story/screen.py
 
@@ -45,6 +49,7 @@ example_files = \
 	%reldir%/examples/conf.d/checkout.conf \
 	%reldir%/examples/conf.d/gate.conf \
 	%reldir%/examples/conf.d/wallet.conf \
+	%reldir%/examples/redis/redis.conf \
 	%reldir%/examples/services/checkout \
 	%reldir%/examples/services/common \
 	%reldir%/examples/services/gate \

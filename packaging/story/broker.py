@@ -1,29 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One broker with an OpenID Provider of its own, in one directory: made, started, found again, stopped."""
-import ctypes
-import json
+"""One broker with an OpenID Provider and a store of its own, in one directory: made, started, found again, stopped."""
 import os
 import select
 import shutil
-import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import time
 
 import authority
+from common import TOP, Trouble, die_with_parent, free_ports, process_start, read_json, write_json
+from fleet import Fleet
 
-TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(TOP, "tests", "idp"))
 
+STORES = ("sqlite", "redis", "cluster")
+MASTERS = 3
 READY_S = 30
 STOP_S = 20
 SOCKET_PATH_MAX = 100  # sun_path has 108 bytes, with its NUL
 LONGEST_SOCKET = "/run/worker-sandbox.9999.sock"
 PERIOD_S, DRIFT = 10, 2
 SERVICE, CLIENT_ID, RETURN_URL = "checkout", "checkout-web", "https://shop.example/done"
-PR_SET_PDEATHSIG = 1
 
 CONFIG = """# Made by packaging/quickstart. For a demonstration only: codes change every {period} seconds, and links and factors can
 # be used at once (cooling-off 0). An installation keeps 30 seconds and 24 hours; see countersign.conf(5).
@@ -33,12 +31,12 @@ state-directory "{dir}/state"
 listen service "{sockets}/service"
 listen admin "{sockets}/admin"
 listen https 127.0.0.1 port {port} {{
-    certificate "{dir}/tls/server.pem"
-    key "{dir}/tls/server.key"
-    client-ca "{dir}/tls/ca.pem"
+    certificate "{tls}/server.pem"
+    key "{tls}/server.key"
+    client-ca "{tls}/ca.pem"
 }}
-public-url "https://127.0.0.1:{port}"
-store sqlite {{ path "{dir}/state/countersign.db" }}
+public-url "{url}"
+store {store}
 keys {{ file "{dir}/state/master.key" }}
 cooling-off {{ link 0 factor 0 limit 0 }}
 policy-limits CNY {{ per-payment 500 per-day 2000 per-month 20000 count-day 5000 count-month 50000 }}
@@ -60,7 +58,7 @@ provider "sandbox" {{
     set issuer "{issuer}"
     set client-id "{client_id}"
     set client-secret file "{dir}/sandbox.secret"
-    set ca-file "{dir}/tls/ca.pem"
+    set ca-file "{tls}/ca.pem"
 }}
 # A plugin made to crash and to hang when it is told to.
 provider "shaky" {{ plugin "misbehave" servers 1 deadline 1s cooling-off 0 syncs-secrets no }}
@@ -88,49 +86,6 @@ view         required    stepup
 """
 
 
-class Trouble(Exception):
-    """What went wrong, for the person at the terminal, and how to mend it."""
-
-
-def die_with_parent():
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-
-
-def free_ports(count):
-    """Ports that nobody uses, different from each other."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for s in sockets:
-            s.bind(("127.0.0.1", 0))
-        return [s.getsockname()[1] for s in sockets]
-    finally:
-        for s in sockets:
-            s.close()
-
-
-def process_start(pid):
-    """When a process began, in ticks: tells it from a later one with the same id. None when there is none."""
-    try:
-        with open(f"/proc/{pid}/stat") as file:
-            fields = file.read().rsplit(")", 1)[1].split()
-        return int(fields[19]) if fields[0] != "Z" else None
-    except (OSError, IndexError, ValueError):
-        return None
-
-
-def read_json(path):
-    try:
-        with open(path) as file:
-            return json.load(file)
-    except (OSError, ValueError):
-        return None
-
-
-def write_json(path, value):
-    authority.private_file(path + ".new", json.dumps(value, indent=2).encode() + b"\n")
-    os.replace(path + ".new", path)
-
-
 def running(directory):
     """The endpoints of the broker that runs in the directory, or None."""
     endpoints = read_json(os.path.join(directory, "endpoints.json"))
@@ -142,13 +97,23 @@ def running(directory):
 class Broker:
     """Everything is in `directory`, but for sockets when its path is too long for them."""
 
-    def __init__(self, build, directory):
+    def __init__(self, build, directory, store="sqlite", first=None):
+        """first: a broker that runs, whose store, keys, certificates and provider this one shares."""
         self.build, self.directory = os.path.abspath(build), os.path.abspath(directory)
-        self.process = self.provider = self.short = None
+        self.kind, self.first = store, first
+        self.process = self.provider = self.short = self.fleet = None
         self.log = os.path.join(self.directory, "broker.log")
 
     def path(self, *names):
         return os.path.join(self.directory, *names)
+
+    @property
+    def name(self):
+        return os.path.basename(self.directory)
+
+    @property
+    def tls(self):
+        return self.first.tls if self.first else self.path("tls")
 
     # -- making
 
@@ -178,6 +143,8 @@ class Broker:
         ports = read_json(self.path("ports.json"))
         if not ports:
             ports = dict(zip(("https", "provider"), free_ports(2)))
+            if self.first:  # as behind one load balancer
+                ports["provider"], ports["public"] = self.first.ports["provider"], self.first.ports["https"]
             write_json(self.path("ports.json"), ports)
         return ports
 
@@ -191,10 +158,27 @@ class Broker:
             "link", "spend", "factor", "grant", "limit", "thaw", "recover", "view")))
         self._write("countersign.conf", CONFIG.format(
             dir=self.directory, run=self.run, sockets=self.sockets, port=ports["https"], uid=os.getuid(),
-            fingerprint=authority.fingerprint(self.path("tls", "client.pem")), issuer=self.provider.issuer,
+            url=f"https://127.0.0.1:{ports.get('public', ports['https'])}", tls=self.tls, store=self._store(),
+            fingerprint=authority.fingerprint(os.path.join(self.tls, "client.pem")), issuer=self.provider.issuer,
             service=SERVICE, client_id=CLIENT_ID, return_url=RETURN_URL, period=PERIOD_S, drift=DRIFT))
 
+    def _store(self):
+        return self.fleet.store(self.name) if self.fleet else f'sqlite {{ path "{self.directory}/state/countersign.db" }}'
+
     # -- starting
+
+    def _share(self):
+        """What brokers of one store have in common: its servers, the key file, the provider."""
+        self.fleet, self.provider = self.first.fleet, self.first.provider
+        with open(self.first.path("state", "master.key"), "rb") as file:
+            authority.private_file(self.path("state", "master.key"), file.read())
+
+    def _start_alone(self, ports):
+        authority.make(self.tls)
+        self._start_provider(ports)
+        if self.kind != "sqlite":
+            self.fleet = Fleet(self.path("redis"), self.sockets, MASTERS if self.kind == "cluster" else None)
+            self.fleet.start()
 
     def _start_provider(self, ports):
         from idp import start
@@ -230,9 +214,11 @@ class Broker:
                           f"packaging/quickstart --stop --dir {self.directory}")
         self._directories()
         self._plugins()
-        ports = self._ports()
-        authority.make(self.path("tls"))
-        self._start_provider(ports)
+        self.ports = ports = self._ports()
+        if self.first:
+            self._share()
+        else:
+            self._start_alone(ports)
         self._configure(ports)
         began = time.monotonic()
         self._start_daemon()
@@ -246,14 +232,14 @@ class Broker:
             "socket": os.path.join(self.sockets, "service"),
             "admin_socket": os.path.join(self.sockets, "admin"),
             "https": f"https://127.0.0.1:{ports['https']}",
-            "ca": self.path("tls", "ca.pem"),
-            "client_cert": self.path("tls", "client.pem"),
-            "client_key": self.path("tls", "client.key"),
+            "ca": os.path.join(self.tls, "ca.pem"),
+            "client_cert": os.path.join(self.tls, "client.pem"),
+            "client_key": os.path.join(self.tls, "client.key"),
             "provider": self.provider.issuer,
             "pid": self.process.pid,
             "service": SERVICE, "client_id": CLIENT_ID, "provider_name": "sandbox", "realm": "demonstration",
             "return_url": RETURN_URL, "totp_period_s": PERIOD_S,
-            "config": self.path("countersign.conf"), "log": self.log,
+            "config": self.path("countersign.conf"), "log": self.log, "store": self.kind,
             "countersignctl": os.path.join(self.build, "countersignctl"),
             "keeper_pid": os.getpid(), "keeper_start": process_start(os.getpid()),
         }
@@ -287,7 +273,7 @@ class Broker:
 
     def stop_unless_foreign(self):
         """After a start that may have failed because another broker runs here, which is then left alone."""
-        if self.process is not None or self.provider is not None:
+        if self.process is not None or self.provider is not None or self.fleet is not None:
             self.stop()
 
     def stop(self):
@@ -298,8 +284,10 @@ class Broker:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
-        if self.provider is not None:
+        if self.first is None and self.provider is not None:
             self.provider.stop()
+        if self.first is None and self.fleet is not None:
+            self.fleet.stop()
         if self.short:
             shutil.rmtree(self.short, ignore_errors=True)
         try:

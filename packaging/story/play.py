@@ -10,9 +10,11 @@ import sys
 import tempfile
 import time
 
-from broker import DRIFT, PERIOD_S, STOP_S, TOP, Broker, Trouble, process_start, read_json, running, write_json
+from broker import DRIFT, PERIOD_S, STORES, STOP_S, Broker, running
+from common import TOP, Trouble, process_start, read_json, write_json
 from client import Authenticator, Lost, Refusal
 
+ME = "try-cluster" if os.path.basename(sys.argv[0]) == "cluster.py" else "quickstart"
 PROMISE = "A third-party ID can say who is asking. It can never say yes to spending."
 
 
@@ -20,6 +22,7 @@ def arguments():
     parser = argparse.ArgumentParser(prog="quickstart", description=__doc__)
     parser.add_argument("--build", help="the build tree")
     parser.add_argument("--dir")
+    parser.add_argument("--store", choices=STORES, default="sqlite")
     mode = parser.add_mutually_exclusive_group()
     for name in ("--once", "--background", "--stop", "--code", "--no-story"):
         mode.add_argument(name, action="store_true")
@@ -32,7 +35,7 @@ def arguments():
 
 
 def complain(error):
-    print(f"quickstart: {error}", file=sys.stderr)
+    print(f"{ME}: {error}", file=sys.stderr)
     return 1
 
 
@@ -73,35 +76,47 @@ def code(directory):
 # -- a broker of our own
 
 
-def wait_for_end(broker):
-    """Until a signal says stop, or the daemon ends. The signals are blocked in all threads."""
-    child = os.pidfd_open(broker.process.pid)
+def wake_on_signals():
+    """A descriptor that can be read once SIGINT or SIGTERM came."""
     wake_read, wake_write = os.pipe()
     os.set_blocking(wake_write, False)
     signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: None)
-    ready, _, _ = select.select([child, wake_read], [], [])
+    return wake_read
+
+
+def wait_for_end(broker):
+    """Until a signal says stop, or the daemon ends."""
+    child = os.pidfd_open(broker.process.pid)
+    ready, _, _ = select.select([child, wake_on_signals()], [], [])
     return child not in ready
 
 
-def background(given):
-    """Returns in the parent when the broker is ready; the child keeps it."""
-    os.makedirs(given.dir, mode=0o700, exist_ok=True)
+def detach(directory):
+    """In the parent, once the child has closed the pipe: None, or what went wrong. In the child: the pipe's descriptor."""
+    os.makedirs(directory, mode=0o700, exist_ok=True)
     told, tell = os.pipe()
     if os.fork() != 0:
         os.close(tell)
         with os.fdopen(told) as pipe:
-            trouble = pipe.read()
-        return complain(trouble) if trouble else 0
+            return pipe.read() or None
     os.close(told)
     os.setsid()
     null = os.open(os.devnull, os.O_RDONLY)
-    log = os.open(os.path.join(given.dir, "keeper.log"), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    log = os.open(os.path.join(directory, "keeper.log"), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.dup2(null, 0)
     os.dup2(log, 1)
     os.dup2(log, 2)
-    broker = Broker(given.build, given.dir)
+    return tell
+
+
+def background(given):
+    """Returns in the parent when the broker is ready; the child keeps it."""
+    tell = detach(given.dir)
+    if not isinstance(tell, int):
+        return complain(tell) if tell else 0
+    broker = Broker(given.build, given.dir, given.store)
     try:
         broker.start()
     except (Trouble, OSError) as error:
@@ -178,8 +193,25 @@ def what_next(screen, broker, story):
     else:
         item("As the service, on the Unix socket (any Varlink client does):",
              f"{call} Lookup.ByAccount \\", f"     '{{\"account\": \"{person.account}\"}}'")
+    if broker.fleet:
+        item("The store's nodes, and what lies in them:", "$ctl store status", *redis_cli(broker))
     item("Logs, configuration, certificates:", broker.directory)
     screen.line()
+
+
+def store_facts(screen, broker):
+    if broker.fleet is None:
+        return ()
+    what = "three masters with a replica each, which has every write before an answer leaves" if broker.fleet.cluster else \
+        "every write is on its disk before an answer leaves"
+    return (("store", f"redis-server {broker.fleet.version()}, {broker.fleet.told}"), ("", screen.dim(what)))
+
+
+def redis_cli(broker):
+    """To look at the servers as their admin."""
+    server = broker.fleet.servers[0]
+    at = " ".join(server.at) + (" -c" if broker.fleet.cluster else "")
+    return (f"export REDISCLI_AUTH=$(cat {broker.fleet.directory}/admin.password)", f"redis-cli {at} --user admin INFO keyspace")
 
 
 def facts(screen, broker, ready_ms):
@@ -188,6 +220,7 @@ def facts(screen, broker, ready_ms):
         ("broker", f"{at['https']}, {at['socket']}"),
         ("", screen.dim(f"parent, engine, gateway and a worker a plugin: ready in {ready_ms:.0f} ms")),
         ("provider", f"{at['provider']}  {screen.dim('an OpenID Provider of its own')}"),
+        *store_facts(screen, broker),
         ("in", broker.directory),
         ("note", f"codes change every {PERIOD_S} s and nothing cools off: for this demonstration only"),
     ))
@@ -198,7 +231,7 @@ def foreground(given):
     from chapters import NotAsTold, Story
     screen = Screen()
     directory = given.dir or tempfile.mkdtemp(prefix="countersign-", dir="/tmp")
-    broker = Broker(given.build, directory)
+    broker = Broker(given.build, directory, given.store)
     story = None
     status = 0
     try:
