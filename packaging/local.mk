@@ -55,7 +55,8 @@ example_files = \
 	%reldir%/examples/services/gate \
 	%reldir%/examples/services/other \
 	%reldir%/examples/services/wallet
-EXTRA_DIST += $(policy_files) $(example_files) doc/from-pam.md doc/step-up.png
+pages = doc/from-pam.md doc/shared-store.md
+EXTRA_DIST += $(policy_files) $(example_files) $(pages) doc/step-up.png
 
 # What is known of identity providers that many have; read by `include "profiles/*.conf"`.
 profilesdir = $(sysconfdir)/countersign/profiles
@@ -86,10 +87,11 @@ install-policy:
 		to="$(DESTDIR)$(docdir)/$${file#packaging/}"; \
 		$(MKDIR_P) "$$(dirname "$$to")" && $(INSTALL_DATA) "$(srcdir)/$$file" "$$to" || exit 1; \
 	done
-	@$(INSTALL_DATA) "$(srcdir)/doc/from-pam.md" "$(DESTDIR)$(docdir)/from-pam.md"
+	@for file in $(pages); do $(INSTALL_DATA) "$(srcdir)/$$file" "$(DESTDIR)$(docdir)/$${file#doc/}" || exit 1; done
 uninstall-local: uninstall-policy
 uninstall-policy:
-	rm -rf "$(DESTDIR)$(docdir)/policy" "$(DESTDIR)$(docdir)/examples" "$(DESTDIR)$(docdir)/from-pam.md"
+	rm -rf "$(DESTDIR)$(docdir)/policy" "$(DESTDIR)$(docdir)/examples" "$(DESTDIR)$(docdir)/from-pam.md" \
+		"$(DESTDIR)$(docdir)/shared-store.md"
 
 quickstart_programs = countersignd countersign-engine countersign-gateway countersign-worker countersignctl \
 	plugins/oidc.la plugins/totp.la plugins/webhook.la plugins/misbehave.la
