@@ -1,6 +1,7 @@
 # The store contract against every store, and what is particular to each.
 store_tests = \
 	%reldir%/test_cache \
+	%reldir%/test_claim_steps \
 	%reldir%/test_contract \
 	%reldir%/test_crash \
 	%reldir%/test_journal \
@@ -12,6 +13,13 @@ store_libs = libstore.la libbase.la $(SQLITE_LIBS) $(CMOCKA_LIBS)
 
 %canon_reldir%_test_cache_SOURCES = %reldir%/test_cache.c $(store_harness)
 %canon_reldir%_test_cache_LDADD = $(store_libs)
+
+redis_harness = $(store_harness) %reldir%/redis_server.c %reldir%/redis_server.h
+redis_libs = libstoreredis.la $(store_libs) $(HIREDIS_LIBS)
+
+%canon_reldir%_test_claim_steps_SOURCES = %reldir%/test_claim_steps.c $(redis_harness)
+%canon_reldir%_test_claim_steps_CPPFLAGS = $(AM_CPPFLAGS) $(HIREDIS_CFLAGS)
+%canon_reldir%_test_claim_steps_LDADD = $(redis_libs)
 
 %canon_reldir%_test_contract_SOURCES = %reldir%/test_contract.c $(store_harness)
 %canon_reldir%_test_contract_LDADD = $(store_libs)

@@ -2,6 +2,8 @@
 # which the build makes texts.
 noinst_LTLIBRARIES += libstoreredis.la
 libstoreredis_la_SOURCES = \
+	%reldir%/claim_code.c %reldir%/claim_code.h \
+	%reldir%/claim_take.c %reldir%/claim_take.h \
 	%reldir%/fleet.h \
 	%reldir%/journal.c %reldir%/journal.h %reldir%/journal_int.h \
 	%reldir%/journal_code.c %reldir%/journal_code.h \
@@ -16,8 +18,14 @@ libstoreredis_la_LIBADD = $(HIREDIS_LIBS) $(SSL_LIBS) $(CRYPTO_LIBS) $(SQLITE_LI
 # Each with its row in scripts.h and scripts.c.
 redis_scripts = \
 	%reldir%/check.lua \
+	%reldir%/claim_cas.lua \
+	%reldir%/claim_repair.lua \
+	%reldir%/claim_verify.lua \
 	%reldir%/commit.lua \
-	%reldir%/read.lua
+	%reldir%/read.lua \
+	%reldir%/scan_page.lua \
+	%reldir%/scan_rows.lua \
+	%reldir%/scan_walk.lua
 EXTRA_DIST += $(redis_scripts) %reldir%/README.md %reldir%/texts.awk
 
 %reldir%/scripts_text.h: $(redis_scripts) %reldir%/texts.awk

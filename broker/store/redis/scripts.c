@@ -8,4 +8,10 @@ const char *const script_texts[SCRIPT__COUNT] = {
     [SCRIPT_COMMIT] = script_text_commit,
     [SCRIPT_CHECK] = script_text_check,
     [SCRIPT_READ] = script_text_read,
+    [SCRIPT_CLAIM_CAS] = script_text_claim_cas,
+    [SCRIPT_CLAIM_VERIFY] = script_text_claim_verify,
+    [SCRIPT_CLAIM_REPAIR] = script_text_claim_repair,
+    [SCRIPT_SCAN_PAGE] = script_text_scan_page,
+    [SCRIPT_SCAN_WALK] = script_text_scan_walk,
+    [SCRIPT_SCAN_ROWS] = script_text_scan_rows,
 };

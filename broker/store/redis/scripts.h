@@ -11,10 +11,16 @@ enum script {
 	SCRIPT_COMMIT,
 	SCRIPT_CHECK,
 	SCRIPT_READ,
+	SCRIPT_CLAIM_CAS,
+	SCRIPT_CLAIM_VERIFY,
+	SCRIPT_CLAIM_REPAIR,
+	SCRIPT_SCAN_PAGE,
+	SCRIPT_SCAN_WALK,
+	SCRIPT_SCAN_ROWS,
 	SCRIPT__COUNT
 };
 
-/* The first element of the reply of commit, check and read. */
+/* The first element of a script's reply. */
 enum script_answer {
 	ANSWER_DONE = 1,
 	ANSWER_CONFLICT, /* the record has another revision */
@@ -24,6 +30,8 @@ enum script_answer {
 	ANSWER_CLAIM,	 /* the record does not hold what it would release */
 	ANSWER_POISONED, /* somebody declared that this commit must not happen any more */
 	ANSWER_CORRUPT,	 /* the record in Redis is no record */
+	ANSWER_HELD,	 /* nobody can say what the record is: its repair is not done */
+	ANSWER_GONE,	 /* no event has this number */
 };
 
 extern const char *const script_texts[SCRIPT__COUNT];

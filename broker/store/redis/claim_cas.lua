@@ -1,0 +1,23 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- Compare and set of a claim: it becomes the new value where it still is what the caller saw. Asked again it says DONE
+-- again. No value comes twice (claim_code.h: the version), so a late copy of this message changes nothing.
+--
+-- KEYS 1 head 2 claim
+-- ARGV 1 tenure 2 field of the member's count 3 value that was seen, or nothing 4 new value
+-- Gives {DONE, n} or {CONFLICT, value or nothing}
+local DONE, CONFLICT, SUSPECT, STRANGER = 1, 2, 3, 5
+
+local h = redis.call('HMGET', KEYS[1], 't', ARGV[2])
+if h[1] ~= ARGV[1] then
+	return {SUSPECT}
+elseif not h[2] then
+	return {STRANGER}
+end
+local now = redis.call('GET', KEYS[2]) or ''
+if now == ARGV[3] then
+	redis.call('SET', KEYS[2], ARGV[4])
+elseif now ~= ARGV[4] then
+	return {CONFLICT, now}
+end
+-- Counted also when it was there already: what is acknowledged stands below a count, and under a fence.
+return {DONE, redis.call('HINCRBY', KEYS[1], ARGV[2], 1)}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A redis-server of the test's own, in a scratch directory, on a Unix socket; for tests of the shared store. */
+#ifndef TESTS_STORE_REDIS_SERVER_H
+#define TESTS_STORE_REDIS_SERVER_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+struct redis_server {
+	pid_t pid;
+	char *dir;          /* from scratch_make() */
+	char socket[100];
+};
+
+/*
+ * Whether there is a program to start; else the test skips itself: `if (!redis_server_there()) return 77;`. It says so
+ * on standard error.
+ */
+bool redis_server_there(void);
+/* durable: appendonly yes, appendfsync always; else nothing is kept. Ends the test where it does not start. */
+void redis_server_start(struct redis_server *s, bool durable);
+void redis_server_stop(struct redis_server *s);
+
+#endif
