@@ -65,7 +65,9 @@
 	X(PROVIDER_WINDOW, "provider_window") /* in which its links may be moved to new subjects */ \
 	X(RECEIVER_SET, "receiver_set")          /* a service's stream of security events was made or changed */ \
 	X(RECEIVER_SENT, "receiver_sent")        /* all before `count` was delivered to it */ \
-	X(RECEIVER_ENDED, "receiver_ended")
+	X(RECEIVER_ENDED, "receiver_ended") \
+	X(MEMBER_FORGOTTEN, "member_forgotten")  /* a broker that shared the store will never come back */ \
+	X(STORE_RELEASED, "store_released")      /* what the store held back goes on: the record `id`, or bucket `no` - 1 */
 
 enum event_type {
 #define X(id, name) EVENT_##id,

@@ -46,6 +46,9 @@ enum ctl_option {
 	OPTION_UNDO = 1 << 22,
 	OPTION_UNTIL = 1 << 23,
 	OPTION_PROOF = 1 << 24,
+	OPTION_MIGRATE = 1 << 25,  /* --from and --to */
+	OPTION_REPAIR = 1 << 26,
+	OPTION_BUCKET = 1 << 27,
 };
 
 enum { CTL_WITH_MAX = 32, /* as many settings as a plugin may have */ CTL_LIMITS = 5, CTL_FACTORS_MAX = 6 /* as many kinds as there are */ };
@@ -62,7 +65,9 @@ struct ctl {
 	const char *account, *session, *link, *operation, *payment, *issuer, *stack;
 	const char *provider, *allowance, *spent;
 	const char *until, *proof;
-	bool undo;
+	bool undo, repair;
+	const char *from, *to;
+	int64_t bucket;
 	const char *results;
 	const char *database, *html;
 	const char *factors[CTL_FACTORS_MAX];
@@ -100,7 +105,7 @@ struct command {
 /* Ended by noun NULL. */
 extern const struct command status_commands[], check_commands[], explain_commands[], provider_commands[],
     link_commands[], account_commands[], factor_commands[], plugin_commands[], events_commands[], getent_commands[],
-    broker_commands[], stack_commands[], replay_commands[], signal_commands[];
+    broker_commands[], stack_commands[], replay_commands[], signal_commands[], store_commands[];
 
 /* Says on stderr what is wrong, with everything unprintable escaped, and returns `code`. */
 int ctl_fail(struct ctl *ctl, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));

@@ -3,6 +3,7 @@ bin_PROGRAMS += countersignctl
 countersignctl_SOURCES = \
 	broker/client/wire.c broker/client/wire.h \
 	%reldir%/account.c \
+	%reldir%/bar.c %reldir%/bar.h \
 	%reldir%/broker.c \
 	%reldir%/call.c %reldir%/call.h \
 	%reldir%/check.c %reldir%/check.h \
@@ -22,6 +23,7 @@ countersignctl_SOURCES = \
 	%reldir%/getent.c \
 	%reldir%/link.c \
 	%reldir%/log_read.c %reldir%/log_read.h \
+	%reldir%/key_table.c %reldir%/key_table.h \
 	%reldir%/main.c \
 	%reldir%/member.c %reldir%/member.h \
 	%reldir%/mend.c %reldir%/mend.h %reldir%/mend_internal.h \
@@ -51,6 +53,10 @@ countersignctl_SOURCES = \
 	%reldir%/signal.c %reldir%/signal.h \
 	%reldir%/stack.c \
 	%reldir%/status.c \
+	%reldir%/store.c %reldir%/store.h \
+	%reldir%/store_check.c \
+	%reldir%/store_check_file.c \
+	%reldir%/store_status.c \
 	%reldir%/table.c \
 	%reldir%/trial.c %reldir%/trial.h
 countersignctl_CPPFLAGS = $(AM_CPPFLAGS) \

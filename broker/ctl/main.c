@@ -19,7 +19,7 @@
 
 static const struct command *const tables[] = {status_commands, check_commands, explain_commands, stack_commands,
     provider_commands, link_commands, account_commands, factor_commands, broker_commands, plugin_commands, events_commands,
-    getent_commands, replay_commands, signal_commands};
+    getent_commands, replay_commands, signal_commands, store_commands};
 
 enum { TABLES = sizeof(tables) / sizeof(tables[0]) };
 
@@ -58,6 +58,10 @@ enum {
 	KEY_UNDO,
 	KEY_UNTIL,
 	KEY_PROOF,
+	KEY_FROM,
+	KEY_TO,
+	KEY_REPAIR,
+	KEY_BUCKET,
 	KEY_LIMITS, /* and CTL_LIMITS - 1 more */
 };
 
@@ -101,11 +105,12 @@ static const struct {
 	{"stack", "FILE", KEY_STACK, OPTION_STACK, "this stack by itself; no configuration is read"},
 	{"results", "LIST", KEY_RESULTS, OPTION_RESULTS, "what the lines answer, in order, with commas"},
 	{"database", "FILE", KEY_DATABASE, OPTION_DATABASE,
-	    "replay, events verify: events of this store, or copy of one [the daemon's]"},
+	    "replay, events verify, store check: this store's file [the daemon's]"},
 	{"html", "FILE", KEY_HTML, OPTION_REPLAY, "replay: write a report with charts"},
 	{"undo", NULL, KEY_UNDO, OPTION_UNDO, "take the last re-key back"},
 	{"until", "TIME", KEY_UNTIL, OPTION_UNTIL, "until then, like 2026-01-31T12:00:00Z; without: no more"},
 	{"proof", "TEXT", KEY_PROOF, OPTION_PROOF, "what the provider gave for it, such as a transfer_sub"},
+	{"bucket", "NUMBER", KEY_BUCKET, OPTION_BUCKET, "all of this bucket, 0 to 1023"},
 	{"per-payment", "AMOUNT", KEY_LIMITS, OPTION_LIMITS, "at most this much each"},
 	{"per-day", "AMOUNT", KEY_LIMITS + 1, OPTION_LIMITS, "at most this much a day"},
 	{"per-month", "AMOUNT", KEY_LIMITS + 2, OPTION_LIMITS, "at most this much a month"},
@@ -235,7 +240,8 @@ take_option(struct ctl *ctl, int key, const char *value)
 	    {KEY_PROVIDER, &ctl->provider}, {KEY_ALLOWANCE, &ctl->allowance}, {KEY_SPENT_TODAY, &ctl->spent},
 	    {KEY_RESULTS, &ctl->results}, {KEY_DATABASE, &ctl->database}, {KEY_HTML, &ctl->html},
 	    {KEY_STACK, &ctl->stack}, {KEY_KIND, &ctl->kind}, {KEY_SKELETON, &ctl->skeleton}, {KEY_PIN, &ctl->pin},
-	    {KEY_KEY, &ctl->key}, {KEY_UNTIL, &ctl->until}, {KEY_PROOF, &ctl->proof}};
+	    {KEY_KEY, &ctl->key}, {KEY_UNTIL, &ctl->until}, {KEY_PROOF, &ctl->proof},
+	    {KEY_FROM, &ctl->from}, {KEY_TO, &ctl->to}};
 
 	ctl->files = ctl->files || key == 'f';
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
@@ -264,6 +270,10 @@ take_option(struct ctl *ctl, int key, const char *value)
 		ctl->autotools = true;
 	else if (key == KEY_UNTESTED)
 		ctl->untested = true;
+	else if (key == KEY_REPAIR)
+		ctl->repair = true;
+	else if (key == KEY_BUCKET)
+		return read_number(ctl, value, 0, &ctl->bucket);
 	else if (key == KEY_WITH)
 		return take_with(ctl, value);
 	else if (key == KEY_FACTOR)

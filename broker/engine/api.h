@@ -115,6 +115,10 @@ void admin_rekey_link(struct call *call);
 void admin_rekey_links(struct call *call);
 void admin_rekey_provider(struct call *call);
 void admin_reload(struct call *call);
+/* admin_store.c */
+void admin_store(struct call *call);
+void admin_store_forget(struct call *call);
+void admin_store_release(struct call *call);
 /* admin_signals.c */
 void admin_signals(struct call *call);
 void admin_stream(struct call *call);

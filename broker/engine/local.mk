@@ -7,6 +7,7 @@ libengine_la_SOURCES = \
 	%reldir%/admin_log.c \
 	%reldir%/admin_signals.c \
 	%reldir%/admin_status.c \
+	%reldir%/admin_store.c \
 	%reldir%/admin_things.c \
 	%reldir%/allowances.c \
 	%reldir%/bearer.c %reldir%/bearer.h %reldir%/bearer_seen.c %reldir%/bearer_seen.h \

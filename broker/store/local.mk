@@ -10,6 +10,7 @@ libstore_la_SOURCES = \
 	%reldir%/sqlite_claim.c \
 	%reldir%/sqlite_fold.c \
 	%reldir%/sqlite_log.c \
+	%reldir%/sqlite_pages.c %reldir%/sqlite_pages.h \
 	%reldir%/sqlite_read.c %reldir%/sqlite_read.h \
 	%reldir%/sqlite_schema.c \
 	%reldir%/sqlite_turn.c \

@@ -18,7 +18,8 @@ enum ticket_kind {
 	TICKET_COMMIT,
 	TICKET_FIND,
 	TICKET_PAYMENT,
-	TICKET_SCAN
+	TICKET_SCAN,
+	TICKET_WORD
 };
 
 struct ticket {
@@ -320,6 +321,51 @@ store_status(struct store *s, struct store_status *out)
 	*out = (struct store_status){.kind = s->ops->kind, .fresh = true, .leads = true, .fresh_for_ms = INT64_MAX};
 	s->ops->status(s, out);
 	CHECK(out->folded <= out->log_last);
+}
+
+bool
+store_report(struct store *s, struct json_writer *w)
+{
+	if (s->ops->report != NULL)
+		s->ops->report(s, w);
+	return s->ops->report != NULL;
+}
+
+static void
+word_done(void *ctx, enum cs_err err)
+{
+	struct ticket t = ticket_close(ctx, TICKET_WORD, err,
+	    MAY(NOT_FOUND) | MAY(CONFLICT) | MAY(UNAVAILABLE) | MAY(UNKNOWN) | MAY(CORRUPT) | MAY(DENIED));
+
+	t.guard->depth++;
+	t.done.commit(t.ctx, err);
+	t.guard->depth--;
+}
+
+void
+store_forget_member(struct store *s, const char *name, store_commit_fn *done, void *ctx)
+{
+	struct ticket *t = ticket_take(s, TICKET_WORD, ctx);
+
+	CHECK(name != NULL && done != NULL);
+	t->done.commit = done;
+	if (s->ops->forget_member != NULL)
+		s->ops->forget_member(s, name, word_done, t);
+	else
+		word_done(t, CS_ERR_DENIED);
+}
+
+void
+store_release(struct store *s, const struct store_key *key, int bucket, store_commit_fn *done, void *ctx)
+{
+	struct ticket *t = ticket_take(s, TICKET_WORD, ctx);
+
+	CHECK(key != NULL && done != NULL);
+	t->done.commit = done;
+	if (s->ops->release != NULL)
+		s->ops->release(s, key, bucket, word_done, t);
+	else
+		word_done(t, CS_ERR_DENIED);
 }
 
 void

@@ -120,6 +120,8 @@ typedef void store_scan_fn(void *ctx, enum cs_err err, uint64_t next);
 typedef enum cs_err store_replay_fn(void *ctx, const struct store_key *key, uint64_t revision, struct buf *hot,
     struct buf *cold, struct view event, struct view extra);
 
+struct json_writer;
+
 struct store_scan {
 	uint64_t after;              /* sequence number, exclusive; 0 for the start */
 	uint64_t limit;              /* rows at most, 1 or more; a store may cut a scan earlier so that the loop goes on */
@@ -155,7 +157,7 @@ struct store_view {
 struct store;
 
 /*
- * A backend: one struct in one file. All operations are required but tick and view. The wrapper functions below check arguments and
+ * A backend: one struct in one file. All operations are required but tick, view, report, forget_member and release. The wrapper functions below check arguments and
  * results (bounds, revision arithmetic, completions never twice) once for all backends.
  */
 struct store_ops {
@@ -179,6 +181,11 @@ struct store_ops {
 	/* Cheap: asked for in each turn. NULL: not shared. */
 	void (*view)(struct store *s, struct store_view *out);
 	void (*status)(struct store *s, struct store_status *out);
+	/* All that it can tell an admin, as members of the object that w is in. NULL: no more than the status. */
+	void (*report)(struct store *s, struct json_writer *w);
+	/* An admin's word on what is shared; see store_forget_member() and store_release(). NULL: not shared. */
+	void (*forget_member)(struct store *s, const char *name, store_commit_fn *done, void *ctx);
+	void (*release)(struct store *s, const struct store_key *key, int bucket, store_commit_fn *done, void *ctx);
 	/* Flushes, folds what is cheap, closes. Completions that are still open run with CS_ERR_UNAVAILABLE. */
 	void (*close)(struct store *s);
 };
@@ -208,6 +215,18 @@ bool store_idle(struct store *s, int64_t budget_us);
 int64_t store_tick(struct store *s, int64_t now_mono_ms);
 struct store_view store_view(const struct store *s);
 void store_status(struct store *s, struct store_status *out);
+/* False where there is no more than the status. */
+bool store_report(struct store *s, struct json_writer *w);
+/*
+ * The member of this name will never come back: nothing waits any more for what it alone knew. CS_ERR_NOT_FOUND: no such
+ * member; CS_ERR_CONFLICT: it is alive; CS_ERR_DENIED: this store has no members.
+ */
+void store_forget_member(struct store *s, const char *name, store_commit_fn *done, void *ctx);
+/*
+ * What was held back because it could not be proven whole goes on as it stands: this record, or (bucket from 0 on) all of a
+ * bucket, and key is not looked at. CS_ERR_NOT_FOUND: it is not held; CS_ERR_DENIED: this store holds nothing back.
+ */
+void store_release(struct store *s, const struct store_key *key, int bucket, store_commit_fn *done, void *ctx);
 void store_close(struct store *s);
 
 #endif

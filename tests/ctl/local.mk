@@ -24,6 +24,7 @@ EXTRA_DIST += \
 	%reldir%/test_replay.py \
 	%reldir%/test_rules.py \
 	%reldir%/stacks \
+	%reldir%/test_store.py \
 	%reldir%/test_stack_golden.py \
 	%reldir%/test_stack_run.py
 dist_check_SCRIPTS += %reldir%/check_ctl.sh

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of the noun `store` share. */
+#ifndef CS_CTL_STORE_H
+#define CS_CTL_STORE_H
+
+#include "broker/ctl/bar.h"
+#include "broker/parent/config.h"
+
+/* store_status.c */
+int store_status_show(struct ctl *ctl, char **args, int count);
+/* store_check.c */
+int store_check_any(struct ctl *ctl, char **args, int count);
+/* store_migrate.c */
+int store_migrate(struct ctl *ctl, char **args, int count);
+
+/* What was found by a walk, and where; told as it comes. Counted: the sorts that can be mended were mended where --repair says so. */
+struct store_findings {
+	struct ctl *ctl;
+	struct bar *bar;
+	uint64_t bad, mended, told;
+};
+
+/* mend: what an admin does about it; NULL: it was mended just now. */
+void store_found(struct store_findings *f, const char *what, const char *where, const char *mend);
+
+/* store_check_file.c: a SQLite file. */
+int store_check_file(struct ctl *ctl, const char *path);
+/* store_check_redis.c */
+int store_check_redis(struct ctl *ctl, const struct config *config);
+
+struct tool;
+struct keyring;
+/* Redis as the configuration says, ready for use, and its keys; says itself what is wrong. */
+int store_tool(struct ctl *ctl, const struct config *config, struct tool **tool);
+
+/* store_import.c, store_export.c */
+int store_import(struct ctl *ctl, const char *path, const struct config *config);
+int store_export(struct ctl *ctl, const struct config *config, const char *path);
+
+#endif
