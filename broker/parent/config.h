@@ -265,6 +265,7 @@ struct config_redis {
 	const char *name;          /* this broker's among those that share the store */
 	const char *journal;       /* path */
 	int64_t journal_kept_ms;
+	uint64_t journal_bytes;
 	int64_t replicas;          /* that must have a write before it is acknowledged */
 	int64_t lease_ms, timeout_ms;
 	unsigned weaker;           /* enum config_weaker */

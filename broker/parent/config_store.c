@@ -182,9 +182,12 @@ static const struct option redis_options[] = {
 	{.name = "journal", .type = &type_path, ONE(config_redis, journal),
 	 .help = "The broker's own file of what it acknowledged, from which lost writes are put back: on a disk of its own, never"
 	         " shared. Default: journal.db in the state directory."},
-	{.name = "journal-kept", .type = &type_duration, ONE(config_redis, journal_kept_ms), .min = 10 * MINUTE, .max = 90 * DAY,
-	 .preset = "24h", .help = "How long the journal remembers. Servers that come back with older data than this are not"
-	         " believed, and their accounts held."},
+	{.name = "journal-kept", .type = &type_duration, ONE(config_redis, journal_kept_ms), .min = MINUTE, .max = 90 * DAY,
+	 .preset = "10m", .help = "How long the journal remembers at least, counted while the broker runs. What servers lose that is"
+	         " older cannot be put back, and its accounts are held."},
+	{.name = "journal-size", .type = &type_size, ONE(config_redis, journal_bytes), .min = 64 << 20, .max = INT64_C(1) << 44,
+	 .preset = "8 GiB", .help = "How large the journal may grow. Where what it must remember has no room, nothing more is acknowledged:"
+	         " some 1 KiB an event."},
 	{.name = "replicas", .type = &type_count, ONE(config_redis, replicas), .max = REPLICAS_MAX,
 	 .help = "How many replicas must have a write before it is acknowledged. Default: 1 with sentinel and cluster, 0 with"
 	         " server. While fewer answer, nothing that was asked is permitted."},

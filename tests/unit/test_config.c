@@ -467,7 +467,7 @@ test_store_redis(void **state)
 	config_free(c);
 
 	c = load_redis_good(REDIS("cluster \"10.0.0.1:6379\" \"[::1]:6379\"\n cluster redis-3:6379\n name \"b-2\" prefix \"pay\"\n"
-	    "user \"countersign\" password-file \"closed.secret\" timeout 2s lease 500ms cache 1GiB journal-kept 7d\n"
+	    "user \"countersign\" password-file \"closed.secret\" timeout 2s lease 500ms cache 1GiB journal-kept 7d journal-size 64GiB\n"
 	    "tls { ca \"tls.crt\" certificate \"tls.crt\" key \"closed.secret\" name \"redis.example\" }\n"
 	    "replicas 0 weaker everysec no-replicas"));
 	redis = &c->store.redis;
