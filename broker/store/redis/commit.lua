@@ -2,7 +2,7 @@
 -- One commit of one record, whole or not at all: everything is checked before the first write, since Redis takes
 -- nothing back. It may be asked again with the same commit id. README.md says what the keys hold.
 --
--- KEYS 1 head 2 record 3 log segment; then those that the arguments call for, in this order: cold, segments, set of
+-- KEYS 1 head 2 record 3 log segment 4 segments; then those that the arguments call for, in this order: cold, set of
 -- claims, poison of this commit id, payments
 -- ARGV 1 tenure 2 field of the member's count 3 segment 4 bucket 5 no event's time before this 6 commit id 7 expected:
 -- nothing, or revision, or revision and commit id 8 revision after 9 tail of the hot value 10 cold value or nothing
@@ -41,15 +41,11 @@ if segment ~= ARGV[3] then
 end
 
 local takes, releases, payments, events = tonumber(ARGV[11]), tonumber(ARGV[12]), tonumber(ARGV[13]), tonumber(ARGV[16])
-local cold, key = ARGV[10], 3
-local cold_key, segments_key, claims_key
+local cold, key = ARGV[10], 4
+local cold_key, claims_key
 if cold ~= '' then
 	key = key + 1
 	cold_key = KEYS[key]
-end
-if fresh then
-	key = key + 1
-	segments_key = KEYS[key]
 end
 if takes + releases > 0 then
 	key = key + 1
@@ -72,13 +68,14 @@ local last, given = math.floor(tonumber(h[2] or 0) / BUCKETS), ARGV[15]
 local now = call('TIME')
 local at = math.max(math.floor(((now[1] - EPOCH_S) * 1000000 + now[2]) / UNIT_US), tonumber(ARGV[5]), last + 1)
 local back = before ~= '' and string.sub(before, 17, 24) or '\0\0\0\0\0\0\0\0'
-local seq
+local first, seq
 for i = 1, events do
 	if given ~= '' then
 		seq = struct.unpack('>I8', given, i * 8 - 7)
 	else
 		seq = (at + i - 1) * BUCKETS + ARGV[4]
 	end
+	first = first or seq
 	call('XADD', KEYS[3], seq, 'e', back .. ARGV[FIXED + i])
 	back = struct.pack('>I8', seq)
 end
@@ -104,10 +101,11 @@ from = from + takes + releases
 for i = 1, payments do
 	call('SET', KEYS[key + i], ARGV[from + i])
 end
+local newest = math.max(seq, tonumber(h[2] or 0))
 if fresh then
-	call('ZADD', segments_key, struct.unpack('>I8', given ~= '' and given or struct.pack('>I8', at * BUCKETS + ARGV[4])), segment)
-	call('HSET', head, 'l', math.max(seq, tonumber(h[2] or 0)), 'c', events, ARGV[2], n, 'g', segment)
+	call('ZADD', KEYS[4], first, segment)
+	call('HSET', head, 'l', newest, 'c', events, ARGV[2], n, 'g', segment)
 else
-	call('HSET', head, 'l', math.max(seq, tonumber(h[2] or 0)), 'c', in_segment + events, ARGV[2], n)
+	call('HSET', head, 'l', newest, 'c', in_segment + events, ARGV[2], n)
 end
 return {DONE, n, seq}

@@ -4,11 +4,19 @@ noinst_LTLIBRARIES += libstoreredis.la
 libstoreredis_la_SOURCES = \
 	%reldir%/claim_code.c %reldir%/claim_code.h \
 	%reldir%/claim_take.c %reldir%/claim_take.h \
+	%reldir%/commit_call.c \
+	%reldir%/commit_code.c %reldir%/commit_code.h \
 	%reldir%/fleet.h \
 	%reldir%/journal.c %reldir%/journal.h %reldir%/journal_int.h \
 	%reldir%/journal_code.c %reldir%/journal_code.h \
 	%reldir%/journal_file.c \
+	%reldir%/lanes.c %reldir%/lanes.h \
 	%reldir%/layout.c %reldir%/layout.h \
+	%reldir%/pollset.c %reldir%/pollset.h \
+	%reldir%/redis.c %reldir%/redis.h %reldir%/redis_int.h \
+	%reldir%/redis_calls.c \
+	%reldir%/redis_commit.c \
+	%reldir%/redis_read.c \
 	%reldir%/scripts.c %reldir%/scripts.h \
 	%reldir%/slots.c %reldir%/slots.h
 nodist_libstoreredis_la_SOURCES = %reldir%/scripts_text.h
@@ -36,3 +44,5 @@ EXTRA_DIST += $(redis_scripts) %reldir%/README.md %reldir%/texts.awk
 	done > $@.tmp && mv $@.tmp $@
 BUILT_SOURCES += %reldir%/scripts_text.h
 CLEANFILES += %reldir%/scripts_text.h
+# Known on the first build too, when nothing has told the dependencies yet.
+$(libstoreredis_la_OBJECTS): %reldir%/scripts_text.h

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The bytes: version, last sequence number (8 bytes, so that it can be set later), id, id before, key, revision before,
+ * flags, events, hot, cold where it changed, claims, payments, CRC-32C of all before it.
+ */
+#include "broker/store/redis/commit_code.h"
+
+#include "broker/base/check.h"
+#include "broker/store/crc32c.h"
+
+enum { CRC_BYTES = 4, FLAG_COLD = 1, AT_SEQ = 1 };
+
+void
+commit_encode(struct buf *out, const struct commit_image *in)
+{
+	const struct store_commit *c = &in->commit;
+
+	buf_put_u8(out, COMMIT_CODE_VERSION);
+	buf_put_u64(out, 0);
+	buf_put(out, in->id, sizeof(in->id));
+	buf_put(out, in->before, sizeof(in->before));
+	buf_put(out, c->key.b, sizeof(c->key.b));
+	buf_put_var(out, c->expected);
+	buf_put_u8(out, c->cold.data != NULL ? FLAG_COLD : 0);
+	buf_put_var(out, c->events_n);
+	for (size_t i = 0; i < c->events_n; i++) {
+		buf_put_lv(out, c->events[i].event);
+		buf_put_lv(out, c->events[i].extra);
+	}
+	buf_put_lv(out, c->hot);
+	if (c->cold.data != NULL)
+		buf_put_lv(out, c->cold);
+	buf_put_var(out, c->claims_n);
+	for (size_t i = 0; i < c->claims_n; i++) {
+		buf_put(out, c->claims[i].claim.b, STORE_KEY_BYTES);
+		buf_put_u8(out, c->claims[i].release ? 1 : 0);
+	}
+	buf_put_var(out, c->payments_n);
+	for (size_t i = 0; i < c->payments_n; i++) {
+		buf_put(out, c->payments[i].payment.b, STORE_KEY_BYTES);
+		buf_put_lv(out, c->payments[i].summary);
+	}
+	buf_put_u32(out, 0);
+}
+
+void
+commit_seal(struct buf *bytes, uint64_t last_seq)
+{
+	struct buf at;
+
+	CHECK(!bytes->full && bytes->len > AT_SEQ + sizeof(last_seq) + CRC_BYTES);
+	at = buf_over(bytes->data + AT_SEQ, sizeof(last_seq));
+	buf_put_u64(&at, last_seq);
+	at = buf_over(bytes->data + bytes->len - CRC_BYTES, CRC_BYTES);
+	buf_put_u32(&at, crc32c(0, bytes->data, bytes->len - CRC_BYTES));
+}
+
+/* A count of what follows; bad where it is more than max. */
+static size_t
+get_count(struct cursor *c, size_t max)
+{
+	uint64_t n = cursor_var(c);
+
+	if (n > max)
+		c->bad = true;
+	return c->bad ? 0 : (size_t)n;
+}
+
+static void
+get_lists(struct cursor *c, struct commit_image *r)
+{
+	uint8_t flag;
+
+	r->commit.claims_n = get_count(c, STORE_CLAIMS_MAX);
+	for (size_t i = 0; i < r->commit.claims_n; i++) {
+		cursor_get(c, r->claims[i].claim.b, STORE_KEY_BYTES);
+		flag = cursor_u8(c);
+		if (flag > 1)
+			c->bad = true;
+		r->claims[i].release = flag == 1;
+	}
+	r->commit.payments_n = get_count(c, STORE_PAYMENTS_MAX);
+	for (size_t i = 0; i < r->commit.payments_n; i++) {
+		cursor_get(c, r->payments[i].payment.b, STORE_KEY_BYTES);
+		r->payments[i].summary = cursor_lv(c, STORE_SUMMARY_MAX);
+	}
+}
+
+/* All between the version and the checksum. */
+static enum cs_err
+get_body(struct cursor *c, struct commit_image *r)
+{
+	uint8_t flags;
+
+	r->last_seq = cursor_u64(c);
+	cursor_get(c, r->id, sizeof(r->id));
+	cursor_get(c, r->before, sizeof(r->before));
+	cursor_get(c, r->commit.key.b, STORE_KEY_BYTES);
+	r->commit.expected = cursor_var(c);
+	flags = cursor_u8(c);
+	r->commit.events_n = get_count(c, STORE_BATCH_MAX);
+	for (size_t i = 0; i < r->commit.events_n; i++) {
+		r->events[i].event = cursor_lv(c, STORE_EVENT_MAX);
+		r->events[i].extra = cursor_lv(c, STORE_EXTRA_MAX);
+		if (r->events[i].event.len == 0)
+			c->bad = true;
+	}
+	r->commit.hot = cursor_lv(c, STORE_HOT_MAX);
+	r->commit.cold = view_of(NULL, 0);
+	if (flags == FLAG_COLD)
+		r->commit.cold = cursor_lv(c, STORE_COLD_MAX);
+	get_lists(c, r);
+	if (c->bad || cursor_left(c) > 0 || flags > FLAG_COLD || r->commit.events_n == 0 ||
+	    r->commit.expected > UINT64_MAX - STORE_BATCH_MAX)
+		return CS_ERR_CORRUPT;
+	r->commit.events = r->events;
+	r->commit.claims = r->claims;
+	r->commit.payments = r->payments;
+	r->commit.narrows = false;
+	return CS_OK;
+}
+
+enum cs_err
+commit_decode(struct view in, struct commit_image *out)
+{
+	const uint8_t *p = (const uint8_t *)in.data;
+	struct cursor c, tail;
+	enum cs_err err;
+
+	if (in.len < 1 + CRC_BYTES || in.len > COMMIT_CODE_MAX)
+		return CS_ERR_CORRUPT;
+	tail = cursor_over(p + in.len - CRC_BYTES, CRC_BYTES);
+	if (cursor_u32(&tail) != crc32c(0, p, in.len - CRC_BYTES))
+		return CS_ERR_CORRUPT;
+	if (p[0] != COMMIT_CODE_VERSION)
+		return p[0] > COMMIT_CODE_VERSION ? CS_ERR_VERSION : CS_ERR_CORRUPT;
+	c = cursor_over(p + 1, in.len - 1 - CRC_BYTES);
+	err = get_body(&c, out);
+	if (err == CS_OK && out->last_seq == 0)
+		err = CS_ERR_CORRUPT;
+	return err;
+}
+
+void
+commit_view(struct view in, struct commit_image *out)
+{
+	struct cursor c = cursor_over(in.data + 1, in.len - 1 - CRC_BYTES);
+
+	CHECK(get_body(&c, out) == CS_OK);
+}
+
+void
+commit_call_init(struct commit_call *call)
+{
+	*call = (struct commit_call){.keys_n = 0};
+	bytes_init(&call->bytes, 2 * COMMIT_CODE_MAX);
+}
+
+void
+commit_call_clear(struct commit_call *call)
+{
+	bytes_clear(&call->bytes);
+}

@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Commits: one script in one round trip. Where its fate is unknown it is asked again with the same id, which the script
+ * recognises; what stays unknown is said to be so.
+ */
+#include <hiredis/hiredis.h>
+
+#include "broker/base/check.h"
+#include "broker/base/log.h"
+#include "broker/store/redis/redis_int.h"
+
+enum { SEGMENT_TRIES_MAX = 4 /* others roll it on meanwhile, once in 4096 events */ };
+
+static void commit_answered(void *ctx, enum cs_err err, const struct fleet_reply *r);
+
+long long
+answer_code(const struct redisReply *r)
+{
+	if (r->type != REDIS_REPLY_ARRAY || r->elements == 0 || r->element[0]->type != REDIS_REPLY_INTEGER)
+		return 0;
+	return r->element[0]->integer;
+}
+
+static uint64_t
+answer_number(const struct redisReply *r, size_t i)
+{
+	return i < r->elements && r->element[i]->type == REDIS_REPLY_INTEGER && r->element[i]->integer > 0
+	    ? (uint64_t)r->element[i]->integer
+	    : 0;
+}
+
+static void
+cache_drop(struct store_redis *s, const struct store_key *key)
+{
+	cache_entry_free(cache_take(&s->cache, key));
+}
+
+/* What the cache knows of the revision that is expected; NULL where that is another or none. */
+static struct cache_entry *
+expected_entry(struct call *call)
+{
+	struct cache_entry *e = cache_get(&call->s->cache, &call->key);
+
+	return e != NULL && e->revision == call->expected ? e : NULL;
+}
+
+/* Which of the commits that could have made the revision is meant: so that one from a history that was lost does not pass. */
+static void
+before_set(struct call *call)
+{
+	const struct cache_entry *e = expected_entry(call);
+
+	if (e != NULL)
+		memcpy(call->before, &e->row_id, sizeof(call->before));
+}
+
+void
+commit_ask(struct call *call, const char *tenure)
+{
+	struct store_redis *s = call->s;
+	unsigned bucket = layout_bucket(&call->key);
+	struct commit_where where = {
+	    .layout = &s->layout, .tenure = tenure, .member = s->member, .segment = s->buckets[bucket].segment};
+	struct commit_image image;
+
+	commit_view(buf_view(&call->body.buf), &image);
+	if (!call->maybe)
+		before_set(call);
+	memcpy(image.before, call->before, sizeof(image.before));
+	commit_call_make(&s->commit_call, &where, &image);
+	fleet_script(s->fleet, bucket, SCRIPT_COMMIT, s->commit_call.keys, s->commit_call.keys_n, s->commit_call.args,
+	    s->commit_call.args_n, 0, commit_answered, call);
+}
+
+/* Surely not executed now; but perhaps when it was asked before. */
+static void
+commit_refused(struct call *call, enum cs_err err)
+{
+	call_end(call, call->maybe ? CS_ERR_UNKNOWN : err);
+}
+
+static void
+commit_answer(struct call *call, const struct redisReply *r)
+{
+	struct store_redis *s = call->s;
+	unsigned bucket = layout_bucket(&call->key);
+
+	switch (answer_code(r)) {
+	case ANSWER_DONE:
+		call->n = answer_number(r, 1);
+		call->seq = answer_number(r, 2);
+		call_end(call, call->n > 0 && call->seq > 0 ? CS_OK : CS_ERR_UNKNOWN);
+		break;
+	case ANSWER_SEGMENT:
+		s->buckets[bucket].segment = answer_number(r, 1);
+		if (call->segments++ < SEGMENT_TRIES_MAX)
+			call_later(call, CS_ERR_UNAVAILABLE);
+		else
+			commit_refused(call, CS_ERR_UNAVAILABLE);
+		break;
+	case ANSWER_CONFLICT:
+	case ANSWER_CLAIM:
+	case ANSWER_POISONED:
+		s->conflicts++;
+		commit_refused(call, CS_ERR_CONFLICT);
+		break;
+	case ANSWER_SUSPECT:
+		call_later(call, CS_ERR_UNAVAILABLE);
+		break;
+	case ANSWER_CORRUPT:
+		commit_refused(call, CS_ERR_CORRUPT);
+		break;
+	case ANSWER_STRANGER:
+	default:
+		log_warn("msg=\"a commit was refused\" answer=%lld", answer_code(r));
+		commit_refused(call, CS_ERR_UNAVAILABLE);
+		break;
+	}
+}
+
+static void
+commit_answered(void *ctx, enum cs_err err, const struct fleet_reply *r)
+{
+	struct call *call = ctx;
+
+	switch (err) {
+	case CS_OK:
+		commit_answer(call, r->value);
+		break;
+	case CS_ERR_UNKNOWN:
+		call->maybe = true;
+		call->s->retries++;
+		call_later(call, CS_ERR_UNKNOWN);
+		break;
+	case CS_ERR_UNAVAILABLE:
+		call_later(call, CS_ERR_UNAVAILABLE);
+		break;
+	case CS_ERR_FULL:
+		call->s->full = true;
+		commit_refused(call, CS_ERR_FULL);
+		break;
+	case CS_ERR_CORRUPT:
+		log_error("msg=\"Redis could not execute a commit\" error=%s",
+		    log_value(view_of(r->value->str, (size_t)r->value->len)));
+		commit_refused(call, CS_ERR_CORRUPT);
+		break;
+	default:
+		commit_refused(call, CS_ERR_UNAVAILABLE);
+		break;
+	}
+}
+
+static void
+check_answered(void *ctx, enum cs_err err, const struct fleet_reply *r)
+{
+	struct call *call = ctx;
+	long long code = err == CS_OK ? answer_code(r->value) : 0;
+
+	if (code == ANSWER_DONE)
+		call_end(call, CS_OK);
+	else if (code == ANSWER_CONFLICT)
+		call_end(call, CS_ERR_CONFLICT);
+	else if (code == ANSWER_SUSPECT || err == CS_ERR_UNAVAILABLE || err == CS_ERR_UNKNOWN)
+		call_later(call, CS_ERR_UNAVAILABLE);
+	else
+		call_end(call, CS_ERR_UNAVAILABLE);
+}
+
+void
+check_ask(struct call *call, const char *tenure)
+{
+	struct store_redis *s = call->s;
+	unsigned bucket = layout_bucket(&call->key);
+	struct layout_key head, record;
+	struct view keys[2] = {layout_key(&s->layout, bucket, LAYOUT_HEAD, NULL, 0, &head),
+	    layout_key_of(&s->layout, LAYOUT_RECORD, &call->key, &record)};
+	static const uint8_t unknown[LAYOUT_ID_BYTES];
+	uint8_t expected[8 + LAYOUT_ID_BYTES];
+	struct view args[2] = {view_str(tenure)};
+
+	before_set(call);
+	layout_put_be(expected, call->expected);
+	memcpy(expected + 8, call->before, LAYOUT_ID_BYTES);
+	args[1] = view_of(expected,
+	    call->expected == 0					      ? 0
+		: memcmp(call->before, unknown, LAYOUT_ID_BYTES) == 0 ? 8
+								      : sizeof(expected));
+	fleet_script(s->fleet, bucket, SCRIPT_CHECK, keys, 2, args, 2, FLEET_READS, check_answered, call);
+}
+
+/* A cold part that did not change comes from the state before; where that is not at hand, the record is read anew. */
+static struct cache_entry *
+entry_after(struct call *call, const struct commit_image *image)
+{
+	const struct cache_entry *before = expected_entry(call);
+	struct view cold = image->commit.cold;
+	struct cache_entry *e;
+
+	if (cold.data == NULL && call->expected > 0) {
+		if (before == NULL)
+			return NULL;
+		cold = cache_cold(before);
+	}
+	e = cache_entry_new(&call->key, call->expected + image->commit.events_n, image->commit.hot, cold);
+	e->last_seq = call->seq;
+	memcpy(&e->row_id, image->id, sizeof(e->row_id));
+	return e;
+}
+
+void
+commit_remember(struct call *call)
+{
+	struct store_redis *s = call->s;
+	struct commit_image image;
+	struct cache_entry *e;
+
+	if (call->err == CS_ERR_UNKNOWN)
+		s->unknowns++;
+	if (call->kind == CALL_CHECK || call->err != CS_OK) {
+		if (call->err == CS_ERR_CONFLICT || call->err == CS_ERR_UNKNOWN || call->err == CS_ERR_CORRUPT)
+			cache_drop(s, &call->key);
+		return;
+	}
+	commit_view(buf_view(&call->body.buf), &image);
+	e = entry_after(call, &image);
+	if (e != NULL)
+		cache_entry_free(cache_put(&s->cache, e));
+	else
+		cache_drop(s, &call->key);
+	s->last_seq = call->seq > s->last_seq ? call->seq : s->last_seq;
+	s->full = false;
+}
+
+void
+redis_commit(struct store *base, const struct store_commit *c, store_commit_fn *done, void *ctx)
+{
+	struct store_redis *s = (struct store_redis *)base;
+	struct call *call = call_new(s, c->events_n == 0 ? CALL_CHECK : CALL_COMMIT, &c->key, ctx);
+	struct commit_image image = {.last_seq = 0};
+
+	call->done.commit = done;
+	call->expected = c->expected;
+	call->narrows = c->narrows;
+	if (call->kind == CALL_COMMIT) {
+		image.commit = *c;
+		redis_next_id(s, image.id);
+		commit_encode(&call->body.buf, &image);
+		CHECK(!call->body.buf.full);
+	}
+	call_begin(call, c->claims, c->claims_n);
+}

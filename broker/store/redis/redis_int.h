@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of the shared store's front share: its struct, and the calls that are open. */
+#ifndef CS_STORE_REDIS_REDIS_INT_H
+#define CS_STORE_REDIS_REDIS_INT_H
+
+#include "broker/store/cache.h"
+#include "broker/store/redis/commit_code.h"
+#include "broker/store/redis/fleet.h"
+#include "broker/store/redis/lanes.h"
+#include "broker/store/redis/layout.h"
+#include "broker/store/redis/pollset.h"
+#include "broker/store/redis/redis.h"
+#include "broker/store/redis/scripts.h"
+
+struct redisReply;
+struct store_redis;
+
+enum call_kind {
+	CALL_LOAD,
+	CALL_COMMIT,
+	CALL_CHECK, /* a commit without events */
+	CALL_FIND,
+	CALL_PAYMENT,
+};
+
+enum call_state {
+	CALL_WAITING, /* for earlier calls of the same record or claim */
+	CALL_READY,   /* to be asked with the next flush, or once its bucket is open */
+	CALL_ASKED,
+	CALL_ENDED, /* its completion runs when the turn's journal is on disk */
+};
+
+struct call {
+	struct lane_ticket ticket; /* first: lanes give it back */
+	struct store_redis *s;
+	struct call *older, *newer; /* all that are open, in the order of their beginning */
+	struct call *next;	    /* in the list of its state */
+	enum call_kind kind;
+	enum call_state state;
+	enum cs_err err;
+	int64_t begun_ms;
+	bool maybe;	  /* a commit that was asked, and nobody knows whether it was executed */
+	unsigned segments; /* times it was sent to another segment */
+	struct store_key key, payment;
+	union {
+		store_load_fn *load;
+		store_commit_fn *commit;
+		store_find_fn *find;
+		store_payment_fn *payment;
+	} done;
+	void *ctx;
+
+	struct bytes body;	/* commit: all of it, as for the journal. Payment: its summary */
+	uint64_t expected, n, seq;
+	uint8_t before[LAYOUT_ID_BYTES]; /* of the revision expected; zeros: not known */
+	struct cache_entry *entry;	 /* load: what was read */
+	struct store_key holder;	 /* find */
+	bool tombstone;
+	bool narrows;
+};
+
+struct call_list {
+	struct call *first, **end;
+	size_t n;
+};
+
+struct redis_bucket {
+	uint64_t segment; /* of the log, as last told */
+	char open[FLEET_TENURE_TEXT];
+	bool opening;
+};
+
+struct store_redis {
+	struct store base;
+	struct layout layout;
+	char prefix[LAYOUT_PREFIX_MAX + 1], name[64], member[40];
+	int64_t timeout_ms;
+	struct pollset pollset;
+	struct fleet *fleet;
+	struct cache cache;
+	struct lanes lanes;
+	struct call *oldest, *newest;
+	size_t calls_n;
+	struct call_list ready, ended;
+	struct commit_call commit_call;
+	struct redis_bucket buckets[LAYOUT_BUCKETS];
+	uint64_t ids;	  /* of commits: a counter that is mixed */
+	uint64_t last_seq; /* greatest that was seen */
+	uint64_t conflicts, unknowns, retries;
+	bool full;
+	bool closing;
+};
+
+int64_t redis_now_ms(void);
+/* The tenure under which the bucket is open; NULL: it is not, and what it takes is under way. */
+const char *redis_open_tenure(void *s, unsigned bucket);
+void redis_next_id(struct store_redis *s, uint8_t id[LAYOUT_ID_BYTES]);
+
+/* redis_calls.c: begins with one of these, ends with its completion */
+struct call *call_new(struct store_redis *s, enum call_kind kind, const struct store_key *key, void *ctx);
+/* Enters the lanes; asked when its turn comes. `more`: claims. */
+void call_begin(struct call *call, const struct store_claim *more, size_t more_n);
+void call_end(struct call *call, enum cs_err err);
+/* Its bucket is not open, or the servers did not take it: once more later, or the end. */
+void call_later(struct call *call, enum cs_err err);
+/* For commands that may still be asked again: less than half of the time is over. */
+bool call_in_time(const struct call *call);
+void calls_ask(struct store_redis *s);
+void calls_expire(struct store_redis *s);
+/* The journal's sync, then the completions of all that has ended. */
+void calls_settle(struct store_redis *s);
+
+/* redis_commit.c, redis_read.c: what is asked of Redis when a call's turn has come */
+void commit_ask(struct call *call, const char *tenure);
+void check_ask(struct call *call, const char *tenure);
+void load_ask(struct call *call, const char *tenure);
+void payment_ask(struct call *call, const char *tenure);
+void find_ask(struct call *call);
+/* After the journal: what the commit leaves in the cache. */
+void commit_remember(struct call *call);
+
+void redis_load(struct store *base, const struct store_key *key, store_load_fn *done, void *ctx);
+void redis_commit(struct store *base, const struct store_commit *c, store_commit_fn *done, void *ctx);
+void redis_find(struct store *base, const struct store_key *claim, store_find_fn *done, void *ctx);
+void redis_find_payment(struct store *base, const struct store_key *key, const struct store_key *payment,
+    store_payment_fn *done, void *ctx);
+/* The first number of a reply that is an array; 0 where it is none. */
+long long answer_code(const struct redisReply *r);
+
+#endif
