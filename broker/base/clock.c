@@ -89,11 +89,17 @@ clock_ms(clockid_t id)
 	return (int64_t)ts.tv_sec * MS_PER_SECOND + ts.tv_nsec / NS_PER_MS;
 }
 
+int64_t
+clock_steady_ms(void)
+{
+	return clock_ms(CLOCK_BOOTTIME);
+}
+
 void
 clock_read(struct clock_now *now)
 {
 	now->wall_ms = clock_ms(CLOCK_REALTIME);
-	now->boot_ms = clock_ms(CLOCK_BOOTTIME);
+	now->boot_ms = now->steady_ms = clock_ms(CLOCK_BOOTTIME);
 #ifdef CS_TEST_CLOCK
 	test_clock_add(now);
 #endif

@@ -13,9 +13,11 @@
 struct clock_now {
 	int64_t wall_ms;  /* since 1970, UTC */
 	int64_t boot_ms;  /* since boot, suspended time included; never steps */
+	int64_t steady_ms; /* the same as the kernel tells it, which no test moves: for leases between machines */
 };
 
 void clock_read(struct clock_now *now);
+int64_t clock_steady_ms(void);
 
 enum { CLOCK_TEXT_MAX = sizeof("2026-11-22T09:46:28.123Z") };
 

@@ -164,6 +164,7 @@ decide_again(const struct policy *policy, struct broker_state *broker, const str
 	asked.evidence = evidence;
 	asked.evidence_n = (size_t)(e->risk != 0) + (e->other_risk != 0);
 	broker->clock_ok = e->reason != REASON_CLOCK;
+	broker->stale = e->reason == REASON_PROVIDER_STALE;
 	out->op = known_op(e) ? (enum op)e->op : OP_SPEND;
 	out->capture = way == WAY_CAPTURE;
 	out->outcome = (uint8_t)reason_outcome((enum reason)e->reason);

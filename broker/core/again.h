@@ -21,7 +21,7 @@ struct again {
 /*
  * Whether the event records a decision about a payment, a capture, or an operation that widens power; then *out says
  * what was decided and what the policy decides. `before` is the account that the event was decided on, `broker` what the
- * broker was to it (its clock_ok is set here: the event tells).
+ * broker was to it (its clock_ok and stale are set here: the event tells).
  */
 bool decide_again(const struct policy *policy, struct broker_state *broker, const struct account *before,
     const struct event *e, struct again *out);

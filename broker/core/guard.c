@@ -53,6 +53,9 @@ rule_account(const struct inquiry *q)
 		return REASON_ACCOUNT_FROZEN;
 	if (!q->asked->broker->clock_ok)
 		return REASON_CLOCK;
+	/* Where it is about a provider, rule 3 says it. */
+	if (q->asked->broker->stale && q->link == NULL)
+		return REASON_PROVIDER_STALE;
 	/* Last: the first factor makes the account, and only this may stand in its way. */
 	return a->status == ACCOUNT_NONE ? REASON_ACCOUNT_UNKNOWN : REASON_NONE;
 }
@@ -65,7 +68,7 @@ rule_provider(const struct inquiry *q)
 		return REASON_NONE;
 	if (q->provider == NULL)
 		return REASON_PROVIDER_DISABLED;
-	if (q->provider_state == NULL || !q->provider_state->fresh)
+	if (q->provider_state == NULL || !q->provider_state->fresh || q->asked->broker->stale)
 		return REASON_PROVIDER_STALE;
 	if (!q->provider_state->enabled)
 		return REASON_PROVIDER_DISABLED;

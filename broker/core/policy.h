@@ -113,6 +113,7 @@ struct broker_state {
 	uint64_t revision;        /* of the record that this is, for the events of what is decided on it */
 	bool frozen;
 	bool clock_ok;            /* wall clock and boot clock agree */
+	bool stale;               /* what other brokers may have frozen since is not known: their store was not heard for too long */
 	uint8_t providers_n;
 	struct broker_provider providers[POLICY_PROVIDERS_MAX];
 };

@@ -74,7 +74,7 @@ decide_link_propose(const struct asked *asked, const struct account *a, uint64_t
 		reason = REASON_PROVIDER_FROZEN;
 	if (reason == REASON_NONE && !q.provider_state->pinned)
 		reason = REASON_PROVIDER_CHANGED;
-	if (reason == REASON_NONE && !q.provider_state->fresh)
+	if (reason == REASON_NONE && (!q.provider_state->fresh || asked->broker->stale))
 		reason = REASON_PROVIDER_STALE;
 	if (reason == REASON_NONE && subject_linked(a, subject))
 		reason = REASON_LINK_TAKEN;

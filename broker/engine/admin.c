@@ -84,7 +84,10 @@ record_frozen_done(struct call *call)
 	answer_frozen(call, !CALL_MEMORY_AS(struct target, call)->thaw);
 }
 
-/* The broker or a provider: an event of the broker's own record. What is so already is said again, without an event. */
+/*
+ * The broker or a provider: an event of the broker's own record. What is so already is said again, without an event; not where
+ * another broker may have changed it a moment ago.
+ */
 static void
 freeze_record(struct call *call, struct target *t)
 {
@@ -92,7 +95,7 @@ freeze_record(struct call *call, struct target *t)
 	struct view words;
 	int64_t since;
 
-	if (record_frozen(call->engine, t->provider, &since, &words) != t->thaw) {
+	if (!call->engine->store->ops->shared && record_frozen(call->engine, t->provider, &since, &words) != t->thaw) {
 		answer_frozen(call, !t->thaw);
 		return;
 	}

@@ -7,6 +7,7 @@
 #include "broker/base/check.h"
 #include "broker/engine/api.h"
 #include "broker/engine/call.h"
+#include "broker/engine/rows.h"
 
 enum {
 	LOG_ROWS_MAX = 1000,     /* looked at for one page */
@@ -14,49 +15,52 @@ enum {
 	LOG_PAGE_TAIL = 256,     /* of a message, for what follows the rows */
 };
 
-/* The store answers at once; rows that come later find `open` false. */
-static struct log_page {
-	bool open, done;
-	enum cs_err err;
-	uint64_t next;
-	struct json_writer *w;
-	size_t start;
-} page;
-
-/* seq, key, revision, event: in hexadecimal. */
+/* seq, key, revision, event: in hexadecimal. False: the message holds no more. */
 static bool
-put_row(void *ctx, const struct store_row *row)
+put_row(struct json_writer *w, size_t start, const struct store_row *row)
 {
 	static const char digits[] = "0123456789abcdef";
 	static uint8_t bytes[LOG_ROW_BYTES];
 	static char text[2 * LOG_ROW_BYTES];
 	struct buf b = buf_over(bytes, sizeof(bytes));
 
-	(void)ctx;
-	if (!page.open)
-		return false;
 	buf_put_u64(&b, row->seq);
 	buf_put(&b, row->key.b, sizeof(row->key.b));
 	buf_put_u64(&b, row->revision);
 	buf_put_view(&b, row->event);
 	CHECK(!b.full);
-	if (page.w->out->len - page.start + 2 * b.len + LOG_PAGE_TAIL > VARLINK_MESSAGE_MAX)
+	if (w->out->len - start + 2 * b.len + LOG_PAGE_TAIL > VARLINK_MESSAGE_MAX)
 		return false;
 	for (size_t i = 0; i < 2 * b.len; i++)
 		text[i] = digits[bytes[i / 2] >> (i % 2 == 0 ? 4 : 0) & 15];
-	json_put_str(page.w, view_of(text, 2 * b.len));
-	page.next = row->seq;
+	json_put_str(w, view_of(text, 2 * b.len));
 	return true;
 }
 
+/* The store may answer at once or later: the call is held either way. */
 static void
-scanned(void *ctx, enum cs_err err, uint64_t next)
+scanned(void *ctx, struct rows *rows)
 {
-	(void)ctx, (void)next;
-	if (!page.open)
-		return;
-	page.done = true;
-	page.err = err;
+	struct call *call = ctx;
+	uint64_t next = rows->after;
+	struct store_row row;
+	struct json_writer w;
+	size_t at = 0;
+
+	if (rows->err != CS_OK) {
+		call_unavailable(call, "store");
+	} else {
+		w = call_reply(call);
+		json_key(&w, VIEW("rows"));
+		json_array_begin(&w);
+		while (rows_next(rows, &at, &row) && put_row(&w, call->start, &row))
+			next = row.seq;
+		json_array_end(&w);
+		json_member_int(&w, "next", (int64_t)next);
+		call_end(call, &w);
+	}
+	rows_free(rows);
+	call_release(call);
 }
 
 struct log_asked {
@@ -72,28 +76,13 @@ admin_log(struct call *call)
 		{0},
 	};
 	struct log_asked *l = CALL_MEMORY_AS(struct log_asked, call);
-	struct store_scan scan = {.limit = LOG_ROWS_MAX};
-	struct json_writer w;
+	struct rows_asked asked = {.keep_max = LOG_ROWS_MAX, .bytes_max = VARLINK_MESSAGE_MAX / 2, .no_extra = true};
 
 	if (!call_bind(call, fields, l, sizeof(*l)))
 		return;
-	scan.after = (uint64_t)l->after;
-	if (l->limit > 0)
-		scan.limit = (uint64_t)l->limit;
-	w = call_reply(call);
-	page = (struct log_page){.open = true, .next = scan.after, .w = &w, .start = call->start};
-	json_key(&w, VIEW("rows"));
-	json_array_begin(&w);
-	store_scan(call->engine->store, &scan, put_row, scanned, NULL);
-	page.open = false;
-	if (!page.done || page.err != CS_OK) {
-		w.out->len = call->start;
-		call_unavailable(call, "store");
-		return;
-	}
-	json_array_end(&w);
-	json_member_int(&w, "next", (int64_t)page.next);
-	call_end(call, &w);
+	asked.scan.after = (uint64_t)l->after;
+	asked.scan.limit = l->limit > 0 ? (uint64_t)l->limit : LOG_ROWS_MAX;
+	(void)rows_scan(call->engine, &asked, scanned, call_hold(call));
 }
 
 enum { PAYEES_MAX = 64 };

@@ -15,7 +15,7 @@ enum { SENTENCE_MAX = 1024 };
 
 /* The first that holds is what an admin has to mend first. */
 static const char *
-provider_state(const struct broker_provider *p)
+provider_state(const struct engine *e, const struct broker_provider *p)
 {
 	if (p == NULL || !p->enabled)
 		return "disabled";
@@ -23,7 +23,7 @@ provider_state(const struct broker_provider *p)
 		return "frozen";
 	if (!p->pinned)
 		return "changed";
-	return p->fresh ? "active" : "stale";
+	return p->fresh && !e->broker.stale ? "active" : "stale";
 }
 
 static void
@@ -50,7 +50,7 @@ write_provider(struct json_writer *w, const struct engine *e, size_t i, const st
 	json_object_begin(w);
 	json_member_str(w, "name", view_str(s->name));
 	json_member_str(w, "plugin", view_str(s->plugin));
-	json_member_str(w, "state", view_str(provider_state(p)));
+	json_member_str(w, "state", view_str(provider_state(e, p)));
 	if (record_frozen(e, tag, &since, &words)) {
 		json_member_str(w, "frozen", words.len > 0 ? words : VIEW("frozen"));
 		answer_time(w, "since", since);
@@ -127,6 +127,12 @@ write_store(struct json_writer *w, const struct engine *e)
 		for (size_t i = 0; config_weaker_name(e->rules->config, i) != NULL; i++)
 			json_put_str(w, view_str(config_weaker_name(e->rules->config, i)));
 		json_array_end(w);
+	}
+	if (e->store->ops->shared) {
+		json_member_bool(w, "fresh", s.fresh);
+		json_member_int(w, "fresh_for_ms", s.fresh_for_ms);
+		json_member_bool(w, "leads", s.leads);
+		json_member_int(w, "shared_revision", (int64_t)s.shared_revision);
 	}
 	if (s.detail[0] != '\0')
 		json_member_str(w, "detail", view_str(s.detail));

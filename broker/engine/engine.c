@@ -29,6 +29,7 @@
 
 enum {
 	TICK_MS = 500,             /* nothing waits on it for longer */
+	LOOK_EVERY_MS = 500,       /* for whoever waits for something that may happen at another broker */
 	CLOCK_TOLERANCE_MS = 30000,/* of wall clock against boot clock: what time services slew */
 	TURN_ROUNDS_MAX = 64,      /* commits in one turn, each waking what waited for it */
 	ROUND_CALLS_MAX = 512,     /* before a commit, so that a crowd costs neither memory nor the first one's time */
@@ -113,6 +114,7 @@ engine_new(struct config *config, struct keyring *keys, struct store *store, con
 	e->started_boot_ms = now->boot_ms;
 	e->clock_delta_ms = now->wall_ms - now->boot_ms;
 	e->broker.clock_ok = true;
+	e->view = store_view(store);
 	e->control_fd = -1;
 	e->ready_end = &e->ready;
 	e->txns = txns_new();
@@ -180,11 +182,39 @@ check_clock(struct engine *e)
 		e->now.wall_ms = e->now.boot_ms + e->clock_delta_ms;
 }
 
+/* What other brokers may have done; what may widen power is held where it is not known. */
+static void
+check_shared(struct engine *e)
+{
+	bool stale;
+
+	if (!e->store->ops->shared)
+		return;
+	store_tick(e->store, e->now.steady_ms);
+	e->view = store_view(e->store);
+	stale = !record_turn(e);
+	if (stale != e->broker.stale)
+		log_at(stale ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO, "msg=\"%s\"", stale ?
+		    "the shared store was not heard for longer than the lease: what widens power is refused until it is" :
+		    "the shared store is heard again");
+	e->broker.stale = stale;
+}
+
 void
 engine_turn_begin(struct engine *e, const struct clock_now *now)
 {
 	e->now = *now;
 	check_clock(e);
+	check_shared(e);
+}
+
+int64_t
+engine_store_rest(struct engine *e)
+{
+	if (!e->store->ops->shared)
+		return INT64_MAX;
+	store_flush(e->store);
+	return store_tick(e->store, e->now.steady_ms);
 }
 
 void
@@ -309,6 +339,10 @@ engine_tick(struct engine *e)
 	enrolments_tick(e);
 	talks_tick(e);
 	watches_tick(e);
+	if (e->store->ops->shared && e->now.boot_ms - e->looked_ms >= LOOK_EVERY_MS) {
+		e->looked_ms = e->now.boot_ms;
+		watches_all(e);
+	}
 	strangers_tick(e);
 	shadow_tick(e);
 	signals_ms = signals_tick(e);

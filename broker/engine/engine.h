@@ -49,6 +49,7 @@ struct engine {
 	int64_t started_boot_ms;
 	int64_t clock_delta_ms;     /* wall minus boot when started */
 	struct broker_state broker; /* as decisions see it */
+	struct store_view view;     /* of what is shared with other brokers, for this turn */
 	struct broker_record *record;
 	struct txns *txns;
 	struct signins *signins;
@@ -72,6 +73,7 @@ struct engine {
 	uint64_t notices_lost;
 	int64_t notices_said_ms;    /* when that was logged, boot clock */
 	uint64_t last_seq;
+	int64_t looked_ms;          /* boot clock: who waits looked for what other brokers did */
 	unsigned round_left;        /* calls that may still be read before the next commit */
 	struct control_process processes[CONTROL_PROCESSES_MAX];
 	uint32_t processes_n;
@@ -90,6 +92,11 @@ void engine_turn_begin(struct engine *e, const struct clock_now *now);
 /* The stream has new bytes, has ended, or may go on. */
 void engine_ready(struct engine *e, struct stream *s);
 void engine_turn_end(struct engine *e);
+/*
+ * What was asked of the store outside a turn's commits is sent, and what it has answered is taken: after engine_tick(), where
+ * the store is shared. Milliseconds until it wants to be called again.
+ */
+int64_t engine_store_rest(struct engine *e);
 /* There is something to do at once: another turn must not wait for the sockets. */
 bool engine_waits(const struct engine *e);
 /* Time passed; milliseconds until it wants to be called again. */

@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Admin.Events and Events.Watch: the log in pages, and as it grows. A page is what one scan of the store gives: the rows
- * are copied, and only then is each one's account looked up, because its texts open with the account's own key alone.
+ * Admin.Events and Events.Watch: the log in pages, and as it grows. A page is what a scan of the store gives: the rows
+ * are copied, and only then is each one's account looked up, because its texts open with the account's own key alone. The
+ * store may answer each of that later: the page is put together meanwhile, and the call may go.
  */
+#include <stdlib.h>
+
 #include "broker/base/check.h"
 #include "broker/engine/answer.h"
 #include "broker/engine/api.h"
 #include "broker/engine/event_json.h"
+#include "broker/engine/rows.h"
 #include "broker/engine/things.h"
 #include "broker/engine/watch.h"
 
@@ -16,7 +20,7 @@ enum {
 	PAGE_ROWS_MAX = 4096,         /* looked at for one page, so that the loop goes on */
 	PAGE_BYTES_MAX = 512 * 1024,  /* copied for one page; a message holds less */
 	ROW_JSON_MAX = 48 * 1024,     /* one event, its texts at their longest and all escaped */
-	PAGE_TAIL = 256,              /* of a message, for what follows the events */
+	PAGE_TAIL = 512,              /* of a message, for what stands around the events */
 };
 
 struct listing {
@@ -25,19 +29,10 @@ struct listing {
 	bool follow;
 	bool one;                 /* of one account */
 	struct store_key key;
+	struct page *page;        /* of a watch, while it is put together or waits to be told; or NULL */
 };
 
-/* One page as the store gave it. The store answers at once; rows that come later find `open` false. */
-static struct page_rows {
-	bool open, done;
-	enum cs_err err;
-	uint64_t next, seen;
-	uint64_t service;         /* 0: all */
-	struct bytes bytes;
-	size_t n, max;
-} rows;
-
-/* --- gathering --- */
+/* --- whose business a row is --- */
 
 /* What any service may hear without having a part in it: its calls are about to be denied, or no longer. */
 static bool
@@ -57,127 +52,59 @@ about_power(const struct event *ev)
 	    ev->type == EVENT_ACCOUNT_CLOSED || ev->type == EVENT_PAYMENT_EXPIRED;
 }
 
+/* A page on its way. */
+struct page {
+	struct engine *engine;
+	struct call *call;        /* held, to be answered; NULL: a watch looks when it is done, or is gone */
+	uint64_t number;          /* of the watch's call */
+	struct caller caller;
+	uint64_t after, limit;
+	bool one;
+	struct store_key key;
+	struct rows_scan *scan;
+	struct rows *rows;
+	size_t at, seen;          /* in rows; of all scans */
+	struct event_row row;     /* whose account is being looked up */
+	bool looking, asking;     /* that is so; it is being asked for at this moment */
+	struct bytes text;        /* of the events, with a comma before each but the first */
+	size_t written;
+	uint64_t next;
+	enum cs_err err;
+	bool done, gone, missed;  /* told of more meanwhile */
+};
+
+static void page_scan(struct page *p);
+
 static bool
-keep_row(const struct store_row *row)
+keep_row(void *ctx, const struct store_row *row)
 {
+	const struct page *p = ctx;
 	struct event ev;
 
-	if (rows.service == 0)
+	if (p->caller.service == 0)
 		return true;
 	return event_decode(row->event, &ev) == CS_OK &&
-	    (ev.service == rows.service || for_all_services(&ev) || about_power(&ev));
-}
-
-static bool
-gather_row(void *ctx, const struct store_row *row)
-{
-	struct buf *b = &rows.bytes.buf;
-
-	(void)ctx;
-	if (!rows.open)
-		return false;
-	rows.seen++;
-	if (!keep_row(row))
-		return true;
-	buf_put_u64(b, row->seq);
-	buf_put(b, row->key.b, sizeof(row->key.b));
-	buf_put_u64(b, row->revision);
-	buf_put_lv(b, row->event);
-	buf_put_lv(b, row->extra);
-	rows.n++;
-	return rows.n < rows.max && b->len < PAGE_BYTES_MAX;
+	    (ev.service == p->caller.service || for_all_services(&ev) || about_power(&ev));
 }
 
 static void
-gather_done(void *ctx, enum cs_err err, uint64_t next)
+page_free(struct page *p)
 {
-	(void)ctx;
-	if (!rows.open)
-		return;
-	rows.done = true;
-	rows.err = err;
-	rows.next = next;
-}
-
-/* Fills `rows`. CS_ERR_UNAVAILABLE where the store does not answer at once. */
-static enum cs_err
-gather(struct engine *e, const struct listing *l, uint64_t service)
-{
-	uint64_t after = (uint64_t)l->after;
-
-	if (rows.bytes.buf.grow == NULL)
-		bytes_init(&rows.bytes, 2 * PAGE_BYTES_MAX);
-	rows.bytes.buf.len = 0;
-	rows.n = 0;
-	rows.seen = 0;
-	rows.max = (size_t)l->limit;
-	rows.service = service;
-	do {
-		struct store_scan scan = {.after = after, .limit = service == 0 ? (uint64_t)l->limit : PAGE_ROWS_MAX,
-		    .key = l->one ? &l->key : NULL};
-
-		rows.open = true;
-		rows.done = false;
-		store_scan(e->store, &scan, gather_row, gather_done, NULL);
-		rows.open = false;
-		if (!rows.done)
-			return CS_ERR_UNAVAILABLE;
-		if (rows.err != CS_OK)
-			return rows.err;
-		if (rows.next == after)
-			break;
-		after = rows.next;
-	} while (rows.n == 0 && rows.seen < PAGE_ROWS_MAX);
-	return rows.bytes.buf.full ? CS_ERR_FULL : CS_OK;
+	rows_free(p->rows);
+	bytes_clear(&p->text);
+	free(p);
 }
 
 /* --- writing --- */
 
 /* The account behind a row, as it is now; kept from row to row, since neighbours often share it. */
 static struct owner {
-	bool open, found;
+	bool found;
 	struct id key;
 	struct account account;
 	struct texts texts;
 	struct view name;
-	const struct keyring *keys;
 } owner;
-
-static void
-owner_loaded(void *ctx, enum cs_err err, const struct store_record *record)
-{
-	(void)ctx;
-	if (!owner.open || err != CS_OK)
-		return;
-	if (account_decode(record->hot, &owner.key, record->revision, &owner.account) != CS_OK)
-		return;
-	owner.found = true;
-	owner.name = things_account(owner.keys, &owner.account, record->cold, &owner.texts);
-}
-
-static void
-owner_load(struct engine *e, struct event_row *row)
-{
-	struct store_key key;
-
-	row->account = NULL;
-	row->name = view_of(NULL, 0);
-	if (id_zero(&row->key))
-		return;
-	if (!owner.found || !id_equal(&owner.key, &row->key)) {
-		owner.key = row->key;
-		owner.found = false;
-		owner.keys = e->keys;
-		memcpy(key.b, row->key.b, sizeof(key.b));
-		owner.open = true;
-		store_load(e->store, &key, owner_loaded, NULL);
-		owner.open = false;
-	}
-	if (!owner.found)
-		return;
-	row->account = &owner.account;
-	row->name = owner.name;
-}
 
 /* Whether the service has had to do with the account: then a freeze of it is its business. */
 static bool
@@ -204,75 +131,221 @@ row_is_for(const struct event_row *row, const struct caller *caller)
 	return row->account != NULL && ((caller->rights & RIGHT_LOOKUP) != 0 || has_part(row->account, caller->service));
 }
 
-static bool
-next_row(struct cursor *c, struct event_row *row)
+static void
+row_read(const struct store_row *row, struct event_row *to)
 {
-	struct view event;
+	*to = (struct event_row){.seq = row->seq, .revision = row->revision, .extra = row->extra};
+	memcpy(to->key.b, row->key.b, sizeof(to->key.b));
+	if (event_decode(row->event, &to->event) != CS_OK)
+		to->event = (struct event){.type = EVENT_NONE};
+}
 
-	if (cursor_left(c) == 0)
+/* False: the message holds no more. */
+static bool
+row_write(struct page *p)
+{
+	static uint8_t scratch[ROW_JSON_MAX];
+	struct buf b = buf_over(scratch, sizeof(scratch));
+	struct json_writer one = json_to(&b);
+	bool known = owner.found && !id_zero(&p->row.key) && id_equal(&owner.key, &p->row.key);
+
+	p->row.account = known ? &owner.account : NULL;
+	p->row.name = known ? owner.name : view_of(NULL, 0);
+	if (!row_is_for(&p->row, &p->caller))
+		return true;
+	if (p->caller.admin)
+		event_row_admin(&one, p->engine, &p->row);
+	else
+		event_row_service(&one, p->engine, &p->row);
+	CHECK(!b.full);
+	if (p->text.buf.len + b.len + PAGE_TAIL > VARLINK_MESSAGE_MAX) {
+		CHECK(p->written > 0);
+		p->next = p->row.seq - 1;
 		return false;
-	row->seq = cursor_u64(c);
-	cursor_get(c, row->key.b, sizeof(row->key.b));
-	row->revision = cursor_u64(c);
-	event = cursor_lv(c, STORE_EVENT_MAX);
-	row->extra = cursor_lv(c, STORE_EXTRA_MAX);
-	CHECK(!c->bad);
-	if (event_decode(event, &row->event) != CS_OK)
-		row->event = (struct event){.type = EVENT_NONE};
+	}
+	if (p->written++ > 0)
+		buf_put_u8(&p->text.buf, ',');
+	buf_put_view(&p->text.buf, buf_view(&b));
 	return true;
 }
 
-/* The events of `rows` as far as the message holds them: how many. *next: what to go on after. */
-static size_t
-write_page(struct call *call, struct json_writer *w, uint64_t *next)
+static void tell(struct page *p);
+
+static void
+page_done(struct page *p, enum cs_err err)
 {
-	static uint8_t scratch[ROW_JSON_MAX];
-	struct cursor c = cursor_over(rows.bytes.buf.data, rows.bytes.buf.len);
-	struct event_row row;
-	size_t written = 0;
+	struct call *watcher;
 
-	*next = rows.next;
-	owner.found = false;
-	json_key(w, VIEW("events"));
-	json_array_begin(w);
-	while (next_row(&c, &row)) {
-		struct buf b = buf_over(scratch, sizeof(scratch));
-		struct json_writer one = json_to(&b);
-
-		owner_load(call->engine, &row);
-		if (!row_is_for(&row, &call->caller))
-			continue;
-		if (call->caller.admin)
-			event_row_admin(&one, call->engine, &row);
-		else
-			event_row_service(&one, call->engine, &row);
-		CHECK(!b.full);
-		if (w->out->len - call->start + b.len + PAGE_TAIL > VARLINK_MESSAGE_MAX) {
-			CHECK(written > 0);
-			*next = row.seq - 1;
-			break;
-		}
-		json_put_raw(w, buf_view(&b));
-		written++;
+	p->err = err;
+	p->done = true;
+	if (p->call != NULL) {
+		tell(p);
+		return;
 	}
-	json_array_end(w);
-	json_member_int(w, "next", (int64_t)*next);
-	return written;
+	watcher = p->gone ? NULL : watch_find(p->engine, p->number);
+	if (watcher != NULL)
+		watch_again(p->engine, watcher);
+	else
+		page_free(p);
+}
+
+static void page_write(struct page *p);
+
+static void
+owner_loaded(void *ctx, enum cs_err err, const struct store_record *record)
+{
+	struct page *p = ctx;
+
+	p->looking = false;
+	owner.key = p->row.key;
+	owner.found = err == CS_OK && account_decode(record->hot, &owner.key, record->revision, &owner.account) == CS_OK;
+	if (owner.found)
+		owner.name = things_account(p->engine->keys, &owner.account, record->cold, &owner.texts);
+	if (p->asking)
+		return;
+	if (row_write(p))
+		page_write(p);
+	else
+		page_done(p, CS_OK);
+}
+
+/* Row after row, until an account has to be waited for. */
+static void
+page_write(struct page *p)
+{
+	struct store_row row;
+
+	while (rows_next(p->rows, &p->at, &row)) {
+		row_read(&row, &p->row);
+		if (!id_zero(&p->row.key) && (!owner.found || !id_equal(&owner.key, &p->row.key))) {
+			p->looking = p->asking = true;
+			store_load(p->engine->store, &row.key, owner_loaded, p);
+			p->asking = false;
+			if (p->looking)
+				return;
+		}
+		if (!row_write(p))
+			break;
+	}
+	page_done(p, CS_OK);
+}
+
+/* --- gathering --- */
+
+static void
+page_rows(void *ctx, struct rows *rows)
+{
+	struct page *p = ctx;
+	bool more = rows->err == CS_OK && rows->n == 0 && rows->next != rows->after;
+
+	p->scan = NULL;
+	rows_free(p->rows);
+	p->rows = rows;
+	p->next = rows->next;
+	p->seen += rows->seen;
+	if (rows->err != CS_OK) {
+		page_done(p, rows->err);
+	} else if (more && p->seen < PAGE_ROWS_MAX && !p->gone) {
+		p->after = rows->next;
+		page_scan(p);
+	} else {
+		/* What others looked up meanwhile may be older than this page. */
+		owner.found = false;
+		page_write(p);
+	}
 }
 
 static void
-one_page(struct call *call, struct listing *l)
+page_scan(struct page *p)
 {
-	struct json_writer w;
-	uint64_t next;
+	const struct rows_asked asked = {.scan = {.after = p->after,
+	    .limit = p->caller.service == 0 ? p->limit : PAGE_ROWS_MAX, .key = p->one ? &p->key : NULL},
+	    .keep_max = p->limit, .bytes_max = PAGE_BYTES_MAX, .keep = keep_row};
 
-	if (gather(call->engine, l, call->caller.service) != CS_OK) {
+	p->scan = rows_scan(p->engine, &asked, page_rows, p);
+}
+
+static struct page *
+page_new(struct call *call, const struct listing *l)
+{
+	struct page *p = calloc(1, sizeof(*p));
+
+	CHECK(p != NULL);
+	*p = (struct page){.engine = call->engine, .number = call->number, .caller = call->caller,
+	    .after = (uint64_t)l->after, .limit = (uint64_t)l->limit, .one = l->one, .key = l->key};
+	bytes_init(&p->text, VARLINK_MESSAGE_MAX);
+	return p;
+}
+
+static void
+write_page(const struct page *p, struct json_writer *w)
+{
+	json_key(w, VIEW("events"));
+	json_array_begin(w);
+	if (p->text.buf.len > 0)
+		json_put_raw(w, buf_view(&p->text.buf));
+	json_array_end(w);
+	json_member_int(w, "next", (int64_t)p->next);
+}
+
+/* To who asked for one page. */
+static void
+tell(struct page *p)
+{
+	struct call *call = p->call;
+	struct json_writer w;
+
+	if (p->err != CS_OK) {
 		call_unavailable(call, "store");
-		return;
+	} else {
+		w = call_reply(call);
+		write_page(p, &w);
+		call_end(call, &w);
 	}
-	w = call_reply(call);
-	write_page(call, &w, &next);
-	call_end(call, &w);
+	call_release(call);
+	page_free(p);
+}
+
+/* The watch goes, with a page on its way or not told. */
+static void
+watch_ends(struct call *call, void *ctx)
+{
+	struct page *p = ctx;
+
+	(void)call;
+	p->gone = true;
+	if (p->done)
+		page_free(p);
+}
+
+/* What is there is told. */
+static void
+tell_watcher(struct call *call, struct listing *l)
+{
+	struct page *p = l->page;
+	bool empty = p->err == CS_OK && p->next == (uint64_t)l->after;
+	struct json_writer w;
+
+	l->page = NULL;
+	call_after(call, NULL, NULL);
+	if (p->err != CS_OK) {
+		call_unavailable(call, "store");
+	} else if (empty && !l->follow) {
+		w = call_reply(call);
+		write_page(p, &w);
+		call_end(call, &w);
+	} else if (p->written > 0) {
+		/* A page without events for this caller says nothing, not even that something happened. */
+		w = call_reply_more(call);
+		write_page(p, &w);
+		call_end(call, &w);
+	}
+	if (!call->answered) {
+		l->after = (int64_t)p->next;
+		if (!empty || p->missed)
+			watch_again(call->engine, call);
+	}
+	page_free(p);
 }
 
 /* Page after page; then waits, or ends with an empty one. */
@@ -280,29 +353,18 @@ static void
 go_on(struct call *call)
 {
 	struct listing *l = CALL_MEMORY_AS(struct listing, call);
-	struct json_writer w;
-	uint64_t next;
 
-	if (gather(call->engine, l, call->caller.service) != CS_OK) {
-		call_unavailable(call, "store");
+	if (l->page != NULL && !l->page->done) {
+		l->page->missed = true;
 		return;
 	}
-	if (rows.next == (uint64_t)l->after && l->follow)
-		return;
-	if (rows.next == (uint64_t)l->after) {
-		w = call_reply(call);
-		write_page(call, &w, &next);
-		call_end(call, &w);
-		return;
+	if (l->page == NULL) {
+		l->page = page_new(call, l);
+		call_after(call, watch_ends, l->page);
+		page_scan(l->page);
 	}
-	w = call_reply_more(call);
-	/* A page without events for this caller says nothing, not even that something happened. */
-	if (write_page(call, &w, &next) > 0)
-		call_end(call, &w);
-	else
-		w.out->len = call->start;
-	l->after = (int64_t)next;
-	watch_again(call->engine, call);
+	if (l->page->done)
+		tell_watcher(call, l);
 }
 
 static void
@@ -310,8 +372,12 @@ list(struct call *call, struct listing *l)
 {
 	if (l->limit == 0)
 		l->limit = PAGE_EVENTS;
+	l->page = NULL;
 	if (!call->more) {
-		one_page(call, l);
+		struct page *p = page_new(call, l);
+
+		p->call = call_hold(call);
+		page_scan(p);
 		return;
 	}
 	call = call_hold(call);

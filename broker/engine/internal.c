@@ -177,7 +177,7 @@ internal_health(struct call *call)
 	store_status(e->store, &store);
 	if (!e->broker.clock_ok)
 		reason = "clock";
-	else if (store.narrow_only)
+	else if (store.narrow_only || e->broker.stale)
 		reason = "store";
 	w = call_reply(call);
 	json_member_bool(&w, "ok", reason == NULL);

@@ -63,6 +63,7 @@ libengine_la_SOURCES = \
 	%reldir%/evidence.c %reldir%/evidence.h \
 	%reldir%/rekey.c %reldir%/rekey.h %reldir%/rekey_provider.c \
 	%reldir%/rests.c %reldir%/rests.h \
+	%reldir%/rows.c %reldir%/rows.h \
 	%reldir%/risk.c %reldir%/risk.h \
 	%reldir%/ruleset.c \
 	%reldir%/service.c \
@@ -79,6 +80,7 @@ libengine_la_SOURCES = \
 	%reldir%/stepup_begin.c \
 	%reldir%/stepup_watch.c \
 	%reldir%/strangers.c %reldir%/strangers.h \
+	%reldir%/store_open.c %reldir%/store_open.h \
 	%reldir%/stream.h \
 	%reldir%/talk.c %reldir%/talk.h \
 	%reldir%/tell.c %reldir%/tell.h \
@@ -87,6 +89,7 @@ libengine_la_SOURCES = \
 	%reldir%/txn.c %reldir%/txn.h \
 	%reldir%/txn_again.c \
 	%reldir%/txn_event.c \
+	%reldir%/txn_find.c \
 	%reldir%/txn_state.c %reldir%/txn_state.h \
 	%reldir%/transmit.c %reldir%/transmit.h \
 	%reldir%/transmit_set.c \
@@ -113,7 +116,7 @@ CLEANFILES += %reldir%/interfaces.inc
 $(libengine_la_OBJECTS): %reldir%/interfaces.inc
 
 pkglibexec_PROGRAMS += countersign-engine
-countersign_engine_SOURCES = %reldir%/loop.c %reldir%/loop.h %reldir%/main.c
+countersign_engine_SOURCES = %reldir%/loop.c %reldir%/loop.h %reldir%/loop_store.c %reldir%/loop_store.h %reldir%/main.c
 countersign_engine_CPPFLAGS = $(AM_CPPFLAGS) $(EVENT_CFLAGS)
 countersign_engine_LDADD = libengine.la libstore.la librole.la libconfig.la libcore.la libbase.la $(EVENT_LIBS) \
 	$(SQLITE_LIBS) $(CRYPTO_LIBS) -lpthread

@@ -18,6 +18,8 @@
 #include "broker/base/check.h"
 #include "broker/base/log.h"
 #include "broker/engine/call.h"
+#include "broker/engine/loop_store.h"
+#include "broker/engine/txn.h"
 #include "broker/engine/workers.h"
 
 enum {
@@ -29,6 +31,7 @@ enum {
 	IDLE_BUDGET_US = 300,            /* of the store's own work between turns */
 	SWEEP_MS = 5000,
 	TICK_US = 250000,
+	LAST_TURNS_MS = 2000,            /* for what was decided to become durable, where the store answers later */
 };
 
 struct io {
@@ -57,6 +60,7 @@ struct loop {
 	struct listener listeners[3];
 	size_t listeners_n, connections;
 	struct io *all;
+	struct loop_store store;
 	bool stopping, shut;
 	bool ticked, served;             /* since the last tick */
 	int64_t swept_ms;
@@ -236,10 +240,22 @@ stream_connect(void *ctx, const char *path)
 	return &io->stream;
 }
 
+static void
+store_wait(void *ctx, int64_t timeout_ms)
+{
+	loop_store_wait(&((struct loop *)ctx)->store, timeout_ms);
+}
+
 struct stream_ops
 loop_stream_ops(struct loop *l)
 {
-	return (struct stream_ops){.update = stream_update, .connect = stream_connect, .ctx = l};
+	return (struct stream_ops){.update = stream_update, .connect = stream_connect, .wait = store_wait, .ctx = l};
+}
+
+const struct poller *
+loop_poller(struct loop *l)
+{
+	return &l->store.poller;
 }
 
 static bool
@@ -395,6 +411,7 @@ loop_new(struct role *role)
 	l->base = event_base_new_with_config(cfg);
 	event_config_free(cfg);
 	CHECK(l->base != NULL);
+	loop_store_init(&l->store, l->base);
 	return l;
 }
 
@@ -449,17 +466,22 @@ stop_listening(struct loop *l)
 	l->shut = true;
 }
 
-static void
+/* Milliseconds until there is something to do without a descriptor. */
+static int64_t
 turn(struct loop *l, bool more)
 {
 	struct engine *e = l->engine;
 	struct clock_now now;
+	int64_t due_ms, store_ms;
 
 	CHECK(event_base_loop(l->base, EVLOOP_ONCE | (more ? EVLOOP_NONBLOCK : 0)) >= 0);
 	l->served |= engine_waits(e);
 	clock_read(&now);
 	engine_turn_begin(e, &now);
 	engine_turn_end(e);
+	due_ms = engine_tick(e);
+	store_ms = engine_store_rest(e);
+	return store_ms < due_ms ? store_ms : due_ms;
 }
 
 /*
@@ -498,18 +520,22 @@ loop_run(struct loop *l, struct engine *e)
 	CHECK(event_add(l->control, NULL) == 0 && event_add(l->term, NULL) == 0 &&
 	    event_add(l->interrupt, NULL) == 0 && event_add(l->tick, &every) == 0);
 	while (!l->stopping) {
-		turn(l, resting || engine_waits(e));
-		wake_within(l, engine_tick(e));
+		wake_within(l, turn(l, resting || engine_waits(e)));
 		sweep(l);
 		resting = rest(l, resting);
 	}
 	/* What was read is answered, then the doors close. */
 	stop_listening(l);
 	turn(l, true);
+	/* A store that answers later has until then to say what became of it. */
+	for (int64_t until_ms = clock_steady_ms() + LAST_TURNS_MS; txns_busy(e) && clock_steady_ms() < until_ms;) {
+		loop_store_wait(&l->store, LAST_TURNS_MS / 100);
+		turn(l, true);
+	}
 }
 
 void
-loop_free(struct loop *l)
+loop_end(struct loop *l)
 {
 	while (l->all != NULL)
 		io_close(l->all);
@@ -520,6 +546,12 @@ loop_free(struct loop *l)
 	event_free(l->interrupt);
 	event_free(l->tick);
 	event_free(l->soon);
+}
+
+void
+loop_free(struct loop *l)
+{
+	loop_store_clear(&l->store);
 	event_base_free(l->base);
 	free(l);
 }

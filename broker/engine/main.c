@@ -8,7 +8,7 @@
 #include "broker/base/sandbox.h"
 #include "broker/engine/loop.h"
 #include "broker/engine/shadow.h"
-#include "broker/store/sqlite.h"
+#include "broker/engine/store_open.h"
 
 enum { OPEN_FILES_MAX = 2048 };
 
@@ -25,7 +25,6 @@ main(int argc, char **argv)
 	struct role role;
 	struct keyring *keys;
 	struct store *store;
-	struct store_sqlite_options options = {.replay = engine_replay};
 	struct engine *engine;
 	struct loop *loop;
 	struct stream_ops io;
@@ -40,12 +39,10 @@ main(int argc, char **argv)
 		fail("the limits of the process cannot be set");
 	if (keyring_open(role.config->key_file, &keys, why) != CS_OK)
 		fail(why);
-	options.path = role.config->store.path;
-	options.cache_bytes = role.config->store.cache_bytes;
-	if (store_sqlite_open(&options, &store, why) != CS_OK)
+	loop = loop_new(&role);
+	if (engine_store_open(role.config, keys, loop_poller(loop), &store, why) != CS_OK)
 		fail(why);
 	clock_read(&now);
-	loop = loop_new(&role);
 	io = loop_stream_ops(loop);
 	if (engine_new(role.config, keys, store, &io, &now, &engine, why) != CS_OK)
 		fail(why);
@@ -55,8 +52,9 @@ main(int argc, char **argv)
 	log_info("msg=ready realm=%s", engine->rules->config->realm);
 	loop_run(loop, engine);
 	shadow_write_all(engine);
-	loop_free(loop);
+	loop_end(loop);
 	store_close(store);
+	loop_free(loop);
 	engine_free(engine);
 	keyring_free(keys);
 	return 0;

@@ -167,52 +167,29 @@ spend_texts(const struct spend *s, struct texts *t)
 	t->of[TEXT_DEVICE] = s->device;
 }
 
-/* A payment that left the ring long ago. The store answers at once, or this call is told to ask again. */
-struct old {
-	bool answered, found;
-	enum cs_err err;
-	struct payment payment;
-};
-
-static void
-found_old(void *ctx, enum cs_err err, struct view summary)
+/*
+ * A payment that left the ring long ago. False: the store finds it later, and fn runs again. *err: CS_OK with *found, or why
+ * it cannot be told.
+ */
+static bool
+find_old(struct txn *t, struct call *call, const struct account *a, const struct id *payment, txn_fn *fn,
+    struct payment *to, bool *found, enum cs_err *err)
 {
-	struct old *o = ctx;
-
-	o->answered = true;
-	o->err = err;
-	if (err == CS_OK) {
-		o->err = payment_decode(summary, &o->payment);
-		o->found = o->err == CS_OK;
-	}
-}
-
-/* CS_OK with *found, or why it cannot be told. */
-static enum cs_err
-find_old(const struct txn *t, struct engine *e, const struct account *a, const struct id *payment, struct payment *to,
-    bool *found)
-{
-	static struct old o;
-	struct store_key key, id;
-	struct view left = txn_left(t, payment);
+	struct view summary = txn_left(t, payment);
 
 	*found = false;
+	*err = CS_OK;
 	if (!a->overflowed || account_payment(a, payment) != NULL)
-		return CS_OK;
-	if (left.data != NULL) {
-		*found = true;
-		return payment_decode(left, to);
+		return true;
+	if (summary.data == NULL && !txn_find_payment(t, call, payment, fn, &summary, err))
+		return false;
+	if (*err == CS_OK) {
+		*err = payment_decode(summary, to);
+		*found = *err == CS_OK;
 	}
-	memcpy(key.b, a->key.b, sizeof(key.b));
-	memcpy(id.b, payment->b, sizeof(id.b));
-	o = (struct old){0};
-	store_find_payment(e->store, &key, &id, found_old, &o);
-	if (!o.answered)
-		return CS_ERR_UNAVAILABLE;
-	*found = o.found;
-	if (o.found)
-		*to = o.payment;
-	return o.err == CS_ERR_NOT_FOUND ? CS_OK : o.err;
+	if (*err == CS_ERR_NOT_FOUND)
+		*err = CS_OK;
+	return true;
 }
 
 static void
@@ -289,6 +266,7 @@ spend_txn(struct txn *t, struct account *a, struct call *call)
 	struct texts texts;
 	struct asked asked;
 	char money[MONEY_TEXT_MAX];
+	enum cs_err err;
 	bool found;
 
 	/* What belongs to another service does not exist for this one. */
@@ -296,7 +274,9 @@ spend_txn(struct txn *t, struct account *a, struct call *call)
 		call_not_found(call, s->session.data != NULL ? "session" : "allowance");
 		return;
 	}
-	if (find_old(t, e, a, &s->request.payment, &old, &found) != CS_OK) {
+	if (!find_old(t, call, a, &s->request.payment, spend_txn, &old, &found, &err))
+		return;
+	if (err != CS_OK) {
 		call_unavailable(call, "store");
 		return;
 	}
@@ -403,14 +383,21 @@ payment_of(struct call *call, struct book *b)
 	b->id = keyring_id(call->engine->keys, DIGEST_PAYMENT, parts, 3);
 }
 
-/* The service's own payment, from the ring or from the store's table; answers NotFound itself. */
+/*
+ * The service's own payment, from the ring or from the store's table; answers NotFound itself. NULL: answered, or fn runs
+ * again.
+ */
 static const struct payment *
-own_payment(const struct txn *t, struct call *call, const struct account *a, const struct id *id, struct payment *old, const char *what)
+own_payment(struct txn *t, struct call *call, const struct account *a, const struct id *id, txn_fn *fn, struct payment *old,
+    const char *what)
 {
 	const struct payment *p = account_payment(a, id);
+	enum cs_err err = CS_OK;
 	bool found = false;
 
-	if (p == NULL && find_old(t, call->engine, a, id, old, &found) != CS_OK) {
+	if (p == NULL && !find_old(t, call, a, id, fn, old, &found, &err))
+		return NULL;
+	if (err != CS_OK) {
 		call_unavailable(call, "store");
 		return NULL;
 	}
@@ -438,7 +425,7 @@ capture_txn(struct txn *t, struct account *a, struct call *call)
 	static struct decision d;
 	struct book *b = CALL_MEMORY_AS(struct book, call);
 	struct payment old;
-	const struct payment *p = own_payment(t, call, a, &b->id, &old, "hold");
+	const struct payment *p = own_payment(t, call, a, &b->id, capture_txn, &old, "hold");
 	struct asked asked;
 	struct json_writer w;
 	int64_t amount = -1;
@@ -496,7 +483,7 @@ release_txn(struct txn *t, struct account *a, struct call *call)
 	struct payment old;
 	struct asked asked;
 
-	if (own_payment(t, call, a, &b->id, &old, "hold") == NULL)
+	if (own_payment(t, call, a, &b->id, release_txn, &old, "hold") == NULL)
 		return;
 	call_asked(call, &asked);
 	decide_release(&asked, a, &b->id, &d);
@@ -520,53 +507,43 @@ payments_release(struct call *call)
 	txn_run(call->engine, &b->key, call, release_txn);
 }
 
-struct old_refund {
-	bool answered;
-	enum cs_err err;
-	struct id payment;
-	int64_t amount;
-};
+static void refund_txn(struct txn *t, struct account *a, struct call *call);
 
-static void
-found_refund(void *ctx, enum cs_err err, struct view summary)
+static enum cs_err
+refund_decode(struct view summary, struct id *payment, int64_t *amount)
 {
-	struct old_refund *o = ctx;
 	struct cursor c = cursor_over(summary.data, summary.len);
 
-	o->answered = true;
-	o->err = err;
-	if (err != CS_OK)
-		return;
-	cursor_get(&c, o->payment.b, sizeof(o->payment.b));
-	o->amount = (int64_t)cursor_u64(&c);
-	if (c.bad)
-		o->err = CS_ERR_CORRUPT;
+	cursor_get(&c, payment->b, sizeof(payment->b));
+	*amount = (int64_t)cursor_u64(&c);
+	return c.bad ? CS_ERR_CORRUPT : CS_OK;
 }
 
-/* A refund that left the state long ago was done: the same again is a replay, another is a conflict. */
-static enum cs_err
-refunded_before(const struct txn *t, struct engine *e, const struct account *a, const struct id *refund, const struct id *payment,
-    int64_t amount, bool *before, bool *same)
+/*
+ * A refund that left the state long ago was done: the same again is a replay, another is a conflict. False: the store finds it
+ * later, and refund_txn runs again.
+ */
+static bool
+refunded_before(struct txn *t, struct call *call, const struct account *a, const struct book *b, int64_t amount,
+    bool *before, bool *same, enum cs_err *err)
 {
-	static struct old_refund o;
-	struct store_key key, id;
-	struct view left = txn_left(t, refund);
+	struct view summary = txn_left(t, &b->once);
+	struct id payment;
+	int64_t was;
 
 	*before = *same = false;
-	if (account_refund(a, refund) != NULL || a->refunds_n < ACCOUNT_REFUNDS_MAX)
-		return CS_OK;
-	memcpy(key.b, a->key.b, sizeof(key.b));
-	memcpy(id.b, refund->b, sizeof(id.b));
-	o = (struct old_refund){0};
-	if (left.data != NULL)
-		found_refund(&o, CS_OK, left);
-	else
-		store_find_payment(e->store, &key, &id, found_refund, &o);
-	if (!o.answered)
-		return CS_ERR_UNAVAILABLE;
-	*before = o.err == CS_OK;
-	*same = *before && id_equal(&o.payment, payment) && o.amount == amount;
-	return o.err == CS_ERR_NOT_FOUND ? CS_OK : o.err;
+	*err = CS_OK;
+	if (account_refund(a, &b->once) != NULL || a->refunds_n < ACCOUNT_REFUNDS_MAX)
+		return true;
+	if (summary.data == NULL && !txn_find_payment(t, call, &b->once, refund_txn, &summary, err))
+		return false;
+	if (*err == CS_OK)
+		*err = refund_decode(summary, &payment, &was);
+	*before = *err == CS_OK;
+	*same = *before && id_equal(&payment, &b->id) && was == amount;
+	if (*err == CS_ERR_NOT_FOUND)
+		*err = CS_OK;
+	return true;
 }
 
 static void
@@ -575,14 +552,16 @@ refund_txn(struct txn *t, struct account *a, struct call *call)
 	static struct decision d;
 	struct book *b = CALL_MEMORY_AS(struct book, call);
 	struct payment old;
-	const struct payment *p = own_payment(t, call, a, &b->id, &old, "payment");
+	const struct payment *p = own_payment(t, call, a, &b->id, refund_txn, &old, "payment");
 	struct asked asked;
 	int64_t amount;
 	bool before, same;
+	enum cs_err err;
 
-	if (p == NULL || !read_amount(call, b->amount, p->currency, &amount))
+	if (p == NULL || !read_amount(call, b->amount, p->currency, &amount) ||
+	    !refunded_before(t, call, a, b, amount, &before, &same, &err))
 		return;
-	if (refunded_before(t, call->engine, a, &b->once, &b->id, amount, &before, &same) != CS_OK) {
+	if (err != CS_OK) {
 		call_unavailable(call, "store");
 		return;
 	}
@@ -617,7 +596,7 @@ get_txn(struct txn *t, struct account *a, struct call *call)
 {
 	struct book *b = CALL_MEMORY_AS(struct book, call);
 	struct payment old;
-	const struct payment *p = own_payment(t, call, a, &b->id, &old, "payment");
+	const struct payment *p = own_payment(t, call, a, &b->id, get_txn, &old, "payment");
 	struct json_writer w;
 
 	if (p == NULL)

@@ -35,6 +35,11 @@ void record_change(struct engine *e, struct event *ev, enum author author, struc
 const struct record_state *record_state_of(const struct engine *e);
 /* What stands under this id in the cold state; data NULL: nothing. Until the next change. */
 struct view record_cold(const struct engine *e, const struct id *id);
+/*
+ * Begin of a turn, of a shared store: reads the record again where another broker changed it, and says whether what is known
+ * of it may be decided on.
+ */
+bool record_turn(struct engine *e);
 /* A change is on its way: another is refused now. */
 bool record_busy(const struct engine *e);
 

@@ -8,8 +8,12 @@
 #include "broker/core/money.h"
 #include "broker/engine/engine.h"
 #include "broker/engine/event_json.h"
+#include "broker/engine/rows.h"
 
-enum { SEEN_SLOTS = 2 * SPENDING_ROWS_MAX };  /* at most one entry a row: half full */
+enum {
+	SEEN_SLOTS = 2 * SPENDING_ROWS_MAX, /* at most one entry a row: half full */
+	STEP_BYTES_MAX = 1024 * 1024,
+};
 
 /* How a payment ended, which is met before the payment itself. */
 struct seen {
@@ -24,15 +28,13 @@ struct spending_scan {
 	const struct account *account;
 	uint64_t next;              /* to go on below */
 	size_t rows;
-	bool answered, ended;       /* ended: the first day, or the first event, was passed */
-	enum cs_err err;
+	bool ended;                 /* the first day, or the first event, was passed */
+	struct rows_scan *scanning; /* the store answers later */
+	struct rows *got;           /* and has: not looked at yet */
 	uint32_t stopped[ACCOUNT_LINKS_MAX + 1];   /* links of a newer "not me", 0 the account */
 	size_t stopped_n;
 	struct seen seen[SEEN_SLOTS];
 };
-
-/* That a scan runs for now: the store answers at once, and rows that come later find none. */
-static struct spending_scan *current;
 
 /* Ids of payments are keyed digests: their bytes are as good as random. */
 static struct seen *
@@ -145,16 +147,13 @@ look_at(struct spending_scan *s, const struct event *ev, const struct store_row 
 	}
 }
 
+/* False: what is asked for is known. */
 static bool
-on_row(void *ctx, const struct store_row *row)
+take_row(struct spending_scan *s, const struct store_row *row)
 {
-	struct spending_scan *s = current;
 	struct event ev;
 	int32_t day;
 
-	(void)ctx;
-	if (s == NULL)
-		return false;
 	s->rows++;
 	if (event_decode(row->event, &ev) != CS_OK)
 		return true;
@@ -170,17 +169,38 @@ on_row(void *ctx, const struct store_row *row)
 }
 
 static void
-on_end(void *ctx, enum cs_err err, uint64_t next)
+take_rows(struct spending_scan *s)
 {
-	struct spending_scan *s = current;
+	struct rows *rows = s->got;
+	struct store_row row;
+	size_t at = 0;
 
-	(void)ctx;
-	if (s == NULL)
+	s->got = NULL;
+	while (rows_next(rows, &at, &row) && take_row(s, &row))
+		;
+	s->next = rows->next;
+	s->ended |= !rows->stopped && rows->next == 0;
+	rows_free(rows);
+}
+
+static void
+on_rows(void *ctx, struct rows *rows)
+{
+	struct spending_scan *s = ctx;
+
+	s->scanning = NULL;
+	s->got = rows;
+}
+
+/* What the store still looks for is for nobody. */
+static void
+scan_free(struct spending_scan *scan)
+{
+	if (scan == NULL)
 		return;
-	s->answered = true;
-	s->err = err;
-	s->next = next;
-	s->ended |= next == 0;
+	rows_drop(scan->scanning);
+	rows_free(scan->got);
+	free(scan);
 }
 
 static void
@@ -203,16 +223,25 @@ finish(struct spending *s)
 		s->from = 0;
 	for (size_t i = 0; i < s->lines_n; i++)
 		memset(s->lines[i].days_minor, 0, (size_t)s->from * sizeof(s->lines[i].days_minor[0]));
-	free(s->scan);
+	scan_free(s->scan);
 	s->scan = NULL;
 	s->done = true;
+}
+
+static void
+ask(struct engine *e, const struct account *a, struct spending_scan *scan)
+{
+	struct store_key key;
+	const struct rows_asked asked = {.scan = {.after = scan->next, .limit = SPENDING_STEP_ROWS, .key = &key, .back = true},
+	    .keep_max = SPENDING_STEP_ROWS, .bytes_max = STEP_BYTES_MAX};
+
+	memcpy(key.b, a->key.b, sizeof(key.b));
+	scan->scanning = rows_scan(e, &asked, on_rows, scan);
 }
 
 enum cs_err
 spending_step(struct engine *e, const struct account *a, struct spending **s)
 {
-	struct store_key key;
-	struct store_scan what = {.limit = SPENDING_STEP_ROWS, .key = &key, .back = true};
 	struct spending_scan *scan;
 
 	/* What is under way is brought to its end, whatever happens meanwhile: else a busy account never saw one. */
@@ -221,24 +250,20 @@ spending_step(struct engine *e, const struct account *a, struct spending **s)
 	if ((*s)->done)
 		return CS_OK;
 	scan = (*s)->scan;
-	memcpy(key.b, a->key.b, sizeof(key.b));
-	what.after = scan->next;
 	scan->engine = e;
 	scan->account = a;
-	scan->answered = false;
-	current = scan;
-	store_scan(e->store, &what, on_row, on_end, NULL);
-	current = NULL;
-	/* A scan that would answer later has nobody to answer by then. */
-	if (!scan->answered || scan->err != CS_OK) {
-		enum cs_err err = scan->answered ? scan->err : CS_ERR_UNAVAILABLE;
+	if (scan->scanning == NULL && scan->got == NULL)
+		ask(e, a, scan);
+	if (scan->got == NULL)
+		return CS_OK;
+	if (scan->got->err != CS_OK) {
+		enum cs_err err = scan->got->err;
 
-		if (scan->answered) {
-			spending_free(*s);
-			*s = NULL;
-		}
+		spending_free(*s);
+		*s = NULL;
 		return err;
 	}
+	take_rows(scan);
 	if (scan->ended || scan->rows >= SPENDING_ROWS_MAX)
 		finish(*s);
 	return CS_OK;
@@ -269,6 +294,6 @@ spending_free(struct spending *s)
 {
 	if (s == NULL)
 		return;
-	free(s->scan);
+	scan_free(s->scan);
 	free(s);
 }

@@ -49,7 +49,7 @@ struct spending {
 
 /*
  * Goes on, or begins where *s is NULL or of an older revision. CS_OK with (*s)->done: all is there. CS_OK without: to be
- * called again. CS_ERR_UNAVAILABLE: the store does not answer at once.
+ * called again, at once or when the store has answered.
  */
 enum cs_err spending_step(struct engine *e, const struct account *a, struct spending **s);
 /* NULL where nothing was spent. */

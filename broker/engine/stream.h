@@ -54,6 +54,11 @@ struct stream_ops {
 	void (*update)(void *ctx, struct stream *s);
 	/* Connects to a Unix socket; NULL where it cannot be done now. The stream is the engine's until it closes it. */
 	struct stream *(*connect)(void *ctx, const char *path);
+	/*
+	 * Waits for nothing but the store's descriptors, for so long at most: at a start, and for the broker's own events. NULL:
+	 * the store has none.
+	 */
+	void (*wait)(void *ctx, int64_t timeout_ms);
 	void *ctx;
 };
 

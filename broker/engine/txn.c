@@ -12,6 +12,22 @@
 #include "broker/engine/txn_state.h"
 #include "broker/engine/watch.h"
 
+struct call *
+txn_wait_first(struct txn *t, struct call *call, txn_fn *fn)
+{
+	struct waiting *w = calloc(1, sizeof(*w));
+
+	CHECK(w != NULL);
+	w->call = call_hold(call);
+	w->fn = fn;
+	w->tries = t->running->tries;
+	w->next = t->waiting;
+	if (t->waiting == NULL)
+		t->waiting_end = &w->next;
+	t->waiting = w;
+	return w->call;
+}
+
 static struct call *
 wait_for(struct txn *t, struct call *call, txn_fn *fn, bool durable)
 {
@@ -42,12 +58,19 @@ settle_due(struct txn *t, struct account *a)
 	}
 }
 
-/* What was decided waits for the commit; where nothing is to be committed, it stands. */
+static bool
+shared(const struct txn *t)
+{
+	return t->engine->store->ops->shared;
+}
+
+/* What was decided waits for the commit; where nothing is to be committed, it stands: unless others write the store too. */
 static void
 keep_attempt(struct txn *t, struct attempt *now, struct call *call, bool decided)
 {
 	CHECK(!decided || now->answered || now->waits != NULL);
-	if (t->events_n > 0 && (now->answered || (now->waits != NULL && decided))) {
+	t->looked |= shared(t);
+	if ((t->events_n > 0 || shared(t)) && (now->answered || (now->waits != NULL && decided))) {
 		call_after(now->call, call->after, call->ends);
 		call->after = NULL;
 		*t->attempts_end = now;
@@ -96,10 +119,10 @@ txn_full(const struct txn *t)
 void
 txn_go_on(struct txn *t)
 {
-	if (t->committing || !t->loaded)
+	if (t->committing || !t->loaded || t->finding != NULL)
 		return;
 	attempts_again(t);
-	while (t->waiting != NULL && t->again == NULL && !txn_full(t)) {
+	while (t->waiting != NULL && t->again == NULL && t->finding == NULL && !txn_full(t)) {
 		struct waiting *w = t->waiting;
 
 		if (w->durable && t->events_n > 0)
@@ -107,7 +130,7 @@ txn_go_on(struct txn *t)
 		t->waiting = w->next;
 		if (t->waiting == NULL)
 			t->waiting_end = &t->waiting;
-		txn_decide(t, w->call, w->fn, 0);
+		txn_decide(t, w->call, w->fn, w->tries);
 		if (w->call->answered)
 			call_release(w->call);
 		free(w);
@@ -178,7 +201,7 @@ txn_run(struct engine *e, const struct id *key, struct call *call, txn_fn *fn)
 		call_unavailable(call, "store");
 		return true;
 	}
-	if (!t->loaded || t->committing || t->again != NULL || t->waiting != NULL || txn_full(t)) {
+	if (!t->loaded || t->committing || t->again != NULL || t->waiting != NULL || t->finding != NULL || txn_full(t)) {
 		wait_for(t, call, fn, false);
 		return false;
 	}
@@ -207,8 +230,11 @@ txn_reply(struct txn *t, struct call *call, size_t start)
 	struct attempt *now = t->running;
 
 	CHECK(now != NULL);
+	/* More replies follow: it is a look at what may have moved since, and the next one says so. */
+	if (t->events_n == 0 && !call->answered)
+		return;
 	now->answered = true;
-	if (t->events_n == 0 || call->stream == NULL)
+	if ((t->events_n == 0 && !shared(t)) || call->stream == NULL)
 		return;
 	CHECK(call->answered);
 	now->place = call->place != NULL ? call->place : place_new(call->stream, start, NULL);
@@ -229,9 +255,10 @@ after_success(struct engine *e, struct txn *t)
 	}
 	notify_send(e, &t->notices);
 	t->expected = t->revision;
+	txn_found_changed(t);
 	t->events_n = t->claims_n = t->payments_n = 0;
 	t->log.buf.len = 0;
-	t->cold_changed = t->narrows = false;
+	t->cold_changed = t->narrows = t->looked = false;
 	t->taken_n = 0;
 	t->attempts = NULL;
 	t->attempts_end = &t->attempts;
@@ -249,7 +276,9 @@ after_success(struct engine *e, struct txn *t)
 static void
 after_failure(struct txn *t, enum cs_err err)
 {
-	log_warn("msg=\"a commit failed; its calls are %s\" err=%s events=%zu", err == CS_ERR_CONFLICT ?
+	/* That another broker was faster is no news. */
+	log_at(err == CS_ERR_CONFLICT && shared(t) ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARN,
+	    "msg=\"a commit failed; its calls are %s\" err=%s events=%zu", err == CS_ERR_CONFLICT ?
 	    "decided again" : "answered Unavailable", cs_err_name(err), t->events_n);
 	attempts_failed(t, err);
 	txn_forget(t);
@@ -270,10 +299,21 @@ committed(void *ctx, enum cs_err err)
 		after_success(e, t);
 	else
 		after_failure(t, err);
-	if (t->waiting != NULL || t->again != NULL || t->events_n > 0)
+	if (t->waiting != NULL || t->again != NULL || t->events_n > 0 || t->looked)
 		txn_list(e, t);
 	else if (!t->listed)
 		txn_drop(e->txns, t);
+}
+
+/* A commit that holds nothing but denials takes no power: it is written down even where the view of others is old. */
+static bool
+denials_only(const struct txn *t)
+{
+	for (size_t i = 0; i < t->events_n; i++) {
+		if (t->types[i] != EVENT_DENIED)
+			return false;
+	}
+	return t->events_n > 0;
 }
 
 static void
@@ -282,13 +322,16 @@ commit(struct engine *e, struct txn *t)
 	struct store_event events[STORE_BATCH_MAX];
 	struct store_commit c = {.expected = t->expected, .events = events, .events_n = t->events_n,
 	    .hot = buf_view(&t->hot.buf), .cold = view_of(NULL, 0), .claims = t->claims, .claims_n = t->claims_n,
-	    .payments = t->payments, .payments_n = t->payments_n, .narrows = t->narrows};
+	    .payments = t->payments, .payments_n = t->payments_n,
+	    .narrows = t->narrows || (e->broker.stale && denials_only(t))};
 
 	memcpy(c.key.b, t->key.b, sizeof(c.key.b));
 	for (size_t i = 0; i < t->events_n; i++) {
 		events[i].event = view_of(t->log.buf.data + t->event_at[i], t->extra_at[i] - t->event_at[i]);
 		events[i].extra = view_of(t->log.buf.data + t->extra_at[i], t->end_at[i] - t->extra_at[i]);
 	}
+	if (t->events_n == 0)
+		c.hot = view_of(NULL, 0);
 	if (t->cold_changed)
 		c.cold = view_of(t->cold.buf.data == NULL ? (const void *)"" : t->cold.buf.data, t->cold.buf.len);
 	t->committing = true;
@@ -308,7 +351,7 @@ txns_commit(struct engine *e)
 		t->listed = false;
 		if (t->committing)
 			continue;
-		if (t->events_n > 0)
+		if (t->events_n > 0 || t->looked)
 			commit(e, t);
 		else if (t->waiting == NULL && t->again == NULL)
 			txn_drop(x, t);

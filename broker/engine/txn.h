@@ -5,6 +5,10 @@
  * on its way holds later requests back until it is known. Where the commit meets a conflict, the account is loaded again
  * and the same calls are decided again in the same order; whoever lost three times, and everybody where the commit fails
  * otherwise, is answered Unavailable.
+ *
+ * Where other brokers write the store too, the account may not be what this one remembers. So an answer without events waits
+ * as well: for a commit that writes nothing and says whether the account is still at the revision that was looked at. One for
+ * all that was asked in the turn; a conflict is decided again like any other.
  */
 #ifndef CS_ENGINE_TXN_H
 #define CS_ENGINE_TXN_H
@@ -49,6 +53,12 @@ struct view txn_cold(const struct txn *t);
  * Its summary, or data NULL.
  */
 struct view txn_left(const struct txn *t, const struct id *id);
+/*
+ * What the store has of a payment or refund that left the ring, as of the account's state here. False: the store answers
+ * later; the call waits, and fn runs for it again; the caller returns at once and does not touch the call again. *err:
+ * CS_OK with the summary, until the transaction goes on; CS_ERR_NOT_FOUND, or why it cannot be told.
+ */
+bool txn_find_payment(struct txn *t, struct call *call, const struct id *id, txn_fn *fn, struct view *summary, enum cs_err *err);
 /* Takes a notice, which goes to its plugin when the events so far are committed, and is dropped where they are not. */
 void txn_notice(struct txn *t, struct notice_queued *notice);
 /* A revision that takes power away, for the store's reserve. */

@@ -90,7 +90,7 @@ attempts_failed(struct txn *t, enum cs_err err)
 void
 attempts_again(struct txn *t)
 {
-	while (t->again != NULL && !txn_full(t)) {
+	while (t->again != NULL && t->finding == NULL && !txn_full(t)) {
 		struct attempt *a = t->again;
 		struct call *call = call_of(a);
 		txn_fn *fn = a->fn;

@@ -45,6 +45,8 @@ txn_free(struct txn *t)
 	bytes_clear(&t->cold);
 	bytes_clear(&t->log);
 	notify_drop(&t->notices);
+	txn_found_forget(t);
+	free(t->found);
 	free(t->summaries);
 	free(t);
 }
@@ -121,6 +123,7 @@ txn_drop(struct txns *x, struct txn *t)
 	while (*at != t)
 		at = &(*at)->next;
 	*at = t->next;
+	txn_found_forget(t);
 	t->next = x->free;
 	x->free = t;
 }
@@ -129,11 +132,12 @@ void
 txn_forget(struct txn *t)
 {
 	notify_drop(&t->notices);
+	txn_found_forget(t);
 	t->loaded = t->load_failed = false;
 	t->expected = t->revision = 0;
 	t->hot.buf.len = t->cold.buf.len = t->log.buf.len = 0;
 	t->events_n = t->claims_n = t->payments_n = 0;
-	t->cold_changed = t->narrows = false;
+	t->cold_changed = t->narrows = t->looked = false;
 }
 
 void

@@ -20,6 +20,7 @@ struct waiting {
 	struct call *call;
 	txn_fn *fn;
 	bool durable;
+	unsigned tries;         /* as of an attempt */
 	struct waiting *next;
 };
 
@@ -32,6 +33,23 @@ struct attempt {
 	struct place *place;    /* of its reply; NULL: nobody reads it */
 	unsigned tries;         /* commits that met a conflict */
 	struct attempt *next;
+};
+
+/* What was found of payments that left the ring: of one call, a payment and a refund. */
+enum { TXN_FOUND_MAX = 2 };
+
+struct found {
+	struct id id;
+	enum cs_err err;
+	size_t len;
+	uint8_t summary[STORE_SUMMARY_MAX];
+};
+
+/* A payment that the store looks for. */
+struct finding {
+	struct txn *txn;            /* NULL: nobody waits any more */
+	struct id id;
+	bool at_once;
 };
 
 struct txn {
@@ -51,6 +69,7 @@ struct txn {
 	size_t payments_n;
 	bool loaded, load_failed;   /* neither: the load is on its way */
 	bool cold_changed, narrows, committing, listed;
+	bool looked;                /* somebody rests on what was loaded, with or without events: shared stores are asked */
 	struct notice_queued *notices; /* of its events */
 	struct attempt *running;    /* of the call that is being decided */
 	struct attempt *attempts, **attempts_end; /* of this batch, in order */
@@ -60,6 +79,9 @@ struct txn {
 	struct id taken[STORE_CLAIMS_MAX]; /* those of them that another account holds */
 	size_t taken_n;
 	struct waiting *waiting, **waiting_end;
+	struct finding *finding;    /* the first that waits asked for it: nothing is decided meanwhile */
+	struct found *found;        /* TXN_FOUND_MAX; made when first needed */
+	size_t found_n;
 	struct txn *next;           /* in its bucket, or in the free list */
 	struct txn *dirty_next;
 };
@@ -92,8 +114,15 @@ void txn_decide(struct txn *t, struct call *call, txn_fn *fn, unsigned tries);
 bool txn_full(const struct txn *t);
 /* Runs what waits, as far as it may. */
 void txn_go_on(struct txn *t);
+/* The call goes on with fn before all others that wait. */
+struct call *txn_wait_first(struct txn *t, struct call *call, txn_fn *fn);
 /* Takes what was loaded; where that failed, answers what waits. */
 void txn_loaded(struct txn *t, enum cs_err err, const struct store_record *record);
+
+/* txn_find.c: nobody waits for what the store looks for; what was found is forgotten. */
+void txn_found_forget(struct txn *t);
+/* After a commit: what it changed of these is forgotten. */
+void txn_found_changed(struct txn *t);
 
 /* txn_again.c: the commit of these attempts failed: each is answered Unavailable, or stays in t->again. */
 void attempts_failed(struct txn *t, enum cs_err err);

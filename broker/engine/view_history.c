@@ -9,17 +9,20 @@
 #include "broker/engine/answer.h"
 #include "broker/engine/api.h"
 #include "broker/engine/event_json.h"
+#include "broker/engine/rows.h"
 #include "broker/engine/view_acts.h"
 
 enum {
 	HISTORY_ENTRIES_MAX = 25,  /* of one page */
 	HISTORY_ROWS_MAX = 400,
 	HISTORY_BYTES_MAX = 48 * 1024,
+	HISTORY_READ_MAX = 1024 * 1024,
 };
 
 struct view_history {
 	struct view_call of;
 	int64_t before;
+	struct rows *rows;         /* once the store has given them; the call's end frees them */
 };
 
 static const struct json_field history_fields[] = {
@@ -27,18 +30,6 @@ static const struct json_field history_fields[] = {
 	{"before", JSON_F_INT, false, offsetof(struct view_history, before), 0, INT64_MAX},
 	{0},
 };
-
-/* Of one scan; the store answers at once, and rows that come later find none. */
-static struct gathering {
-	struct call *call;
-	const struct account *account;
-	struct json_writer *w;
-	size_t entries;
-	uint64_t last;
-	bool answered;
-	enum cs_err err;
-	uint64_t next;
-} *current;
 
 /* What people are told of, and in which word. */
 static const char *
@@ -185,70 +176,88 @@ write_entry(struct json_writer *w, const struct engine *e, const struct account 
 	json_object_end(w);
 }
 
-static bool
-on_row(void *ctx, const struct store_row *row)
+/* Entries of the rows, as many as a page holds. What to go on below; 0: that was all. */
+static uint64_t
+write_entries(struct json_writer *w, const struct call *call, const struct account *a, const struct rows *rows)
 {
-	struct event_row of = {.extra = row->extra};
-	const char *kind;
+	struct store_row row;
+	size_t at = 0, entries = 0;
 
-	(void)ctx;
-	if (current == NULL)
-		return false;
-	current->last = row->seq;
-	of.account = current->account;
-	memcpy(of.key.b, row->key.b, sizeof(of.key.b));
-	if (event_decode(row->event, &of.event) != CS_OK || (kind = kind_of(&of.event)) == NULL)
-		return true;
-	write_entry(current->w, current->call->engine, current->account, &of, kind);
-	current->entries++;
-	return current->entries < HISTORY_ENTRIES_MAX &&
-	    current->w->out->len - current->call->start < HISTORY_BYTES_MAX;
+	while (rows_next(rows, &at, &row)) {
+		struct event_row of = {.extra = row.extra, .account = a};
+		const char *kind;
+
+		memcpy(of.key.b, row.key.b, sizeof(of.key.b));
+		if (event_decode(row.event, &of.event) != CS_OK || (kind = kind_of(&of.event)) == NULL)
+			continue;
+		write_entry(w, call->engine, a, &of, kind);
+		if (++entries == HISTORY_ENTRIES_MAX || w->out->len - call->start >= HISTORY_BYTES_MAX)
+			return row.seq;
+	}
+	return rows->next;
 }
 
 static void
-on_end(void *ctx, enum cs_err err, uint64_t next)
+answer_history(struct call *call, const struct account *a, const struct rows *rows)
 {
-	(void)ctx;
-	if (current == NULL)
-		return;
-	current->answered = true;
-	current->err = err;
-	current->next = next;
+	struct json_writer w = call_reply(call);
+	uint64_t next = 0;
+
+	json_key(&w, VIEW("entries"));
+	json_array_begin(&w);
+	if (rows->err == CS_OK)
+		next = write_entries(&w, call, a, rows);
+	json_array_end(&w);
+	json_member_bool(&w, "unavailable", rows->err != CS_OK);
+	json_member_int(&w, "offset_s", zone_offset_s(call->engine->rules->policy, call->engine->now.wall_ms));
+	answer_time(&w, "now", call->engine->now.wall_ms);
+	if (next != 0)
+		json_member_int(&w, "next", (int64_t)next);
+	call_end(call, &w);
+}
+
+static void
+history_over(struct call *call, void *rows)
+{
+	(void)call;
+	rows_free(rows);
 }
 
 static void
 history_txn(struct txn *t, struct account *a, struct call *call)
 {
-	const struct view_history *h = CALL_MEMORY_AS(struct view_history, call);
-	struct owner_view *v = view_call_here(call, a);
-	struct store_key key;
-	struct store_scan what = {.after = (uint64_t)h->before, .limit = HISTORY_ROWS_MAX, .key = &key, .back = true};
-	struct gathering g = {.call = call, .account = a};
-	struct json_writer w;
+	struct view_history *h = CALL_MEMORY_AS(struct view_history, call);
 
 	(void)t;
-	if (v == NULL)
-		return;
-	memcpy(key.b, a->key.b, sizeof(key.b));
-	w = call_reply(call);
-	json_key(&w, VIEW("entries"));
-	json_array_begin(&w);
-	g.w = &w;
-	current = &g;
-	store_scan(call->engine->store, &what, on_row, on_end, NULL);
-	current = NULL;
-	json_array_end(&w);
-	json_member_bool(&w, "unavailable", !g.answered || g.err != CS_OK);
-	json_member_int(&w, "offset_s", zone_offset_s(call->engine->rules->policy, call->engine->now.wall_ms));
-	answer_time(&w, "now", call->engine->now.wall_ms);
-	if (g.answered && g.next != 0)
-		json_member_int(&w, "next", (int64_t)g.next);
-	call_end(call, &w);
+	call_after(call, history_over, h->rows);
+	if (view_call_here(call, a) != NULL)
+		answer_history(call, a, h->rows);
+}
+
+/* The store answers at once or later: the call is held either way. */
+static void
+on_rows(void *ctx, struct rows *rows)
+{
+	struct call *call = ctx;
+	struct view_history *h = CALL_MEMORY_AS(struct view_history, call);
+
+	h->rows = rows;
+	call_after(call, history_over, rows);
+	txn_run_held(call->engine, &h->of.key, call, history_txn);
 }
 
 void
 internal_view_history(struct call *call)
 {
-	if (view_call_bind(call, history_fields, sizeof(struct view_history)))
-		view_call_run(call, history_txn);
+	const struct view_history *h;
+	struct store_key key;
+	struct rows_asked asked = {.scan = {.limit = HISTORY_ROWS_MAX, .key = &key, .back = true},
+	    .keep_max = HISTORY_ROWS_MAX, .bytes_max = HISTORY_READ_MAX};
+
+	if (!view_call_bind(call, history_fields, sizeof(struct view_history)))
+		return;
+	h = CALL_MEMORY_AS(struct view_history, call);
+	memcpy(key.b, h->of.key.b, sizeof(key.b));
+	asked.scan.after = (uint64_t)h->before;
+	(void)rows_scan(call->engine, &asked, on_rows, call_hold(call));
 }

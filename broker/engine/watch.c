@@ -114,6 +114,13 @@ watches_tick(struct engine *e)
 }
 
 void
+watches_all(struct engine *e)
+{
+	for (struct watch *w = e->watches->first; w != NULL; w = w->next)
+		w->due = e->watches->due = true;
+}
+
+void
 watches_run(struct engine *e)
 {
 	struct watches *all = e->watches;

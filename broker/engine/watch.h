@@ -26,6 +26,8 @@ struct call *watch_find(const struct engine *e, uint64_t number);
 void watches_tick(struct engine *e);
 /* A committed event. */
 void watches_event(struct engine *e, const struct id *key, struct view event);
+/* All of them look again: other brokers may have done something that nobody told. */
+void watches_all(struct engine *e);
 /* End of a turn: wakes what has something to hear. */
 void watches_run(struct engine *e);
 /* The stream of a held call is gone. */

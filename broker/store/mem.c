@@ -44,7 +44,7 @@ struct mem_undo {
 	size_t rows_n, claims_n, payments_n;
 };
 
-enum call_kind { CALL_LOAD, CALL_COMMIT, CALL_FIND, CALL_PAYMENT };
+enum call_kind { CALL_LOAD, CALL_COMMIT, CALL_FIND, CALL_PAYMENT, CALL_SCAN };
 
 struct call {
 	enum call_kind kind;
@@ -56,7 +56,10 @@ struct call {
 		store_commit_fn *commit;
 		store_find_fn *find;
 		store_payment_fn *payment;
+		store_scan_fn *scan;
 	} done;
+	struct store_scan scan; /* its key, if any, is `key` */
+	store_row_fn *row;
 	void *ctx;
 };
 
@@ -229,6 +232,8 @@ commit_try(struct store_mem *s, const struct store_commit *c)
 	return chance(s, s->options.lose_reply) ? CS_ERR_UNKNOWN : CS_OK;
 }
 
+static void scan_run(struct store_mem *s, const struct call *call);
+
 static void
 call_run(struct store_mem *s, const struct call *call)
 {
@@ -262,6 +267,9 @@ call_run(struct store_mem *s, const struct call *call)
 			copy = *payment;
 		call->done.payment(call->ctx, payment == NULL ? CS_ERR_NOT_FOUND : CS_OK,
 		    payment == NULL ? view_of(NULL, 0) : view_of(copy.summary, copy.len));
+		break;
+	case CALL_SCAN:
+		scan_run(s, call);
 		break;
 	}
 }
@@ -336,17 +344,21 @@ scan_back(struct store_mem *s, const struct store_scan *scan, store_row_fn *row,
 }
 
 static void
-op_scan(struct store *base, const struct store_scan *scan, store_row_fn *row, store_scan_fn *done,
-    void *ctx)
+scan_run(struct store_mem *s, const struct call *call)
 {
-	struct store_mem *s = (struct store_mem *)base;
+	struct store_scan copy = call->scan;
+	const struct store_scan *scan = &copy;
+	store_row_fn *row = call->row;
+	void *ctx = call->ctx;
 	uint64_t next = scan->after, left = scan->limit;
 	size_t durable = s->durable_rows;
 	bool more = true;
 
+	if (copy.key != NULL)
+		copy.key = &call->key;
 	if (scan->back) {
 		scan_back(s, scan, row, ctx, &next);
-		done(ctx, CS_OK, next);
+		call->done.scan(ctx, CS_OK, next);
 		return;
 	}
 
@@ -360,7 +372,19 @@ op_scan(struct store *base, const struct store_scan *scan, store_row_fn *row, st
 		left--;
 		more = row(ctx, &out);
 	}
-	done(ctx, CS_OK, next);
+	call->done.scan(ctx, CS_OK, next);
+}
+
+static void
+op_scan(struct store *base, const struct store_scan *scan, store_row_fn *row, store_scan_fn *done,
+    void *ctx)
+{
+	struct call call = {
+	    .kind = CALL_SCAN, .scan = *scan, .row = row, .done.scan = done, .ctx = ctx};
+
+	if (scan->key != NULL)
+		call.key = *scan->key;
+	call_ask((struct store_mem *)base, call);
 }
 
 /* Runs the calls whose turn has come; what they ask for anew waits for the next one. */

@@ -11,7 +11,7 @@
 struct store_mem_options {
 	uint64_t seed;
 	/* Chances in 1/1000. All zero: an honest, immediate store. */
-	uint16_t delay;        /* a completion waits for one of the next flushes or idles; a load's answer is made then */
+	uint16_t delay;        /* a completion waits for one of the next flushes or idles; what is read is read then */
 	uint16_t reorder;      /* waiting completions run in another order */
 	uint16_t fail;         /* CS_ERR_UNAVAILABLE, nothing written */
 	uint16_t lose_reply;   /* written, but answered CS_ERR_UNKNOWN */

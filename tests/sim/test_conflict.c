@@ -130,12 +130,16 @@ counted(void *ctx, enum cs_err err, uint64_t next)
 static size_t
 events(int person, enum event_type type)
 {
+	struct store_mem_options honest = {0};
 	struct count c = {.type = type};
 	struct store_key key;
 	struct store_scan scan = {.limit = 1000, .key = &key};
 
 	memcpy(key.b, people[person].person.key.b, sizeof(key.b));
+	store_mem_misbehave(world.store, &honest);
 	store_scan(world.store, &scan, count_row, counted, &c);
+	world.faults.conflicts = 0;
+	store_mem_misbehave(world.store, &world.faults);
 	return c.of_type;
 }
 
