@@ -23,6 +23,7 @@ struct store_redis_options {
 	const char *name;         /* of this broker, as the other brokers and people see it */
 	const char *journal_path; /* this broker's own file, made when absent */
 	int64_t journal_keep_ms;  /* 0: the journal's default */
+	uint64_t journal_bytes;   /* that it may grow to; 0: the journal's default */
 	struct store_key realm;   /* digest of what must be the same for all brokers of a store: their key file */
 	int64_t lease_ms;         /* how old the view of what is shared may be; 0: 1 s */
 	size_t cache_bytes;       /* encoded states kept in memory; 0: 64 MiB */
