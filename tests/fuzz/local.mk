@@ -9,7 +9,7 @@
 # `make check` replays the corpora with any compiler. `make fuzz` builds the targets with clang's libFuzzer and sanitizers
 # in fuzz-build/ and runs each for FUZZ_SECONDS; what it finds is left there as crash-*. One target alone:
 # make fuzz FUZZ_TARGETS=json
-FUZZ_TARGETS = account alipay apple call decide config event exchange extra http idtoken json jwks otp passkey program recovery set stack store_record varlink webauthn wechat worker
+FUZZ_TARGETS = account alipay apple call decide config event exchange extra http idtoken json jwks otp passkey program recovery set stack store_record store_redis varlink webauthn wechat worker
 FUZZ_SECONDS = 30
 FUZZ_CC = clang
 
@@ -92,6 +92,9 @@ FUZZ_CC = clang
 %canon_reldir%_fuzz_store_record_SOURCES = %reldir%/fuzz_store_record.c %reldir%/replay.c
 %canon_reldir%_fuzz_store_record_LDADD = libstore.la libbase.la
 
+%canon_reldir%_fuzz_store_redis_SOURCES = %reldir%/fuzz_store_redis.c %reldir%/replay.c
+%canon_reldir%_fuzz_store_redis_LDADD = libstoreredis.la libstore.la libbase.la
+
 %canon_reldir%_fuzz_varlink_SOURCES = %reldir%/fuzz_varlink.c %reldir%/replay.c
 %canon_reldir%_fuzz_varlink_LDADD = libbase.la
 
@@ -127,6 +130,7 @@ fuzz_programs = %reldir%/fuzz_alipay %reldir%/fuzz_apple %reldir%/fuzz_wechat \
 	%reldir%/fuzz_set \
 	%reldir%/fuzz_stack \
 	%reldir%/fuzz_store_record \
+	%reldir%/fuzz_store_redis \
 	%reldir%/fuzz_trust \
 	%reldir%/fuzz_varlink \
 	%reldir%/fuzz_webauthn \

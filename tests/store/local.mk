@@ -6,6 +6,7 @@ store_tests = \
 	%reldir%/test_crash \
 	%reldir%/test_journal \
 	%reldir%/test_mem \
+	%reldir%/test_redis_code \
 	%reldir%/test_sqlite
 
 store_harness = %reldir%/harness.c %reldir%/harness.h
@@ -32,6 +33,9 @@ redis_libs = libstoreredis.la $(store_libs) $(HIREDIS_LIBS)
 
 %canon_reldir%_test_mem_SOURCES = %reldir%/test_mem.c $(store_harness)
 %canon_reldir%_test_mem_LDADD = $(store_libs)
+
+%canon_reldir%_test_redis_code_SOURCES = %reldir%/test_redis_code.c $(store_harness)
+%canon_reldir%_test_redis_code_LDADD = libstoreredis.la $(store_libs)
 
 %canon_reldir%_test_sqlite_SOURCES = %reldir%/test_sqlite.c $(store_harness)
 %canon_reldir%_test_sqlite_CPPFLAGS = $(AM_CPPFLAGS) $(SQLITE_CFLAGS)
