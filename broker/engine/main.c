@@ -10,7 +10,8 @@
 #include "broker/engine/shadow.h"
 #include "broker/engine/store_open.h"
 
-enum { OPEN_FILES_MAX = 2048 };
+/* Clients and workers (see loop.c), and of a shared store up to four connections to each of its masters. */
+enum { OPEN_FILES_MAX = 8192 };
 
 static _Noreturn void
 fail(const char *why)
