@@ -17,15 +17,11 @@
 #include "broker/store/mem.h"
 #include "broker/store/sqlite.h"
 
-/* A way to open a store; `dir` is empty at first. */
-struct opener {
-	const char *name;
-	struct store *(*open)(const char *dir);
-	bool keeps; /* what was written outlives close */
-};
-
-extern const struct opener openers[];
-extern const size_t openers_n;
+/*
+ * For stores that answer later and wait for descriptors: what does a round of waiting, of a few ms at most. NULL: a flush
+ * is enough.
+ */
+extern void (*harness_wait)(void);
 
 /* A new directory under $TMPDIR or /tmp; removed with all in it by scratch_remove(). */
 char *scratch_make(void);
@@ -63,6 +59,12 @@ struct committed {
 
 /* The completion, for ctx a struct committed. */
 void commit_told(void *ctx, enum cs_err err);
+/* The call of `c` with commit_told. */
+void commit_begin(struct store *s, const struct store_commit *c, struct committed *done);
+/* Flushes, and waits where the store answers later, until *calls is 1. */
+void await(struct store *s, const int *calls);
+/* The same for every commit that was begun by commit_begin() or commit_set(). */
+void settle(struct store *s);
 /*
  * A commit of one event that sets hot, and cold where cold.data is not NULL; the event alone is
  * enough to replay it. `c` gives key, expected, claims, payments and narrows; its events, hot and

@@ -22,7 +22,7 @@ redis_libs = libstoreredis.la $(store_libs) $(HIREDIS_LIBS)
 %canon_reldir%_test_claim_steps_CPPFLAGS = $(AM_CPPFLAGS) $(HIREDIS_CFLAGS)
 %canon_reldir%_test_claim_steps_LDADD = $(redis_libs)
 
-%canon_reldir%_test_contract_SOURCES = %reldir%/test_contract.c $(store_harness)
+%canon_reldir%_test_contract_SOURCES = %reldir%/test_contract.c %reldir%/openers.c %reldir%/openers.h $(store_harness)
 %canon_reldir%_test_contract_LDADD = $(store_libs)
 
 %canon_reldir%_test_crash_SOURCES = %reldir%/test_crash.c $(store_harness)
