@@ -119,7 +119,7 @@ engine_new(struct config *config, struct keyring *keys, struct store *store, con
 	e->ready_end = &e->ready;
 	e->txns = txns_new();
 	e->watches = watches_new();
-	e->transmit = transmit_new();
+	e->transmit = transmit_new(e->view.leads);
 	e->pages = pages_new();
 	e->views = views_new();
 	e->signins = signins_new();

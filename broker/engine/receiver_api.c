@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* org.countersign.Receiver: a service's stream of security events. */
+#include <stdlib.h>
+
 #include "broker/base/check.h"
 #include "broker/base/secret.h"
 #include "broker/engine/api.h"
@@ -499,15 +501,31 @@ take_acks(struct call *call, struct receiver *r, const struct poll *p)
 	return true;
 }
 
+/* A poll whose events' accounts are being looked up; the call is held. */
+struct polling {
+	struct call *call;
+	int64_t most;
+};
+
 static void
-answer_sets(struct call *call, struct receiver *r, int64_t most)
+answer_sets(struct engine *e, void *ctx)
 {
-	struct engine *e = call->engine;
+	struct polling *p = ctx;
+	struct call *call = p->call;
+	int64_t most = p->most;
+	struct receiver *r = transmit_receiver(e, call->caller.service);
 	const struct transmit_item *item;
-	struct json_writer w = call_reply(call);
+	struct json_writer w;
 	int64_t n = 0;
 	bool more = false;
 
+	free(p);
+	if (r == NULL) {
+		call_not_found(call, "stream");
+		call_release(call);
+		return;
+	}
+	w = call_reply(call);
 	json_key(&w, VIEW("sets"));
 	json_object_begin(&w);
 	for (size_t i = 0; (item = transmit_waiting(r, i)) != NULL; i++) {
@@ -535,6 +553,7 @@ answer_sets(struct call *call, struct receiver *r, int64_t most)
 	json_object_end(&w);
 	json_member_bool(&w, "moreAvailable", more);
 	call_end(call, &w);
+	call_release(call);
 }
 
 void
@@ -549,6 +568,7 @@ receiver_poll(struct call *call)
 	};
 	const struct record_receiver *of;
 	struct receiver *r;
+	struct polling *polling;
 	struct poll p;
 	bool said = json_get(&call->doc, call->parameters, VIEW("maxEvents")) != 0;
 
@@ -565,5 +585,8 @@ receiver_poll(struct call *call)
 		return;
 	if (!said || p.most > POLL_EVENTS)
 		p.most = POLL_EVENTS;
-	answer_sets(call, r, of->status == RECEIVER_ENABLED ? p.most : 0);
+	polling = malloc(sizeof(*polling));
+	CHECK(polling != NULL);
+	*polling = (struct polling){call_hold(call), of->status == RECEIVER_ENABLED ? p.most : 0};
+	transmit_look(call->engine, r, (size_t)polling->most, answer_sets, polling);
 }

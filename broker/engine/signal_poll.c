@@ -174,7 +174,8 @@ poll_now(struct engine *e, struct signal_source *s, const char *name)
 int64_t
 signal_poll_tick(struct engine *e, struct signal_source *s, const struct config_provider *p)
 {
-	if (p->signals.poll_ms < 0 || s->polling || !workers_said(e, view_str(p->name)).polls)
+	/* One of the brokers that share a store: what it was given and did not acknowledge is given to the next one. */
+	if (!e->view.leads || p->signals.poll_ms < 0 || s->polling || !workers_said(e, view_str(p->name)).polls)
 		return INT64_MAX;
 	/* A shorter time than it was when the last one ended. */
 	if (s->next_poll_ms > e->now.boot_ms + p->signals.poll_ms)

@@ -166,7 +166,9 @@ unknown_write(struct engine *e, struct signal_source *s)
 	unknown_done(e, s->provider, durable);
 }
 
-/* Said once, when it begins and when it ends. */
+/*
+ * Said once, when it begins and when it ends; of brokers that share a store by the one that leads, of what it was sent itself.
+ */
 static void
 silence(struct engine *e, struct signal_source *s, const struct config_provider *p)
 {
@@ -180,7 +182,7 @@ silence(struct engine *e, struct signal_source *s, const struct config_provider 
 			s->silent = s->heard_again = false;
 		return;
 	}
-	if (after_ms < 0 || s->silent || e->now.wall_ms - since_ms < after_ms)
+	if (after_ms < 0 || s->silent || !e->view.leads || e->now.wall_ms - since_ms < after_ms)
 		return;
 	ev.type = EVENT_STREAM_SILENT;
 	if (!record_note(e, &ev, view_of(NULL, 0)))

@@ -10,6 +10,7 @@
 #include "broker/base/secret.h"
 #include "broker/core/signal.h"
 #include "broker/engine/record.h"
+#include "broker/engine/rows.h"
 #include "broker/engine/things.h"
 #include "broker/engine/workers.h"
 
@@ -24,11 +25,19 @@ enum {
 	CHANGES_BURST = 128,       /* of streams, before services are told to wait */
 	CHANGE_EVERY_MS = 1000,    /* and one more is taken after so long */
 	NOTE_ROWS = 100000,        /* and after so many events of others, so that a restart has little to look through */
+	LOOK_EVERY_MS = 500,       /* for events of other brokers */
+	RETRY_SCAN_MS = 500,
+	PAGE_BYTES = 256 * 1024,
 	WISH_VERSION = 1,
 };
 
+/* Numbers of a shared store's events are times: 128 us and ten bits of where. A minute of them. */
+#define NOTE_SHARED (UINT64_C(60) * 1000000 / 128 << 10)
+
 struct receiver {
 	struct record_receiver of;
+	bool fed;                  /* by this broker: it pushes, or is polled */
+	bool looking;              /* the account of the event that is pushed next */
 	bool kept;                 /* the record still has it */
 	bool allowed;              /* the service is configured, with the right */
 	unsigned wanted;
@@ -55,15 +64,19 @@ struct transmit {
 	uint64_t scanned;          /* of the log: all before it was looked at for every stream that is not behind */
 	bool due;                  /* there may be more in the log */
 	int64_t noted_ms;
+	struct rows_scan *scan;    /* on its way */
+	bool leads;                /* as it was when receivers were fed last */
+	int64_t looked_ms, retry_ms; /* boot clock */
 	int64_t credit_ms, credit_boot_ms; /* for changes; of when: 0: none was asked for */
 };
 
 struct transmit *
-transmit_new(void)
+transmit_new(bool leads)
 {
 	struct transmit *t = calloc(1, sizeof(*t));
 
 	CHECK(t != NULL);
+	t->leads = leads;
 	return t;
 }
 
@@ -79,6 +92,7 @@ transmit_free(struct transmit *t)
 {
 	if (t == NULL)
 		return;
+	rows_drop(t->scan);
 	while (t->receivers != NULL) {
 		struct receiver *r = t->receivers;
 
@@ -153,6 +167,8 @@ transmit_receiver(struct engine *e, uint64_t service)
 	return NULL;
 }
 
+static void queue_tidy(struct engine *e, struct receiver *r);
+
 /* Begins anew at its place in the log. */
 static void
 receiver_rewind(struct transmit *t, struct receiver *r)
@@ -163,36 +179,102 @@ receiver_rewind(struct transmit *t, struct receiver *r)
 	if (t->scanned > r->queued)
 		t->scanned = r->queued;
 	t->due = true;
+	t->retry_ms = 0;
+}
+
+/* What another broker was told is taken. */
+static void
+receiver_forward(struct engine *e, struct receiver *r)
+{
+	for (size_t i = 0; i < r->n; i++) {
+		struct transmit_item *item = &r->items[(r->first + i) % TRANSMIT_QUEUE];
+
+		if (item->seq != 0 && item->seq <= r->of.position)
+			item->done = true;
+	}
+	if (r->queued < r->of.position)
+		r->queued = r->of.position;
+	queue_tidy(e, r);
+}
+
+/* Whether the bytes are others than before. */
+static bool
+keep_text(char *to, size_t *len, struct view text)
+{
+	bool changed = *len != text.len || (text.len > 0 && memcmp(to, text.data, text.len) != 0);
+
+	*len = text.len;
+	if (text.len > 0)
+		memcpy(to, text.data, text.len);
+	return changed;
+}
+
+/* False: it cannot be read. */
+static bool
+receiver_wish(struct engine *e, struct receiver *r, bool *changed)
+{
+	struct transmit_wish wish;
+	bool read = transmit_wish_open(e, &r->of, &wish) == CS_OK;
+
+	if (read) {
+		*changed = r->wanted != wish.wanted;
+		r->wanted = wish.wanted;
+		*changed |= keep_text(r->endpoint, &r->endpoint_len, wish.endpoint);
+		*changed |= keep_text(r->header, &r->header_len, wish.header);
+	}
+	secret_wipe(wish.bytes, sizeof(wish.bytes));
+	return read;
 }
 
 static void
 receiver_take(struct engine *e, struct receiver *r, const struct record_receiver *of, bool is_new)
 {
 	const struct config_service *s = ruleset_service(e->rules, of->service);
-	bool again = is_new || !id_equal(&r->of.id, &of->id) || r->of.status == RECEIVER_DISABLED;
-	struct transmit_wish wish;
+	bool again = is_new || !id_equal(&r->of.id, &of->id) || r->of.status == RECEIVER_DISABLED || r->of.method != of->method;
+	bool changed = false, was_allowed = r->allowed;
 	unsigned wanted = r->wanted;
 
+	changed = again || r->of.status != of->status;
 	r->of = *of;
 	r->kept = true;
 	r->allowed = s != NULL && (s->rights & RIGHT_SIGNALS) != 0;
-	r->failures = 0;
-	r->next_try_ms = 0;
-	if (transmit_wish_open(e, of, &wish) == CS_OK) {
-		r->wanted = wish.wanted;
-		r->endpoint_len = wish.endpoint.len;
-		memcpy(r->endpoint, wish.endpoint.data, wish.endpoint.len);
-		r->header_len = wish.header.len;
-		if (wish.header.len > 0)
-			memcpy(r->header, wish.header.data, wish.header.len);
-	} else {
-		log_error("msg=\"the stream of a service cannot be read; it stays still\" service=%s",
-		    ruleset_service_name(e->rules, of->service));
+	r->fed = of->method == RECEIVER_POLL || e->view.leads;
+	if (is_new)
+		r->verifications = (uint64_t)e->now.wall_ms;
+	if (!receiver_wish(e, r, &changed)) {
+		if (is_new || was_allowed)
+			log_error("msg=\"the stream of a service cannot be read; it stays still\" service=%s",
+			    ruleset_service_name(e->rules, of->service));
 		r->allowed = false;
 	}
-	secret_wipe(wish.bytes, sizeof(wish.bytes));
+	if (changed) {
+		r->failures = 0;
+		r->next_try_ms = 0;
+	}
 	if (again || wanted != r->wanted)
 		receiver_rewind(e->transmit, r);
+	else
+		receiver_forward(e, r);
+}
+
+/* Who pushes has changed: it begins where all before was delivered, or leaves that to the other. */
+static void
+lead(struct engine *e)
+{
+	struct transmit *t = e->transmit;
+
+	if (t->leads == e->view.leads)
+		return;
+	t->leads = e->view.leads;
+	for (struct receiver *r = t->receivers; r != NULL; r = r->next) {
+		if (r->of.method != RECEIVER_PUSH)
+			continue;
+		r->fed = t->leads;
+		if (r->fed)
+			receiver_rewind(t, r);
+		else
+			r->first = r->n = 0;
+	}
 }
 
 void
@@ -284,51 +366,14 @@ transmit_event(struct engine *e, struct view event)
 		e->transmit->due = true;
 }
 
-/* One page as the store gave it; the store answers at once, rows that come later find `open` false. */
-static struct page {
-	bool open, done;
-	enum cs_err err;
-	uint64_t next;
-	size_t n;
-	struct {
-		struct transmit_item item;
-		uint8_t what[TOLD_MAX];
-		size_t what_n;
-	} found[FOUND_MAX];
-} page;
-
 static bool
-page_row(void *ctx, const struct store_row *row)
+is_told(void *ctx, const struct store_row *row)
 {
-	struct event ev;
 	uint8_t what[TOLD_MAX];
-	size_t n;
+	struct event ev;
 
 	(void)ctx;
-	if (!page.open)
-		return false;
-	if (event_decode(row->event, &ev) != CS_OK || (n = told_of(&ev, what)) == 0)
-		return true;
-	page.found[page.n].item = (struct transmit_item){.seq = row->seq, .revision = row->revision, .time_ms = ev.time_ms,
-	    .provider = ev.provider, .link_no = (uint32_t)ev.link_no, .reason = ev.reason, .author = (uint8_t)ev.author};
-	memcpy(page.found[page.n].item.key.b, row->key.b, sizeof(row->key.b));
-	if (ev.type != EVENT_NOT_ME)
-		page.found[page.n].item.link = ev.id;
-	memcpy(page.found[page.n].what, what, sizeof(what));
-	page.found[page.n].what_n = n;
-	page.n++;
-	return page.n < FOUND_MAX;
-}
-
-static void
-page_done(void *ctx, enum cs_err err, uint64_t next)
-{
-	(void)ctx;
-	if (!page.open)
-		return;
-	page.done = true;
-	page.err = err;
-	page.next = next;
+	return event_decode(row->event, &ev) == CS_OK && told_of(&ev, what) > 0;
 }
 
 static struct transmit_item *
@@ -342,47 +387,88 @@ queue_put(struct receiver *r, const struct transmit_item *item, uint8_t what)
 	return to;
 }
 
-static void
-queue_page(struct receiver *r)
+/* False: it does not fit. */
+static bool
+queue_row(struct receiver *r, const struct store_row *row, const struct event *ev)
 {
-	for (size_t i = 0; i < page.n && !r->behind; i++) {
-		if (page.found[i].item.seq <= r->queued)
-			continue;
-		/* All of it, or nothing: one place is kept for a verification. */
-		if (TRANSMIT_QUEUE - r->n < TOLD_MAX + 1) {
-			r->behind = true;
-			break;
-		}
-		for (size_t k = 0; k < page.found[i].what_n; k++) {
-			if (r->of.status != RECEIVER_DISABLED && (r->wanted >> page.found[i].what[k] & 1) != 0)
-				queue_put(r, &page.found[i].item, page.found[i].what[k]);
-		}
-		r->queued = page.found[i].item.seq;
+	struct transmit_item item = {.seq = row->seq, .revision = row->revision, .time_ms = ev->time_ms,
+	    .provider = ev->provider, .link_no = (uint32_t)ev->link_no, .reason = ev->reason, .author = (uint8_t)ev->author};
+	uint8_t what[TOLD_MAX];
+	size_t n = told_of(ev, what);
+
+	/* All of it, or nothing: one place is kept for a verification. */
+	if (TRANSMIT_QUEUE - r->n < TOLD_MAX + 1)
+		return false;
+	memcpy(item.key.b, row->key.b, sizeof(row->key.b));
+	if (ev->type != EVENT_NOT_ME)
+		item.link = ev->id;
+	for (size_t k = 0; k < n; k++) {
+		if (r->of.status != RECEIVER_DISABLED && (r->wanted >> what[k] & 1) != 0)
+			queue_put(r, &item, what[k]);
 	}
-	if (!r->behind && page.next > r->queued)
-		r->queued = page.next;
+	r->queued = row->seq;
+	return true;
+}
+
+static void
+queue_rows(struct receiver *r, const struct rows *rows)
+{
+	struct store_row row;
+	struct event ev;
+	size_t at = 0;
+
+	while (!r->behind && rows_next(rows, &at, &row)) {
+		if (row.seq > r->queued && event_decode(row.event, &ev) == CS_OK)
+			r->behind = !queue_row(r, &row, &ev);
+	}
+	if (!r->behind && rows->next > r->queued)
+		r->queued = rows->next;
+}
+
+static void
+filled(void *ctx, struct rows *rows)
+{
+	struct engine *e = ctx;
+	struct transmit *t = e->transmit;
+
+	t->scan = NULL;
+	if (rows->err != CS_OK) {
+		t->retry_ms = e->now.boot_ms + RETRY_SCAN_MS;
+	} else if (rows->after == t->scanned) {
+		/* Else somebody went back meanwhile. */
+		for (struct receiver *r = t->receivers; r != NULL; r = r->next) {
+			if (r->fed)
+				queue_rows(r, rows);
+		}
+		t->due = rows->next != t->scanned;
+		t->scanned = rows->next;
+	}
+	rows_free(rows);
+}
+
+static bool
+may_fill(const struct engine *e)
+{
+	const struct transmit *t = e->transmit;
+
+	if (!t->due || t->scan != NULL || e->now.boot_ms < t->retry_ms)
+		return false;
+	for (const struct receiver *r = t->receivers; r != NULL; r = r->next) {
+		if (r->fed)
+			return true;
+	}
+	return false;
 }
 
 /* Looks at what is new in the log. */
 static void
 fill(struct engine *e)
 {
-	struct transmit *t = e->transmit;
+	for (int i = 0; may_fill(e) && i < PAGES_A_TURN; i++) {
+		const struct rows_asked asked = {.scan = {.after = e->transmit->scanned, .limit = PAGE_ROWS},
+		    .keep_max = FOUND_MAX, .bytes_max = PAGE_BYTES, .no_extra = true, .keep = is_told};
 
-	for (int i = 0; t->due && i < PAGES_A_TURN; i++) {
-		struct store_scan scan = {.after = t->scanned, .limit = PAGE_ROWS};
-
-		page.n = 0;
-		page.open = true;
-		page.done = false;
-		store_scan(e->store, &scan, page_row, page_done, NULL);
-		page.open = false;
-		if (!page.done || page.err != CS_OK)
-			return;
-		for (struct receiver *r = t->receivers; r != NULL; r = r->next)
-			queue_page(r);
-		t->due = page.next != t->scanned;
-		t->scanned = page.next;
+		e->transmit->scan = rows_scan(e, &asked, filled, e);
 	}
 }
 
@@ -397,6 +483,8 @@ transmit_waiting(const struct receiver *r, size_t n)
 uint64_t
 transmit_position(const struct receiver *r)
 {
+	if (!r->fed)
+		return r->of.position;
 	for (size_t i = 0; i < r->n; i++) {
 		const struct transmit_item *item = transmit_waiting(r, i);
 
@@ -490,50 +578,118 @@ transmit_verify(struct engine *e, struct receiver *r, struct view state)
 	return true;
 }
 
-/* The account behind an event, as it is now. */
-static struct owner {
-	bool open, found;
-	const struct keyring *keys;
-	struct id key;
-	struct account account;
-	struct texts texts;
-	struct view name;
-} owner;
+/* --- the accounts behind events --- */
 
+struct look {
+	struct engine *engine;
+	uint64_t service;
+	struct id key;
+	size_t most;
+	bool asking, answered, failed;
+	transmit_looked_fn *done;
+	void *ctx;
+};
+
+static void look_on(struct look *l);
+
+/* Of the account as it is now, for all its events. */
 static void
-owner_loaded(void *ctx, enum cs_err err, const struct store_record *record)
+look_put(struct look *l, const struct account *a, struct view name)
 {
-	(void)ctx;
-	if (!owner.open || err != CS_OK ||
-	    account_decode(record->hot, &owner.key, record->revision, &owner.account) != CS_OK)
-		return;
-	owner.found = true;
-	owner.name = things_account(owner.keys, &owner.account, record->cold, &owner.texts);
+	struct receiver *r = transmit_receiver(l->engine, l->service);
+
+	for (size_t i = 0; r != NULL && i < r->n; i++) {
+		struct transmit_item *item = &r->items[(r->first + i) % TRANSMIT_QUEUE];
+		const struct link *of = a == NULL ? NULL : account_link_by_no(a, item->link_no);
+
+		if (item->seq == 0 || item->looked || !id_equal(&item->key, &l->key))
+			continue;
+		item->looked = true;
+		item->erased = name.len == 0;
+		item->name_len = (uint8_t)name.len;
+		if (name.len > 0)
+			memcpy(item->name, name.data, name.len);
+		item->now_link = of != NULL ? of->id : (struct id){{0}};
+		item->now_provider = of != NULL ? of->provider : 0;
+	}
 }
 
-static bool
-owner_load(struct engine *e, const struct id *id)
+static void
+look_loaded(void *ctx, enum cs_err err, const struct store_record *record)
 {
+	static struct account a;
+	static struct texts texts;
+	struct look *l = ctx;
+	struct view name;
+
+	if (err == CS_OK && account_decode(record->hot, &l->key, record->revision, &a) == CS_OK) {
+		name = things_account(l->engine->keys, &a, record->cold, &texts);
+		CHECK(name.len <= OUTSIDE_ID_MAX);
+		look_put(l, &a, name);
+	} else {
+		l->failed = true;
+	}
+	l->answered = true;
+	if (!l->asking)
+		look_on(l);
+}
+
+static struct transmit_item *
+look_next(const struct look *l)
+{
+	struct receiver *r = transmit_receiver(l->engine, l->service);
+	size_t seen = 0;
+
+	for (size_t i = 0; r != NULL && i < r->n && seen < l->most; i++) {
+		struct transmit_item *item = &r->items[(r->first + i) % TRANSMIT_QUEUE];
+
+		if (item->done)
+			continue;
+		seen++;
+		if (item->seq != 0 && !item->looked)
+			return item;
+	}
+	return NULL;
+}
+
+static void
+look_on(struct look *l)
+{
+	struct transmit_item *item;
 	struct store_key key;
 
-	memcpy(key.b, id->b, sizeof(key.b));
-	owner.key = *id;
-	owner.keys = e->keys;
-	owner.found = false;
-	owner.open = true;
-	store_load(e->store, &key, owner_loaded, NULL);
-	owner.open = false;
-	return owner.found;
+	while (!l->failed && (item = look_next(l)) != NULL) {
+		l->key = item->key;
+		memcpy(key.b, l->key.b, sizeof(key.b));
+		l->asking = true;
+		l->answered = false;
+		store_load(l->engine->store, &key, look_loaded, l);
+		l->asking = false;
+		if (!l->answered)
+			return;
+	}
+	l->done(l->engine, l->ctx);
+	free(l);
+}
+
+void
+transmit_look(struct engine *e, struct receiver *r, size_t most, transmit_looked_fn *done, void *ctx)
+{
+	struct look *l = malloc(sizeof(*l));
+
+	CHECK(l != NULL);
+	*l = (struct look){.engine = e, .service = r->of.service, .most = most, .done = done, .ctx = ctx};
+	look_on(l);
 }
 
 enum cs_err
-transmit_set(struct engine *e, const struct receiver *r, const struct transmit_item *item, struct buf *out)
+transmit_set(struct engine *e, struct receiver *r, const struct transmit_item *item, struct buf *out)
 {
+	struct transmit_item *own = &r->items[item - r->items];
 	char jti[TRANSMIT_JTI_MAX], stream[32];
 	struct transmit_facts f = {.base = transmit_issuer(e), .jti = transmit_jti(r, item, jti),
 	    .audience = view_str(ruleset_service_name(e->rules, r->of.service)),
 	    .stream = transmit_stream_id(&r->of.id, stream), .state = view_of(r->state, r->state_len)};
-	const struct link *l;
 	struct id_text link;
 	struct id id = item->link;
 
@@ -541,20 +697,21 @@ transmit_set(struct engine *e, const struct receiver *r, const struct transmit_i
 		transmit_set_write(e, item, &f, out);
 		return CS_OK;
 	}
-	if (!owner_load(e, &item->key))
+	if (!item->looked)
 		return CS_ERR_UNAVAILABLE;
-	if (owner.name.len == 0)
+	/* The next token looks again: an account may be erased in between. */
+	own->looked = false;
+	if (item->erased)
 		return CS_ERR_NOT_FOUND;
-	f.account = owner.name;
-	l = account_link_by_no(&owner.account, item->link_no);
-	if (id_zero(&id) && l != NULL)
-		id = l->id;
+	f.account = view_of(item->name, item->name_len);
+	if (id_zero(&id))
+		id = item->now_link;
 	if (!id_zero(&id)) {
 		link = id_format(ID_LINK, &item->key, &id);
 		f.link = id_view(&link);
 	}
-	if (item->provider != 0 || l != NULL)
-		f.provider = view_str(ruleset_provider_name(e->rules, item->provider != 0 ? item->provider : l->provider));
+	if (item->provider != 0 || item->now_provider != 0)
+		f.provider = view_str(ruleset_provider_name(e->rules, item->provider != 0 ? item->provider : item->now_provider));
 	transmit_set_write(e, item, &f, out);
 	return out->full ? CS_ERR_FULL : CS_OK;
 }
@@ -638,8 +795,36 @@ push_send(struct engine *e, struct receiver *r, struct view name, struct view jt
 static bool
 may_push(const struct engine *e, const struct receiver *r)
 {
-	return r->allowed && r->of.method == RECEIVER_PUSH && r->of.status == RECEIVER_ENABLED && !r->in_flight && r->n > 0 &&
-	    e->now.boot_ms >= r->next_try_ms;
+	return r->allowed && r->of.method == RECEIVER_PUSH && r->of.status == RECEIVER_ENABLED && !r->in_flight && !r->looking &&
+	    r->n > 0 && e->now.boot_ms >= r->next_try_ms;
+}
+
+/* The next run pushes it; or the store is asked again after a while. */
+static void
+push_looked(struct engine *e, void *ctx)
+{
+	struct flight *f = ctx;
+	struct receiver *r = transmit_receiver(e, f->service);
+
+	if (r != NULL) {
+		const struct transmit_item *item = transmit_waiting(r, 0);
+
+		r->looking = false;
+		if (item != NULL && item->seq != 0 && !item->looked)
+			push_failed(e, r, VIEW("store"));
+	}
+	free(f);
+}
+
+static void
+push_look(struct engine *e, struct receiver *r)
+{
+	struct flight *f = calloc(1, sizeof(*f));
+
+	CHECK(f != NULL);
+	f->service = r->of.service;
+	r->looking = true;
+	transmit_look(e, r, 1, push_looked, f);
 }
 
 /* One after the other, in their order. */
@@ -654,7 +839,13 @@ push(struct engine *e, struct receiver *r)
 		struct buf set = buf_over(bytes, sizeof(bytes));
 		char text[TRANSMIT_JTI_MAX];
 		struct view jti = transmit_jti(r, item, text);
-		enum cs_err err = s->push == NULL ? CS_ERR_DENIED : transmit_set(e, r, item, &set);
+		enum cs_err err;
+
+		if (s->push != NULL && item->seq != 0 && !item->looked) {
+			push_look(e, r);
+			continue;
+		}
+		err = s->push == NULL ? CS_ERR_DENIED : transmit_set(e, r, item, &set);
 
 		if (err == CS_OK)
 			push_send(e, r, view_str(s->push), jti, buf_view(&set));
@@ -670,6 +861,7 @@ transmit_run(struct engine *e)
 {
 	if (e->transmit->receivers == NULL)
 		return;
+	lead(e);
 	fill(e);
 	for (struct receiver *r = e->transmit->receivers; r != NULL; r = r->next)
 		push(e, r);
@@ -696,6 +888,13 @@ skip_to_end(struct engine *e)
 
 	if (t->due)
 		return;
+	if (e->store->ops->shared) {
+		/* What other brokers commit is told to nobody here. */
+		t->due = e->now.boot_ms - t->looked_ms >= LOOK_EVERY_MS;
+		if (t->due)
+			t->looked_ms = e->now.boot_ms;
+		return;
+	}
 	store_status(e->store, &status);
 	if (status.log_last < t->scanned + NOTE_ROWS)
 		return;
@@ -707,6 +906,7 @@ int64_t
 transmit_tick(struct engine *e)
 {
 	struct transmit *t = e->transmit;
+	uint64_t note_rows = e->store->ops->shared ? NOTE_SHARED : NOTE_ROWS;
 	int64_t due_ms = INT64_MAX;
 
 	if (t->receivers == NULL)
@@ -715,9 +915,9 @@ transmit_tick(struct engine *e)
 	transmit_run(e);
 	for (struct receiver *r = t->receivers; r != NULL; r = r->next) {
 		uint64_t position = transmit_position(r);
-		bool worth_it = (r->told && position > r->of.position) || position >= r->of.position + NOTE_ROWS;
+		bool worth_it = (r->told && position > r->of.position) || position >= r->of.position + note_rows;
 
-		if (worth_it && e->now.boot_ms - t->noted_ms >= NOTE_EVERY_MS) {
+		if (r->fed && worth_it && e->now.boot_ms - t->noted_ms >= NOTE_EVERY_MS) {
 			note_position(e, r);
 			r->told = false;
 			t->noted_ms = e->now.boot_ms;
@@ -725,5 +925,5 @@ transmit_tick(struct engine *e)
 		if (r->next_try_ms > e->now.boot_ms && r->next_try_ms - e->now.boot_ms < due_ms)
 			due_ms = r->next_try_ms - e->now.boot_ms;
 	}
-	return t->due ? 0 : due_ms;
+	return may_fill(e) ? 0 : due_ms;
 }

@@ -7,12 +7,17 @@
  * The queue of a stream is a place in the log of events: what lies behind it and is for the stream is fetched from there
  * again after a restart. So nothing is lost, and some of it may come twice, with the same jti.
  *
+ * Where brokers share a store, one of them pushes; who takes that over begins where the record says that all before was
+ * delivered. Every broker answers polls from a queue of its own, and what one of them was told is taken leaves the others'
+ * queues when the record says so. Verifications are pushed by the broker that was asked for them.
+ *
  * Invariants: position <= every waiting event's number; position only grows, but by an end and a new beginning; an event of one
  * number is in the queue with all that is told of it, or not at all.
  */
 #ifndef CS_ENGINE_TRANSMIT_H
 #define CS_ENGINE_TRANSMIT_H
 
+#include "broker/engine/answer.h"
 #include "broker/engine/call.h"
 #include "broker/engine/record_state.h"
 
@@ -56,12 +61,19 @@ struct transmit_item {
 	uint16_t reason;
 	uint8_t author, what;
 	bool done;
+	/* Of its account, as it was looked up for the token that comes next. */
+	bool looked, erased;
+	uint8_t name_len;
+	char name[OUTSIDE_ID_MAX];
+	struct id now_link;
+	uint64_t now_provider;
 };
 
 struct transmit;
 struct receiver;
 
-struct transmit *transmit_new(void);
+/* leads: this broker pushes, as far as is known. */
+struct transmit *transmit_new(bool leads);
 void transmit_free(struct transmit *t);
 /* After the record was opened, changed or the configuration was: streams as the record has them. */
 void transmit_configure(struct engine *e);
@@ -90,7 +102,13 @@ enum { TRANSMIT_CHANGE_S = 1 };
 /* The n-th event that waits; NULL beyond the last. And its id, and the token that tells it: CS_ERR_NOT_FOUND where its account is erased. */
 const struct transmit_item *transmit_waiting(const struct receiver *r, size_t n);
 struct view transmit_jti(const struct receiver *r, const struct transmit_item *item, char to[TRANSMIT_JTI_MAX]);
-enum cs_err transmit_set(struct engine *e, const struct receiver *r, const struct transmit_item *item, struct buf *out);
+enum cs_err transmit_set(struct engine *e, struct receiver *r, const struct transmit_item *item, struct buf *out);
+/*
+ * Looks up the accounts of the first events that wait, `most` of them, each for one transmit_set(). `done` runs at once or
+ * when the store has answered; the stream may be gone by then. An event whose account could not be looked up is unavailable.
+ */
+typedef void transmit_looked_fn(struct engine *e, void *ctx);
+void transmit_look(struct engine *e, struct receiver *r, size_t most, transmit_looked_fn *done, void *ctx);
 /* The receiver has it, or refused it for good. Unknown ids are nothing. */
 void transmit_taken(struct engine *e, struct receiver *r, struct view jti, bool refused);
 
