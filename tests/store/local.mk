@@ -2,6 +2,7 @@
 store_tests = \
 	%reldir%/test_cache \
 	%reldir%/test_claim_steps \
+	%reldir%/test_claims \
 	%reldir%/test_contract \
 	%reldir%/test_crash \
 	%reldir%/test_journal \
@@ -16,11 +17,17 @@ store_libs = libstore.la libbase.la $(SQLITE_LIBS) $(CMOCKA_LIBS)
 %canon_reldir%_test_cache_LDADD = $(store_libs)
 
 redis_harness = $(store_harness) %reldir%/redis_server.c %reldir%/redis_server.h
+# Instead of the fleet, for tests of what stands on it.
+plain_fleet = %reldir%/plain_fleet.c %reldir%/plain_fleet.h
 redis_libs = libstoreredis.la $(store_libs) $(HIREDIS_LIBS)
 
 %canon_reldir%_test_claim_steps_SOURCES = %reldir%/test_claim_steps.c $(redis_harness)
 %canon_reldir%_test_claim_steps_CPPFLAGS = $(AM_CPPFLAGS) $(HIREDIS_CFLAGS)
 %canon_reldir%_test_claim_steps_LDADD = $(redis_libs)
+
+%canon_reldir%_test_claims_SOURCES = %reldir%/test_claims.c $(redis_harness) $(plain_fleet)
+%canon_reldir%_test_claims_CPPFLAGS = $(AM_CPPFLAGS) $(HIREDIS_CFLAGS)
+%canon_reldir%_test_claims_LDADD = $(redis_libs)
 
 %canon_reldir%_test_contract_SOURCES = %reldir%/test_contract.c %reldir%/openers.c %reldir%/openers.h $(store_harness)
 %canon_reldir%_test_contract_LDADD = $(store_libs)

@@ -15,6 +15,7 @@
 
 #include "broker/base/check.h"
 #include "broker/store/redis/claim_take.h"
+#include "broker/store/redis/commit_code.h"
 #include "broker/store/redis/scripts.h"
 #include "tests/store/redis_server.h"
 
@@ -89,6 +90,7 @@ struct scene {
 };
 
 static redisContext *redis;
+static struct commit_call commit_call;
 static struct layout layout;
 static struct store_key claim, records[RECORDS];
 static char shas[SCRIPT__COUNT][41];
@@ -332,30 +334,21 @@ send_verify(const struct message *m)
 static void
 send_commit(const struct message *m)
 {
-	const struct store_key *r = &records[m->record];
-	struct layout_key k[5];
-	uint8_t id[LAYOUT_ID_BYTES], before[8], after[8];
-	struct view c = view_of(claim.b, sizeof(claim.b));
-	char bucket[8];
+	struct store_event event = {.event = VIEW("event")};
+	struct store_claim c = {claim, m->release != 0};
+	struct commit_image image = {.commit = {.key = records[m->record], .expected = m->expected, .events = &event, .events_n = 1,
+	    .hot = VIEW("hot"), .claims = &c, .claims_n = 1}};
+	struct commit_where where = {.layout = &layout, .tenure = tenures[m->tenure], .member = "m", .segment = 1};
+	struct view argv[3 + COMMIT_KEYS_MAX + COMMIT_ARGS_MAX] = {VIEW("EVALSHA"), view_of(shas[SCRIPT_COMMIT], 40)};
+	char keys_n[8];
 
-	id_of(m->id, id);
-	layout_put_be(before, m->expected);
-	layout_put_be(after, m->expected + 1u);
-	snprintf(bucket, sizeof(bucket), "%u", layout_bucket(r));
-	struct view argv[] = {VIEW("EVALSHA"), view_of(shas[SCRIPT_COMMIT], 40), m->take ? VIEW("5") : VIEW("4"),
-	    key_in(LAYOUT_HEAD, r, &k[0]), key_in(LAYOUT_RECORD, r, &k[1]), layout_log(&layout, layout_bucket(r), 1, &k[2]),
-	    key_in(LAYOUT_CLAIMS, r, &k[3]), poison_key(m->record, m->id, &k[4]),
-	    view_str(tenures[m->tenure]), VIEW("w:m"), VIEW("1"), view_str(bucket), VIEW("0"), view_of(id, sizeof(id)),
-	    view_of(before, m->expected == 0 ? 0 : sizeof(before)), view_of(after, sizeof(after)), VIEW("tail"), VIEW(""),
-	    m->take ? VIEW("1") : VIEW("0"), m->release ? VIEW("1") : VIEW("0"), VIEW("0"), VIEW(""), VIEW(""), VIEW("1"),
-	    VIEW("event"), c};
-	int n = (int)(sizeof(argv) / sizeof(argv[0]));
-
-	if (!m->take) { /* no poison key */
-		memmove(&argv[7], &argv[8], sizeof(argv[0]) * (size_t)(n - 8));
-		n--;
-	}
-	append(n, argv);
+	id_of(m->id, image.id);
+	commit_call_make(&commit_call, &where, &image);
+	snprintf(keys_n, sizeof(keys_n), "%zu", commit_call.keys_n);
+	argv[2] = view_str(keys_n);
+	memcpy(argv + 3, commit_call.keys, commit_call.keys_n * sizeof(argv[0]));
+	memcpy(argv + 3 + commit_call.keys_n, commit_call.args, commit_call.args_n * sizeof(argv[0]));
+	append((int)(3 + commit_call.keys_n + commit_call.args_n), argv);
 }
 
 static void
@@ -936,6 +929,7 @@ main(void)
 	CHECK(redis != NULL && redis->err == 0);
 	CHECK(layout_init(&layout, "test") == CS_OK);
 	load_scripts();
+	commit_call_init(&commit_call);
 	claim = key_of(100);
 	for (unsigned i = 0; i < RECORDS; i++)
 		records[i] = key_of(i + 1);
@@ -949,6 +943,7 @@ main(void)
 	free(effects_map);
 	free(effects);
 	free(stack);
+	commit_call_clear(&commit_call);
 	redisFree(redis);
 	redis_server_stop(&server);
 	return failed == 0 ? 0 : 1;

@@ -4,6 +4,8 @@ noinst_LTLIBRARIES += libstoreredis.la
 libstoreredis_la_SOURCES = \
 	%reldir%/claim_code.c %reldir%/claim_code.h \
 	%reldir%/claim_take.c %reldir%/claim_take.h \
+	%reldir%/claims.c %reldir%/claims.h %reldir%/claims_int.h \
+	%reldir%/claims_find.c \
 	%reldir%/commit_call.c \
 	%reldir%/commit_code.c %reldir%/commit_code.h \
 	%reldir%/fleet.h \
