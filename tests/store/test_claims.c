@@ -201,7 +201,7 @@ send(struct commit *c)
 }
 
 static void
-settle(struct commit *c, enum claims_outcome outcome)
+commit_settle(struct commit *c, enum claims_outcome outcome)
 {
 	claims_settle(c->hold, outcome, settled, c);
 	for (int i = 0; i < TURNS_MAX && !c->settled; i++)
@@ -219,7 +219,7 @@ commit_whole(struct fixture *f, unsigned record, uint64_t expected, const struct
 		assert_int_equal(wait_taken(&c), CS_OK);
 	assert_int_equal(send(&c), ANSWER_DONE);
 	if (c.hold != NULL)
-		settle(&c, CLAIMS_COMMITTED);
+		commit_settle(&c, CLAIMS_COMMITTED);
 }
 
 static void
@@ -301,14 +301,14 @@ nothing_is_left_of_a_commit_that_did_not_happen(void **state)
 	assert_int_equal(wait_taken(&c), CS_OK);
 	assert_int_equal(look_for(f, &claims[0].claim).err, CS_ERR_NOT_FOUND);
 	assert_int_equal(send(&c), ANSWER_CONFLICT);
-	settle(&c, CLAIMS_NOT_COMMITTED);
+	commit_settle(&c, CLAIMS_NOT_COMMITTED);
 	assert_int_equal(value_of(f, &claims[0].claim).state, CLAIM_FREE);
 	assert_int_equal(look_for(f, &claims[1].claim).err, CS_ERR_NOT_FOUND);
 	/* And nobody waits for it. */
 	begin(f, &c, 2, 0, claims, 2);
 	assert_int_equal(wait_taken(&c), CS_OK);
 	assert_true(c.turns < 8);
-	settle(&c, CLAIMS_NOT_COMMITTED);
+	commit_settle(&c, CLAIMS_NOT_COMMITTED);
 }
 
 static void
@@ -349,8 +349,8 @@ a_dead_broker_s_claim_is_broken_after_some_patience(void **state)
 	/* What it had under way comes too late. */
 	assert_int_equal(send(&dead), ANSWER_POISONED);
 	assert_int_equal(send(&c), ANSWER_DONE);
-	settle(&c, CLAIMS_COMMITTED);
-	settle(&dead, CLAIMS_NOT_COMMITTED);
+	commit_settle(&c, CLAIMS_COMMITTED);
+	commit_settle(&dead, CLAIMS_NOT_COMMITTED);
 	assert_held(f, &take.claim, 2, false);
 }
 
@@ -364,7 +364,7 @@ a_commit_that_was_not_settled_holds_all_the_same(void **state)
 	begin(f, &dead, 1, 0, &take, 1);
 	assert_int_equal(wait_taken(&dead), CS_OK);
 	assert_int_equal(send(&dead), ANSWER_DONE);
-	settle(&dead, CLAIMS_UNKNOWN);
+	commit_settle(&dead, CLAIMS_UNKNOWN);
 	assert_int_equal(value_of(f, &take.claim).state, CLAIM_PENDING);
 	assert_held(f, &take.claim, 1, false);
 	begin(f, &c, 2, 0, &take, 1);
@@ -385,10 +385,10 @@ who_waits_gets_it_as_soon_as_the_other_is_over(void **state)
 	for (int i = 0; i < 10; i++)
 		turn(f);
 	assert_int_equal(c.calls, 0);
-	settle(&other, CLAIMS_NOT_COMMITTED);
+	commit_settle(&other, CLAIMS_NOT_COMMITTED);
 	assert_int_equal(wait_taken(&c), CS_OK);
 	assert_true(c.turns < 8);
-	settle(&c, CLAIMS_NOT_COMMITTED);
+	commit_settle(&c, CLAIMS_NOT_COMMITTED);
 }
 
 static void
@@ -437,7 +437,7 @@ no_commit_is_sent_before_the_journal_is_on_disk(void **state)
 	assert_true(c.turns < 8);
 	assert_true(journal_position(f->journal, layout_bucket(&claims[0].claim)) > 0);
 	assert_true(journal_position(f->journal, layout_bucket(&claims[1].claim)) > 0);
-	settle(&c, CLAIMS_UNKNOWN);
+	commit_settle(&c, CLAIMS_UNKNOWN);
 }
 
 static void
@@ -456,8 +456,8 @@ a_failover_ends_what_was_begun_before_it(void **state)
 	put_heads(f, "second");
 	plain_fleet_tenure(f->fleet, f->open = "second");
 	assert_int_equal(send(&dead), ANSWER_SUSPECT);
-	settle(&dead, CLAIMS_NOT_COMMITTED);
-	settle(&c, CLAIMS_NOT_COMMITTED);
+	commit_settle(&dead, CLAIMS_NOT_COMMITTED);
+	commit_settle(&c, CLAIMS_NOT_COMMITTED);
 }
 
 static void
