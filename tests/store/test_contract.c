@@ -139,7 +139,8 @@ a_commit_without_events_asks_and_writes_nothing(void **state)
 		assert_int_equal(still_at(f, c.key, 2), CS_ERR_CONFLICT);
 	}
 	store_status(f->s, &after);
-	assert_int_equal(after.log_last, before.log_last);
+	if (!f->s->ops->shared) /* one that is shared tells what it has seen since it was opened */
+		assert_int_equal(after.log_last, before.log_last);
 	assert_int_equal(load(f->s, &c.key)->revision, 1);
 	assert_view(load(f->s, &c.key)->cold, VIEW("cold"));
 }
