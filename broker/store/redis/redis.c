@@ -5,9 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
-#include <time.h>
 
 #include "broker/base/check.h"
+#include "broker/base/clock.h"
 #include "broker/base/log.h"
 #include "broker/store/redis/redis_int.h"
 
@@ -17,15 +17,6 @@ enum {
 	OPEN_POLL_MS = 20,
 	PARKED_MS = 5, /* until calls are tried again whose bucket was not open */
 };
-
-int64_t
-redis_now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 /* Never the same twice here, as it is one step of a permutation; nor elsewhere, as every store begins at a random place. */
 void
@@ -78,10 +69,9 @@ turn(struct store_redis *s)
 	calls_ask(s);
 	fleet_flush(s->fleet);
 	calls_settle(s);
-	if (s->ready.first != NULL) {
-		calls_ask(s);
-		fleet_flush(s->fleet);
-	}
+	/* What the journal let go, and what completions asked: on its way at once, and complete in another turn. */
+	calls_ask(s);
+	fleet_flush(s->fleet);
 }
 
 static void
@@ -94,12 +84,14 @@ static int64_t
 op_tick(struct store *base, int64_t now_mono_ms)
 {
 	struct store_redis *s = (struct store_redis *)base;
-	int64_t again_ms;
+	int64_t again_ms, claims_ms;
 
 	(void)now_mono_ms;
 	calls_expire(s);
 	again_ms = fleet_tick(s->fleet);
+	claims_ms = claims_tick(s->claims, clock_steady_ms());
 	turn(s);
+	again_ms = claims_ms < again_ms ? claims_ms : again_ms;
 	if (s->ended.first != NULL || fleet_ready(s->fleet))
 		return 0;
 	if (s->ready.first != NULL && again_ms > PARKED_MS)
@@ -149,8 +141,14 @@ op_status(struct store *base, struct store_status *out)
 static void
 destroy(struct store_redis *s)
 {
+	if (s->claims != NULL)
+		claims_stop(s->claims);
 	if (s->fleet != NULL)
 		fleet_free(s->fleet);
+	if (s->claims != NULL)
+		claims_free(s->claims);
+	if (s->journal != NULL)
+		journal_close(s->journal);
 	pollset_hand_over(&s->pollset, NULL);
 	pollset_clear(&s->pollset);
 	cache_clear(&s->cache);
@@ -163,15 +161,16 @@ static void
 op_close(struct store *base)
 {
 	struct store_redis *s = (struct store_redis *)base;
-	int64_t until_ms = redis_now_ms() + s->timeout_ms;
+	int64_t until_ms = clock_steady_ms() + s->timeout_ms;
 
 	pollset_hand_over(&s->pollset, NULL);
-	while (s->oldest != NULL && redis_now_ms() < until_ms) {
+	while (s->oldest != NULL && clock_steady_ms() < until_ms) {
 		op_tick(base, 0);
 		if (s->oldest != NULL && !fleet_ready(s->fleet))
 			pollset_wait(&s->pollset, OPEN_POLL_MS);
 	}
 	s->closing = true;
+	claims_stop(s->claims);
 	fleet_free(s->fleet);
 	s->fleet = NULL;
 	for (struct call *call = s->oldest; call != NULL; call = call->newer) {
@@ -213,13 +212,13 @@ all_open(struct store_redis *s)
 static enum cs_err
 wait_until_open(struct store_redis *s, int64_t open_ms, char why[STORE_REDIS_WHY_TEXT])
 {
-	int64_t until_ms = redis_now_ms() + open_ms;
+	int64_t until_ms = clock_steady_ms() + open_ms;
 	char fleet[FLEET_WHY_TEXT];
 
 	while (!all_open(s)) {
 		int64_t again_ms;
 
-		if (redis_now_ms() >= until_ms) {
+		if (clock_steady_ms() >= until_ms) {
 			fleet_why(s->fleet, fleet);
 			snprintf(why, STORE_REDIS_WHY_TEXT, "the shared store is not there after %lld s: %.200s",
 			    (long long)(open_ms / 1000), fleet[0] != '\0' ? fleet : "buckets are not open");
@@ -234,19 +233,50 @@ wait_until_open(struct store_redis *s, int64_t open_ms, char why[STORE_REDIS_WHY
 }
 
 static enum cs_err
+start_journal(struct store_redis *s, const struct store_redis_options *o, char why[STORE_REDIS_WHY_TEXT])
+{
+	struct journal_options options = {
+	    .path = o->journal_path, .realm = &o->realm, .bytes_max = o->journal_bytes, .keep_ms = o->journal_keep_ms};
+	enum cs_err err = journal_open(&options, &s->journal, why);
+
+	if (err == CS_OK)
+		s->member = journal_member(s->journal);
+	return err;
+}
+
+static void
+start_claims(struct store_redis *s)
+{
+	s->claims = claims_new(&(struct claims_options){.fleet = s->fleet,
+	    .layout = &s->layout,
+	    .journal = s->journal,
+	    .member = s->member,
+	    .open = redis_open_tenure,
+	    .open_ctx = s,
+	    .timeout_ms = s->timeout_ms / 2});
+}
+
+static enum cs_err
 start(struct store_redis *s, const struct store_redis_options *o, char why[STORE_REDIS_WHY_TEXT])
 {
 	struct fleet_options fleet = o->fleet;
+	enum cs_err err;
 
 	if (layout_init(&s->layout, o->fleet.prefix) != CS_OK) {
 		snprintf(why, STORE_REDIS_WHY_TEXT,
 		    "the prefix of the shared store has 1 to %d letters, digits, \"-\", \"_\", \".\" or \":\"", LAYOUT_PREFIX_MAX);
 		return CS_ERR_RANGE;
 	}
+	err = start_journal(s, o, why);
+	if (err != CS_OK)
+		return err;
 	fleet.scripts = script_texts;
 	fleet.scripts_n = SCRIPT__COUNT;
 	fleet.timeout_ms = o->fleet.timeout_ms / 2;
-	return fleet_new(&fleet, &s->pollset.poller, &s->fleet, why);
+	err = fleet_new(&fleet, &s->pollset.poller, &s->fleet, why);
+	if (err == CS_OK)
+		start_claims(s);
+	return err;
 }
 
 enum cs_err
@@ -260,7 +290,6 @@ store_redis_open(const struct store_redis_options *o, const struct poller *polle
 	s->timeout_ms = o->fleet.timeout_ms;
 	snprintf(s->name, sizeof(s->name), "%s", o->name);
 	CHECK(getrandom(&s->ids, sizeof(s->ids), 0) == sizeof(s->ids));
-	snprintf(s->member, sizeof(s->member), "%016llx", (unsigned long long)s->ids);
 	for (unsigned b = 0; b < LAYOUT_BUCKETS; b++)
 		s->buckets[b].segment = 1;
 	pollset_init(&s->pollset);

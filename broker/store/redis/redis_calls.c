@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "broker/base/check.h"
+#include "broker/base/clock.h"
 #include "broker/base/log.h"
 #include "broker/store/redis/redis_int.h"
 
@@ -39,7 +40,7 @@ call_new(struct store_redis *s, enum call_kind kind, const struct store_key *key
 	call->kind = kind;
 	call->key = *key;
 	call->ctx = ctx;
-	call->begun_ms = redis_now_ms();
+	call->begun_ms = clock_steady_ms();
 	call->older = s->newest;
 	*(s->newest != NULL ? &s->newest->newer : &s->oldest) = call;
 	s->newest = call;
@@ -84,10 +85,31 @@ call_begin(struct call *call, const struct store_claim *more, size_t more_n)
 		call_ready(call);
 }
 
+static void
+claims_over(void *ctx)
+{
+	struct call *call = ctx;
+
+	call_end(call, call->err);
+}
+
 void
 call_end(struct call *call, enum cs_err err)
 {
+	struct claims_hold *hold = call->hold;
+
 	CHECK(call->state != CALL_ENDED);
+	if (hold != NULL) {
+		call->hold = NULL;
+		call->err = err;
+		call->state = CALL_ASKED;
+		claims_settle(hold,
+		    err == CS_OK			     ? CLAIMS_COMMITTED
+			: err == CS_ERR_UNKNOWN || call->maybe ? CLAIMS_UNKNOWN
+							       : CLAIMS_NOT_COMMITTED,
+		    claims_over, call);
+		return;
+	}
 	call->state = CALL_ENDED;
 	call->err = err;
 	list_add(&call->s->ended, call);
@@ -96,7 +118,7 @@ call_end(struct call *call, enum cs_err err)
 bool
 call_in_time(const struct call *call)
 {
-	return redis_now_ms() - call->begun_ms < call->s->timeout_ms / 2 && !call->s->closing;
+	return clock_steady_ms() - call->begun_ms < call->s->timeout_ms / 2 && !call->s->closing;
 }
 
 void
@@ -111,13 +133,14 @@ call_later(struct call *call, enum cs_err err)
 static void
 call_ask(struct call *call)
 {
-	const char *tenure = redis_open_tenure(call->s, layout_bucket(&call->key));
+	const char *tenure;
 
 	if (call->kind == CALL_FIND) {
 		call->state = CALL_ASKED;
 		find_ask(call);
 		return;
 	}
+	tenure = call->hold != NULL ? claims_tenure(call->hold) : redis_open_tenure(call->s, layout_bucket(&call->key));
 	if (tenure == NULL) {
 		call_later(call, CS_ERR_UNAVAILABLE);
 		return;
@@ -157,7 +180,7 @@ void
 calls_expire(struct store_redis *s)
 {
 	struct call *call = s->oldest, *newer;
-	int64_t before_ms = redis_now_ms() - s->timeout_ms;
+	int64_t before_ms = clock_steady_ms() - s->timeout_ms;
 
 	for (; call != NULL && call->begun_ms <= before_ms; call = newer) {
 		newer = call->newer;
@@ -231,11 +254,32 @@ load_remember(struct call *call)
 		cache_entry_free(old);
 }
 
+/* What is not in the journal was executed, but nobody could put it back: it must not be acknowledged. */
+static void
+journal_settle(struct store_redis *s, struct call *first)
+{
+	enum cs_err err;
+
+	for (struct call *call = first; call != NULL; call = call->next) {
+		if (call->kind == CALL_COMMIT && call->err == CS_OK)
+			commit_record(call);
+	}
+	if (!journal_waits(s->journal))
+		return;
+	err = journal_sync(s->journal, clock_steady_ms());
+	for (struct call *call = first; call != NULL && err != CS_OK; call = call->next) {
+		if (call->kind == CALL_COMMIT && call->err == CS_OK)
+			call->err = CS_ERR_UNKNOWN;
+	}
+	claims_synced(s->claims, err);
+}
+
 void
 calls_settle(struct store_redis *s)
 {
 	struct call *first = list_take_all(&s->ended), *next;
 
+	journal_settle(s, first);
 	for (struct call *call = first; call != NULL; call = call->next) {
 		if (call->kind == CALL_COMMIT || call->kind == CALL_CHECK)
 			commit_remember(call);

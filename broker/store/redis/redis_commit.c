@@ -54,6 +54,20 @@ before_set(struct call *call)
 		memcpy(call->before, &e->row_id, sizeof(call->before));
 }
 
+static void
+claims_taken(void *ctx, enum cs_err err, struct claims_hold *hold)
+{
+	struct call *call = ctx;
+
+	if (err != CS_OK) {
+		call_end(call, err);
+		return;
+	}
+	call->hold = hold;
+	call->state = CALL_ASKED;
+	commit_ask(call, claims_tenure(hold));
+}
+
 void
 commit_ask(struct call *call, const char *tenure)
 {
@@ -62,8 +76,19 @@ commit_ask(struct call *call, const char *tenure)
 	struct commit_where where = {
 	    .layout = &s->layout, .tenure = tenure, .member = s->member, .segment = s->buckets[bucket].segment};
 	struct commit_image image;
+	char why[JOURNAL_WHY_TEXT];
+	enum cs_err err;
 
 	commit_view(buf_view(&call->body.buf), &image);
+	err = call->maybe ? CS_OK : journal_health(s->journal, why);
+	if (err != CS_OK) {
+		call_end(call, err);
+		return;
+	}
+	if (claims_needed(&image) && call->hold == NULL) {
+		claims_take(s->claims, &image, claims_taken, call);
+		return;
+	}
 	if (!call->maybe)
 		before_set(call);
 	memcpy(image.before, call->before, sizeof(image.before));
@@ -104,8 +129,11 @@ commit_answer(struct call *call, const struct redisReply *r)
 		s->conflicts++;
 		commit_refused(call, CS_ERR_CONFLICT);
 		break;
-	case ANSWER_SUSPECT:
-		call_later(call, CS_ERR_UNAVAILABLE);
+	case ANSWER_SUSPECT: /* claims are put down for one tenure only */
+		if (call->hold != NULL)
+			commit_refused(call, CS_ERR_UNAVAILABLE);
+		else
+			call_later(call, CS_ERR_UNAVAILABLE);
 		break;
 	case ANSWER_CORRUPT:
 		commit_refused(call, CS_ERR_CORRUPT);
@@ -205,6 +233,20 @@ entry_after(struct call *call, const struct commit_image *image)
 	e->last_seq = call->seq;
 	memcpy(&e->row_id, image->id, sizeof(e->row_id));
 	return e;
+}
+
+void
+commit_record(struct call *call)
+{
+	struct commit_image image;
+	struct journal_entry entry = {.kind = JOURNAL_COMMIT, .bucket = (uint16_t)layout_bucket(&call->key), .n = call->n,
+	    .key = call->key, .seq = call->seq};
+
+	commit_view(buf_view(&call->body.buf), &image);
+	commit_seal(&call->body.buf, call->seq);
+	entry.revision = call->expected + image.commit.events_n;
+	entry.body = buf_view(&call->body.buf);
+	journal_put(call->s->journal, &entry);
 }
 
 void

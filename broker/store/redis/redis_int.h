@@ -4,8 +4,10 @@
 #define CS_STORE_REDIS_REDIS_INT_H
 
 #include "broker/store/cache.h"
+#include "broker/store/redis/claims.h"
 #include "broker/store/redis/commit_code.h"
 #include "broker/store/redis/fleet.h"
+#include "broker/store/redis/journal.h"
 #include "broker/store/redis/lanes.h"
 #include "broker/store/redis/layout.h"
 #include "broker/store/redis/pollset.h"
@@ -54,6 +56,7 @@ struct call {
 	uint64_t expected, n, seq;
 	uint8_t before[LAYOUT_ID_BYTES]; /* of the revision expected; zeros: not known */
 	struct cache_entry *entry;	 /* load: what was read */
+	struct claims_hold *hold;	 /* commit: the claims that were put down for it */
 	struct store_key holder;	 /* find */
 	bool tombstone;
 	bool narrows;
@@ -73,10 +76,13 @@ struct redis_bucket {
 struct store_redis {
 	struct store base;
 	struct layout layout;
-	char prefix[LAYOUT_PREFIX_MAX + 1], name[64], member[40];
+	char name[JOURNAL_NAME_TEXT];
+	const char *member; /* the journal's */
 	int64_t timeout_ms;
 	struct pollset pollset;
 	struct fleet *fleet;
+	struct journal *journal;
+	struct claims *claims;
 	struct cache cache;
 	struct lanes lanes;
 	struct call *oldest, *newest;
@@ -91,7 +97,6 @@ struct store_redis {
 	bool closing;
 };
 
-int64_t redis_now_ms(void);
 /* The tenure under which the bucket is open; NULL: it is not, and what it takes is under way. */
 const char *redis_open_tenure(void *s, unsigned bucket);
 void redis_next_id(struct store_redis *s, uint8_t id[LAYOUT_ID_BYTES]);
@@ -107,7 +112,7 @@ void call_later(struct call *call, enum cs_err err);
 bool call_in_time(const struct call *call);
 void calls_ask(struct store_redis *s);
 void calls_expire(struct store_redis *s);
-/* The journal's sync, then the completions of all that has ended. */
+/* Writes what was acknowledged into the journal, syncs it once, and runs the completions of all that has ended. */
 void calls_settle(struct store_redis *s);
 
 /* redis_commit.c, redis_read.c: what is asked of Redis when a call's turn has come */
@@ -116,6 +121,8 @@ void check_ask(struct call *call, const char *tenure);
 void load_ask(struct call *call, const char *tenure);
 void payment_ask(struct call *call, const char *tenure);
 void find_ask(struct call *call);
+/* What the journal keeps of a commit that was executed. */
+void commit_record(struct call *call);
 /* After the journal: what the commit leaves in the cache. */
 void commit_remember(struct call *call);
 

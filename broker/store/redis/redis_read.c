@@ -163,8 +163,19 @@ redis_find(struct store *base, const struct store_key *claim, store_find_fn *don
 	call_begin(call, NULL, 0);
 }
 
+static void
+found(void *ctx, enum cs_err err, const struct store_key *holder, bool tombstone)
+{
+	struct call *call = ctx;
+
+	if (holder != NULL)
+		call->holder = *holder;
+	call->tombstone = tombstone;
+	call_end(call, err);
+}
+
 void
 find_ask(struct call *call)
 {
-	call_end(call, CS_ERR_UNAVAILABLE);
+	claims_find(call->s->claims, &call->key, found, call);
 }
