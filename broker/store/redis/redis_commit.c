@@ -104,6 +104,17 @@ commit_refused(struct call *call, enum cs_err err)
 	call_end(call, call->maybe ? CS_ERR_UNKNOWN : err);
 }
 
+/* Revisions only grow: where the record has not come as far as the commit would have brought it, it was not executed. */
+static bool
+never_executed(const struct call *call, const struct redisReply *r)
+{
+	const struct redisReply *now = r->elements > 1 ? r->element[1] : NULL;
+
+	if (now == NULL || now->type != REDIS_REPLY_STRING)
+		return false;
+	return now->len == 0 || (now->len == 8 && layout_get_be((const uint8_t *)now->str) < call->expected + call->events_n);
+}
+
 static void
 commit_answer(struct call *call, const struct redisReply *r)
 {
@@ -124,9 +135,15 @@ commit_answer(struct call *call, const struct redisReply *r)
 			commit_refused(call, CS_ERR_UNAVAILABLE);
 		break;
 	case ANSWER_CONFLICT:
-	case ANSWER_CLAIM:
-	case ANSWER_POISONED:
 		s->conflicts++;
+		if (never_executed(call, r))
+			call->maybe = false;
+		commit_refused(call, CS_ERR_CONFLICT);
+		break;
+	case ANSWER_CLAIM:
+	case ANSWER_POISONED: /* looked at only where the record is as it was before the commit */
+		s->conflicts++;
+		call->maybe = false;
 		commit_refused(call, CS_ERR_CONFLICT);
 		break;
 	case ANSWER_SUSPECT: /* claims are put down for one tenure only */
@@ -284,6 +301,7 @@ redis_commit(struct store *base, const struct store_commit *c, store_commit_fn *
 	call->expected = c->expected;
 	call->narrows = c->narrows;
 	if (call->kind == CALL_COMMIT) {
+		call->events_n = c->events_n;
 		image.commit = *c;
 		redis_next_id(s, image.id);
 		commit_encode(&call->body.buf, &image);

@@ -53,7 +53,7 @@ struct call {
 	void *ctx;
 
 	struct bytes body;	/* commit: all of it, as for the journal. Payment: its summary */
-	uint64_t expected, n, seq;
+	uint64_t expected, events_n, n, seq;
 	uint8_t before[LAYOUT_ID_BYTES]; /* of the revision expected; zeros: not known */
 	struct cache_entry *entry;	 /* load: what was read */
 	struct claims_hold *hold;	 /* commit: the claims that were put down for it */
