@@ -14,25 +14,35 @@ libstoreredis_la_SOURCES = \
 	%reldir%/journal_file.c \
 	%reldir%/lanes.c %reldir%/lanes.h \
 	%reldir%/layout.c %reldir%/layout.h \
+	%reldir%/members.c %reldir%/members.h \
 	%reldir%/pollset.c %reldir%/pollset.h \
 	%reldir%/redis.c %reldir%/redis.h %reldir%/redis_int.h \
 	%reldir%/redis_calls.c \
 	%reldir%/redis_commit.c \
 	%reldir%/redis_read.c \
+	%reldir%/repair.c \
 	%reldir%/scripts.c %reldir%/scripts.h \
-	%reldir%/slots.c %reldir%/slots.h
+	%reldir%/slots.c %reldir%/slots.h \
+	%reldir%/tenure.c %reldir%/tenure.h %reldir%/tenure_int.h \
+	%reldir%/tenure_admin.c
 nodist_libstoreredis_la_SOURCES = %reldir%/scripts_text.h
 libstoreredis_la_CPPFLAGS = $(AM_CPPFLAGS) $(HIREDIS_CFLAGS) $(SSL_CFLAGS) $(SQLITE_CFLAGS)
 libstoreredis_la_LIBADD = $(HIREDIS_LIBS) $(SSL_LIBS) $(CRYPTO_LIBS) $(SQLITE_LIBS)
 
 # Each with its row in scripts.h and scripts.c.
 redis_scripts = \
+	%reldir%/beat.lua \
 	%reldir%/check.lua \
 	%reldir%/claim_cas.lua \
 	%reldir%/claim_repair.lua \
 	%reldir%/claim_verify.lua \
 	%reldir%/commit.lua \
+	%reldir%/prove.lua \
+	%reldir%/putback.lua \
+	%reldir%/putout.lua \
 	%reldir%/read.lua \
+	%reldir%/release.lua \
+	%reldir%/settle.lua \
 	%reldir%/scan_page.lua \
 	%reldir%/scan_rows.lua \
 	%reldir%/scan_walk.lua

@@ -14,4 +14,10 @@ const char *const script_texts[SCRIPT__COUNT] = {
     [SCRIPT_SCAN_PAGE] = script_text_scan_page,
     [SCRIPT_SCAN_WALK] = script_text_scan_walk,
     [SCRIPT_SCAN_ROWS] = script_text_scan_rows,
+    [SCRIPT_PROVE] = script_text_prove,
+    [SCRIPT_PUTBACK] = script_text_putback,
+    [SCRIPT_SETTLE] = script_text_settle,
+    [SCRIPT_PUTOUT] = script_text_putout,
+    [SCRIPT_RELEASE] = script_text_release,
+    [SCRIPT_BEAT] = script_text_beat,
 };
