@@ -8,6 +8,7 @@ store_tests = \
 	%reldir%/test_journal \
 	%reldir%/test_mem \
 	%reldir%/test_redis_code \
+	%reldir%/test_scan \
 	%reldir%/test_sqlite
 
 store_harness = %reldir%/harness.c %reldir%/harness.h
@@ -43,6 +44,10 @@ redis_libs = libstoreredis.la $(store_libs) $(HIREDIS_LIBS)
 
 %canon_reldir%_test_redis_code_SOURCES = %reldir%/test_redis_code.c $(store_harness)
 %canon_reldir%_test_redis_code_LDADD = libstoreredis.la $(store_libs)
+
+%canon_reldir%_test_scan_SOURCES = %reldir%/test_scan.c $(redis_harness) $(plain_fleet)
+%canon_reldir%_test_scan_CPPFLAGS = $(AM_CPPFLAGS) $(HIREDIS_CFLAGS)
+%canon_reldir%_test_scan_LDADD = $(redis_libs)
 
 %canon_reldir%_test_sqlite_SOURCES = %reldir%/test_sqlite.c $(store_harness)
 %canon_reldir%_test_sqlite_CPPFLAGS = $(AM_CPPFLAGS) $(SQLITE_CFLAGS)

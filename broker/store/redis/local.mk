@@ -21,6 +21,9 @@ libstoreredis_la_SOURCES = \
 	%reldir%/redis_commit.c \
 	%reldir%/redis_read.c \
 	%reldir%/repair.c \
+	%reldir%/scan.c %reldir%/scan.h %reldir%/scan_int.h \
+	%reldir%/scan_all.c %reldir%/scan_heads.c %reldir%/scan_one.c \
+	%reldir%/scan_merge.c %reldir%/scan_merge.h \
 	%reldir%/scripts.c %reldir%/scripts.h \
 	%reldir%/slots.c %reldir%/slots.h \
 	%reldir%/tenure.c %reldir%/tenure.h %reldir%/tenure_int.h \

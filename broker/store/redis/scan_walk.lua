@@ -36,7 +36,11 @@ while at > after and left > 0 and (numbers or bytes > 0) do
 	end
 	local row = redis.call('XRANGE', log, seq, seq)[1]
 	if not row or #row[2][2] < 8 then
-		return {GONE, seq}
+		-- What was met before it is given; who goes on from here meets it alone.
+		if n == 2 and #seqs == 0 then
+			return {GONE, seq}
+		end
+		break
 	end
 	local back = struct.unpack('>I8', row[2][2])
 	if back >= at then
