@@ -71,6 +71,7 @@ turn(struct store_redis *s)
 	calls_settle(s);
 	/* What the journal let go, and what completions asked: on its way at once, and complete in another turn. */
 	calls_ask(s);
+	scans_tick(s->scans, clock_steady_ms());
 	fleet_flush(s->fleet);
 }
 
@@ -84,14 +85,16 @@ static int64_t
 op_tick(struct store *base, int64_t now_mono_ms)
 {
 	struct store_redis *s = (struct store_redis *)base;
-	int64_t again_ms, claims_ms;
+	int64_t again_ms, claims_ms, scans_ms;
 
 	(void)now_mono_ms;
 	calls_expire(s);
 	again_ms = fleet_tick(s->fleet);
 	claims_ms = claims_tick(s->claims, clock_steady_ms());
 	turn(s);
+	scans_ms = scans_tick(s->scans, clock_steady_ms());
 	again_ms = claims_ms < again_ms ? claims_ms : again_ms;
+	again_ms = scans_ms < again_ms ? scans_ms : again_ms;
 	if (s->ended.first != NULL || fleet_ready(s->fleet))
 		return 0;
 	if (s->ready.first != NULL && again_ms > PARKED_MS)
@@ -119,8 +122,7 @@ op_view(struct store *base, struct store_view *out)
 static void
 op_scan(struct store *base, const struct store_scan *scan, store_row_fn *row, store_scan_fn *done, void *ctx)
 {
-	(void)base, (void)row;
-	done(ctx, CS_ERR_UNAVAILABLE, scan->after);
+	scans_start(((struct store_redis *)base)->scans, scan, row, done, ctx);
 }
 
 static void
@@ -141,12 +143,16 @@ op_status(struct store *base, struct store_status *out)
 static void
 destroy(struct store_redis *s)
 {
-	if (s->claims != NULL)
+	if (s->claims != NULL) {
 		claims_stop(s->claims);
+		scans_stop(s->scans);
+	}
 	if (s->fleet != NULL)
 		fleet_free(s->fleet);
-	if (s->claims != NULL)
+	if (s->claims != NULL) {
 		claims_free(s->claims);
+		scans_free(s->scans);
+	}
 	if (s->journal != NULL)
 		journal_close(s->journal);
 	pollset_hand_over(&s->pollset, NULL);
@@ -171,6 +177,7 @@ op_close(struct store *base)
 	}
 	s->closing = true;
 	claims_stop(s->claims);
+	scans_stop(s->scans);
 	fleet_free(s->fleet);
 	s->fleet = NULL;
 	for (struct call *call = s->oldest; call != NULL; call = call->newer) {
@@ -245,8 +252,13 @@ start_journal(struct store_redis *s, const struct store_redis_options *o, char w
 }
 
 static void
-start_claims(struct store_redis *s)
+start_parts(struct store_redis *s)
 {
+	s->scans = scans_new(&(struct scans_options){.fleet = s->fleet,
+	    .layout = &s->layout,
+	    .open = redis_open_tenure,
+	    .open_ctx = s,
+	    .timeout_ms = s->timeout_ms});
 	s->claims = claims_new(&(struct claims_options){.fleet = s->fleet,
 	    .layout = &s->layout,
 	    .journal = s->journal,
@@ -275,7 +287,7 @@ start(struct store_redis *s, const struct store_redis_options *o, char why[STORE
 	fleet.timeout_ms = o->fleet.timeout_ms / 2;
 	err = fleet_new(&fleet, &s->pollset.poller, &s->fleet, why);
 	if (err == CS_OK)
-		start_claims(s);
+		start_parts(s);
 	return err;
 }
 

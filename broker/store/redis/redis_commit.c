@@ -287,6 +287,7 @@ commit_remember(struct call *call)
 	else
 		cache_drop(s, &call->key);
 	s->last_seq = call->seq > s->last_seq ? call->seq : s->last_seq;
+	scans_touch(s->scans, call->seq);
 	s->full = false;
 }
 

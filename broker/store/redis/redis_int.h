@@ -12,6 +12,7 @@
 #include "broker/store/redis/layout.h"
 #include "broker/store/redis/pollset.h"
 #include "broker/store/redis/redis.h"
+#include "broker/store/redis/scan.h"
 #include "broker/store/redis/scripts.h"
 
 struct redisReply;
@@ -83,6 +84,7 @@ struct store_redis {
 	struct fleet *fleet;
 	struct journal *journal;
 	struct claims *claims;
+	struct scans *scans;
 	struct cache cache;
 	struct lanes lanes;
 	struct call *oldest, *newest;
