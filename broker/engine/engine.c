@@ -35,58 +35,6 @@ enum {
 	ROUND_CALLS_MAX = 512,     /* before a commit, so that a crowd costs neither memory nor the first one's time */
 };
 
-static enum cs_err
-replay_account(const struct store_key *key, uint64_t revision, struct buf *hot, struct buf *cold, struct view event,
-    struct view extra)
-{
-	static struct account a;
-	struct cursor c = cursor_over(extra.data, extra.len);
-	struct extra_read item;
-	struct apply_left left;
-	struct event ev;
-	struct bytes next;
-	struct id id;
-	enum cs_err err;
-	bool changed;
-
-	memcpy(id.b, key->b, sizeof(id.b));
-	if (hot->len == 0)
-		account_init(&a, &id);
-	else if ((err = account_decode(buf_view(hot), &id, revision - 1, &a)) != CS_OK)
-		return err;
-	if ((err = event_decode(event, &ev)) != CS_OK)
-		return err;
-	while (extra_next(&c, &item)) {
-		if (item.item == EXTRA_SALT)
-			a.salt = item.id;
-	}
-	if (c.bad || !hash_equal(&ev.prev, &a.chain) || apply(&a, &ev, &left) != CS_OK || a.revision != revision)
-		return CS_ERR_CORRUPT;
-	sha256(event, &a.chain);
-	hot->len = 0;
-	account_encode(&a, hot);
-	bytes_init(&next, STORE_COLD_MAX);
-	err = cold_apply(buf_view(cold), extra, &next.buf, &changed);
-	if (err == CS_OK && changed) {
-		cold->len = 0;
-		buf_put_view(cold, buf_view(&next.buf));
-	}
-	bytes_clear(&next);
-	return err == CS_OK && (hot->full || cold->full) ? CS_ERR_FULL : err;
-}
-
-enum cs_err
-engine_replay(void *ctx, const struct store_key *key, uint64_t revision, struct buf *hot, struct buf *cold,
-    struct view event, struct view extra)
-{
-	static const struct store_key zero;
-
-	(void)ctx;
-	if (memcmp(key->b, zero.b, sizeof(zero.b)) == 0)
-		return record_replay(hot, cold, event, extra);
-	return replay_account(key, revision, hot, cold, event, extra);
-}
-
 enum cs_err
 engine_new(struct config *config, struct keyring *keys, struct store *store, const struct stream_ops *io,
     const struct clock_now *now, struct engine **out, char why[256])

@@ -58,6 +58,7 @@ libengine_la_SOURCES = \
 	%reldir%/receiver_api.c \
 	%reldir%/record.c %reldir%/record.h \
 	%reldir%/record_state.c %reldir%/record_state.h \
+	%reldir%/replay.c \
 	%reldir%/respond.c \
 	%reldir%/respond_read.c \
 	%reldir%/evidence.c %reldir%/evidence.h \

@@ -56,49 +56,6 @@ struct broker_record {
 
 static const struct store_key zero_key;
 
-/* What the event's extra bytes change in the cold state. */
-static enum cs_err
-cold_replay(struct buf *cold, struct view extra)
-{
-	struct bytes next;
-	bool changed;
-	enum cs_err err;
-
-	bytes_init(&next, STORE_COLD_MAX);
-	err = cold_apply(buf_view(cold), extra, &next.buf, &changed);
-	if (err == CS_OK && changed) {
-		cold->len = 0;
-		buf_put_view(cold, buf_view(&next.buf));
-	}
-	bytes_clear(&next);
-	return err == CS_OK && cold->full ? CS_ERR_FULL : err;
-}
-
-enum cs_err
-record_replay(struct buf *hot, struct buf *cold, struct view event, struct view extra)
-{
-	struct record_state *s = calloc(1, sizeof(*s));
-	struct event ev;
-	struct hash h;
-	enum cs_err err;
-
-	CHECK(s != NULL);
-	err = record_state_decode(buf_view(hot), s);
-	if (err == CS_OK)
-		err = event_decode(event, &ev);
-	if (err == CS_OK && (!hash_equal(&ev.prev, &s->chain) || !record_state_apply(s, &ev)))
-		err = CS_ERR_CORRUPT;
-	if (err == CS_OK) {
-		sha256(event, &h);
-		s->chain = h;
-		hot->len = 0;
-		record_state_encode(s, hot);
-		err = cold_replay(cold, extra);
-	}
-	free(s);
-	return err;
-}
-
 /* What decisions see. */
 static void
 publish(struct engine *e)

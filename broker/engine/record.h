@@ -58,7 +58,4 @@ struct record_pin {
 };
 struct record_pin record_pin(const struct engine *e, uint64_t tag);
 
-/* The part of engine_replay for the zero key. */
-enum cs_err record_replay(struct buf *hot, struct buf *cold, struct view event, struct view extra);
-
 #endif
