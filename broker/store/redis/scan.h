@@ -21,7 +21,7 @@ struct scans;
 
 enum {
 	SCANS_HEADS_MS = 200,          /* heads this old may still say that there is nothing new */
-	SCANS_HEADS_EVERY_MS = 20,     /* they are read no more often */
+	SCANS_HEADS_EVERY_MS = 50,     /* they are read no more often */
 	SCANS_AGAIN_MS = 20,           /* what could not be read is asked again after that */
 	SCANS_ROWS_MAX = 4096,         /* one scan gives no more */
 	SCANS_AHEAD_MS = 100,          /* an own commit so far above the watermark is waited for: a burst in one bucket runs ahead of the clock */
