@@ -9,6 +9,7 @@ store_tests = \
 	%reldir%/test_journal \
 	%reldir%/test_mem \
 	%reldir%/test_redis_code \
+	%reldir%/test_repair \
 	%reldir%/test_scan \
 	%reldir%/test_sqlite
 
@@ -49,6 +50,10 @@ redis_libs = libstoreredis.la $(store_libs) $(HIREDIS_LIBS)
 
 %canon_reldir%_test_redis_code_SOURCES = %reldir%/test_redis_code.c $(store_harness)
 %canon_reldir%_test_redis_code_LDADD = libstoreredis.la $(store_libs)
+
+%canon_reldir%_test_repair_SOURCES = %reldir%/test_repair.c %reldir%/repair_world.c %reldir%/repair_world.h $(redis_harness) $(plain_fleet)
+%canon_reldir%_test_repair_CPPFLAGS = $(AM_CPPFLAGS) $(HIREDIS_CFLAGS)
+%canon_reldir%_test_repair_LDADD = $(redis_libs)
 
 %canon_reldir%_test_scan_SOURCES = %reldir%/test_scan.c $(redis_harness) $(plain_fleet)
 %canon_reldir%_test_scan_CPPFLAGS = $(AM_CPPFLAGS) $(HIREDIS_CFLAGS)

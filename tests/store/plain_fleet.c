@@ -81,6 +81,14 @@ plain_fleet_tenure(struct fleet *f, const char *tenure)
 }
 
 void
+plain_fleet_reconnect(struct fleet *f, const char *socket)
+{
+	redisFree(f->redis);
+	f->redis = redisConnectUnix(socket);
+	CHECK(f->redis != NULL && f->redis->err == 0);
+}
+
+void
 plain_fleet_fate(struct fleet *f, plain_fate_fn *fate, void *ctx)
 {
 	f->fate = fate;

@@ -23,6 +23,8 @@ typedef enum plain_fate plain_fate_fn(void *ctx, unsigned bucket, int script);
 struct fleet *plain_fleet_new(const char *socket, const char *tenure);
 /* Of all buckets, and of what is asked from here on. */
 void plain_fleet_tenure(struct fleet *f, const char *tenure);
+/* After the server was started again. */
+void plain_fleet_reconnect(struct fleet *f, const char *socket);
 void plain_fleet_fate(struct fleet *f, plain_fate_fn *fate, void *ctx);
 /* How many were executed since the start. */
 unsigned plain_fleet_asks(const struct fleet *f);

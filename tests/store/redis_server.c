@@ -50,13 +50,12 @@ answers(const char *path)
 	return yes;
 }
 
-void
-redis_server_start(struct redis_server *s, bool durable)
+static void
+launch(struct redis_server *s)
 {
 	const struct timespec step = {0, START_STEP_NS};
 	char log[160];
 
-	s->dir = scratch_make();
 	if (snprintf(s->socket, sizeof(s->socket), "%s/redis.sock", s->dir) >= (int)sizeof(s->socket))
 		fail_msg("%s is too long for a socket", s->dir);
 	snprintf(log, sizeof(log), "%s/redis.log", s->dir);
@@ -66,7 +65,8 @@ redis_server_start(struct redis_server *s, bool durable)
 		/* A test that fails halfway leaves no server behind. */
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		execlp("redis-server", "redis-server", "--port", "0", "--unixsocket", s->socket, "--dir", s->dir, "--logfile", log,
-		    "--save", "", "--appendonly", durable ? "yes" : "no", "--appendfsync", "always", (char *)NULL);
+		    "--save", "", "--appendonly", s->durable ? "yes" : "no", "--appendfsync", "always", "--enable-debug-command", "yes",
+		    (char *)NULL);
 		_exit(127);
 	}
 	for (int i = 0; i < START_TRIES; i++) {
@@ -79,6 +79,29 @@ redis_server_start(struct redis_server *s, bool durable)
 		nanosleep(&step, NULL);
 	}
 	fail_msg("redis-server did not start: see %s", log);
+}
+
+void
+redis_server_start(struct redis_server *s, bool durable)
+{
+	s->dir = scratch_make();
+	s->durable = durable;
+	launch(s);
+}
+
+void
+redis_server_kill(struct redis_server *s)
+{
+	kill(s->pid, SIGKILL);
+	waitpid(s->pid, NULL, 0);
+	s->pid = 0;
+}
+
+void
+redis_server_again(struct redis_server *s)
+{
+	unlink(s->socket);
+	launch(s);
 }
 
 void

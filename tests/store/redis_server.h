@@ -10,6 +10,7 @@ struct redis_server {
 	pid_t pid;
 	char *dir;          /* from scratch_make() */
 	char socket[100];
+	bool durable;
 };
 
 /*
@@ -20,5 +21,8 @@ bool redis_server_there(void);
 /* durable: appendonly yes, appendfsync always; else nothing is kept. Ends the test where it does not start. */
 void redis_server_start(struct redis_server *s, bool durable);
 void redis_server_stop(struct redis_server *s);
+/* kill -9, and a start on what is in its directory then. */
+void redis_server_kill(struct redis_server *s);
+void redis_server_again(struct redis_server *s);
 
 #endif

@@ -17,4 +17,5 @@ if process and process ~= ARGV[4] and ARGV[5] ~= '1' then
 end
 call('HSET', beats, 'b:' .. me, ARGV[4], 'n:' .. me, ARGV[3], 'k:' .. me, ARGV[6])
 call('HINCRBY', beats, 'c:' .. me, 1)
+call('HDEL', beats, 'f:' .. me) -- whom an admin gave up is back
 return {DONE, call('GETRANGE', KEYS[3], 0, 7), call('HGETALL', beats)}

@@ -37,6 +37,7 @@ struct members {
 	int64_t sent_ms, next_ms, now_ms;
 	int64_t fresh_until_ms;
 	char tenure[FLEET_TENURE_TEXT]; /* under which the beats were watched */
+	uint32_t turn;            /* of their bucket, likewise */
 	struct member *all;
 	size_t n;
 	uint64_t zero_revision;
@@ -269,6 +270,10 @@ beat(struct members *m, const char *tenure)
 	args[1] = view_str(journal_member(j));
 	args[2] = view_str(m->o.name);
 	args[3] = view_str(m->process);
+	/* After a failover the beats may be those of a process before this one. */
+	if (strcmp(m->tenure, tenure) != 0 || m->turn != tenure_turn(m->o.tenure, 0))
+		m->beaten = false;
+	m->turn = tenure_turn(m->o.tenure, 0);
 	args[4] = m->beaten ? VIEW("0") : VIEW("1");
 	args[5] = view_of(known, n * (JOURNAL_MEMBER_TEXT - 1));
 	m->asked = true;

@@ -19,6 +19,7 @@ enum {
 	HELD_MS = 1000,
 	TICK_OPEN_MS = 100,     /* a change of tenure is seen by whoever asks; this is for the quiet buckets */
 	TICK_CLOSED_MS = 10,
+	LOOK_ALL_MS = 2000,     /* each open bucket is looked at so often: somebody may have emptied the server */
 	PROVE_ARGS = 6,         /* of prove.lua, before the members */
 	AHEAD_US = 1000000,     /* the log goes on at least so far after an opening, so that no earlier mark of a scan lies above */
 };
@@ -315,6 +316,44 @@ bucket_current(struct tenure_bucket *b)
 	return now != NULL && strcmp(now, b->tenure) == 0;
 }
 
+static void
+looked(void *ctx, enum cs_err err, const struct fleet_reply *reply)
+{
+	struct tenure_bucket *b = ctx;
+	const struct redisReply *r = err == CS_OK ? reply->value : NULL;
+
+	b->looking = false;
+	if (r == NULL || b->state != TENURE_OPEN || strcmp(reply->tenure, b->tenure) != 0)
+		return;
+	if (r->type != REDIS_REPLY_STRING || !view_equal(view_of(r->str, r->len), view_str(b->tenure)))
+		tenure_doubt(b->t, b->index);
+}
+
+/*
+ * Data may go without a change of tenure: by a FLUSHALL, or where another member found them gone. Whoever uses a bucket
+ * sees it at once; this is so that nobody waits for a member that has nothing to do there.
+ */
+static void
+look_again(struct tenure *t)
+{
+	int64_t passed = t->now_ms - t->looked_ms;
+	unsigned n = passed >= LOOK_ALL_MS ? t->n : (unsigned)(passed * t->n / LOOK_ALL_MS);
+
+	if (n == 0)
+		return;
+	t->looked_ms = t->now_ms;
+	for (unsigned i = 0; i < n; i++) {
+		struct tenure_bucket *b = &t->buckets[t->look_at++ % t->n];
+		struct layout_key name;
+		struct view argv[3] = {VIEW("HGET"), layout_key(t->o.layout, b->index, LAYOUT_HEAD, NULL, 0, &name), VIEW("t")};
+
+		if (b->state != TENURE_OPEN || b->looking)
+			continue;
+		b->looking = true;
+		fleet_ask(t->o.fleet, b->index, argv, 3, FLEET_READS | FLEET_UNFENCED, looked, b);
+	}
+}
+
 int64_t
 tenure_tick(struct tenure *t, int64_t now_mono_ms)
 {
@@ -334,6 +373,7 @@ tenure_tick(struct tenure *t, int64_t now_mono_ms)
 			bucket_step(b);
 	}
 	outs_sweep(t);
+	look_again(t);
 	return t->open_n == t->n ? TICK_OPEN_MS : TICK_CLOSED_MS;
 }
 

@@ -36,6 +36,7 @@ struct repair {
 	size_t fields_n, at;
 	char head_tenure[FLEET_TENURE_TEXT + 1]; /* "~" before the tenure, or the tenure of an open bucket */
 	bool late;                             /* it is open: others have gone on without what is put back */
+	bool fits;                             /* the entry at `at` */
 	uint64_t segment;
 	struct bytes value;                    /* of the entry at `at` */
 	struct commit_image image;
@@ -50,6 +51,7 @@ struct tenure_bucket {
 	char proved[FLEET_TENURE_TEXT]; /* under which a proof was last answered */
 	uint32_t turn;
 	bool busy;                      /* a script is under way */
+	bool looking;                   /* its head is being looked at */
 	bool doubted;                   /* while it was: what it says is not enough */
 	unsigned tries;
 	int64_t due_ms;
@@ -77,6 +79,8 @@ struct tenure {
 	unsigned n; /* buckets */
 	struct tenure_bucket buckets[JOURNAL_BUCKETS];
 	unsigned open_n;
+	unsigned look_at;         /* the next open bucket to be looked at again */
+	int64_t looked_ms;
 	int64_t now_ms, whole_ms; /* since when all are open; -1: they are not */
 	int64_t time_us;          /* the greatest of the owners' clocks, of this tick */
 	struct peer *peers;
