@@ -167,7 +167,7 @@ fleet_script(struct fleet *f, unsigned bucket, unsigned script, const struct vie
     size_t args_n, unsigned flags, fleet_fn *done, void *ctx)
 {
 	struct view argv[512] = {VIEW("EVAL"), view_str(script_texts[script])};
-	char count[16];
+	char count[24];
 
 	CHECK(keys_n + args_n + 3 <= 512);
 	for (size_t i = 0; i < keys_n; i++)

@@ -340,7 +340,7 @@ send_commit(const struct message *m)
 	    .hot = VIEW("hot"), .claims = &c, .claims_n = 1}};
 	struct commit_where where = {.layout = &layout, .tenure = tenures[m->tenure], .member = "m", .segment = 1};
 	struct view argv[3 + COMMIT_KEYS_MAX + COMMIT_ARGS_MAX] = {VIEW("EVALSHA"), view_of(shas[SCRIPT_COMMIT], 40)};
-	char keys_n[8];
+	char keys_n[24];
 
 	id_of(m->id, image.id);
 	commit_call_make(&commit_call, &where, &image);

@@ -184,7 +184,7 @@ send(struct commit *c)
 	struct view argv[3 + COMMIT_KEYS_MAX + COMMIT_ARGS_MAX] = {VIEW("EVAL"), view_str(script_texts[SCRIPT_COMMIT])};
 	struct commit_call call;
 	long long code;
-	char keys_n[8];
+	char keys_n[24];
 	redisReply *r;
 
 	commit_call_init(&call);
