@@ -295,7 +295,7 @@ tell_changes(const struct engine *e, const struct broker_state *before)
 }
 
 static void
-take_newer(struct engine *e, const struct store_record *rec)
+take_it(struct engine *e, const struct store_record *rec)
 {
 	struct broker_record *r = e->record;
 	struct record_state *next = malloc(sizeof(*next));
@@ -305,7 +305,7 @@ take_newer(struct engine *e, const struct store_record *rec)
 	r->err = record_state_decode(rec->hot, next);
 	if (r->err != CS_OK) {
 		log_error("msg=\"the broker's own record cannot be read\" err=%s", cs_err_name(r->err));
-	} else {
+	} else if (rec->revision != r->revision || !hash_equal(&next->chain, &r->now.chain)) {
 		for (uint16_t i = 0; i < next->n; i++) {
 			/* The words that it was frozen with are in the log alone. */
 			if (next->entries[i].frozen && next->entries[i].since_ms != r->now.entries[i].since_ms)
@@ -333,8 +333,9 @@ reloaded(void *ctx, enum cs_err err, const struct store_record *rec)
 
 	r->loading = false;
 	r->err = err;
-	if (err == CS_OK && rec->revision > r->revision)
-		take_newer(e, rec);
+	/* After a failover it may be another of the same revision, or an older one: what was not acknowledged may be gone. */
+	if (err == CS_OK)
+		take_it(e, rec);
 	r->next_load_ms = e->now.steady_ms + RELOAD_EVERY_MS;
 	if (!r->again)
 		return;

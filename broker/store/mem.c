@@ -76,6 +76,7 @@ struct store_mem {
 	size_t rows_n, rows_cap, claims_n, claims_cap, payments_n, payments_cap, undo_n, undo_cap,
 	    calls_n, calls_cap;
 	size_t durable_rows;
+	size_t history, undo_durable; /* of undo: its first, of commits that are durable and may be forgotten */
 	size_t claim_chains[CHAINS], payment_chains[CHAINS]; /* the newest of each, counted from 1 */
 };
 
@@ -423,8 +424,15 @@ calls_turn(struct store_mem *s, bool commits, bool all)
 static void
 make_durable(struct store_mem *s)
 {
-	while (s->undo_n > 0)
-		cache_entry_free(s->undo[--s->undo_n].before);
+	/* Twice as many are kept, so that they are moved seldom. */
+	size_t drop = s->history == 0 ? s->undo_n : s->undo_n > 2 * s->history ? s->undo_n - s->history : 0;
+
+	for (size_t i = 0; i < drop; i++)
+		cache_entry_free(s->undo[i].before);
+	s->undo_n -= drop;
+	if (drop > 0 && s->undo_n > 0)
+		memmove(s->undo, s->undo + drop, s->undo_n * sizeof(s->undo[0]));
+	s->undo_durable = s->undo_n;
 	s->durable_rows = s->rows_n;
 }
 
@@ -444,7 +452,7 @@ op_idle(struct store *base, int64_t budget_us)
 	struct store_mem *s = (struct store_mem *)base;
 
 	(void)budget_us;
-	calls_turn(s, s->undo_n == 0, false);
+	calls_turn(s, s->undo_n == s->undo_durable, false);
 	return s->calls_n > 0;
 }
 
@@ -469,6 +477,7 @@ op_close(struct store *base)
 		make_durable(s);
 		calls_turn(s, true, true);
 	} while (s->calls_n > 0);
+	s->history = 0;
 	make_durable(s);
 	for (size_t i = 0; i < s->rows_n; i++)
 		free(s->rows[i].bytes);
@@ -482,12 +491,11 @@ op_close(struct store *base)
 	free(s);
 }
 
-void
-store_mem_crash(struct store *base)
+/* The newest commits, until so many are left that can be taken back. */
+static void
+undo_to(struct store_mem *s, size_t left)
 {
-	struct store_mem *s = (struct store_mem *)base;
-
-	while (s->undo_n > 0) {
+	while (s->undo_n > left) {
 		struct mem_undo u = s->undo[--s->undo_n];
 
 		cache_entry_free(u.before != NULL ? cache_put(&s->records, u.before)
@@ -505,8 +513,30 @@ store_mem_crash(struct store *base)
 			*chain(s->payment_chains, &p->payment) = p->older;
 		}
 	}
+}
+
+void
+store_mem_crash(struct store *base)
+{
+	struct store_mem *s = (struct store_mem *)base;
+
+	undo_to(s, s->undo_durable);
 	s->calls_n = 0;
 	store_forget(base);
+}
+
+size_t
+store_mem_forget(struct store *base, size_t n)
+{
+	struct store_mem *s = (struct store_mem *)base;
+
+	CHECK(s->undo_n == s->undo_durable && s->calls_n == 0);
+	if (n > s->undo_n)
+		n = s->undo_n;
+	undo_to(s, s->undo_n - n);
+	s->undo_durable = s->undo_n;
+	s->durable_rows = s->rows_n;
+	return n;
 }
 
 void
@@ -541,6 +571,7 @@ store_mem_open(const struct store_mem_options *options)
 	if (options != NULL)
 		s->options = *options;
 	s->random = s->options.seed;
+	s->history = s->options.history;
 	cache_init(&s->records, SIZE_MAX);
 	store_init(&s->base, &ops);
 	return &s->base;

@@ -18,6 +18,7 @@ struct store_mem_options {
 	uint16_t lose_write;   /* not written, answered CS_ERR_UNKNOWN */
 	uint16_t conflict;     /* CS_ERR_CONFLICT although the revision fits, nothing written */
 	uint32_t conflicts;    /* not a chance: so many of the next commits meet a conflict */
+	uint32_t history;      /* not a chance: so many durable commits can be forgotten; as given to store_mem_open() */
 };
 
 /* options NULL: honest. */
@@ -27,6 +28,11 @@ struct store *store_mem_open(const struct store_mem_options *options);
  * again; only outside completions.
  */
 void store_mem_crash(struct store *s);
+/*
+ * The last n commits never were, although they were answered: as of a server whose place another one took that had not heard
+ * of them. At most `history`; gives how many. Right after a flush.
+ */
+size_t store_mem_forget(struct store *s, size_t n);
 /* Changes the chances from here on. */
 void store_mem_misbehave(struct store *s, const struct store_mem_options *options);
 

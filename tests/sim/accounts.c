@@ -120,7 +120,6 @@ person_make(struct world *w, int number, struct person *p)
 	static struct maker m;
 	uint64_t service = name_tag(VIEW("shop")), provider = name_tag(VIEW("sandbox"));
 	int64_t ago = w->now.wall_ms - HOUR_MS, now = w->now.wall_ms;
-	struct store_mem_options honest = {.seed = 1};
 	uint8_t hot[ACCOUNT_BYTES_MAX];
 	struct buf state = buf_over(hot, sizeof(hot));
 	struct store_commit c = {.events = m.events};
@@ -155,10 +154,10 @@ person_make(struct world *w, int number, struct person *p)
 	memcpy(c.key.b, p->key.b, sizeof(c.key.b));
 	c.events_n = m.n;
 	c.hot = buf_view(&state);
-	store_mem_misbehave(w->store, &honest);
+	world_misbehave(w, true);
 	store_commit(w->store, &c, done, &written);
 	store_flush(w->store);
 	CHECK(written);
-	store_mem_misbehave(w->store, &w->faults);
+	world_misbehave(w, false);
 	p->session_text = id_format(ID_SESSION, &p->key, &p->session);
 }

@@ -5,6 +5,7 @@ tests_sim_sim_SOURCES = \
 	%reldir%/accounts.c %reldir%/accounts.h \
 	%reldir%/bare.c %reldir%/bare.h \
 	%reldir%/ledger.c %reldir%/ledger.h \
+	%reldir%/shared.c %reldir%/shared.h \
 	%reldir%/sim.c \
 	%reldir%/world.c %reldir%/world.h
 tests_sim_sim_CPPFLAGS = $(AM_CPPFLAGS) $(CRYPTO_CFLAGS)
@@ -21,7 +22,8 @@ tests_sim_test_conflict_SOURCES = \
 tests_sim_test_conflict_CPPFLAGS = $(AM_CPPFLAGS) $(CRYPTO_CFLAGS)
 tests_sim_test_conflict_LDADD = libengine.la libstore.la librole.la libconfig.la libcore.la libbase.la $(SQLITE_LIBS) $(CRYPTO_LIBS) -lpthread $(CMOCKA_LIBS)
 endif
-EXTRA_DIST += %reldir%/README.md
+TESTS += %reldir%/check_brokers.sh
+EXTRA_DIST += %reldir%/README.md %reldir%/check_brokers.sh
 
 # make sim SEED=n [STEPS=n]: one run again, or a longer one
 .PHONY: sim

@@ -68,18 +68,35 @@ stop(struct world *w)
 }
 
 void
-world_open(struct world *w, uint64_t seed)
+world_misbehave(struct world *w, bool honest)
+{
+	struct store_mem_options none = {.seed = w->faults.seed};
+
+	w->of->misbehave(w->store, honest ? &none : &w->faults);
+}
+
+void
+world_open_over(struct world *w, uint64_t seed, struct store *store, const struct world_store *of)
 {
 	static const uint8_t master[32] = {1, 2, 3};
 
-	*w = (struct world){.random = seed, .shadowed = seed % 2 == 1, .now = {.wall_ms = INT64_C(1790000000000), .boot_ms = 1000000}};
-	w->faults = (struct store_mem_options){.seed = seed};
+	*w = (struct world){.random = seed, .of = of, .shadowed = seed % 2 == 1, .now = {.wall_ms = INT64_C(1790000000000),
+	    .boot_ms = 1000000, .steady_ms = 1000000}, .store = store};
 	w->keys = keyring_from(master);
-	w->store = store_mem_open(&w->faults);
-	start(w);
 	w->faults = (struct store_mem_options){.seed = seed, .delay = 200, .reorder = 300, .fail = 20, .lose_reply = 10,
 	    .lose_write = 10, .conflict = 20};
-	store_mem_misbehave(w->store, &w->faults);
+	world_misbehave(w, true);
+	start(w);
+	world_misbehave(w, false);
+}
+
+void
+world_open(struct world *w, uint64_t seed)
+{
+	static const struct world_store mem = {store_mem_misbehave, store_mem_crash};
+	const struct store_mem_options honest = {.seed = seed};
+
+	world_open_over(w, seed, store_mem_open(&honest), &mem);
 }
 
 void
@@ -121,6 +138,7 @@ turn(struct world *w, bool all)
 	w->turns++;
 	w->now.wall_ms += 3;
 	w->now.boot_ms += 3;
+	w->now.steady_ms += 3;
 	engine_turn_begin(w->engine, &w->now);
 	for (int i = 0; i < WORLD_CLIENTS; i++) {
 		if (all || world_random(w, 3) != 0)
@@ -147,14 +165,12 @@ world_everybody(struct world *w)
 void
 world_settle(struct world *w)
 {
-	struct store_mem_options honest = {.seed = w->faults.seed};
-
-	store_mem_misbehave(w->store, &honest);
+	world_misbehave(w, true);
 	for (int i = 0; i < 64; i++)
 		turn(w, true);
 	for (int i = 0; i < WORLD_CLIENTS; i++)
 		CHECK(w->clients[i]->held == NULL && w->clients[i]->unsettled == 0);
-	store_mem_misbehave(w->store, &w->faults);
+	world_misbehave(w, false);
 }
 
 bool
@@ -182,13 +198,11 @@ world_leave(struct world *w, int client)
 void
 world_crash(struct world *w)
 {
-	struct store_mem_options honest = {.seed = w->faults.seed};
-
 	w->crashes++;
-	store_mem_crash(w->store);
+	w->of->crash(w->store);
 	stop(w);
 	/* The next one starts on a store that works; it fails again when it serves. */
-	store_mem_misbehave(w->store, &honest);
+	world_misbehave(w, true);
 	start(w);
-	store_mem_misbehave(w->store, &w->faults);
+	world_misbehave(w, false);
 }

@@ -8,8 +8,15 @@
 
 enum { WORLD_CLIENTS = 6, WORLD_UID = 1001 };
 
+/* What may be done to the store besides its contract. */
+struct world_store {
+	void (*misbehave)(struct store *s, const struct store_mem_options *options);
+	void (*crash)(struct store *s);
+};
+
 struct world {
 	uint64_t random;           /* state of the generator */
+	const struct world_store *of;
 	bool shadowed;             /* a candidate policy is asked beside: with odd seeds */
 	struct keyring *keys;
 	struct store *store;
@@ -22,6 +29,10 @@ struct world {
 
 uint64_t world_random(struct world *w, uint64_t below);
 void world_open(struct world *w, uint64_t seed);
+/* The same over a store of one's own, that serves now; it is closed with the world. */
+void world_open_over(struct world *w, uint64_t seed, struct store *store, const struct world_store *of);
+/* As the world's faults say, or honest. */
+void world_misbehave(struct world *w, bool honest);
 void world_close(struct world *w);
 /* Puts bytes into a client's connection; they arrive with the next turns, cut anywhere. */
 void world_send(struct world *w, int client, struct view bytes);
