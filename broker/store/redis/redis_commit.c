@@ -104,7 +104,10 @@ commit_refused(struct call *call, enum cs_err err)
 	call_end(call, call->maybe ? CS_ERR_UNKNOWN : err);
 }
 
-/* Revisions only grow: where the record has not come as far as the commit would have brought it, it was not executed. */
+/*
+ * Revisions only grow: where the record has not come as far as the commit would have brought it, it was not executed; nor
+ * where it has come just as far, by another commit.
+ */
 static bool
 never_executed(const struct call *call, const struct redisReply *r)
 {
@@ -112,7 +115,7 @@ never_executed(const struct call *call, const struct redisReply *r)
 
 	if (now == NULL || now->type != REDIS_REPLY_STRING)
 		return false;
-	return now->len == 0 || (now->len == 8 && layout_get_be((const uint8_t *)now->str) < call->expected + call->events_n);
+	return now->len == 0 || (now->len == 8 && layout_get_be((const uint8_t *)now->str) <= call->expected + call->events_n);
 }
 
 static void
