@@ -290,6 +290,34 @@ cache_next_dirty(struct cache *c, const struct store_key *after)
 }
 
 void
+cache_drop_range(struct cache *c, const struct store_key *first, const struct store_key *last)
+{
+	uint64_t end = key_prefix(last);
+	bool found;
+	size_t i = slot_find(c, key_prefix(first), first, &found);
+
+	while (i < c->slots_n) {
+		struct cache_slot *slot = &c->slots[i];
+		struct cache_entry *e = slot_entry(slot);
+
+		if (slot_empty(slot)) {
+			if (i++ >= slot_home(c, end))
+				return;
+			continue;
+		}
+		if (slot_compare(slot, end, last) > 0)
+			return;
+		if (e->dirty || e->pins > 0) {
+			i++;
+			continue;
+		}
+		slot_remove(c, i);
+		entry_count(c, e, false);
+		free(e);
+	}
+}
+
+void
 cache_trim(struct cache *c)
 {
 	/* Two rounds: the first may only take the mark of recent use from every record. */

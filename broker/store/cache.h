@@ -68,6 +68,8 @@ struct cache_entry *cache_take(struct cache *c, const struct store_key *key);
 void cache_set_dirty(struct cache *c, struct cache_entry *e, bool dirty);
 /* The first dirty record after the key (NULL: from the start), or NULL. */
 struct cache_entry *cache_next_dirty(struct cache *c, const struct store_key *after);
+/* Drops what is neither dirty nor pinned of the records from first to last. */
+void cache_drop_range(struct cache *c, const struct store_key *first, const struct store_key *last);
 /* Drops clean records until the budget is kept, or none can go. */
 void cache_trim(struct cache *c);
 

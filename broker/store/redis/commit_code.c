@@ -8,7 +8,7 @@
 #include "broker/base/check.h"
 #include "broker/store/crc32c.h"
 
-enum { CRC_BYTES = 4, FLAG_COLD = 1, AT_SEQ = 1 };
+enum { CRC_BYTES = 4, FLAG_COLD = 1, AT_SEQ = 1, AT_BEFORE = 1 + 8 + LAYOUT_ID_BYTES };
 
 void
 commit_encode(struct buf *out, const struct commit_image *in)
@@ -41,6 +41,13 @@ commit_encode(struct buf *out, const struct commit_image *in)
 		buf_put_lv(out, c->payments[i].summary);
 	}
 	buf_put_u32(out, 0);
+}
+
+void
+commit_set_before(struct buf *bytes, const uint8_t before[LAYOUT_ID_BYTES])
+{
+	CHECK(!bytes->full && bytes->len > AT_BEFORE + LAYOUT_ID_BYTES);
+	memcpy(bytes->data + AT_BEFORE, before, LAYOUT_ID_BYTES);
 }
 
 void

@@ -29,6 +29,8 @@ struct commit_image {
 
 /* Writes it without its sequence number and checksum, which commit_seal() adds. The arrays of `commit` are read, not those below it. */
 void commit_encode(struct buf *out, const struct commit_image *in);
+/* Of what commit_encode() wrote: the id of the commit that it builds on, as far as is known. */
+void commit_set_before(struct buf *bytes, const uint8_t before[LAYOUT_ID_BYTES]);
 /* Of what commit_encode() wrote: now it is written in Redis, with this number. */
 void commit_seal(struct buf *bytes, uint64_t last_seq);
 /* *out borrows from the bytes, and from itself. */

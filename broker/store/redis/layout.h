@@ -44,6 +44,7 @@ enum layout_kind {
 	LAYOUT_HELD_MARK = 'y', /* key */
 	LAYOUT_FENCE = 'f',
 	LAYOUT_BEATS = 'z',
+	LAYOUT_META = 'm', /* "eta" */
 };
 
 struct layout {

@@ -19,7 +19,9 @@ libstoreredis_la_SOURCES = \
 	%reldir%/redis.c %reldir%/redis.h %reldir%/redis_int.h \
 	%reldir%/redis_calls.c \
 	%reldir%/redis_commit.c \
+	%reldir%/redis_open.c \
 	%reldir%/redis_read.c \
+	%reldir%/redis_report.c \
 	%reldir%/repair.c \
 	%reldir%/scan.c %reldir%/scan.h %reldir%/scan_int.h \
 	%reldir%/scan_all.c %reldir%/scan_heads.c %reldir%/scan_one.c \

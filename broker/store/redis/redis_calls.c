@@ -58,6 +58,8 @@ call_free(struct call *call)
 	*(call->newer != NULL ? &call->newer->older : &s->newest) = call->older;
 	s->calls_n--;
 	bytes_clear(&call->body);
+	if (call->known != NULL)
+		call->known->pins--;
 	cache_entry_free(call->entry);
 	free(call);
 }
@@ -121,10 +123,25 @@ call_in_time(const struct call *call)
 	return clock_steady_ms() - call->begun_ms < call->s->timeout_ms / 2 && !call->s->closing;
 }
 
+bool
+call_holds(const struct call *call)
+{
+	return tenure_holds(call->s->tenure, layout_bucket(&call->key), call->turn);
+}
+
+/* Where others or the admin are needed it takes long: no call waits for that. */
+static bool
+soon(const struct call *call)
+{
+	enum tenure_state state = tenure_state(call->s->tenure, layout_bucket(&call->key));
+
+	return state != TENURE_WAITING && state != TENURE_HELD;
+}
+
 void
 call_later(struct call *call, enum cs_err err)
 {
-	if (call_in_time(call))
+	if (call_in_time(call) && soon(call))
 		call_ready(call);
 	else
 		call_end(call, call->maybe ? CS_ERR_UNKNOWN : err);
@@ -135,12 +152,13 @@ call_ask(struct call *call)
 {
 	const char *tenure;
 
+	call->turn = tenure_turn(call->s->tenure, layout_bucket(&call->key));
 	if (call->kind == CALL_FIND) {
 		call->state = CALL_ASKED;
 		find_ask(call);
 		return;
 	}
-	tenure = call->hold != NULL ? claims_tenure(call->hold) : redis_open_tenure(call->s, layout_bucket(&call->key));
+	tenure = call->hold != NULL ? claims_tenure(call->hold) : tenure_open(call->s->tenure, layout_bucket(&call->key));
 	if (tenure == NULL) {
 		call_later(call, CS_ERR_UNAVAILABLE);
 		return;
@@ -159,7 +177,7 @@ call_ask(struct call *call)
 	case CALL_PAYMENT:
 		payment_ask(call, tenure);
 		break;
-	case CALL_FIND:
+	default:
 		break;
 	}
 }
@@ -202,7 +220,7 @@ go_on(void *ctx, struct lane_ticket *ticket)
 static void
 load_complete(struct call *call)
 {
-	struct cache_entry *e = call->entry;
+	struct cache_entry *e = call->entry != NULL ? call->entry : call->known;
 	struct store_record record;
 
 	if (call->err != CS_OK) {
@@ -227,6 +245,7 @@ call_complete(struct call *call)
 		break;
 	case CALL_COMMIT:
 	case CALL_CHECK:
+	case CALL_WORD:
 		call->done.commit(call->ctx, call->err);
 		break;
 	case CALL_FIND:
@@ -238,20 +257,16 @@ call_complete(struct call *call)
 	}
 }
 
-/*
- * What a load read belongs to the cache from now on; the call's own hold on it ends with its completion. A load that is
- * behind in its lane finds it there.
- */
+/* What a load read belongs to the cache from now on. A load that is behind in its lane finds it there. */
 static void
 load_remember(struct call *call)
 {
-	struct cache_entry *old;
-
 	if (call->err != CS_OK || call->entry == NULL)
 		return;
-	old = cache_put(&call->s->cache, call->entry);
-	if (old != call->entry)
-		cache_entry_free(old);
+	cache_entry_free(cache_put(&call->s->cache, call->entry));
+	call->known = call->entry;
+	call->known->pins++;
+	call->entry = NULL;
 }
 
 /* What is not in the journal was executed, but nobody could put it back: it must not be acknowledged. */
@@ -261,8 +276,12 @@ journal_settle(struct store_redis *s, struct call *first)
 	enum cs_err err;
 
 	for (struct call *call = first; call != NULL; call = call->next) {
-		if (call->kind == CALL_COMMIT && call->err == CS_OK)
+		if (call->kind != CALL_COMMIT || call->err != CS_OK)
+			continue;
+		if (call_holds(call))
 			commit_record(call);
+		else
+			call->err = CS_ERR_UNKNOWN;
 	}
 	if (!journal_waits(s->journal))
 		return;
@@ -290,8 +309,6 @@ calls_settle(struct store_redis *s)
 	for (struct call *call = first; call != NULL; call = next) {
 		next = call->next;
 		call_complete(call);
-		if (call->kind == CALL_LOAD)
-			call->entry = NULL;
 		call_free(call);
 	}
 }

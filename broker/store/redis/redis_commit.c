@@ -6,6 +6,7 @@
 #include <hiredis/hiredis.h>
 
 #include "broker/base/check.h"
+#include "broker/base/clock.h"
 #include "broker/base/log.h"
 #include "broker/store/redis/redis_int.h"
 
@@ -74,7 +75,7 @@ commit_ask(struct call *call, const char *tenure)
 	struct store_redis *s = call->s;
 	unsigned bucket = layout_bucket(&call->key);
 	struct commit_where where = {
-	    .layout = &s->layout, .tenure = tenure, .member = s->member, .segment = s->buckets[bucket].segment};
+	    .layout = &s->layout, .tenure = tenure, .member = s->member, .segment = s->segments[bucket]};
 	struct commit_image image;
 	char why[JOURNAL_WHY_TEXT];
 	enum cs_err err;
@@ -89,8 +90,10 @@ commit_ask(struct call *call, const char *tenure)
 		claims_take(s->claims, &image, claims_taken, call);
 		return;
 	}
-	if (!call->maybe)
+	if (!call->maybe) {
 		before_set(call);
+		commit_set_before(&call->body.buf, call->before);
+	}
 	memcpy(image.before, call->before, sizeof(image.before));
 	commit_call_make(&s->commit_call, &where, &image);
 	fleet_script(s->fleet, bucket, SCRIPT_COMMIT, s->commit_call.keys, s->commit_call.keys_n, s->commit_call.args,
@@ -131,7 +134,7 @@ commit_answer(struct call *call, const struct redisReply *r)
 		call_end(call, call->n > 0 && call->seq > 0 ? CS_OK : CS_ERR_UNKNOWN);
 		break;
 	case ANSWER_SEGMENT:
-		s->buckets[bucket].segment = answer_number(r, 1);
+		s->segments[bucket] = answer_number(r, 1);
 		if (call->segments++ < SEGMENT_TRIES_MAX)
 			call_later(call, CS_ERR_UNAVAILABLE);
 		else
@@ -149,7 +152,9 @@ commit_answer(struct call *call, const struct redisReply *r)
 		call->maybe = false;
 		commit_refused(call, CS_ERR_CONFLICT);
 		break;
+	case ANSWER_STRANGER:
 	case ANSWER_SUSPECT: /* claims are put down for one tenure only */
+		tenure_doubt(s->tenure, bucket);
 		if (call->hold != NULL)
 			commit_refused(call, CS_ERR_UNAVAILABLE);
 		else
@@ -158,7 +163,6 @@ commit_answer(struct call *call, const struct redisReply *r)
 	case ANSWER_CORRUPT:
 		commit_refused(call, CS_ERR_CORRUPT);
 		break;
-	case ANSWER_STRANGER:
 	default:
 		log_warn("msg=\"a commit was refused\" answer=%lld", answer_code(r));
 		commit_refused(call, CS_ERR_UNAVAILABLE);
@@ -173,8 +177,11 @@ commit_answered(void *ctx, enum cs_err err, const struct fleet_reply *r)
 
 	switch (err) {
 	case CS_OK:
-		commit_answer(call, r->value);
-		break;
+		if (call_holds(call)) {
+			commit_answer(call, r->value);
+			break;
+		}
+		/* fall through */
 	case CS_ERR_UNKNOWN:
 		call->maybe = true;
 		call->s->retries++;
@@ -204,7 +211,11 @@ check_answered(void *ctx, enum cs_err err, const struct fleet_reply *r)
 	struct call *call = ctx;
 	long long code = err == CS_OK ? answer_code(r->value) : 0;
 
-	if (code == ANSWER_DONE)
+	if (code == ANSWER_SUSPECT)
+		tenure_doubt(call->s->tenure, layout_bucket(&call->key));
+	if (err == CS_OK && !call_holds(call))
+		call_later(call, CS_ERR_UNAVAILABLE);
+	else if (code == ANSWER_DONE)
 		call_end(call, CS_OK);
 	else if (code == ANSWER_CONFLICT)
 		call_end(call, CS_ERR_CONFLICT);
@@ -310,6 +321,11 @@ redis_commit(struct store *base, const struct store_commit *c, store_commit_fn *
 		redis_next_id(s, image.id);
 		commit_encode(&call->body.buf, &image);
 		CHECK(!call->body.buf.full);
+	}
+	/* What widens power rests on a view of providers and freezes that is not too old. */
+	if (call->kind == CALL_COMMIT && !c->narrows && !members_view(s->members, clock_steady_ms()).fresh) {
+		call_end(call, CS_ERR_UNAVAILABLE);
+		return;
 	}
 	call_begin(call, c->claims, c->claims_n);
 }

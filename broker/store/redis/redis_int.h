@@ -10,11 +10,14 @@
 #include "broker/store/redis/journal.h"
 #include "broker/store/redis/lanes.h"
 #include "broker/store/redis/layout.h"
+#include "broker/store/redis/members.h"
 #include "broker/store/redis/pollset.h"
 #include "broker/store/redis/redis.h"
 #include "broker/store/redis/scan.h"
 #include "broker/store/redis/scripts.h"
+#include "broker/store/redis/tenure.h"
 
+struct json_writer;
 struct redisReply;
 struct store_redis;
 
@@ -24,6 +27,7 @@ enum call_kind {
 	CALL_CHECK, /* a commit without events */
 	CALL_FIND,
 	CALL_PAYMENT,
+	CALL_WORD, /* an admin's */
 };
 
 enum call_state {
@@ -57,6 +61,8 @@ struct call {
 	uint64_t expected, events_n, n, seq;
 	uint8_t before[LAYOUT_ID_BYTES]; /* of the revision expected; zeros: not known */
 	struct cache_entry *entry;	 /* load: what was read */
+	struct cache_entry *known;	 /* load: or what the cache has, pinned */
+	uint32_t turn;			 /* of the bucket, when it was asked */
 	struct claims_hold *hold;	 /* commit: the claims that were put down for it */
 	struct store_key holder;	 /* find */
 	bool tombstone;
@@ -68,21 +74,21 @@ struct call_list {
 	size_t n;
 };
 
-struct redis_bucket {
-	uint64_t segment; /* of the log, as last told */
-	char open[FLEET_TENURE_TEXT];
-	bool opening;
-};
-
 struct store_redis {
 	struct store base;
 	struct layout layout;
 	char name[JOURNAL_NAME_TEXT];
 	const char *member; /* the journal's */
+	char journal_path[4096];
+	enum fleet_mode mode;
+	unsigned replicas;
+	bool weaker_fsync, weaker_persistence;
 	int64_t timeout_ms;
 	struct pollset pollset;
 	struct fleet *fleet;
 	struct journal *journal;
+	struct tenure *tenure;
+	struct members *members;
 	struct claims *claims;
 	struct scans *scans;
 	struct cache cache;
@@ -91,7 +97,8 @@ struct store_redis {
 	size_t calls_n;
 	struct call_list ready, ended;
 	struct commit_call commit_call;
-	struct redis_bucket buckets[LAYOUT_BUCKETS];
+	uint64_t segments[LAYOUT_BUCKETS]; /* of each log, as last told */
+	int64_t keep_ms;		   /* entries of the journal */
 	uint64_t ids;	  /* of commits: a counter that is mixed */
 	uint64_t last_seq; /* greatest that was seen */
 	uint64_t conflicts, unknowns, retries;
@@ -99,8 +106,6 @@ struct store_redis {
 	bool closing;
 };
 
-/* The tenure under which the bucket is open; NULL: it is not, and what it takes is under way. */
-const char *redis_open_tenure(void *s, unsigned bucket);
 void redis_next_id(struct store_redis *s, uint8_t id[LAYOUT_ID_BYTES]);
 
 /* redis_calls.c: begins with one of these, ends with its completion */
@@ -108,6 +113,8 @@ struct call *call_new(struct store_redis *s, enum call_kind kind, const struct s
 /* Enters the lanes; asked when its turn comes. `more`: claims. */
 void call_begin(struct call *call, const struct store_claim *more, size_t more_n);
 void call_end(struct call *call, enum cs_err err);
+/* The bucket was open from the asking on: else what was answered does not count. */
+bool call_holds(const struct call *call);
 /* Its bucket is not open, or the servers did not take it: once more later, or the end. */
 void call_later(struct call *call, enum cs_err err);
 /* For commands that may still be asked again: less than half of the time is over. */
@@ -133,6 +140,17 @@ void redis_commit(struct store *base, const struct store_commit *c, store_commit
 void redis_find(struct store *base, const struct store_key *claim, store_find_fn *done, void *ctx);
 void redis_find_payment(struct store *base, const struct store_key *key, const struct store_key *payment,
     store_payment_fn *done, void *ctx);
+/* redis_open.c: connects, looks at whose store it is, proves and joins. */
+enum cs_err redis_start(struct store_redis *s, const struct store_redis_options *o, char why[STORE_REDIS_WHY_TEXT]);
+/* All parts, in the order in which they rest on one another. */
+void redis_stop(struct store_redis *s);
+int64_t redis_tick_parts(struct store_redis *s);
+
+/* redis_report.c */
+void redis_report(struct store *base, struct json_writer *w);
+void redis_forget_member(struct store *base, const char *name, store_commit_fn *done, void *ctx);
+void redis_release(struct store *base, const struct store_key *key, int bucket, store_commit_fn *done, void *ctx);
+
 /* The first number of a reply that is an array; 0 where it is none. */
 long long answer_code(const struct redisReply *r);
 

@@ -3,6 +3,7 @@
 #include <hiredis/hiredis.h>
 
 #include "broker/base/check.h"
+#include "broker/base/clock.h"
 #include "broker/base/log.h"
 #include "broker/store/record.h"
 #include "broker/store/redis/redis_int.h"
@@ -23,9 +24,11 @@ read_succeeded(struct call *call, enum cs_err err, const struct fleet_reply *r)
 {
 	long long code = err == CS_OK ? answer_code(r->value) : 0;
 
-	if (code == ANSWER_DONE)
+	if (code == ANSWER_DONE && call_holds(call))
 		return true;
-	if (code == ANSWER_SUSPECT || err == CS_ERR_UNAVAILABLE || err == CS_ERR_UNKNOWN)
+	if (code == ANSWER_SUSPECT)
+		tenure_doubt(call->s->tenure, layout_bucket(&call->key));
+	if (err == CS_OK || err == CS_ERR_UNAVAILABLE || err == CS_ERR_UNKNOWN)
 		call_later(call, CS_ERR_UNAVAILABLE);
 	else
 		call_end(call, err == CS_ERR_CORRUPT ? CS_ERR_CORRUPT : CS_ERR_UNAVAILABLE);
@@ -68,17 +71,34 @@ load_answered(void *ctx, enum cs_err err, const struct fleet_reply *r)
 	call_end(call, err);
 }
 
+/*
+ * What the cache has, unless the lease has seen a newer one: that is only of the broker's own record, which all brokers
+ * look at four times in a lease.
+ */
+static struct cache_entry *
+entry_known(struct store_redis *s, const struct store_key *key)
+{
+	static const struct store_key zero;
+	struct cache_entry *e = cache_get(&s->cache, key);
+
+	if (e != NULL && memcmp(key->b, zero.b, sizeof(zero.b)) == 0 &&
+	    e->revision < members_view(s->members, clock_steady_ms()).zero_revision)
+		return NULL;
+	return e;
+}
+
 void
 load_ask(struct call *call, const char *tenure)
 {
 	struct store_redis *s = call->s;
 	unsigned bucket = layout_bucket(&call->key);
-	struct cache_entry *known = cache_get(&s->cache, &call->key);
+	struct cache_entry *known = entry_known(s, &call->key);
 	struct layout_key names[3];
 	struct view keys[3], arg = view_str(tenure);
 
 	if (known != NULL) { /* an earlier call in its lane has read or written it */
-		call->entry = known;
+		call->known = known;
+		known->pins++;
 		call_end(call, CS_OK);
 		return;
 	}
@@ -92,11 +112,11 @@ void
 redis_load(struct store *base, const struct store_key *key, store_load_fn *done, void *ctx)
 {
 	struct store_redis *s = (struct store_redis *)base;
-	struct cache_entry *e = cache_get(&s->cache, key);
+	struct cache_entry *e = entry_known(s, key);
 	struct store_record record;
 	struct call *call;
 
-	if (e != NULL && !lanes_busy(&s->lanes, key) && redis_open_tenure(s, layout_bucket(key)) != NULL) {
+	if (e != NULL && !lanes_busy(&s->lanes, key) && tenure_open(s->tenure, layout_bucket(key)) != NULL) {
 		record = (struct store_record){e->revision, cache_hot(e), cache_cold(e)};
 		e->pins++;
 		done(ctx, CS_OK, &record);
