@@ -432,6 +432,21 @@ class Cluster(Fleet):
         """a, b: servers, or BROKERS."""
         self.links.cut(*(each if isinstance(each, str) else str(self.servers.index(each) + 1) for each in (a, b)), only)
 
+    def heal(self):
+        """Undoes what a test did: links, stopped, dead and lonely servers, settings."""
+        if self.links:
+            self.links.mend()
+        for server in self.servers:
+            if not server.running():
+                server.start(wait=False)
+            elif server.still:
+                server.go_on()
+        for server in self.servers:
+            server.wait()
+            server.resume_replication()
+            server.call("CONFIG", "SET", "maxmemory", "0")
+        self.ready()
+
     def _write_nodes(self, me, ids):
         each, lines = SLOTS // self.masters_n, []
         for n, node in ids.items():

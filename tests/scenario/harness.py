@@ -10,6 +10,7 @@
     broker.clock.advance(60_000)              # wall and boot clock, the provider's too; no test sleeps
     broker.stop()
 """
+import atexit
 import base64
 import contextlib
 import datetime
@@ -56,7 +57,7 @@ state-directory "{d}/state"
 listen service "{d}/service.sock"
 listen admin "{d}/admin.sock"
 {https}
-store sqlite {{ path "{d}/state/countersign.db" cache 1 MiB }}
+store {store}
 keys {{ file "{d}/state/master.key" }}
 cooling-off {{ link {link_cooling_off} factor {factor_cooling_off} limit {limit_cooling_off} }}
 policy-limits CNY {{ {policy_limits} }}
@@ -77,6 +78,12 @@ factor "totp" {{ plugin "totp" servers 1 deadline 20s cooling-off {factor_coolin
 {extra}
 stacks "{d}/services"
 """
+
+# Where the broker keeps its state: in a file, or, for whoever asks for it by CS_STORE, on redis-servers of this test run's own.
+STORE = os.environ.get("CS_STORE", "sqlite")
+SQLITE = 'sqlite {{ path "{d}/state/countersign.db" cache 1 MiB }}'
+# Patient, for a machine that is busy with other tests: nothing here is about time.
+REDIS = 'redis {{ {servers} prefix "{prefix}" name "{name}" replicas {replicas} lease {lease} timeout {timeout} cache 1 MiB {more} }}'
 
 HTTPS = """listen https 127.0.0.1 port {port} {{ certificate "{d}/server.crt" key "{d}/server.key" client-ca "{d}/ca.crt" }}
 public-url "{url}"
@@ -200,6 +207,7 @@ class Clock:
     """The clock of the test build: two int64 in shared memory, added to wall and boot time."""
 
     def __init__(self, path):
+        self.path = path
         with open(path, "wb") as f:
             f.write(bytes(16))
         self._file = open(path, "r+b")
@@ -497,31 +505,60 @@ def _children(pid):
     return below + [each for child in below for each in _children(child)]
 
 
+_fleets = {}
+
+
+def shared_fleet(kind=STORE):
+    """The redis-servers that all tests of this process use, each broker with keys of its own: "redis" or "cluster"."""
+    sys.path.insert(0, os.path.join(SOURCE, "tests", "cluster"))
+    from servers import fleets
+    if kind not in _fleets:
+        _fleets[kind] = fleets()[kind]()
+        atexit.register(_fleets[kind].stop)
+    return _fleets[kind]
+
+
+def redis_store(fleet, prefix, name, replicas=None, lease="2s", timeout="3s", more=""):
+    """The words of the configuration for these servers. replicas None: what there are, as far as one."""
+    addresses = " ".join(f'"{address}"' for address in fleet.addresses)
+    servers = {"single": f"server {addresses}", "cluster": f"cluster {addresses}",
+               "sentinel": f'sentinel "countersign" {addresses}'}[fleet.mode]
+    if replicas is None:
+        replicas = 0 if fleet.mode == "single" else 1
+    return REDIS.format(servers=servers, prefix=prefix, name=name, replicas=replicas, lease=lease, timeout=timeout, more=more)
+
+
 class Broker:
     """
     Keywords change the configuration: https=False (checkout alone, on its socket), link_cooling_off="24h",
     factor_cooling_off, limit_cooling_off, policy_limits, stack, provider_extra (lines of the provider), totp_extra, extra (lines of the file),
     rights={"market": "lookup"}, clients=["PROVIDER", ("PROVIDER", "CLIENT")] (where checkout has the client id "countersign-app" or that one, besides the sandbox),
     host="localhost" (of the public URL: passkeys need a name); {url} in extra is that URL, {issuer} (in provider_extra, too) and {ca} the provider's.
+    store="redis { ... }" (redis_store() writes it), beside=BROKER: another one of the same realm, with its keys, provider, clock and public URL.
     """
 
     SERVICES = {"checkout": "countersign-app", "market": "another-app"}
 
     def __init__(self, https=True, link_cooling_off="0", factor_cooling_off="0", limit_cooling_off="0", stack=STACK, provider_extra="", totp_extra="",
-                 extra="", rights=None, clients=(), host="127.0.0.1",
+                 extra="", rights=None, clients=(), host="127.0.0.1", store=None, beside=None,
                  policy_limits="per-payment 1000 per-day 3000 per-month 20000 count-day 100 count-month 1000"):
         self.dir = tempfile.mkdtemp(prefix="cs.")
-        self._clients, self._process, self.provider = [], None, None
+        self._clients, self._process, self.provider, self._beside = [], None, None, None
         try:
             self.port = _free_port() if https else None
-            self.url = f"https://{host}:{self.port}" if https else None
-            self.clock = Clock(self.path("clock"))
-            redirect = f"{self.url or 'https://127.0.0.1:1'}/callback/sandbox"
-            self.provider = Provider(self.path("idp"), redirect)
-            self.clock.follow(self.provider.move_clock)
+            self.url = (beside.url if beside else f"https://{host}:{self.port}") if https else None
+            self._beside = beside
+            if beside:
+                self.clock, self.provider = beside.clock, beside.provider
+            else:
+                self.clock = Clock(self.path("clock"))
+                redirect = f"{self.url or 'https://127.0.0.1:1'}/callback/sandbox"
+                self.provider = Provider(self.path("idp"), redirect)
+                self.clock.follow(self.provider.move_clock)
             self.clock.follow(self._time_went_on)
             self._certificates()
             self._files(https, stack, rights or {}, clients, dict(
+                store=store or self._store(),
                 d=self.dir, port=self.port, url=self.url, link_cooling_off=link_cooling_off, factor_cooling_off=factor_cooling_off,
                 limit_cooling_off=limit_cooling_off,
                 policy_limits=policy_limits, provider_extra=provider_extra.replace("{issuer}", self.provider.issuer), totp_extra=totp_extra,
@@ -540,7 +577,18 @@ class Broker:
         for client in self._clients:
             client.stale = True
 
+    def _store(self):
+        if STORE == "sqlite":
+            return SQLITE.format(d=self.dir)
+        return redis_store(shared_fleet(), os.path.basename(self.dir).replace(".", "-"), "harness")
+
     def _certificates(self):
+        if self._beside:
+            for name in os.listdir(self._beside.dir):
+                if name.endswith((".crt", ".key")):
+                    shutil.copy(self._beside.path(name), self.path(name))
+            self.fingerprints = self._beside.fingerprints
+            return
         ca = make_certificate(self.dir, "ca")
         make_certificate(self.dir, "server", ca, server=True)
         self.fingerprints = {}
@@ -558,6 +606,8 @@ class Broker:
             built = os.path.join(BUILD, "plugins", ".libs", name)
             if os.path.exists(built):
                 shutil.copyfile(built, self.path("plugins/" + name))
+        if self._beside:
+            shutil.copy(self._beside.path("state/master.key"), self.path("state/master.key"))
         _write(self.path("sandbox.secret"), "secret\n")
         _write(self.path("services/checkout"), stack)
         _write(self.path("services/other"), "spend  requisite  deny\n")
@@ -584,7 +634,7 @@ class Broker:
                 [os.path.join(BUILD, "countersignd"), "-d", "-f", self.path("countersign.conf"), "--libexec",
                  os.path.join(BUILD, "testlibexec"), "--plugins", self.path("plugins"), "--ready-fd", str(tell)],
                 pass_fds=[tell], stdin=subprocess.DEVNULL, stderr=log,
-                env={**os.environ, "CS_TEST_CLOCK": self.path("clock")})
+                env={**os.environ, "CS_TEST_CLOCK": self.clock.path})
         os.close(tell)
         with os.fdopen(ready, "rb") as pipe:
             heard, _, _ = select.select([pipe], [], [], READY_S)
@@ -682,9 +732,9 @@ class Broker:
 
     def stop(self):
         status = self.halt()
-        if self.provider is not None:
+        if self.provider is not None and self._beside is None:
             self.provider.stop()
-        if hasattr(self, "clock"):
+        if hasattr(self, "clock") and self._beside is None:
             self.clock.close()
         shutil.rmtree(self.dir)
         return status

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+Several brokers of one realm over one fleet of redis-servers: the same keys, provider and clock, each with its own journal.
+
+    with Brokers(fleet) as realm:
+        realm.brokers[0].person()                 # an account, which every broker knows
+        realm.purses(fleet.master_of(0))          # accounts with an allowance: two that this server keeps, one of each other
+"""
+import contextlib
+
+from harness import Broker, redis_store
+from history import POLICY, Load, Purse
+from servers import fresh_prefix, until
+
+MOST_PURSES = 40       # of 1024 parts a third each: nobody needs that many to have two of one
+NAMES = "abcdefgh"
+
+
+class Brokers:
+    def __init__(self, fleet, n=2, servers=None, settle=True, **rest):
+        """rest: of redis_store (replicas, lease, timeout, more) and of Broker. servers: {name of a broker: addresses} where they differ."""
+        store = {name: rest.pop(name) for name in ("replicas", "lease", "timeout", "more") if name in rest}
+        self.fleet, self.prefix, self.brokers = fleet, fresh_prefix(), []
+        store = {"lease": "1s", "timeout": "1s", **store}
+        try:
+            for name in NAMES[:n]:
+                text = redis_store(At(fleet, servers[name]) if servers else fleet, self.prefix, name, **store)
+                self.brokers.append(Broker(store=text, beside=self.brokers[0] if self.brokers else None,
+                                           **{"https": False, "policy_limits": POLICY, **rest}))
+            if settle:
+                self.settled()
+        except BaseException:
+            self.stop()
+            raise
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+    def settled(self):
+        """Until every broker's view is fresh."""
+        for broker in self.brokers:
+            until(lambda: store_of(broker).get("fresh", True), "a broker to have a fresh view")
+
+    def stop(self):
+        logs = []
+        for broker in reversed(self.brokers):
+            logs.append(broker.log())
+            with contextlib.suppress(OSError):
+                broker.stop()
+        for log in logs:
+            assert "Sanitizer" not in log and "runtime error:" not in log and "invariant broken" not in log, log
+
+    def purses(self, victim=None, two=2, **rest):
+        """Purses, at least two on the victim and one on each other master; without a victim, three anywhere."""
+        if victim is None:
+            return [Purse(self.brokers[0], **(rest if n % 2 == 0 else {"per_day": "60.00"})) for n in range(3)]
+        found = {}
+        wanted = {server: two if server is victim else 1 for server in self.fleet.masters()}
+        for n in range(MOST_PURSES):
+            if all(len(found.get(server, ())) >= least for server, least in wanted.items()):
+                break
+            purse = Purse(self.brokers[0], **(rest if n % 3 else {"per_day": "60.00"}))
+            found.setdefault(self.fleet.master_of(purse.slot(self.brokers[0])), []).append(purse)
+        self.on_victim = found[victim]
+        self.elsewhere = [purse for server, purses in found.items() if server is not victim for purse in purses]
+        return self.on_victim + self.elsewhere
+
+    def load(self, purses, **rest):
+        return Load(self.brokers, purses, **rest)
+
+
+class At:
+    """A fleet as one broker is told of it."""
+
+    def __init__(self, fleet, addresses):
+        self.mode, self.addresses = fleet.mode, addresses
+
+
+def store_of(broker):
+    return broker.admin.call("Admin.Status")["store"]
