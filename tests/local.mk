@@ -26,4 +26,5 @@ include tests/browser/local.mk
 include tests/prompt/local.mk
 include tests/attack/local.mk
 include tests/crash/local.mk
+include tests/cluster/local.mk
 include tests/bench/local.mk

@@ -23,6 +23,8 @@ BROKERS = "brokers"
 class Links:
     """The process, as a test sees it. fronts: {name of the listener: (address behind it, ports)}."""
 
+    FRONT = FRONT
+
     def __init__(self, network, fronts, servers):
         self._process = subprocess.Popen([sys.executable, __file__, network, str(servers),
                                           *(f"{name}={at}={to}={','.join(map(str, ports))}" for name, (at, to, ports) in fronts.items())],

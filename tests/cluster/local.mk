@@ -1,0 +1,15 @@
+# Several brokers over real redis-servers: faults under load, judged by a checker, and attacks over two brokers.
+EXTRA_DIST += \
+	%reldir%/README.md \
+	%reldir%/brokers.py \
+	%reldir%/checker.py \
+	%reldir%/conftest.py \
+	%reldir%/history.py \
+	%reldir%/links.py \
+	%reldir%/servers.py \
+	%reldir%/test_attacks.py \
+	%reldir%/test_checker.py \
+	%reldir%/test_faults.py \
+	%reldir%/test_servers.py
+dist_check_SCRIPTS += %reldir%/check_cluster.sh
+TESTS += %reldir%/check_cluster.sh
