@@ -138,7 +138,7 @@ commit_call_make(struct commit_call *call, const struct commit_where *where, con
 	arg_add(call, view_of(call->member, (size_t)snprintf(call->member, sizeof(call->member), "w:%s", where->member)));
 	arg_add(call, number(numbers[i++], where->segment));
 	arg_add(call, number(numbers[i++], layout_bucket(&c->key)));
-	arg_add(call, VIEW("0"));
+	arg_add(call, number(numbers[i++], where->floor));
 	arg_add(call, view_of(image->id, sizeof(image->id)));
 	arg_add(call, expected);
 	arg_add(call, after);

@@ -44,6 +44,7 @@ struct commit_where {
 	const char *tenure; /* as the head must have it */
 	const char *member;
 	uint64_t segment;
+	uint64_t floor;        /* no event's time is before this, in units; 0: the server's clock alone says */
 	uint64_t n_least;      /* repair: the member's count is at least this afterwards; 0: one more than before */
 	const uint64_t *seqs;  /* of each event; NULL: given by the script */
 };

@@ -75,7 +75,7 @@ commit_ask(struct call *call, const char *tenure)
 	struct store_redis *s = call->s;
 	unsigned bucket = layout_bucket(&call->key);
 	struct commit_where where = {
-	    .layout = &s->layout, .tenure = tenure, .member = s->member, .segment = s->segments[bucket]};
+	    .layout = &s->layout, .tenure = tenure, .member = s->member, .segment = s->segments[bucket], .floor = scans_floor(s->scans)};
 	struct commit_image image;
 	char why[JOURNAL_WHY_TEXT];
 	enum cs_err err;

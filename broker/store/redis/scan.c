@@ -224,6 +224,12 @@ scans_tick(struct scans *s, int64_t now_mono_ms)
 	return next_ms < 1 ? 1 : next_ms;
 }
 
+uint64_t
+scans_floor(const struct scans *s)
+{
+	return s->heads.watermark == 0 ? 0 : layout_units_of(s->heads.watermark) + 1;
+}
+
 void
 scans_view(const struct scans *s, struct scans_view *out)
 {

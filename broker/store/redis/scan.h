@@ -58,6 +58,9 @@ void scans_touch(struct scans *s, uint64_t seq);
 /* Returns in how many ms it wants to be called again; INT64_MAX: not before something is asked. Time is taken from here only. */
 int64_t scans_tick(struct scans *s, int64_t now_mono_ms);
 
+/* Units of time that an own commit must not be before: where a server's clock was set back, it would be below what was scanned. */
+uint64_t scans_floor(const struct scans *s);
+
 struct scans_view {
 	uint64_t watermark;            /* of the heads that were read last; 0: never */
 	uint64_t heads_reads, pages;   /* asked since the start */
