@@ -36,7 +36,6 @@ enum digest_kind {
 	DIGEST_EVIDENCE = 'v',  /* kind, value */
 	DIGEST_SIGNAL = 'g',    /* a provider's message; or one of its events: provider, issuer, id, name, subject */
 	DIGEST_NUMBER = 'n',    /* challenge, as the numbers that approving it takes */
-	DIGEST_STORE = 't',     /* realm, as a shared store knows its brokers by */
 	DIGEST_REALM = 'R',     /* the realm's name: what keeps brokers with other keys, or another realm, out of a shared store */
 };
 

@@ -81,7 +81,6 @@ libengine_la_SOURCES = \
 	%reldir%/stepup_begin.c \
 	%reldir%/stepup_watch.c \
 	%reldir%/strangers.c %reldir%/strangers.h \
-	%reldir%/store_open.c %reldir%/store_open.h \
 	%reldir%/stream.h \
 	%reldir%/talk.c %reldir%/talk.h \
 	%reldir%/tell.c %reldir%/tell.h \
@@ -116,15 +115,21 @@ CLEANFILES += %reldir%/interfaces.inc
 # Where a target is made by itself (make fuzz), nothing else asks for it.
 $(libengine_la_OBJECTS): %reldir%/interfaces.inc
 
+# libstoreopen.la: the store that the configuration names, whichever; before libengine.la, and with libstoreredis.la.
+noinst_LTLIBRARIES += libstoreopen.la
+libstoreopen_la_SOURCES = \
+	%reldir%/store_open.c %reldir%/store_open.h \
+	%reldir%/store_redis.c
+
 pkglibexec_PROGRAMS += countersign-engine
 countersign_engine_SOURCES = %reldir%/loop.c %reldir%/loop.h %reldir%/loop_store.c %reldir%/loop_store.h %reldir%/main.c
 countersign_engine_CPPFLAGS = $(AM_CPPFLAGS) $(EVENT_CFLAGS)
-countersign_engine_LDADD = libengine.la libstore.la librole.la libconfig.la libcore.la libbase.la $(EVENT_LIBS) \
+countersign_engine_LDADD = libstoreopen.la libengine.la libstoreredis.la libstore.la librole.la libconfig.la libcore.la libbase.la $(EVENT_LIBS) \
 	$(SQLITE_LIBS) $(CRYPTO_LIBS) -lpthread
 
 # The same with a clock that tests move.
 noinst_PROGRAMS += testlibexec/countersign-engine
 testlibexec_countersign_engine_SOURCES = $(countersign_engine_SOURCES)
 testlibexec_countersign_engine_CPPFLAGS = $(countersign_engine_CPPFLAGS)
-testlibexec_countersign_engine_LDADD = libengine.la libstore.la librole.la libconfig.la libcore.la libbase_testclock.la \
+testlibexec_countersign_engine_LDADD = libstoreopen.la libengine.la libstoreredis.la libstore.la librole.la libconfig.la libcore.la libbase_testclock.la \
 	$(EVENT_LIBS) $(SQLITE_LIBS) $(CRYPTO_LIBS) -lpthread

@@ -19,12 +19,12 @@ enum cs_err
 engine_store_open(const struct config *config, const struct keyring *keys, const struct poller *poller,
     struct store **out, char why[256])
 {
-	(void)keys;
-	(void)poller;
 	switch (config->store.kind) {
 	case CONFIG_STORE_MEM:
 		*out = store_mem_open(NULL);
 		return CS_OK;
+	case CONFIG_STORE_REDIS:
+		return engine_store_redis(config, keys, poller, out, why);
 	default:
 		return open_sqlite(config, out, why);
 	}

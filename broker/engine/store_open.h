@@ -15,5 +15,8 @@ struct keyring;
  */
 enum cs_err engine_store_open(const struct config *config, const struct keyring *keys, const struct poller *poller,
     struct store **out, char why[256]);
+/* The same where it is `store redis` (store_redis.c). */
+enum cs_err engine_store_redis(const struct config *config, const struct keyring *keys, const struct poller *poller,
+    struct store **out, char why[256]);
 
 #endif

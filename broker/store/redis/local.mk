@@ -8,7 +8,13 @@ libstoreredis_la_SOURCES = \
 	%reldir%/claims_find.c \
 	%reldir%/commit_call.c \
 	%reldir%/commit_code.c %reldir%/commit_code.h \
-	%reldir%/fleet.h \
+	%reldir%/address.c %reldir%/address.h \
+	%reldir%/fleet.c %reldir%/fleet.h %reldir%/fleet_int.h \
+	%reldir%/fleet_greet.c \
+	%reldir%/fleet_node.c \
+	%reldir%/replies.c %reldir%/replies.h \
+	%reldir%/tls.c %reldir%/tls.h \
+	%reldir%/wire.c %reldir%/wire.h \
 	%reldir%/journal.c %reldir%/journal.h %reldir%/journal_int.h \
 	%reldir%/journal_code.c %reldir%/journal_code.h \
 	%reldir%/journal_file.c \

@@ -161,7 +161,7 @@ op_close(struct store *base)
 	for (struct call *call = s->oldest, *newer; call != NULL; call = newer) {
 		newer = call->newer;
 		if (call->state != CALL_ENDED)
-			call_end(call, call->maybe ? CS_ERR_UNKNOWN : CS_ERR_UNAVAILABLE);
+			call_finish(call, call->maybe ? CS_ERR_UNKNOWN : CS_ERR_UNAVAILABLE);
 	}
 	while (s->oldest != NULL)
 		calls_settle(s);

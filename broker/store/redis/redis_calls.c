@@ -77,7 +77,7 @@ call_begin(struct call *call, const struct store_claim *more, size_t more_n)
 	struct store_key ids[LANES_PLACES_MAX] = {call->key};
 
 	if (call->s->calls_n > STORE_REDIS_CALLS_MAX || call->s->closing) {
-		call_end(call, CS_ERR_UNAVAILABLE);
+		call_finish(call, CS_ERR_UNAVAILABLE);
 		return;
 	}
 	for (size_t i = 0; i < more_n; i++)
@@ -92,11 +92,11 @@ claims_over(void *ctx)
 {
 	struct call *call = ctx;
 
-	call_end(call, call->err);
+	call_finish(call, call->err);
 }
 
 void
-call_end(struct call *call, enum cs_err err)
+call_finish(struct call *call, enum cs_err err)
 {
 	struct claims_hold *hold = call->hold;
 
@@ -144,7 +144,7 @@ call_later(struct call *call, enum cs_err err)
 	if (call_in_time(call) && soon(call))
 		call_ready(call);
 	else
-		call_end(call, call->maybe ? CS_ERR_UNKNOWN : err);
+		call_finish(call, call->maybe ? CS_ERR_UNKNOWN : err);
 }
 
 static void
@@ -203,7 +203,7 @@ calls_expire(struct store_redis *s)
 	for (; call != NULL && call->begun_ms <= before_ms; call = newer) {
 		newer = call->newer;
 		if (call->state == CALL_WAITING)
-			call_end(call, CS_ERR_UNAVAILABLE);
+			call_finish(call, CS_ERR_UNAVAILABLE);
 	}
 }
 

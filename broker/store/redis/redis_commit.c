@@ -61,7 +61,7 @@ claims_taken(void *ctx, enum cs_err err, struct claims_hold *hold)
 	struct call *call = ctx;
 
 	if (err != CS_OK) {
-		call_end(call, err);
+		call_finish(call, err);
 		return;
 	}
 	call->hold = hold;
@@ -83,7 +83,7 @@ commit_ask(struct call *call, const char *tenure)
 	commit_view(buf_view(&call->body.buf), &image);
 	err = call->maybe ? CS_OK : journal_health(s->journal, why);
 	if (err != CS_OK) {
-		call_end(call, err);
+		call_finish(call, err);
 		return;
 	}
 	if (claims_needed(&image) && call->hold == NULL) {
@@ -104,7 +104,7 @@ commit_ask(struct call *call, const char *tenure)
 static void
 commit_refused(struct call *call, enum cs_err err)
 {
-	call_end(call, call->maybe ? CS_ERR_UNKNOWN : err);
+	call_finish(call, call->maybe ? CS_ERR_UNKNOWN : err);
 }
 
 /*
@@ -131,7 +131,7 @@ commit_answer(struct call *call, const struct redisReply *r)
 	case ANSWER_DONE:
 		call->n = answer_number(r, 1);
 		call->seq = answer_number(r, 2);
-		call_end(call, call->n > 0 && call->seq > 0 ? CS_OK : CS_ERR_UNKNOWN);
+		call_finish(call, call->n > 0 && call->seq > 0 ? CS_OK : CS_ERR_UNKNOWN);
 		break;
 	case ANSWER_SEGMENT:
 		s->segments[bucket] = answer_number(r, 1);
@@ -216,13 +216,13 @@ check_answered(void *ctx, enum cs_err err, const struct fleet_reply *r)
 	if (err == CS_OK && !call_holds(call))
 		call_later(call, CS_ERR_UNAVAILABLE);
 	else if (code == ANSWER_DONE)
-		call_end(call, CS_OK);
+		call_finish(call, CS_OK);
 	else if (code == ANSWER_CONFLICT)
-		call_end(call, CS_ERR_CONFLICT);
+		call_finish(call, CS_ERR_CONFLICT);
 	else if (code == ANSWER_SUSPECT || err == CS_ERR_UNAVAILABLE || err == CS_ERR_UNKNOWN)
 		call_later(call, CS_ERR_UNAVAILABLE);
 	else
-		call_end(call, CS_ERR_UNAVAILABLE);
+		call_finish(call, CS_ERR_UNAVAILABLE);
 }
 
 void
@@ -324,7 +324,7 @@ redis_commit(struct store *base, const struct store_commit *c, store_commit_fn *
 	}
 	/* What widens power rests on a view of providers and freezes that is not too old. */
 	if (call->kind == CALL_COMMIT && !c->narrows && !members_view(s->members, clock_steady_ms()).fresh) {
-		call_end(call, CS_ERR_UNAVAILABLE);
+		call_finish(call, CS_ERR_UNAVAILABLE);
 		return;
 	}
 	call_begin(call, c->claims, c->claims_n);

@@ -112,7 +112,7 @@ void redis_next_id(struct store_redis *s, uint8_t id[LAYOUT_ID_BYTES]);
 struct call *call_new(struct store_redis *s, enum call_kind kind, const struct store_key *key, void *ctx);
 /* Enters the lanes; asked when its turn comes. `more`: claims. */
 void call_begin(struct call *call, const struct store_claim *more, size_t more_n);
-void call_end(struct call *call, enum cs_err err);
+void call_finish(struct call *call, enum cs_err err);
 /* The bucket was open from the asking on: else what was answered does not count. */
 bool call_holds(const struct call *call);
 /* Its bucket is not open, or the servers did not take it: once more later, or the end. */

@@ -31,7 +31,7 @@ read_succeeded(struct call *call, enum cs_err err, const struct fleet_reply *r)
 	if (err == CS_OK || err == CS_ERR_UNAVAILABLE || err == CS_ERR_UNKNOWN)
 		call_later(call, CS_ERR_UNAVAILABLE);
 	else
-		call_end(call, err == CS_ERR_CORRUPT ? CS_ERR_CORRUPT : CS_ERR_UNAVAILABLE);
+		call_finish(call, err == CS_ERR_CORRUPT ? CS_ERR_CORRUPT : CS_ERR_UNAVAILABLE);
 	return false;
 }
 
@@ -68,7 +68,7 @@ load_answered(void *ctx, enum cs_err err, const struct fleet_reply *r)
 	err = entry_read(call, r->value);
 	if (err == CS_ERR_CORRUPT)
 		log_error("msg=\"a record in Redis fails its checksum\" bucket=%u", layout_bucket(&call->key));
-	call_end(call, err);
+	call_finish(call, err);
 }
 
 /*
@@ -99,7 +99,7 @@ load_ask(struct call *call, const char *tenure)
 	if (known != NULL) { /* an earlier call in its lane has read or written it */
 		call->known = known;
 		known->pins++;
-		call_end(call, CS_OK);
+		call_finish(call, CS_OK);
 		return;
 	}
 	keys[0] = layout_key(&s->layout, bucket, LAYOUT_HEAD, NULL, 0, &names[0]);
@@ -138,7 +138,7 @@ payment_answered(void *ctx, enum cs_err err, const struct fleet_reply *r)
 	if (!read_succeeded(call, err, r))
 		return;
 	if (!answer_value(r->value, 1, &bytes)) {
-		call_end(call, CS_ERR_NOT_FOUND);
+		call_finish(call, CS_ERR_NOT_FOUND);
 		return;
 	}
 	err = record_get_payment(bytes, &payment);
@@ -147,7 +147,7 @@ payment_answered(void *ctx, enum cs_err err, const struct fleet_reply *r)
 		buf_put_view(&call->body.buf, payment.summary);
 	else
 		err = CS_ERR_CORRUPT;
-	call_end(call, err);
+	call_finish(call, err);
 }
 
 void
@@ -191,7 +191,7 @@ found(void *ctx, enum cs_err err, const struct store_key *holder, bool tombstone
 	if (holder != NULL)
 		call->holder = *holder;
 	call->tombstone = tombstone;
-	call_end(call, err);
+	call_finish(call, err);
 }
 
 void

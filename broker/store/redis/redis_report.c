@@ -174,7 +174,7 @@ redis_report(struct store *base, struct json_writer *w)
 static void
 word_done(void *ctx, enum cs_err err)
 {
-	call_end(ctx, err);
+	call_finish(ctx, err);
 }
 
 static struct call *
@@ -199,7 +199,7 @@ redis_forget_member(struct store *base, const char *name, store_commit_fn *done,
 	if (err == CS_OK && (member.live || member.self))
 		err = CS_ERR_CONFLICT;
 	if (err != CS_OK)
-		call_end(call, err);
+		call_finish(call, err);
 	else
 		tenure_forget(s->tenure, member.id, word_done, call);
 }
