@@ -8,6 +8,7 @@ libstore_la_SOURCES = \
 	%reldir%/sqlite.c %reldir%/sqlite.h %reldir%/sqlite_int.h \
 	%reldir%/sqlite_checkpoint.c \
 	%reldir%/sqlite_claim.c \
+	%reldir%/sqlite_fill.c %reldir%/sqlite_fill.h \
 	%reldir%/sqlite_fold.c \
 	%reldir%/sqlite_log.c \
 	%reldir%/sqlite_pages.c %reldir%/sqlite_pages.h \

@@ -302,6 +302,13 @@ store_pages_events(struct store_pages *p, uint64_t *at, store_pages_event_fn *fn
 	return err;
 }
 
+bool
+store_pages_same(const struct store_pages_place *a, const struct store_pages_place *b)
+{
+	return a->begun == b->begun && a->id == b->id && memcmp(a->key.b, b->key.b, sizeof(a->key.b)) == 0 &&
+	    memcmp(a->payment.b, b->payment.b, sizeof(a->payment.b)) == 0;
+}
+
 static struct view
 blob_of(sqlite3_stmt *ask, int column)
 {

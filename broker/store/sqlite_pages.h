@@ -51,6 +51,8 @@ struct store_pages_place {
 	int64_t id;
 	struct store_key key, payment;
 };
+/* After a page: there was nothing more. */
+bool store_pages_same(const struct store_pages_place *a, const struct store_pages_place *b);
 enum cs_err store_pages_records(
     struct store_pages *p, struct store_pages_place *at, store_pages_record_fn *fn, void *ctx, char why[256]);
 enum cs_err store_pages_claims(

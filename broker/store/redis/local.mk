@@ -15,12 +15,14 @@ libstoreredis_la_SOURCES = \
 	%reldir%/replies.c %reldir%/replies.h \
 	%reldir%/tls.c %reldir%/tls.h \
 	%reldir%/wire.c %reldir%/wire.h \
+	%reldir%/import.c %reldir%/import.h \
 	%reldir%/journal.c %reldir%/journal.h %reldir%/journal_int.h \
 	%reldir%/journal_code.c %reldir%/journal_code.h \
 	%reldir%/journal_file.c \
 	%reldir%/lanes.c %reldir%/lanes.h \
 	%reldir%/layout.c %reldir%/layout.h \
 	%reldir%/members.c %reldir%/members.h \
+	%reldir%/merge.c %reldir%/merge.h \
 	%reldir%/pollset.c %reldir%/pollset.h \
 	%reldir%/redis.c %reldir%/redis.h %reldir%/redis_int.h \
 	%reldir%/redis_calls.c \
@@ -35,7 +37,8 @@ libstoreredis_la_SOURCES = \
 	%reldir%/scripts.c %reldir%/scripts.h \
 	%reldir%/slots.c %reldir%/slots.h \
 	%reldir%/tenure.c %reldir%/tenure.h %reldir%/tenure_int.h \
-	%reldir%/tenure_admin.c
+	%reldir%/tenure_admin.c \
+	%reldir%/tool.c %reldir%/tool.h
 nodist_libstoreredis_la_SOURCES = %reldir%/scripts_text.h
 libstoreredis_la_CPPFLAGS = $(AM_CPPFLAGS) $(HIREDIS_CFLAGS) $(SSL_CFLAGS) $(SQLITE_CFLAGS)
 libstoreredis_la_LIBADD = $(HIREDIS_LIBS) $(SSL_LIBS) $(CRYPTO_LIBS) $(SQLITE_LIBS)
@@ -48,6 +51,9 @@ redis_scripts = \
 	%reldir%/claim_repair.lua \
 	%reldir%/claim_verify.lua \
 	%reldir%/commit.lua \
+	%reldir%/import.lua \
+	%reldir%/import_mark.lua \
+	%reldir%/mend_claim.lua \
 	%reldir%/prove.lua \
 	%reldir%/putback.lua \
 	%reldir%/putout.lua \

@@ -6,6 +6,9 @@
 
 const char *const script_texts[SCRIPT__COUNT] = {
     [SCRIPT_COMMIT] = script_text_commit,
+    [SCRIPT_IMPORT] = script_text_import,
+    [SCRIPT_IMPORT_MARK] = script_text_import_mark,
+    [SCRIPT_MEND_CLAIM] = script_text_mend_claim,
     [SCRIPT_CHECK] = script_text_check,
     [SCRIPT_READ] = script_text_read,
     [SCRIPT_CLAIM_CAS] = script_text_claim_cas,
