@@ -54,6 +54,9 @@ on_found(void *ctx, enum cs_err err, struct view summary)
 	struct finding *f = ctx;
 	struct txn *t = f->txn;
 
+	*f->at = f->next;
+	if (f->next != NULL)
+		f->next->at = f->at;
 	if (t != NULL) {
 		t->finding = NULL;
 		remember(t, &f->id, err, summary);
@@ -81,21 +84,31 @@ recall(struct txn *t, const struct id *id, struct view *summary, enum cs_err *er
 	return false;
 }
 
+static struct finding *
+finding_new(struct txn *t, const struct id *id)
+{
+	struct txns *x = t->engine->txns;
+	struct finding *f = malloc(sizeof(*f));
+
+	CHECK(f != NULL);
+	*f = (struct finding){.txn = t, .id = *id, .at_once = true, .next = x->findings, .at = &x->findings};
+	if (f->next != NULL)
+		f->next->at = &f->next;
+	x->findings = f;
+	return f;
+}
+
 bool
 txn_find_payment(struct txn *t, struct call *call, const struct id *id, txn_fn *fn, struct view *summary, enum cs_err *err)
 {
 	struct store_key key, payment;
-	struct finding *finding;
 
 	if (recall(t, id, summary, err))
 		return true;
 	memcpy(key.b, t->key.b, sizeof(key.b));
 	memcpy(payment.b, id->b, sizeof(payment.b));
-	finding = calloc(1, sizeof(*finding));
-	CHECK(finding != NULL);
-	*finding = (struct finding){.txn = t, .id = *id, .at_once = true};
-	t->finding = finding;
-	store_find_payment(t->engine->store, &key, &payment, on_found, finding);
+	t->finding = finding_new(t, id);
+	store_find_payment(t->engine->store, &key, &payment, on_found, t->finding);
 	if (t->finding == NULL) {
 		CHECK(recall(t, id, summary, err));
 		return true;

@@ -65,6 +65,10 @@ txns_free(struct txns *x)
 		txn_free(t);
 	}
 	attempts_clear(x->free_attempts);
+	for (struct finding *f = x->findings, *next; f != NULL; f = next) {
+		next = f->next;
+		free(f);
+	}
 	free(x);
 }
 

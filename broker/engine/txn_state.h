@@ -50,6 +50,7 @@ struct finding {
 	struct txn *txn;            /* NULL: nobody waits any more */
 	struct id id;
 	bool at_once;
+	struct finding *next, **at; /* of all: a store that died answers none of them */
 };
 
 struct txn {
@@ -91,6 +92,7 @@ struct txns {
 	struct txn *free;
 	struct txn *dirty;          /* with something to commit, or only loaded in this turn */
 	struct attempt *free_attempts;
+	struct finding *findings;
 	size_t committing;
 };
 

@@ -773,6 +773,12 @@ shared_turn(struct shared *s)
 }
 
 void
+shared_lose_lease(struct store *port, unsigned turns)
+{
+	((struct port *)port)->lease_lost = turns;
+}
+
+void
 shared_settle(struct shared *s)
 {
 	if (s->repair_in > 0) {

@@ -42,6 +42,8 @@ void shared_forget(struct shared *s, size_t n);
 void shared_keep(struct shared *s);
 /* Time passes: what was forgotten is put back, leases end and come again. */
 void shared_turn(struct shared *s);
+/* The broker hears nothing for so many turns. */
+void shared_lose_lease(struct store *port, unsigned turns);
 /* All is put back at once, and all leases are good. */
 void shared_settle(struct shared *s);
 /* It serves. */

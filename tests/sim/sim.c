@@ -66,10 +66,12 @@ world_of(struct sim *s, int client)
 static struct world *
 look(struct sim *s)
 {
+	static const struct world_store mem = {store_mem_misbehave, store_mem_crash};
+
 	if (s->shared == NULL)
 		return &s->worlds[0];
 	s->outside = s->worlds[0];
-	s->outside.of = &(const struct world_store){store_mem_misbehave, store_mem_crash};
+	s->outside.of = &mem;
 	s->outside.store = shared_truth(s->shared);
 	s->outside.faults = (struct store_mem_options){.seed = 1};
 	s->outside.now = s->now;

@@ -43,7 +43,7 @@ client_new(void)
 static void
 start(struct world *w)
 {
-	w->engine = bare_engine(w->shadowed ? &shadowed : &bare, w->keys, w->store, &w->now);
+	w->engine = bare_engine(w->policy != NULL ? w->policy : w->shadowed ? &shadowed : &bare, w->keys, w->store, &w->now);
 	for (int i = 0; i < WORLD_CLIENTS; i++)
 		w->clients[i] = client_new();
 }
@@ -78,9 +78,15 @@ world_misbehave(struct world *w, bool honest)
 void
 world_open_over(struct world *w, uint64_t seed, struct store *store, const struct world_store *of)
 {
+	world_open_with(w, seed, store, of, NULL);
+}
+
+void
+world_open_with(struct world *w, uint64_t seed, struct store *store, const struct world_store *of, const struct bare *policy)
+{
 	static const uint8_t master[32] = {1, 2, 3};
 
-	*w = (struct world){.random = seed, .of = of, .shadowed = seed % 2 == 1, .now = {.wall_ms = INT64_C(1790000000000),
+	*w = (struct world){.random = seed, .of = of, .policy = policy, .shadowed = seed % 2 == 1, .now = {.wall_ms = INT64_C(1790000000000),
 	    .boot_ms = 1000000, .steady_ms = 1000000}, .store = store};
 	w->keys = keyring_from(master);
 	w->faults = (struct store_mem_options){.seed = seed, .delay = 200, .reorder = 300, .fail = 20, .lose_reply = 10,

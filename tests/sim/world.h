@@ -9,6 +9,8 @@
 enum { WORLD_CLIENTS = 6, WORLD_UID = 1001 };
 
 /* What may be done to the store besides its contract. */
+struct bare;
+
 struct world_store {
 	void (*misbehave)(struct store *s, const struct store_mem_options *options);
 	void (*crash)(struct store *s);
@@ -17,6 +19,7 @@ struct world_store {
 struct world {
 	uint64_t random;           /* state of the generator */
 	const struct world_store *of;
+	const struct bare *policy; /* NULL: the usual one */
 	bool shadowed;             /* a candidate policy is asked beside: with odd seeds */
 	struct keyring *keys;
 	struct store *store;
@@ -31,6 +34,7 @@ uint64_t world_random(struct world *w, uint64_t below);
 void world_open(struct world *w, uint64_t seed);
 /* The same over a store of one's own, that serves now; it is closed with the world. */
 void world_open_over(struct world *w, uint64_t seed, struct store *store, const struct world_store *of);
+void world_open_with(struct world *w, uint64_t seed, struct store *store, const struct world_store *of, const struct bare *policy);
 /* As the world's faults say, or honest. */
 void world_misbehave(struct world *w, bool honest);
 void world_close(struct world *w);
