@@ -17,7 +17,7 @@ from play import complain, detach, short_path, stop, wake_on_signals
 from screen import Screen
 
 BROKERS_MAX = 8
-RESTART_S = 10       # a server that was killed is missed for so long
+RESTART_S = 5        # a server that was killed is missed for so long
 TURN_S = 0.5
 PAY_EVERY_S = 0.05
 GAP_S = 0.3          # a shorter one is no gap to tell of
@@ -121,15 +121,16 @@ def what_next(screen, everything):
 
     def item(title, *lines):
         screen.line()
-        screen.line("   " + screen.dim(title))
+        screen.wrapped(title, "   ", screen.dim)
         for line in lines:
             screen.line("   " + line)
 
     screen.line()
     screen.line("   " + screen.bold("All stay up until Ctrl-C. Try, in other terminals:"))
     item("Payments through all brokers in turn, told each second:", f"packaging/try-cluster --pay --dir {directory}")
-    item("A master dies; its replica takes over, and the brokers go on (it is started again after "
-         f"{RESTART_S} s):", f"kill -9 $(cat {fleet.servers[0].pid_file})")
+    item(f"A master dies. Its replica takes over; it is started again after {RESTART_S} s, and copies what it missed. Until then "
+         "its accounts wait, since each write needs a master and a replica (with two replicas each nobody waits):",
+         f"kill -9 $(cat {fleet.servers[0].pid_file})")
     item("What a broker says of it:", *(
         f"{short_path(b.endpoints['countersignctl'])} --socket {b.endpoints['admin_socket']} store status"
         for b in everything.brokers[:1]), "watch -n 1 " + " ".join((
@@ -182,7 +183,7 @@ class Place:
 
 
 class Payer:
-    """Pays for one account after the other, each time through the next broker."""
+    """Pays for one account after the other, each time through the next broker; the one after that takes the money."""
 
     def __init__(self, screen, brokers):
         from chapters import Story
@@ -191,6 +192,7 @@ class Payer:
         self.people = 0
         self.asked = 0
         self.permits = []  # what was acknowledged: (door, parameters, hold)
+        self.held = []     # and not captured yet
 
     def person(self):
         from chapters import Person
@@ -210,9 +212,21 @@ class Payer:
             return error.error
         except Lost:
             return "connection lost"
-        if reply["outcome"] == "permit":
-            self.permits.append((door, ask, reply["hold"]["id"]))
-        return reply["outcome"] if reply["outcome"] == "permit" else reply["reason"]
+        if reply["outcome"] != "permit":
+            return reply["reason"]
+        self.permits.append((door, ask, reply["hold"]["id"]))
+        self.held.append((door, ask["payment"]["id"], reply["hold"]["id"]))
+        self.capture()
+        return "permit"
+
+    def capture(self):
+        """Takes the money of what is held, through another broker; what fails is asked again with the next payment."""
+        held, self.held = self.held, []
+        for door, payment, hold in held:
+            try:
+                self.doors[(door + 1) % len(self.doors)].call("Payments.Capture", hold=hold, capture_id=payment)
+            except (Refusal, Lost):
+                self.held.append((door, payment, hold))
 
     def missing(self):
         """Permits that another broker does not know: asked again, the same hold must come."""

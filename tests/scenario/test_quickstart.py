@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""packaging/quickstart without its installing and building: what it plays, leaves and stops."""
+"""packaging/quickstart and try-cluster without their installing and building: what they play, leave and stop."""
 import json
 import os
 import shutil
@@ -11,11 +11,12 @@ import pytest
 
 from harness import BUILD, SOURCE
 
-PLAY = ["/usr/bin/python3", "-B", os.path.join(SOURCE, "packaging", "story", "play.py")]
+needs_redis = pytest.mark.skipif(shutil.which("redis-server") is None, reason="no redis-server: install redis-server")
 
 
-def play(*words, **rest):
-    return subprocess.run([*PLAY, *words], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300, **rest)
+def play(*words, program="play.py", **rest):
+    command = ["/usr/bin/python3", "-B", os.path.join(SOURCE, "packaging", "story", program), *words]
+    return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300, **rest)
 
 
 @pytest.fixture
@@ -25,8 +26,10 @@ def directory():
     shutil.rmtree(made)
 
 
-def test_the_story_goes_as_told():
-    done = play("--build", BUILD, "--once")
+@pytest.mark.parametrize("store", ["sqlite", pytest.param("redis", marks=needs_redis)])
+def test_the_story_goes_as_told(store):
+    """On a redis-server too, whose user may do what the example of its settings says, and no more."""
+    done = play("--build", BUILD, "--once", "--store", store)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr
     assert "exactly 10 of 50 were permitted" in done.stdout and "\033" not in done.stdout
     assert all(len(line) <= 100 for line in done.stdout.splitlines())
@@ -57,3 +60,25 @@ def test_stop_ends_nobody_elses_process(directory):
     with open(os.path.join(directory, "endpoints.json"), "w") as f:
         json.dump({"keeper_pid": os.getpid(), "keeper_start": 1, "log": "log"}, f)
     assert play("--stop", "--dir", directory).returncode == 0
+
+
+@needs_redis
+@pytest.mark.skipif("CS_SANITIZED" in os.environ, reason="a cluster and two brokers: without the sanitizers")
+def test_what_one_broker_permits_is_there_at_the_other(directory):
+    started = play("--build", BUILD, "--background", "--dir", directory, program="cluster.py")
+    assert started.returncode == 0, started.stderr
+    try:
+        paid = play("--pay", "--seconds", "1", "--dir", directory, program="cluster.py")
+        assert paid.returncode == 0 and "each is there at another broker" in paid.stdout, paid.stdout + paid.stderr
+        with open(os.path.join(directory, "endpoints.json")) as f:
+            pids = [broker["pid"] for broker in json.load(f)["brokers"]]
+    finally:
+        assert play("--stop", "--dir", directory, program="cluster.py").returncode == 0
+    assert not [pid for pid in pids if os.path.exists(f"/proc/{pid}")]
+
+
+def test_the_page_shows_the_rule_that_is_tried_here():
+    def rule(*names):
+        with open(os.path.join(SOURCE, *names)) as f:
+            return [line for line in f if line.startswith("user countersign ")]
+    assert rule("doc", "shared-store.md") == rule("packaging", "examples", "redis", "redis.conf") != []
