@@ -29,6 +29,8 @@ struct fixture {
 	char *dir;
 	int64_t now_ms;
 	const char *open;
+	uint32_t turn;
+	unsigned doubts;
 	int closed;        /* this bucket is not open; -1: all are */
 	enum cs_err sync;
 	uint8_t next_id;
@@ -44,6 +46,20 @@ open_of(void *ctx, unsigned bucket)
 	struct fixture *f = ctx;
 
 	return (int)bucket == f->closed ? NULL : f->open;
+}
+
+static uint32_t
+turn_of(void *ctx, unsigned bucket)
+{
+	(void)bucket;
+	return ((struct fixture *)ctx)->turn;
+}
+
+static void
+doubt_of(void *ctx, unsigned bucket)
+{
+	(void)bucket;
+	((struct fixture *)ctx)->doubts++;
 }
 
 static enum plain_fate
@@ -85,8 +101,8 @@ setup(void **state)
 	snprintf(path, sizeof(path), "%s/journal.db", f->dir);
 	if (journal_open(&journal, &f->journal, why) != CS_OK)
 		fail_msg("%s", why);
-	options = (struct claims_options){.fleet = f->fleet, .layout = &layout, .journal = f->journal, .member = "m", .open = open_of,
-	    .open_ctx = f, .timeout_ms = TIMEOUT_MS};
+	options = (struct claims_options){.fleet = f->fleet, .layout = &layout, .journal = f->journal, .member = "m", .gate = {open_of, turn_of, doubt_of, f},
+	    .timeout_ms = TIMEOUT_MS};
 	f->claims = claims_new(&options);
 	claims_tick(f->claims, f->now_ms);
 	freeReplyObject(PLAIN_NOW(f->fleet, VIEW("FLUSHALL")));
@@ -487,6 +503,43 @@ a_bucket_that_is_not_open_says_nothing(void **state)
 }
 
 static void
+what_was_opened_under_another_tenure_is_doubted(void **state)
+{
+	struct fixture *f = *state;
+	struct store_claim take = {key_of(100), false};
+	struct layout_key k;
+	struct commit c;
+
+	freeReplyObject(PLAIN_NOW(f->fleet, VIEW("HSET"), layout_key(&layout, layout_bucket(&take.claim), LAYOUT_HEAD, NULL, 0, &k),
+	    VIEW("t"), VIEW("other")));
+	begin(f, &c, 1, 0, &take, 1);
+	assert_int_equal(wait_taken(&c), CS_ERR_UNAVAILABLE);
+	assert_true(f->doubts > 0);
+	f->doubts = 0;
+	assert_int_equal(look_for(f, &take.claim).err, CS_ERR_UNAVAILABLE);
+	assert_true(f->doubts > 0);
+}
+
+/* What was done before may be gone: it counts only when it was seen after. */
+static void
+an_answer_from_before_a_pause_does_not_count(void **state)
+{
+	struct fixture *f = *state;
+	struct store_claim take = {key_of(100), false};
+	struct commit c;
+
+	begin(f, &c, 1, 0, &take, 1);
+	f->turn++;
+	fleet_flush(f->fleet);
+	assert_int_equal(value_of(f, &take.claim).state, CLAIM_PENDING);
+	claims_synced(f->claims, CS_OK);
+	assert_int_equal(c.calls, 0);
+	assert_false(journal_waits(f->journal));
+	assert_int_equal(wait_taken(&c), CS_OK);
+	commit_settle(&c, CLAIMS_UNKNOWN);
+}
+
+static void
 nobody_can_say_what_a_held_record_holds(void **state)
 {
 	struct fixture *f = *state;
@@ -532,6 +585,8 @@ main(void)
 	    TEST(no_commit_is_sent_before_the_journal_is_on_disk),
 	    TEST(a_failover_ends_what_was_begun_before_it),
 	    TEST(a_bucket_that_is_not_open_says_nothing),
+	    TEST(what_was_opened_under_another_tenure_is_doubted),
+	    TEST(an_answer_from_before_a_pause_does_not_count),
 	    TEST(nobody_can_say_what_a_held_record_holds),
 	    TEST(a_damaged_claim_is_told),
 	};

@@ -103,6 +103,8 @@ struct fixture {
 	struct scans *scans;
 	int64_t now_ms;
 	const char *open;
+	uint32_t turn;
+	unsigned doubts;
 	int closed;
 	int script, count;
 	enum plain_fate what;
@@ -118,6 +120,20 @@ open_of(void *ctx, unsigned bucket)
 	struct fixture *f = ctx;
 
 	return (int)bucket == f->closed ? NULL : f->open;
+}
+
+static uint32_t
+turn_of(void *ctx, unsigned bucket)
+{
+	(void)bucket;
+	return ((struct fixture *)ctx)->turn;
+}
+
+static void
+doubt_of(void *ctx, unsigned bucket)
+{
+	(void)bucket;
+	((struct fixture *)ctx)->doubts++;
 }
 
 static enum plain_fate
@@ -143,7 +159,7 @@ setup(void **state)
 	f->open = "first";
 	f->closed = f->script = -2;
 	f->now_ms = 1000;
-	options = (struct scans_options){f->fleet, &layout, open_of, f, TIMEOUT_MS};
+	options = (struct scans_options){f->fleet, &layout, {open_of, turn_of, doubt_of, f}, TIMEOUT_MS};
 	f->scans = scans_new(&options);
 	scans_tick(f->scans, f->now_ms);
 	freeReplyObject(PLAIN_NOW(f->fleet, VIEW("FLUSHALL")));
@@ -554,6 +570,7 @@ a_bucket_that_is_not_open_is_waited_for(void **state)
 	assert_int_equal(g->n, 100); /* from the heads that are known */
 	scan_now(f, g, (struct store_scan){.after = g->next, .limit = 200});
 	assert_int_equal(g->err, CS_ERR_UNAVAILABLE);
+	assert_true(f->doubts > 0);
 	free(g);
 }
 

@@ -17,14 +17,16 @@ static void step(struct claims_hold *h);
 /* --- shared with claims_find.c --- */
 
 bool
-claims_open(struct claims *c, unsigned bucket, char tenure[FLEET_TENURE_TEXT])
+claims_enter(struct claims *c, unsigned bucket, struct gate_pass *pass)
 {
-	const char *t = c->stopped ? NULL : c->o.open(c->o.open_ctx, bucket);
+	return !c->stopped && gate_enter(&c->o.gate, bucket, pass);
+}
 
-	if (t == NULL)
-		return false;
-	snprintf(tenure, FLEET_TENURE_TEXT, "%s", t);
-	return true;
+void
+claims_doubt(struct claims *c, unsigned bucket, enum cs_err err, const struct fleet_reply *r)
+{
+	if (err == CS_OK && (claims_answer(r) == ANSWER_SUSPECT || claims_answer(r) == ANSWER_STRANGER))
+		c->o.gate.doubt(c->o.gate.ctx, bucket);
 }
 
 long long
@@ -143,11 +145,11 @@ settle(struct claims_hold *h, size_t n, bool committed)
 		struct claim_value after = claim_after(&t->mine, committed);
 		uint8_t mine[CLAIM_BYTES];
 
-		if (!claims_open(h->c, layout_bucket(&t->claim), h->asked))
+		if (!claims_enter(h->c, layout_bucket(&t->claim), &h->asked))
 			continue;
 		claim_encode(mine, &t->claim, &t->mine);
 		h->left++;
-		cas_ask(h, t, view_of(mine, sizeof(mine)), &after, h->asked, settle_told);
+		cas_ask(h, t, view_of(mine, sizeof(mine)), &after, h->asked.tenure, settle_told);
 	}
 	if (--h->left == 0)
 		settle_end(h);
@@ -177,15 +179,14 @@ later(struct claims_hold *h)
 
 /* Whether the answer counts: what the bucket said while it was open, and is open still. */
 static bool
-told_well(struct claims_hold *h, const struct store_key *where, enum cs_err err, const struct fleet_reply *r)
+told_well(struct claims_hold *h, enum cs_err err, const struct fleet_reply *r)
 {
-	char now[FLEET_TENURE_TEXT];
-
+	claims_doubt(h->c, h->asked.bucket, err, r);
 	if (err == CS_ERR_CORRUPT)
 		log_error("msg=\"Redis could not look after a claim\" error=%s", log_value(view_of(r->value->str, (size_t)r->value->len)));
 	if (err == CS_OK && (claims_answer(r) == ANSWER_DONE || claims_answer(r) == ANSWER_CONFLICT)) {
 		/* Else it may be gone with the tenure, and its journal entry would come too late for the repair. */
-		if (claims_open(h->c, layout_bucket(where), now) && strcmp(now, h->asked) == 0)
+		if (!h->c->stopped && gate_holds(&h->c->o.gate, &h->asked))
 			return true;
 		later(h);
 	} else if (err == CS_OK && (claims_answer(r) == ANSWER_STRANGER || claims_answer(r) == ANSWER_HELD)) {
@@ -217,7 +218,7 @@ cas_told(void *ctx, enum cs_err err, const struct fleet_reply *r)
 	bool done;
 	uint64_t n = 0;
 
-	if (!told_well(h, &t->claim, err, r))
+	if (!told_well(h, err, r))
 		return;
 	done = claims_answer(r) == ANSWER_DONE;
 	if (done && !claims_answer_number(r, 1, &n)) {
@@ -242,7 +243,7 @@ verify_told(void *ctx, enum cs_err err, const struct fleet_reply *r)
 	struct claim_take *t = &h->takes[h->at];
 	uint64_t holds = 0;
 
-	if (!told_well(h, &t->now.holder, err, r))
+	if (!told_well(h, err, r))
 		return;
 	if (!claims_answer_number(r, 1, &holds)) {
 		fail(h, CS_ERR_CORRUPT);
@@ -292,15 +293,15 @@ step(struct claims_hold *h)
 		return;
 	}
 	bucket = layout_bucket(t->ask == CLAIM_ASK_CAS ? &t->claim : &t->now.holder);
-	if (!claims_open(h->c, bucket, h->asked)) {
+	if (!claims_enter(h->c, bucket, &h->asked)) {
 		later(h);
 		return;
 	}
 	h->state = HOLD_ASKED;
 	if (t->ask == CLAIM_ASK_CAS)
-		cas_ask(h, t, claim_take_seen(t), &t->mine, h->asked, cas_told);
+		cas_ask(h, t, claim_take_seen(t), &t->mine, h->asked.tenure, cas_told);
 	else
-		claims_ask_verify(h->c, &t->claim, &t->now, t->poison, h->asked, FLEET_AGAIN, verify_told, h);
+		claims_ask_verify(h->c, &t->claim, &t->now, t->poison, h->asked.tenure, FLEET_AGAIN, verify_told, h);
 }
 
 /* --- from outside --- */
@@ -342,7 +343,7 @@ claims_take(struct claims *c, const struct commit_image *image, claims_taken_fn 
 	*(c->newest != NULL ? &c->newest->newer : &c->oldest) = h;
 	c->newest = h;
 	/* Before any claim is put down: see claims.h. */
-	if (!claims_open(c, layout_bucket(&commit->key), h->tenure))
+	if (!claims_enter(c, layout_bucket(&commit->key), &h->record))
 		fail(h, CS_ERR_UNAVAILABLE);
 	else
 		step(h);
@@ -351,7 +352,7 @@ claims_take(struct claims *c, const struct commit_image *image, claims_taken_fn 
 const char *
 claims_tenure(const struct claims_hold *hold)
 {
-	return hold->tenure;
+	return hold->record.tenure;
 }
 
 void
@@ -428,7 +429,7 @@ claims_new(const struct claims_options *o)
 {
 	struct claims *c = calloc(1, sizeof(*c));
 
-	CHECK(c != NULL && o->open != NULL && o->timeout_ms > 0);
+	CHECK(c != NULL && o->gate.open != NULL && o->timeout_ms > 0);
 	c->o = *o;
 	snprintf(c->field, sizeof(c->field), "w:%s", o->member);
 	return c;

@@ -27,12 +27,12 @@
 #ifndef CS_STORE_REDIS_CLAIMS_H
 #define CS_STORE_REDIS_CLAIMS_H
 
+#include "broker/store/redis/gate.h"
 #include "broker/store/redis/layout.h"
 
 struct claims;
 struct claims_hold;
 struct commit_image;
-struct fleet;
 struct journal;
 
 enum {
@@ -41,17 +41,13 @@ enum {
 	CLAIMS_POISON_S = 86400,    /* far longer than any message can be under way */
 };
 
-/* The tenure under which the bucket is open now; NULL: it is not, and what opens it is under way. */
-typedef const char *claims_open_fn(void *ctx, unsigned bucket);
-
 /* Everything is borrowed, for as long as the claims live. */
 struct claims_options {
 	struct fleet *fleet;
 	const struct layout *layout;
 	struct journal *journal;
 	const char *member;         /* as in the head's field "w:<member>" */
-	claims_open_fn *open;
-	void *open_ctx;
+	struct gate gate;
 	int64_t timeout_ms;         /* of all claims of one commit, or of one find */
 };
 

@@ -16,7 +16,7 @@ struct claims_find {
 	struct claims_find **at;       /* who points here */
 	struct store_key claim;
 	struct claim_value value;
-	char asked[FLEET_TENURE_TEXT];
+	struct gate_pass asked;
 	bool waiting, verifying;
 	int64_t until_ms, again_ms;
 	store_find_fn *done;
@@ -56,7 +56,8 @@ later(struct claims_find *f)
 static bool
 answered(struct claims_find *f, enum cs_err err, const struct fleet_reply *r)
 {
-	if (err == CS_OK && claims_answer(r) == ANSWER_DONE)
+	claims_doubt(f->c, f->asked.bucket, err, r);
+	if (err == CS_OK && claims_answer(r) == ANSWER_DONE && !f->c->stopped && gate_holds(&f->c->o.gate, &f->asked))
 		return true;
 	if (err == CS_ERR_CORRUPT)
 		end(f, CS_ERR_CORRUPT, NULL, false);
@@ -115,14 +116,14 @@ ask(struct claims_find *f)
 	struct view keys[2], args[1];
 
 	f->waiting = false;
-	if (!claims_open(c, bucket, f->asked)) {
+	if (!claims_enter(c, bucket, &f->asked)) {
 		later(f);
 	} else if (f->verifying) {
-		claims_ask_verify(c, &f->claim, &f->value, CLAIM_POISON_NEVER, f->asked, FLEET_READS, verified, f);
+		claims_ask_verify(c, &f->claim, &f->value, CLAIM_POISON_NEVER, f->asked.tenure, FLEET_READS, verified, f);
 	} else {
 		keys[0] = layout_key(c->o.layout, bucket, LAYOUT_HEAD, NULL, 0, &k[0]);
 		keys[1] = layout_key_of(c->o.layout, LAYOUT_CLAIM, &f->claim, &k[1]);
-		args[0] = view_str(f->asked);
+		args[0] = view_str(f->asked.tenure);
 		fleet_script(c->o.fleet, bucket, SCRIPT_READ, keys, 2, args, 1, FLEET_READS, looked, f);
 	}
 }

@@ -5,7 +5,6 @@
 
 #include "broker/store/redis/claim_take.h"
 #include "broker/store/redis/claims.h"
-#include "broker/store/redis/fleet.h"
 
 struct claims_find;
 
@@ -21,8 +20,8 @@ struct claims_hold {
 	struct claims *c;
 	struct claims_hold *older, *newer;   /* all that live */
 	enum hold_state state;
-	char tenure[FLEET_TENURE_TEXT];      /* of the record's bucket */
-	char asked[FLEET_TENURE_TEXT];       /* that the question under way was asked under */
+	struct gate_pass record;             /* to its bucket */
+	struct gate_pass asked;              /* to the bucket of the question under way */
 	struct claim_take takes[STORE_CLAIMS_MAX];
 	size_t takes_n, at;                  /* those before `at` are put down */
 	bool lost;                           /* a journal entry of it was dropped: it must not go on */
@@ -45,8 +44,10 @@ struct claims {
 	struct claims_find *finds;
 };
 
-/* The tenure under which the bucket is open, copied; false: it is not. */
-bool claims_open(struct claims *c, unsigned bucket, char tenure[FLEET_TENURE_TEXT]);
+/* Whether the bucket may be asked. */
+bool claims_enter(struct claims *c, unsigned bucket, struct gate_pass *pass);
+/* Something does not fit: the bucket is to be looked at. */
+void claims_doubt(struct claims *c, unsigned bucket, enum cs_err err, const struct fleet_reply *r);
 /* The set of the value's holder is asked; flags as for fleet_script(). Under the tenure that is open, and told in *tenure. */
 void claims_ask_verify(struct claims *c, const struct store_key *claim, const struct claim_value *v, enum claim_poison poison,
     const char *tenure, unsigned flags, fleet_fn *done, void *ctx);

@@ -16,6 +16,7 @@ libstoreredis_la_SOURCES = \
 	%reldir%/tls.c %reldir%/tls.h \
 	%reldir%/wire.c %reldir%/wire.h \
 	%reldir%/import.c %reldir%/import.h \
+	%reldir%/gate.h \
 	%reldir%/journal.c %reldir%/journal.h %reldir%/journal_int.h \
 	%reldir%/journal_code.c %reldir%/journal_code.h \
 	%reldir%/journal_file.c \

@@ -168,6 +168,18 @@ bucket_open(void *ctx, unsigned bucket)
 	return tenure_open(((struct store_redis *)ctx)->tenure, bucket);
 }
 
+static uint32_t
+bucket_turn(void *ctx, unsigned bucket)
+{
+	return tenure_turn(((struct store_redis *)ctx)->tenure, bucket);
+}
+
+static void
+bucket_doubt(void *ctx, unsigned bucket)
+{
+	tenure_doubt(((struct store_redis *)ctx)->tenure, bucket);
+}
+
 /* An unacknowledged state that was read may come back with other bytes: nothing of the bucket is remembered. */
 static void
 bucket_closed(void *ctx, unsigned bucket)
@@ -184,6 +196,8 @@ bucket_closed(void *ctx, unsigned bucket)
 static void
 start_parts(struct store_redis *s, const struct store_redis_options *o)
 {
+	const struct gate gate = {bucket_open, bucket_turn, bucket_doubt, s};
+
 	s->tenure = tenure_new(&(struct tenure_options){.fleet = s->fleet,
 	    .layout = &s->layout,
 	    .journal = s->journal,
@@ -197,15 +211,13 @@ start_parts(struct store_redis *s, const struct store_redis_options *o)
 	    .lease_ms = o->lease_ms});
 	s->scans = scans_new(&(struct scans_options){.fleet = s->fleet,
 	    .layout = &s->layout,
-	    .open = bucket_open,
-	    .open_ctx = s,
+	    .gate = gate,
 	    .timeout_ms = s->timeout_ms});
 	s->claims = claims_new(&(struct claims_options){.fleet = s->fleet,
 	    .layout = &s->layout,
 	    .journal = s->journal,
 	    .member = s->member,
-	    .open = bucket_open,
-	    .open_ctx = s,
+	    .gate = gate,
 	    .timeout_ms = s->timeout_ms / 2});
 }
 

@@ -13,14 +13,9 @@
 enum { NUMBER_DIGITS_MAX = 16 /* of what is below 2^53 */ };
 
 bool
-scans_open(struct scans *s, unsigned bucket, char tenure[FLEET_TENURE_TEXT])
+scans_enter(struct scans *s, unsigned bucket, struct gate_pass *pass)
 {
-	const char *t = s->stopped ? NULL : s->o.open(s->o.open_ctx, bucket);
-
-	if (t == NULL)
-		return false;
-	snprintf(tenure, FLEET_TENURE_TEXT, "%s", t);
-	return true;
+	return !s->stopped && gate_enter(&s->o.gate, bucket, pass);
 }
 
 long long
@@ -58,16 +53,19 @@ scans_bytes(const struct redisReply *r)
 }
 
 enum cs_err
-job_answer(enum cs_err err, const struct fleet_reply *r)
+job_answer(struct scans *s, const struct gate_pass *pass, enum cs_err err, const struct fleet_reply *r)
 {
 	if (err == CS_ERR_CORRUPT)
 		log_error("msg=\"Redis could not read its log\" error=%s", log_value(view_of(r->value->str, (size_t)r->value->len)));
 	if (err != CS_OK)
 		return err == CS_ERR_CORRUPT ? CS_ERR_CORRUPT : CS_ERR_UNAVAILABLE;
+	if (s->stopped || !gate_holds(&s->o.gate, pass))
+		return CS_ERR_UNAVAILABLE;
 	switch (scans_answer(r)) {
 	case ANSWER_DONE:
 		return CS_OK;
 	case ANSWER_SUSPECT:
+		s->o.gate.doubt(s->o.gate.ctx, pass->bucket);
 		return CS_ERR_UNAVAILABLE;
 	case ANSWER_GONE:
 		return CS_ERR_NOT_FOUND;
@@ -241,7 +239,7 @@ scans_new(const struct scans_options *o)
 {
 	struct scans *s = calloc(1, sizeof(*s));
 
-	CHECK(s != NULL && o->open != NULL && o->timeout_ms > 0);
+	CHECK(s != NULL && o->gate.open != NULL && o->timeout_ms > 0);
 	s->o = *o;
 	return s;
 }

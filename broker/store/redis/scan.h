@@ -14,9 +14,9 @@
 #ifndef CS_STORE_REDIS_SCAN_H
 #define CS_STORE_REDIS_SCAN_H
 
+#include "broker/store/redis/gate.h"
 #include "broker/store/redis/layout.h"
 
-struct fleet;
 struct scans;
 
 enum {
@@ -31,15 +31,11 @@ enum {
 	SCANS_WALK_ROWS = 128,         /* events that one script reads along a record */
 };
 
-/* As in claims.h. */
-typedef const char *scans_open_fn(void *ctx, unsigned bucket);
-
 /* Everything is borrowed, for as long as the scans live. */
 struct scans_options {
 	struct fleet *fleet;
 	const struct layout *layout;
-	scans_open_fn *open;
-	void *open_ctx;
+	struct gate gate;
 	int64_t timeout_ms;            /* without anything new for so long, a scan ends: CS_ERR_UNAVAILABLE */
 };
 

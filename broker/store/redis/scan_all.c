@@ -13,7 +13,7 @@ enum { PAGE_ROWS_MIN = 4, PAGE_BYTES_MIN = 4096, DECIMAL = 24, AHEAD_TRIES = 2 *
 
 struct page {
 	struct scan_job *job;
-	unsigned bucket;
+	struct gate_pass pass;
 };
 
 static enum cs_err
@@ -36,12 +36,11 @@ page_told(void *ctx, enum cs_err err, const struct fleet_reply *r)
 {
 	struct page *p = ctx;
 	struct scan_job *job = p->job;
-	unsigned bucket = p->bucket;
 
-	free(p);
-	err = job_answer(err, r);
+	err = job_answer(job->s, &p->pass, err, r);
 	if (err == CS_OK)
-		err = page_put(job, bucket, r->value);
+		err = page_put(job, p->pass.bucket, r->value);
+	free(p);
 	if (err != CS_OK && job->err != CS_ERR_CORRUPT)
 		job->err = err;
 	if (--job->asked == 0)
@@ -57,21 +56,22 @@ share(uint64_t all, unsigned n, uint64_t least, uint64_t most)
 }
 
 static void
-page_ask(struct scan_job *job, unsigned bucket, uint64_t after, const char *tenure)
+page_ask(struct scan_job *job, const struct gate_pass *pass, uint64_t after)
 {
 	struct scans *s = job->s;
+	unsigned bucket = pass->bucket;
 	struct layout_key k[3];
 	struct view keys[2] = {layout_key(s->o.layout, bucket, LAYOUT_HEAD, NULL, 0, &k[0]),
 	    layout_key(s->o.layout, bucket, LAYOUT_SEGMENTS, NULL, 0, &k[1])};
 	char numbers[4][DECIMAL];
-	struct view args[6] = {view_str(tenure), view_str(numbers[0]), view_str(numbers[1]), view_str(numbers[2]), view_str(numbers[3]),
+	struct view args[6] = {view_str(pass->tenure), view_str(numbers[0]), view_str(numbers[1]), view_str(numbers[2]), view_str(numbers[3]),
 	    layout_key(s->o.layout, bucket, LAYOUT_LOG, NULL, 0, &k[2])};
 	uint64_t values[4] = {after, job->upto, share(job->left, job->streams, PAGE_ROWS_MIN, SCANS_ROWS_MAX),
 	    share(SCANS_PAGES_BYTES, job->streams, PAGE_BYTES_MIN, SCANS_PAGE_BYTES_MAX)};
 	struct page *p = malloc(sizeof(*p));
 
 	CHECK(p != NULL);
-	*p = (struct page){job, bucket};
+	*p = (struct page){job, *pass};
 	for (int i = 0; i < 4; i++) {
 		snprintf(numbers[i], DECIMAL, "%llu", (unsigned long long)values[i]);
 		args[1 + i] = view_str(numbers[i]);
@@ -85,16 +85,16 @@ page_ask(struct scan_job *job, unsigned bucket, uint64_t after, const char *tenu
 static bool
 pages_ask(struct scan_job *job)
 {
-	char tenure[FLEET_TENURE_TEXT];
+	struct gate_pass pass;
 	uint64_t after;
 	unsigned bucket;
 
 	while (merge_want(&job->merge, &bucket, &after)) {
-		if (!scans_open(job->s, bucket, tenure)) {
+		if (!scans_enter(job->s, bucket, &pass)) {
 			job->err = CS_ERR_UNAVAILABLE;
 			return false;
 		}
-		page_ask(job, bucket, after, tenure);
+		page_ask(job, &pass, after);
 	}
 	return true;
 }

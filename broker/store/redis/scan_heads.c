@@ -46,15 +46,19 @@ end(struct scans *s)
 
 /* The bucket is open under the tenure of who answers, which is that of the clock that was read. */
 static bool
-head_read(struct heads *h, unsigned bucket, const struct fleet_reply *r)
+head_read(struct scans *s, unsigned bucket, const struct fleet_reply *r)
 {
+	struct heads *h = &s->heads;
 	const struct redisReply *v = r->value;
 	struct view tenure;
 
 	if (v->type != REDIS_REPLY_ARRAY || v->elements != 2)
 		return false;
 	tenure = scans_bytes(v->element[0]);
-	if (!view_equal(tenure, view_str(r->tenure)) || !view_equal(tenure, view_str(h->owners[h->owner_of[bucket]].tenure)))
+	if (!view_equal(tenure, view_str(r->tenure)))
+		s->o.gate.doubt(s->o.gate.ctx, bucket);
+	if (s->o.gate.open(s->o.gate.ctx, bucket) == NULL || s->o.gate.turn(s->o.gate.ctx, bucket) != h->turns[bucket] ||
+	    !view_equal(tenure, view_str(r->tenure)) || !view_equal(tenure, view_str(h->owners[h->owner_of[bucket]].pass.tenure)))
 		return false;
 	if (v->element[1]->type == REDIS_REPLY_NIL) {
 		h->reading[bucket] = 0;
@@ -69,7 +73,7 @@ head_told(void *ctx, enum cs_err err, const struct fleet_reply *r)
 	struct heads_ask *ask = ctx;
 	struct heads *h = &ask->s->heads;
 
-	if (err != CS_OK || !head_read(h, ask->number, r))
+	if (err != CS_OK || !head_read(ask->s, ask->number, r))
 		h->failed = true;
 	if (--h->left == 0)
 		end(ask->s);
@@ -97,7 +101,7 @@ time_read(struct heads_owner *o, const struct fleet_reply *r)
 	uint64_t seconds, us;
 
 	if (v->type != REDIS_REPLY_ARRAY || v->elements != 2 || !scans_number(v->element[0], &seconds) ||
-	    !scans_number(v->element[1], &us) || seconds > INT64_MAX / 2000000 || us > 999999 || strcmp(r->tenure, o->tenure) != 0)
+	    !scans_number(v->element[1], &us) || seconds > INT64_MAX / 2000000 || us > 999999 || strcmp(r->tenure, o->pass.tenure) != 0)
 		return false;
 	o->time_us = (int64_t)(seconds * 1000000 + us);
 	return true;
@@ -137,7 +141,7 @@ owners_find(struct scans *s)
 
 	h->owners_n = 0;
 	for (unsigned b = 0; b < LAYOUT_BUCKETS; b++) {
-		const char *tenure = s->o.open(s->o.open_ctx, b);
+		const char *tenure = s->o.gate.open(s->o.gate.ctx, b);
 		size_t i = b == 0 ? 0 : h->owner_of[b - 1];
 
 		/* Each is asked, so that each is being opened. */
@@ -145,16 +149,18 @@ owners_find(struct scans *s)
 			all = false;
 		if (!all)
 			continue;
+		h->turns[b] = s->o.gate.turn(s->o.gate.ctx, b);
 		/* Neighbours mostly have one owner. */
-		if (h->owners_n == 0 || strcmp(h->owners[i].tenure, tenure) != 0) {
-			for (i = 0; i < h->owners_n && strcmp(h->owners[i].tenure, tenure) != 0; i++)
+		if (h->owners_n == 0 || strcmp(h->owners[i].pass.tenure, tenure) != 0) {
+			for (i = 0; i < h->owners_n && strcmp(h->owners[i].pass.tenure, tenure) != 0; i++)
 				;
 		}
 		if (i == h->owners_n) {
 			struct heads_owner *o = owner_add(h);
 
-			*o = (struct heads_owner){.bucket = b};
-			snprintf(o->tenure, sizeof(o->tenure), "%s", tenure);
+			*o = (struct heads_owner){.time_us = 0};
+			if (!gate_enter(&s->o.gate, b, &o->pass))
+				all = false;
 		}
 		h->owner_of[b] = (uint16_t)i;
 	}
@@ -180,7 +186,7 @@ heads_begin(struct scans *s)
 		struct view argv[1] = {VIEW("TIME")};
 
 		h->asks[i] = (struct heads_ask){s, i};
-		fleet_ask(s->o.fleet, h->owners[i].bucket, argv, 1, FLEET_READS, time_told, &h->asks[i]);
+		fleet_ask(s->o.fleet, h->owners[i].pass.bucket, argv, 1, FLEET_READS, time_told, &h->asks[i]);
 	}
 }
 

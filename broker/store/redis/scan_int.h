@@ -38,7 +38,7 @@ struct scan_job {
 	unsigned ahead;            /* times that it waited for `want` */
 
 	/* One. */
-	char asked_tenure[FLEET_TENURE_TEXT];
+	struct gate_pass pass;     /* to its bucket */
 	uint64_t at;               /* number to go on with; 0: the newest */
 	bool walked;               /* numbers are collected. Back: the row that the caller named is passed */
 	uint64_t *ring;            /* the oldest `ring_cap` numbers that were met; newest first */
@@ -46,8 +46,7 @@ struct scan_job {
 };
 
 struct heads_owner {
-	char tenure[FLEET_TENURE_TEXT];
-	unsigned bucket;           /* one of its */
+	struct gate_pass pass;     /* to one of its buckets */
 	int64_t time_us;
 };
 
@@ -70,6 +69,7 @@ struct heads {
 	struct heads_owner *owners;
 	size_t owners_n, owners_cap;
 	uint16_t owner_of[LAYOUT_BUCKETS];
+	uint32_t turns[LAYOUT_BUCKETS];
 	struct heads_ask asks[LAYOUT_BUCKETS];
 };
 
@@ -90,7 +90,8 @@ struct scans {
 
 struct redisReply;
 
-bool scans_open(struct scans *s, unsigned bucket, char tenure[FLEET_TENURE_TEXT]);
+/* Whether the bucket may be asked. */
+bool scans_enter(struct scans *s, unsigned bucket, struct gate_pass *pass);
 /* First number of a reply; 0 where it has none. */
 long long scans_answer(const struct fleet_reply *r);
 /* Decimal digits; false where it is none, or above 2^53. */
@@ -103,8 +104,8 @@ bool job_give(struct scan_job *job, uint64_t seq, struct view bytes);
 void job_end(struct scan_job *job, enum cs_err err);
 /* Could not be read now. */
 void job_later(struct scan_job *job);
-/* What went wrong with an answer, if anything: CS_OK; UNAVAILABLE: asked again later; CORRUPT. */
-enum cs_err job_answer(enum cs_err err, const struct fleet_reply *r);
+/* What went wrong with an answer, if anything: CS_OK; UNAVAILABLE: asked again later; NOT_FOUND: no such event; CORRUPT. */
+enum cs_err job_answer(struct scans *s, const struct gate_pass *pass, enum cs_err err, const struct fleet_reply *r);
 
 /* scan_all.c, scan_one.c: goes on where no answer is awaited. */
 void all_go(struct scan_job *job);

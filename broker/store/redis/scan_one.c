@@ -27,7 +27,7 @@ walk_ask(struct scan_job *job, uint64_t after, uint64_t rows, uint64_t bytes, fl
 	struct view keys[3] = {layout_key(s->o.layout, bucket, LAYOUT_HEAD, NULL, 0, &k[0]),
 	    layout_key_of(s->o.layout, LAYOUT_RECORD, &job->key, &k[1]), layout_key(s->o.layout, bucket, LAYOUT_SEGMENTS, NULL, 0, &k[2])};
 	char at[DECIMAL], numbers[3][DECIMAL];
-	struct view args[6] = {view_str(job->asked_tenure), job->at == 0 ? view_of(NULL, 0) : decimal(at, job->at), decimal(numbers[0], after),
+	struct view args[6] = {view_str(job->pass.tenure), job->at == 0 ? view_of(NULL, 0) : decimal(at, job->at), decimal(numbers[0], after),
 	    decimal(numbers[1], rows), decimal(numbers[2], bytes), layout_key(s->o.layout, bucket, LAYOUT_LOG, NULL, 0, &k[3])};
 
 	job->asked = 1;
@@ -78,7 +78,7 @@ back_told(void *ctx, enum cs_err err, const struct fleet_reply *r)
 	uint64_t seq, at;
 
 	job->asked = 0;
-	err = job_answer(err, r);
+	err = job_answer(job->s, &job->pass, err, r);
 	v = err == CS_OK ? r->value : NULL;
 	if (err == CS_OK && (v->elements < 2 || v->elements % 2 != 0 || !scans_number(v->element[1], &at)))
 		err = CS_ERR_CORRUPT;
@@ -116,7 +116,7 @@ rows_told(void *ctx, enum cs_err err, const struct fleet_reply *r)
 	uint64_t seq;
 
 	job->asked = 0;
-	err = job_answer(err, r);
+	err = job_answer(job->s, &job->pass, err, r);
 	v = err == CS_OK ? r->value : NULL;
 	if (err == CS_OK && (v->elements < 3 || v->elements % 2 != 1))
 		err = CS_ERR_CORRUPT;
@@ -154,7 +154,7 @@ rows_ask(struct scan_job *job)
 	n = n < SCANS_WALK_ROWS ? n : SCANS_WALK_ROWS;
 	for (size_t i = 0; i < n; i++)
 		layout_put_be(seqs + 8 * i, job->ring[(job->ring_n - 1 - job->ring_given - i) % job->ring_cap]);
-	args[0] = view_str(job->asked_tenure);
+	args[0] = view_str(job->pass.tenure);
 	args[1] = view_of(seqs, 8 * n);
 	args[2] = decimal(bytes, SCANS_PAGE_BYTES_MAX);
 	args[3] = layout_key(s->o.layout, bucket, LAYOUT_LOG, NULL, 0, &k[2]);
@@ -170,7 +170,7 @@ numbers_told(void *ctx, enum cs_err err, const struct fleet_reply *r)
 	uint64_t at = 0;
 
 	job->asked = 0;
-	err = job_answer(err, r);
+	err = job_answer(job->s, &job->pass, err, r);
 	if (err == CS_OK && (r->value->elements < 2 || !scans_number(r->value->element[1], &at)))
 		err = CS_ERR_CORRUPT;
 	if (err == CS_OK && r->value->elements > 2)
@@ -190,7 +190,7 @@ numbers_told(void *ctx, enum cs_err err, const struct fleet_reply *r)
 void
 one_go(struct scan_job *job)
 {
-	if (job->s->stopped || !scans_open(job->s, layout_bucket(&job->key), job->asked_tenure)) {
+	if (job->s->stopped || !scans_enter(job->s, layout_bucket(&job->key), &job->pass)) {
 		if (job->given > 0)
 			job_end(job, CS_OK);
 		else
