@@ -228,6 +228,34 @@ test_absent(void **state)
 	snapshot_free(after);
 }
 
+/* A broker that was stopped in order is not waited for, at once; and is back at once. */
+static void
+test_left(void **state)
+{
+	struct world *w = *state;
+	struct snapshot *s;
+	int rounds = 0;
+
+	world_commit(w, 1, 1);
+	tenure_leave(w->brokers[1].tenure);
+	assert_false(broker_commit(w, 1, 1));
+	while (!tenure_left(w->brokers[1].tenure) && rounds++ < 10)
+		world_step(w);
+	assert_true(tenure_left(w->brokers[1].tenure));
+	broker_kill(w, 1);
+	s = snapshot_take(w);
+	world_commit(w, 0, 1);
+	set_back(w, s);
+	world_settle(w);
+	world_commit(w, 0, 1);
+	world_verify(w);
+	broker_start(w, 1);
+	world_settle(w);
+	world_commit(w, 1, 1);
+	world_verify(w);
+	snapshot_free(s);
+}
+
 static void
 done(void *ctx, enum cs_err err)
 {
@@ -546,6 +574,7 @@ main(void)
 	    cmocka_unit_test_setup_teardown(test_older_files, two_brokers_durable, over),
 	    cmocka_unit_test_setup_teardown(test_emptied, two_brokers, over),
 	    cmocka_unit_test_setup_teardown(test_absent, two_brokers, over),
+	    cmocka_unit_test_setup_teardown(test_left, two_brokers, over),
 	    cmocka_unit_test_setup_teardown(test_forgotten_comes_late, two_brokers, over),
 	    cmocka_unit_test_setup_teardown(test_conflict_is_held, two_brokers, over),
 	    cmocka_unit_test_setup_teardown(test_pruned_is_held, two_brokers, over),

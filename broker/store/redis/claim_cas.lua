@@ -8,7 +8,9 @@
 local DONE, CONFLICT, SUSPECT, STRANGER = 1, 2, 3, 5
 
 local h = redis.call('HMGET', KEYS[1], 't', ARGV[2])
-if h[1] ~= ARGV[1] then
+local history = string.match(ARGV[1], ':(%x+)$')
+-- As in commit.lua: what is counted is never written under a tenure that is over.
+if h[1] ~= ARGV[1] or (history and not string.find(redis.call('INFO', 'replication'), 'master_replid:' .. history, 1, true)) then
 	return {SUSPECT}
 elseif not h[2] then
 	return {STRANGER}

@@ -14,7 +14,10 @@ local FIXED = 16
 
 local call, head, record = redis.call, KEYS[1], KEYS[2]
 local h = call('HMGET', head, 't', 'l', 'g', 'c', ARGV[2])
-if h[1] ~= ARGV[1] then
+-- The head is data and may have come back with them; what the server says of itself is not. So no write, and no count, is
+-- ever made under a tenure that is over (README.md, "Repair").
+local history = string.match(ARGV[1], ':(%x+)$')
+if h[1] ~= ARGV[1] or (history and not string.find(call('INFO', 'replication'), 'master_replid:' .. history, 1, true)) then
 	return {SUSPECT}
 elseif not h[5] then
 	return {STRANGER}

@@ -359,8 +359,10 @@ tenure_tick(struct tenure *t, int64_t now_mono_ms)
 {
 	t->now_ms = now_mono_ms;
 	t->time_us = 0;
-	if (t->barred)
-		return TICK_OPEN_MS;
+	if (t->barred) {
+		outs_sweep(t);
+		return TICK_CLOSED_MS;
+	}
 	for (unsigned i = 0; i < t->n; i++) {
 		struct tenure_bucket *b = &t->buckets[i];
 

@@ -79,6 +79,13 @@ void tenure_bar(struct tenure *t);
 void tenure_put_out(struct tenure *t, const char *id);
 void tenure_put_in(struct tenure *t, const char *id);
 
+/*
+ * Before an orderly end, when nothing is under way any more: nothing is open for this process from now on, and with the
+ * next ticks it puts itself out of all buckets, so that nobody waits for it while it is away.
+ */
+void tenure_leave(struct tenure *t);
+bool tenure_left(const struct tenure *t);
+
 typedef void tenure_done_fn(void *ctx, enum cs_err err);
 /*
  * The admin's words. forget: that member's proof is not waited for, wherever it is missing. CS_ERR_UNAVAILABLE: not in

@@ -90,18 +90,42 @@ outs_reset(struct tenure *t, unsigned bucket)
 		bit_set(out->done, bucket, false);
 }
 
-void
-tenure_put_out(struct tenure *t, const char *id)
+static void
+out_add(struct tenure *t, const char *id)
 {
-	struct out *out;
+	struct out *out = calloc(1, sizeof(*out));
 
-	if (strcmp(id, journal_member(t->o.journal)) == 0 || out_find(t, id) != NULL)
-		return;
-	out = calloc(1, sizeof(*out));
 	CHECK(out != NULL);
 	snprintf(out->id, sizeof(out->id), "%s", id);
 	out->next = t->outs;
 	t->outs = out;
+}
+
+void
+tenure_put_out(struct tenure *t, const char *id)
+{
+	if (strcmp(id, journal_member(t->o.journal)) != 0 && out_find(t, id) == NULL)
+		out_add(t, id);
+}
+
+void
+tenure_leave(struct tenure *t)
+{
+	if (t->leaving)
+		return;
+	t->barred = t->leaving = true;
+	while (t->outs != NULL)
+		tenure_put_in(t, t->outs->id);
+	out_add(t, journal_member(t->o.journal));
+}
+
+bool
+tenure_left(const struct tenure *t)
+{
+	for (unsigned i = 0; t->leaving && i < t->n; i++)
+		if (tenure_shared(t, i) != NULL && !bit(t->outs->done, i))
+			return false;
+	return t->leaving;
 }
 
 void

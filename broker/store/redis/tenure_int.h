@@ -14,8 +14,8 @@ enum {
 	/* Of an entry in the repair area: kind, key, revision, member. Two members' entries never share one. */
 	REPAIR_FIELD_BYTES = 1 + STORE_KEY_BYTES + 8 + JOURNAL_MEMBER_TEXT - 1,
 	REPAIR_COUNT_BYTES = 8,         /* before the body of its value */
-	PUT_ENTRIES = 32,               /* in one script */
-	PUT_BYTES = 256 * 1024,         /* then no more are added */
+	PUT_ENTRIES = 128,              /* in one script */
+	PUT_BYTES = 512 * 1024,         /* then no more are added */
 	WAITS_KEPT = 4,                 /* ids that a bucket remembers to wait for */
 };
 
@@ -85,7 +85,7 @@ struct tenure {
 	int64_t time_us;          /* the greatest of the owners' clocks, of this tick */
 	struct peer *peers;
 	size_t peers_n;
-	bool barred;
+	bool barred, leaving;
 	struct out *outs;
 	struct tenure_status count;
 };
