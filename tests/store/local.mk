@@ -32,8 +32,8 @@ redis_libs = libstoreredis.la $(store_libs) $(HIREDIS_LIBS)
 %canon_reldir%_test_claims_CPPFLAGS = $(AM_CPPFLAGS) $(HIREDIS_CFLAGS)
 %canon_reldir%_test_claims_LDADD = $(redis_libs)
 
-%canon_reldir%_test_contract_SOURCES = %reldir%/test_contract.c %reldir%/openers.c %reldir%/openers.h $(store_harness)
-%canon_reldir%_test_contract_LDADD = $(store_libs)
+%canon_reldir%_test_contract_SOURCES = %reldir%/test_contract.c %reldir%/openers.c %reldir%/openers.h $(redis_harness)
+%canon_reldir%_test_contract_LDADD = $(redis_libs)
 
 %canon_reldir%_test_contract_plain_SOURCES = %reldir%/test_contract.c %reldir%/openers_plain.c %reldir%/openers.h $(redis_harness) $(plain_fleet)
 %canon_reldir%_test_contract_plain_CPPFLAGS = $(AM_CPPFLAGS) $(HIREDIS_CFLAGS)

@@ -2,7 +2,16 @@
 /* See openers.h. */
 #include "tests/store/openers.h"
 
-enum { TINY_CACHE_BYTES = 48 * 1024 };
+#include <stdio.h>
+
+#include "broker/store/redis/pollset.h"
+#include "broker/store/redis/redis.h"
+#include "tests/store/redis_server.h"
+
+enum { TINY_CACHE_BYTES = 48 * 1024, REDIS_TIMEOUT_MS = 4000, WAIT_MS = 5 };
+
+static struct redis_server server;
+static struct pollset pollset;
 
 static struct store *
 open_sqlite_sized(const char *dir, size_t cache_bytes, uint64_t wal_max_bytes)
@@ -34,10 +43,70 @@ open_mem(const char *dir)
 	return store_mem_open(NULL);
 }
 
+static void
+redis_wait(void)
+{
+	pollset_wait(&pollset, WAIT_MS);
+}
+
+static bool
+redis_begin(void)
+{
+	if (!redis_server_there())
+		return false;
+	redis_server_start(&server, true);
+	pollset_init(&pollset);
+	harness_wait = redis_wait;
+	return true;
+}
+
+static void
+redis_end(void)
+{
+	harness_wait = NULL;
+	pollset_clear(&pollset);
+	redis_server_stop(&server);
+}
+
+/* The scratch directory's name is the prefix: what another test left behind is not seen. */
+static struct store *
+open_redis_sized(const char *dir, size_t cache_bytes)
+{
+	struct fleet_address address;
+	const char *base = strrchr(dir, '/') + 1;
+	char journal[600], why[STORE_REDIS_WHY_TEXT] = "";
+	struct store_redis_options o = {
+	    .fleet = {.mode = FLEET_SINGLE, .servers = &address, .servers_n = 1, .prefix = base, .timeout_ms = REDIS_TIMEOUT_MS},
+	    .name = "test",
+	    .journal_path = journal,
+	    .cache_bytes = cache_bytes};
+	struct store *s = NULL;
+
+	snprintf(address.text, sizeof(address.text), "unix:%s", server.socket);
+	snprintf(journal, sizeof(journal), "%s/journal.db", dir);
+	if (store_redis_open(&o, &pollset.poller, &s, why) != CS_OK)
+		fail_msg("%s", why);
+	return s;
+}
+
+static struct store *
+open_redis(const char *dir)
+{
+	return open_redis_sized(dir, 0);
+}
+
+static struct store *
+open_redis_tiny(const char *dir)
+{
+	return open_redis_sized(dir, TINY_CACHE_BYTES);
+}
+
 const struct opener openers[] = {
     {"mem", open_mem, false, NULL, NULL},
     {"sqlite", open_sqlite, true, NULL, NULL},
     {"sqlite with a tiny cache", open_sqlite_tiny, true, NULL, NULL},
+    {"redis", open_redis, true, redis_begin, redis_end},
+    {"redis with a tiny cache", open_redis_tiny, true, redis_begin, redis_end},
 };
 
 const size_t openers_n = sizeof(openers) / sizeof(openers[0]);

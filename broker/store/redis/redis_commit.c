@@ -69,6 +69,26 @@ claims_taken(void *ctx, enum cs_err err, struct claims_hold *hold)
 	commit_ask(call, claims_tenure(hold));
 }
 
+/* Surely not executed now; but perhaps when it was asked before. */
+static void
+commit_refused(struct call *call, enum cs_err err)
+{
+	call_finish(call, call->maybe ? CS_ERR_UNKNOWN : err);
+}
+
+/*
+ * Which commit made the revision that is expected is not known here any more, and the bucket was closed since the store was
+ * opened: the record may have come by that number in a history that is lost. Read again, it is known.
+ */
+static bool
+may_be_another(const struct call *call)
+{
+	static const uint8_t unknown[LAYOUT_ID_BYTES];
+
+	return call->expected > 0 && memcmp(call->before, unknown, sizeof(unknown)) == 0 &&
+	    call->turn != call->s->first_turn;
+}
+
 void
 commit_ask(struct call *call, const char *tenure)
 {
@@ -94,17 +114,14 @@ commit_ask(struct call *call, const char *tenure)
 		before_set(call);
 		commit_set_before(&call->body.buf, call->before);
 	}
+	if (may_be_another(call)) {
+		commit_refused(call, CS_ERR_CONFLICT);
+		return;
+	}
 	memcpy(image.before, call->before, sizeof(image.before));
 	commit_call_make(&s->commit_call, &where, &image);
 	fleet_script(s->fleet, bucket, SCRIPT_COMMIT, s->commit_call.keys, s->commit_call.keys_n, s->commit_call.args,
 	    s->commit_call.args_n, 0, commit_answered, call);
-}
-
-/* Surely not executed now; but perhaps when it was asked before. */
-static void
-commit_refused(struct call *call, enum cs_err err)
-{
-	call_finish(call, call->maybe ? CS_ERR_UNKNOWN : err);
 }
 
 /*
@@ -131,7 +148,14 @@ commit_answer(struct call *call, const struct redisReply *r)
 	case ANSWER_DONE:
 		call->n = answer_number(r, 1);
 		call->seq = answer_number(r, 2);
-		call_finish(call, call->n > 0 && call->seq > 0 ? CS_OK : CS_ERR_UNKNOWN);
+		if (call->n > journal_position(s->journal, bucket) && call->seq > 0) {
+			call_finish(call, CS_OK);
+			break;
+		}
+		/* A count that went back: not the history that this broker wrote. */
+		tenure_doubt(s->tenure, bucket);
+		call->maybe = true;
+		call_later(call, CS_ERR_UNKNOWN);
 		break;
 	case ANSWER_SEGMENT:
 		s->segments[bucket] = answer_number(r, 1);
@@ -238,6 +262,10 @@ check_ask(struct call *call, const char *tenure)
 	struct view args[2] = {view_str(tenure)};
 
 	before_set(call);
+	if (may_be_another(call)) {
+		call_finish(call, CS_ERR_CONFLICT);
+		return;
+	}
 	layout_put_be(expected, call->expected);
 	memcpy(expected + 8, call->before, LAYOUT_ID_BYTES);
 	args[1] = view_of(expected,

@@ -97,6 +97,7 @@ struct store_redis {
 	size_t calls_n;
 	struct call_list ready, ended;
 	struct commit_call commit_call;
+	uint32_t first_turn; /* of every bucket, until it is closed for the first time */
 	uint64_t segments[LAYOUT_BUCKETS]; /* of each log, as last told */
 	int64_t keep_ms;		   /* entries of the journal */
 	uint64_t ids;	  /* of commits: a counter that is mixed */

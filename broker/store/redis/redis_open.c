@@ -203,6 +203,7 @@ start_parts(struct store_redis *s, const struct store_redis_options *o)
 	    .journal = s->journal,
 	    .name = s->name,
 	    .hooks = {.closed = bucket_closed, .arg = s}});
+	s->first_turn = tenure_turn(s->tenure, 0);
 	s->members = members_new(&(struct members_options){.fleet = s->fleet,
 	    .layout = &s->layout,
 	    .journal = s->journal,
