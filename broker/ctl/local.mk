@@ -56,7 +56,14 @@ countersignctl_SOURCES = \
 	%reldir%/store.c %reldir%/store.h \
 	%reldir%/store_check.c \
 	%reldir%/store_check_file.c \
+	%reldir%/store_check_redis.c \
+	%reldir%/store_digest.c %reldir%/store_digest.h \
+	%reldir%/store_export.c \
+	%reldir%/store_import.c %reldir%/store_import.h \
+	%reldir%/store_import_verify.c \
+	%reldir%/store_migrate.c \
 	%reldir%/store_status.c \
+	%reldir%/store_tool.c \
 	%reldir%/table.c \
 	%reldir%/trial.c %reldir%/trial.h
 countersignctl_CPPFLAGS = $(AM_CPPFLAGS) \
@@ -65,7 +72,7 @@ countersignctl_CPPFLAGS = $(AM_CPPFLAGS) \
 	-DCTL_LIBEXEC_DEFAULT='"$(libexecdir)/countersign"' \
 	-DCTL_KEYS_DEFAULT='"$(sysconfdir)/countersign/trusted-plugins"' \
 	-DCTL_SKELETON_DEFAULT='"$(pkgdatadir)/plugin-skeleton"'
-countersignctl_LDADD = libprove.la libengine.la libstore.la libpluginfile.la libconfig.la libcore.la libbase.la $(SQLITE_LIBS) \
+countersignctl_LDADD = libprove.la libengine.la libstoreredis.la libstore.la libpluginfile.la libconfig.la libcore.la libbase.la $(SQLITE_LIBS) \
 	$(CRYPTO_LIBS) -lpthread
 
 # What check asks of stacks; tests link it too.

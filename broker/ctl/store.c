@@ -82,8 +82,9 @@ store_release_accounts(struct ctl *ctl, char **args, int count)
 
 const struct command store_commands[] = {
 	{"store", "status", "", 0, 0, 0, "the store as the broker sees it: nodes, lease, members, buckets", store_status_show},
-	{"store", "check", "", 0, 0, OPTION_DATABASE, "walk all of it; say what is not right, and how to mend it",
+	{"store", "check", "", 0, 0, OPTION_DATABASE | OPTION_REPAIR, "walk all of it; say what is not right, and how to mend it",
 	    store_check_any},
+	{"store", "migrate", "", 0, 0, OPTION_MIGRATE, "copy a running broker's store into a store of another kind", store_migrate},
 	{"store", "forget", "NAME REASON", 2, 2, 0, "a broker that shared the store will never come back", store_forget_name},
 	{"store", "release", "ACCOUNT... REASON", 1, RELEASE_MAX, OPTION_BUCKET, "let go on what is held back, as it stands",
 	    store_release_accounts},

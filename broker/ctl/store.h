@@ -6,6 +6,11 @@
 #include "broker/ctl/bar.h"
 #include "broker/parent/config.h"
 
+struct tool;
+struct keyring;
+
+enum { STORE_REALM_TEXT = 33, TOOL_TIMEOUT_MS = 5000 };
+
 /* store_status.c */
 int store_status_show(struct ctl *ctl, char **args, int count);
 /* store_check.c */
@@ -13,7 +18,7 @@ int store_check_any(struct ctl *ctl, char **args, int count);
 /* store_migrate.c */
 int store_migrate(struct ctl *ctl, char **args, int count);
 
-/* What was found by a walk, and where; told as it comes. Counted: the sorts that can be mended were mended where --repair says so. */
+/* What was found by a walk, and where; told as it comes. */
 struct store_findings {
 	struct ctl *ctl;
 	struct bar *bar;
@@ -28,12 +33,16 @@ int store_check_file(struct ctl *ctl, const char *path);
 /* store_check_redis.c */
 int store_check_redis(struct ctl *ctl, const struct config *config);
 
-struct tool;
-struct keyring;
-/* Redis as the configuration says, ready for use, and its keys; says itself what is wrong. */
+/* store_tool.c. Each says itself what is wrong. */
+/* As root: goes on as the owner of this file, so that what is made belongs to the broker and its secrets are read as it reads them. */
+int store_become_owner(struct ctl *ctl, const char *path);
+int store_keys(struct ctl *ctl, const struct config *config, struct keyring **keys);
+/* What stands in a shared store so that brokers of another realm or key file stay out. */
+void store_realm(const struct keyring *keys, const struct config *config, char to[STORE_REALM_TEXT]);
+/* Redis as the configuration says, ready for use. */
 int store_tool(struct ctl *ctl, const struct config *config, struct tool **tool);
 
-/* store_import.c, store_export.c */
+/* store_import.c, store_export.c: from and to a SQLite file. */
 int store_import(struct ctl *ctl, const char *path, const struct config *config);
 int store_export(struct ctl *ctl, const struct config *config, const char *path);
 

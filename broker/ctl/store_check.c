@@ -67,7 +67,7 @@ store_check_any(struct ctl *ctl, char **args, int count)
 	if (config->store.kind == CONFIG_STORE_SQLITE)
 		rc = store_check_file(ctl, config->store.path);
 	else if (config->store.kind == CONFIG_STORE_REDIS)
-		rc = ctl_fail(ctl, CTL_FAILED, "not yet");
+		rc = store_check_redis(ctl, config);
 	else
 		rc = ctl_fail(ctl, CTL_USAGE, "%s has `store mem`, which is gone with its broker: there is nothing to check",
 		    ctl->config);

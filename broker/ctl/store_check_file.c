@@ -178,7 +178,7 @@ walk(struct checking *c, struct store_pages *p, const char *phase, uint64_t tota
 		before = at;
 		err = page(p, &at, c);
 		bar_at(c->bar, *count);
-	} while (err == CS_OK && memcmp(&at, &before, sizeof(at)) != 0);
+	} while (err == CS_OK && !store_pages_same(&at, &before));
 	ended(c, err);
 }
 

@@ -7,6 +7,8 @@
 #include "broker/ctl/call.h"
 #include "broker/ctl/print.h"
 
+enum { BUCKETS = 1024 };
+
 static int64_t
 number(const struct ctl *ctl, uint32_t object, const char *name)
 {
@@ -27,7 +29,7 @@ static void
 print_headline(struct ctl *ctl, uint32_t store)
 {
 	uint32_t lease = reply_get(ctl, store, "lease", JSON_OBJECT), buckets = reply_get(ctl, store, "buckets", JSON_OBJECT);
-	int64_t shut = number(ctl, buckets, "checking") + number(ctl, buckets, "waiting") + number(ctl, buckets, "held");
+	int64_t shut = buckets == 0 ? 0 : BUCKETS - number(ctl, buckets, "open");
 	struct view mode = reply_text(ctl, store, "mode");
 	bool stale = lease != 0 && !truth(ctl, lease, "fresh"), narrow = truth(ctl, store, "narrow_only");
 	const char *word = stale ? "stale" : shut > 0 ? "not all open" : narrow ? "nearly full" : "ready";

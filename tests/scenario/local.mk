@@ -40,6 +40,7 @@ EXTRA_DIST += \
 	%reldir%/test_sessions.py \
 	%reldir%/test_shadow.py \
 	%reldir%/test_stepup.py \
+	%reldir%/test_store_migrate.py \
 	%reldir%/test_store_tools.py \
 	%reldir%/test_view.py \
 	%reldir%/test_view_pages.py \

@@ -74,7 +74,7 @@ greet_send(struct conn *c, bool first)
 		if (f->mode == FLEET_CLUSTER)
 			greet_put(c, GREET_SLOTS, 2, (const char *[]){"CLUSTER", "SLOTS"}, NULL);
 	}
-	wire_send(&c->wire);
+	wire_write(&c->wire);
 }
 
 /* Who owns what */

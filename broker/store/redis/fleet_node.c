@@ -30,7 +30,7 @@ node_new(struct fleet *f, const struct fleet_address *at, bool sentinel)
 	n->sentinel = sentinel;
 	for (size_t i = 0; i < FLEET_CONNECTIONS; i++) {
 		n->conns[i].node = n;
-		wire_init(&n->conns[i].wire, &f->poller, &wire_events, &n->conns[i]);
+		wire_set_up(&n->conns[i].wire, &f->poller, &wire_events, &n->conns[i]);
 	}
 	return n;
 }
@@ -40,7 +40,7 @@ node_free(struct node *n)
 {
 	for (size_t i = 0; i < FLEET_CONNECTIONS; i++) {
 		if (n->conns[i].wire.state != WIRE_CLOSED)
-			wire_close(&n->conns[i].wire);
+			wire_hang_up(&n->conns[i].wire);
 	}
 	free(n);
 }
@@ -189,7 +189,7 @@ batch_send(struct conn *c)
 	c->deadline_us = c->began_us + n->fleet->timeout_us;
 	n->batches++;
 	n->commands += c->asks_n;
-	wire_send(&c->wire);
+	wire_write(&c->wire);
 	return true;
 }
 
@@ -376,7 +376,7 @@ conn_down(void *arg, const char *why)
 void
 conn_drop(struct conn *c, const char *why)
 {
-	wire_close(&c->wire);
+	wire_hang_up(&c->wire);
 	conn_lost(c, why);
 }
 

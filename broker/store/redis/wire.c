@@ -21,7 +21,7 @@ enum {
 static void wire_ready(void *arg, int fd, short events);
 
 void
-wire_init(struct wire *w, const struct poller *p, const struct wire_events *on, void *arg)
+wire_set_up(struct wire *w, const struct poller *p, const struct wire_events *on, void *arg)
 {
 	*w = (struct wire){.poller = p, .on = on, .arg = arg, .fd = -1};
 	bytes_init(&w->out, OUT_MAX);
@@ -43,7 +43,7 @@ watch(struct wire *w)
 }
 
 void
-wire_close(struct wire *w)
+wire_hang_up(struct wire *w)
 {
 	if (w->fd >= 0) {
 		w->poller->watch(w->poller->loop, w->fd, 0, NULL, NULL);
@@ -67,7 +67,7 @@ down(struct wire *w, const char *why)
 	char copy[FLEET_WHY_TEXT];
 
 	snprintf(copy, sizeof(copy), "%s", why); /* it may point into what is closed here */
-	wire_close(w);
+	wire_hang_up(w);
 	w->on->down(w->arg, copy);
 }
 
@@ -131,7 +131,7 @@ begin(struct wire *w)
 		down(w, why);
 		return;
 	}
-	wire_send(w);
+	wire_write(w);
 }
 
 static void
@@ -192,7 +192,7 @@ network_take(struct wire *w, const void *data, size_t n)
 		if (w->state != WIRE_UP)
 			return false;
 	}
-	wire_send(w);
+	wire_write(w);
 	if (w->plain.buf.len > 0) {
 		struct bytes plain = w->plain; /* a callback may close the wire */
 		bool open;
@@ -236,7 +236,7 @@ wire_ready(void *arg, int fd, short events)
 		return;
 	}
 	if ((events & POLLOUT) != 0)
-		wire_send(w);
+		wire_write(w);
 	if ((events & (POLLIN | POLLERR | POLLHUP)) != 0)
 		read_some(w);
 }
@@ -256,7 +256,7 @@ wire_put(struct wire *w, const void *data, size_t n)
 }
 
 void
-wire_send(struct wire *w)
+wire_write(struct wire *w)
 {
 	while (w->out.buf.len > 0) {
 		ssize_t n = send(w->fd, w->out.buf.data, w->out.buf.len, MSG_NOSIGNAL);

@@ -38,14 +38,14 @@ struct wire {
 	uint64_t put_bytes;         /* put by the caller since then */
 };
 
-void wire_init(struct wire *w, const struct poller *p, const struct wire_events *on, void *arg);
+void wire_set_up(struct wire *w, const struct poller *p, const struct wire_events *on, void *arg);
 /* tls may be NULL, and is not used for a Unix socket. The wire must be closed. */
 void wire_open(struct wire *w, const struct address *to, struct tls_client *tls);
 /* No callback comes after it. May be called in a callback. */
-void wire_close(struct wire *w);
-/* Only while up. What is put is sent by wire_send(). */
+void wire_hang_up(struct wire *w);
+/* Only while up. What is put is sent by wire_write(). */
 void wire_put(struct wire *w, const void *data, size_t n);
-void wire_send(struct wire *w);
+void wire_write(struct wire *w);
 /* Names are resolved, and failures of writes are told, here. Returns true while it wants to be called within milliseconds. */
 bool wire_tick(struct wire *w);
 
