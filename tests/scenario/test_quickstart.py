@@ -77,6 +77,22 @@ def test_what_one_broker_permits_is_there_at_the_other(directory):
     assert not [pid for pid in pids if os.path.exists(f"/proc/{pid}")]
 
 
+@needs_redis
+def test_what_a_script_wrote_is_there_after_a_restart_with_the_settings_of_the_example(directory, monkeypatch):
+    """A server whose user default has no rights skips it when it reads its file."""
+    monkeypatch.syspath_prepend(os.path.join(SOURCE, "packaging", "story"))
+    from fleet import Fleet
+    fleet = Fleet(directory, os.path.dirname(directory))
+    try:
+        fleet.start()
+        fleet.servers[0].ask("EVAL", "redis.call('SET', 'a', 1) return redis.call('SET', 'b', 2)", "0")
+        fleet.stop()
+        fleet.start()
+        assert fleet.servers[0].ask("DBSIZE").strip() == "2"
+    finally:
+        fleet.stop()
+
+
 def test_the_page_shows_the_rule_that_is_tried_here():
     def rule(*names):
         with open(os.path.join(SOURCE, *names)) as f:
