@@ -159,7 +159,7 @@ struct op {
 	struct commit_image image;
 	struct store_event event;
 	char tag[48];
-	bool maybe;
+	bool maybe, doubted;
 };
 
 static void
@@ -220,10 +220,10 @@ op_answered(void *ctx, enum cs_err err, const struct fleet_reply *reply)
 				again = true;
 				break;
 			}
-			if ((uint64_t)r->element[1]->integer <= journal_position(b->journal, op->bucket)) {
-				/* The count went back: this server has forgotten something. */
+			if ((uint64_t)r->element[1]->integer <= journal_position(b->journal, op->bucket) && !op->doubted) {
+				/* The count went back: this server has forgotten something. Or an answer was long on its way. */
 				tenure_doubt(b->tenure, op->bucket);
-				again = true;
+				again = op->doubted = true;
 				break;
 			}
 			acknowledge(op, (uint64_t)r->element[1]->integer, (uint64_t)r->element[2]->integer);
@@ -257,7 +257,8 @@ op_ask(struct op *op)
 	struct commit_where where = {.layout = &b->w->layout,
 	    .tenure = tenure_open(b->tenure, op->bucket),
 	    .member = journal_member(b->journal),
-	    .segment = op->segment};
+	    .segment = op->segment,
+	    .n_known = journal_position(b->journal, op->bucket)};
 	struct commit_call call;
 
 	if (where.tenure == NULL) {

@@ -188,6 +188,33 @@ test_emptied(void **state)
 	assert_int_equal(world_held(w), 0);
 }
 
+/* The same server, older data, and no sign of it (DEBUG RELOAD): the count of who wrote tells, also where nobody writes any more. */
+static void
+test_set_back_unseen(void **state)
+{
+	struct world *w = *state;
+	struct snapshot *s;
+
+	world_commit(w, 0, 1);
+	world_commit(w, 1, 1);
+	s = snapshot_take(w);
+	world_commit(w, 1, 1);
+	world_commit(w, 1, 2);
+	world_set_back(w, s, true);
+	for (int i = 0; i < 2500 / STEP_MS; i++)
+		world_step(w);
+	world_settle(w);
+	world_verify(w);
+	assert_int_equal(world_held(w), 0);
+	world_set_back(w, s, true);
+	assert_true(broker_commit(w, 1, 1));
+	for (int i = 0; i < 2500 / STEP_MS; i++)
+		world_step(w);
+	world_settle(w);
+	world_verify(w);
+	snapshot_free(s);
+}
+
 /* A member that is gone and was put out is not waited for; one that was not, is. */
 static void
 test_absent(void **state)
@@ -573,6 +600,7 @@ main(void)
 	    cmocka_unit_test_setup_teardown(test_interleaved, two_brokers, over),
 	    cmocka_unit_test_setup_teardown(test_older_files, two_brokers_durable, over),
 	    cmocka_unit_test_setup_teardown(test_emptied, two_brokers, over),
+	    cmocka_unit_test_setup_teardown(test_set_back_unseen, two_brokers, over),
 	    cmocka_unit_test_setup_teardown(test_absent, two_brokers, over),
 	    cmocka_unit_test_setup_teardown(test_left, two_brokers, over),
 	    cmocka_unit_test_setup_teardown(test_forgotten_comes_late, two_brokers, over),

@@ -150,6 +150,7 @@ commit_call_make(struct commit_call *call, const struct commit_where *where, con
 	arg_add(call, where->n_least > 0 ? number(numbers[i++], where->n_least) : view_of(NULL, 0));
 	arg_add(call, put_seqs(call, where->seqs, c->events_n));
 	arg_add(call, number(numbers[i++], c->events_n));
+	arg_add(call, number(numbers[i++], where->n_known));
 	for (size_t k = 0; k < c->events_n; k++)
 		arg_add(call, view_of(data + at[2 + k], at[3 + k] - at[2 + k]));
 	put_claims(call, c, false);

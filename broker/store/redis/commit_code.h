@@ -14,7 +14,7 @@ enum {
 	COMMIT_CODE_MAX = STORE_HOT_MAX + STORE_COLD_MAX + STORE_BATCH_MAX * (STORE_EVENT_MAX + STORE_EXTRA_MAX + 8) +
 	    STORE_PAYMENTS_MAX * (STORE_KEY_BYTES + STORE_SUMMARY_MAX + 4) + 512,
 	COMMIT_KEYS_MAX = 7 + STORE_PAYMENTS_MAX,
-	COMMIT_ARGS_MAX = 16 + STORE_BATCH_MAX + STORE_CLAIMS_MAX + STORE_PAYMENTS_MAX,
+	COMMIT_ARGS_MAX = 17 + STORE_BATCH_MAX + STORE_CLAIMS_MAX + STORE_PAYMENTS_MAX,
 };
 
 struct commit_image {
@@ -46,6 +46,7 @@ struct commit_where {
 	uint64_t segment;
 	uint64_t floor;        /* no event's time is before this, in units; 0: the server's clock alone says */
 	uint64_t n_least;      /* repair: the member's count is at least this afterwards; 0: one more than before */
+	uint64_t n_known;      /* the member's count must have come so far: the greatest that is acknowledged */
 	const uint64_t *seqs;  /* of each event; NULL: given by the script */
 };
 
@@ -54,7 +55,7 @@ struct commit_call {
 	struct view keys[COMMIT_KEYS_MAX], args[COMMIT_ARGS_MAX];
 	size_t keys_n, args_n;
 	struct layout_key names[COMMIT_KEYS_MAX];
-	char numbers[8][24], member[48];
+	char numbers[9][24], member[48];
 	uint8_t revisions[3 * LAYOUT_ID_BYTES];
 	uint8_t seqs[STORE_BATCH_MAX * 8];
 	struct bytes bytes;

@@ -95,7 +95,8 @@ commit_ask(struct call *call, const char *tenure)
 	struct store_redis *s = call->s;
 	unsigned bucket = layout_bucket(&call->key);
 	struct commit_where where = {
-	    .layout = &s->layout, .tenure = tenure, .member = s->member, .segment = s->segments[bucket], .floor = scans_floor(s->scans)};
+	    .layout = &s->layout, .tenure = tenure, .member = s->member, .segment = s->segments[bucket], .floor = scans_floor(s->scans),
+	    .n_known = journal_position(s->journal, bucket)};
 	struct commit_image image;
 	char why[JOURNAL_WHY_TEXT];
 	enum cs_err err;

@@ -316,6 +316,15 @@ bucket_current(struct tenure_bucket *b)
 	return now != NULL && strcmp(now, b->tenure) == 0;
 }
 
+static uint64_t
+count_of(struct view text)
+{
+	char copy[24];
+
+	snprintf(copy, sizeof(copy), "%.*s", (int)(text.len < sizeof(copy) ? text.len : 0), text.data == NULL ? "" : text.data);
+	return strtoull(copy, NULL, 10);
+}
+
 static void
 looked(void *ctx, enum cs_err err, const struct fleet_reply *reply)
 {
@@ -325,7 +334,7 @@ looked(void *ctx, enum cs_err err, const struct fleet_reply *reply)
 	b->looking = false;
 	if (r == NULL || b->state != TENURE_OPEN || strcmp(reply->tenure, b->tenure) != 0)
 		return;
-	if (r->type != REDIS_REPLY_STRING || !view_equal(view_of(r->str, r->len), view_str(b->tenure)))
+	if (!view_equal(proof_text(r, 0), view_str(b->tenure)) || count_of(proof_text(r, 1)) < journal_position(b->t->o.journal, b->index))
 		tenure_doubt(b->t, b->index);
 }
 
@@ -345,12 +354,14 @@ look_again(struct tenure *t)
 	for (unsigned i = 0; i < n; i++) {
 		struct tenure_bucket *b = &t->buckets[t->look_at++ % t->n];
 		struct layout_key name;
-		struct view argv[3] = {VIEW("HGET"), layout_key(t->o.layout, b->index, LAYOUT_HEAD, NULL, 0, &name), VIEW("t")};
+		char field[JOURNAL_MEMBER_TEXT + 2];
+		struct view argv[4] = {VIEW("HMGET"), layout_key(t->o.layout, b->index, LAYOUT_HEAD, NULL, 0, &name), VIEW("t"), {field, 0}};
 
 		if (b->state != TENURE_OPEN || b->looking)
 			continue;
 		b->looking = true;
-		fleet_ask(t->o.fleet, b->index, argv, 3, FLEET_READS | FLEET_UNFENCED, looked, b);
+		argv[3].len = (size_t)snprintf(field, sizeof(field), "w:%s", journal_member(t->o.journal));
+		fleet_ask(t->o.fleet, b->index, argv, 4, FLEET_READS | FLEET_UNFENCED, looked, b);
 	}
 }
 
