@@ -200,6 +200,9 @@ class Broker:
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=[tell], start_new_session=True,
                 preexec_fn=die_with_parent)
         os.close(tell)
+        return ready
+
+    def _wait(self, ready):
         with os.fdopen(ready, "rb", buffering=0) as pipe:
             heard, _, _ = select.select([pipe], [], [], READY_S)
             if not heard or pipe.read(1) == b"":
@@ -209,6 +212,10 @@ class Broker:
 
     def start(self):
         """Milliseconds until the broker was ready."""
+        return self.begin()()
+
+    def begin(self):
+        """Starts it, and gives a function that waits for it and returns those milliseconds."""
         if running(self.directory):
             raise Trouble(f"a broker runs in {self.directory} already; stop it with: "
                           f"packaging/quickstart --stop --dir {self.directory}")
@@ -221,11 +228,14 @@ class Broker:
             self._start_alone(ports)
         self._configure(ports)
         began = time.monotonic()
-        self._start_daemon()
-        took_ms = (time.monotonic() - began) * 1000
-        self.endpoints = self._endpoints(ports)
-        write_json(self.path("endpoints.json"), self.endpoints)
-        return took_ms
+        ready = self._start_daemon()
+
+        def wait():
+            self._wait(ready)
+            self.endpoints = self._endpoints(ports)
+            write_json(self.path("endpoints.json"), self.endpoints)
+            return (time.monotonic() - began) * 1000
+        return wait
 
     def _endpoints(self, ports):
         return {

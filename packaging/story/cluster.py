@@ -62,8 +62,15 @@ class All:
             raise Trouble(f"a cluster runs in {self.directory} already; stop it with: "
                           f"packaging/try-cluster --stop --dir {self.directory}")
         os.makedirs(self.directory, mode=0o700, exist_ok=True)
-        for broker in self.brokers:
-            broker.start()
+        first, *others = self.brokers
+        if not os.path.exists(first.path("state", "master.key")):
+            first.start()  # it makes the key file, which the others get a copy of
+            waits = [broker.begin() for broker in others]
+        else:
+            # All at once: after the servers were down, none is ready before each has told what it had acknowledged.
+            waits = [broker.begin() for broker in self.brokers]
+        for wait in waits:
+            wait()
         write_json(os.path.join(self.directory, "endpoints.json"), {
             "brokers": [broker.endpoints for broker in self.brokers],
             "redis": [{"at": server.at, "log": server.log} for server in self.fleet.servers],
