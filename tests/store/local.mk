@@ -9,6 +9,7 @@ store_tests = \
 	%reldir%/test_journal \
 	%reldir%/test_mem \
 	%reldir%/test_redis_code \
+	%reldir%/test_redis_two \
 	%reldir%/test_repair \
 	%reldir%/test_scan \
 	%reldir%/test_sqlite
@@ -58,6 +59,10 @@ redis_libs = libstoreredis.la $(store_libs) $(HIREDIS_LIBS)
 %canon_reldir%_test_scan_SOURCES = %reldir%/test_scan.c $(redis_harness) $(plain_fleet)
 %canon_reldir%_test_scan_CPPFLAGS = $(AM_CPPFLAGS) $(HIREDIS_CFLAGS)
 %canon_reldir%_test_scan_LDADD = $(redis_libs)
+
+%canon_reldir%_test_redis_two_SOURCES = %reldir%/test_redis_two.c $(redis_harness)
+%canon_reldir%_test_redis_two_CPPFLAGS = $(AM_CPPFLAGS) $(HIREDIS_CFLAGS)
+%canon_reldir%_test_redis_two_LDADD = $(redis_libs)
 
 %canon_reldir%_test_sqlite_SOURCES = %reldir%/test_sqlite.c $(store_harness)
 %canon_reldir%_test_sqlite_CPPFLAGS = $(AM_CPPFLAGS) $(SQLITE_CFLAGS)

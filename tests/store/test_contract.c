@@ -526,7 +526,7 @@ keys_alike_in_their_first_half_are_two_records(void **state)
 	assert_int_equal(load(f->s, &c.key)->err, CS_ERR_NOT_FOUND);
 }
 
-enum { MODEL_RECORDS = 300, MODEL_CLAIMS = 20, MODEL_STEPS = 6000, MODEL_HOT = 900 };
+enum { MODEL_RECORDS = 300, MODEL_CLAIMS = 20, MODEL_STEPS = 6000, MODEL_STEPS_SHARED = 1500, MODEL_HOT = 900 };
 
 /* What must be there, kept in the plainest way. */
 struct model {
@@ -621,7 +621,7 @@ any_history_leaves_what_a_plain_model_says(void **state)
 	m->random = seed_pick(opener->name);
 	for (int k = 0; k < MODEL_CLAIMS; k++)
 		m->holder[k] = -1;
-	for (int step = 0; step < MODEL_STEPS; step++) {
+	for (int step = 0; step < (f->s->ops->shared ? MODEL_STEPS_SHARED : MODEL_STEPS); step++) {
 		uint64_t dice = random_next(&m->random) % 1000;
 
 		if (dice < 800)
