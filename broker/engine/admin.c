@@ -84,18 +84,16 @@ record_frozen_done(struct call *call)
 	answer_frozen(call, !CALL_MEMORY_AS(struct target, call)->thaw);
 }
 
-/*
- * The broker or a provider: an event of the broker's own record. What is so already is said again, without an event; not where
- * another broker may have changed it a moment ago.
- */
+/* The broker or a provider: an event of the broker's own record. What is so already is said again, without an event. */
 static void
-freeze_record(struct call *call, struct target *t)
+freeze_record(struct call *call)
 {
+	const struct target *t = CALL_MEMORY_AS(struct target, call);
 	struct event ev = {.reason = REASON_ASKED, .provider = t->provider};
 	struct view words;
 	int64_t since;
 
-	if (!call->engine->store->ops->shared && record_frozen(call->engine, t->provider, &since, &words) != t->thaw) {
+	if (record_frozen(call->engine, t->provider, &since, &words) != t->thaw) {
 		answer_frozen(call, !t->thaw);
 		return;
 	}
@@ -179,7 +177,7 @@ freeze(struct call *call, bool thaw)
 	if (!read_target(call, t, SCOPE_BROKER))
 		return;
 	if (t->scope == SCOPE_BROKER || t->scope == SCOPE_PROVIDER)
-		freeze_record(call, t);
+		record_current(call->engine, call, freeze_record);
 	else
 		txn_run(call->engine, &t->account, call, freeze_txn);
 }

@@ -556,6 +556,19 @@ answer_sets(struct engine *e, void *ctx)
 	call_release(call);
 }
 
+/* The queue has what there is: the accounts of the first events are looked up. */
+static void
+polled(struct engine *e, void *ctx)
+{
+	struct polling *p = ctx;
+	struct receiver *r = transmit_receiver(e, p->call->caller.service);
+
+	if (r != NULL)
+		transmit_look(e, r, (size_t)p->most, answer_sets, p);
+	else
+		answer_sets(e, p);
+}
+
 void
 receiver_poll(struct call *call)
 {
@@ -588,5 +601,5 @@ receiver_poll(struct call *call)
 	polling = malloc(sizeof(*polling));
 	CHECK(polling != NULL);
 	*polling = (struct polling){call_hold(call), of->status == RECEIVER_ENABLED ? p.most : 0};
-	transmit_look(call->engine, r, (size_t)polling->most, answer_sets, polling);
+	transmit_catch_up(call->engine, polled, polling);
 }

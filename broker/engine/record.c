@@ -359,6 +359,65 @@ reload(struct engine *e)
 	store_load(e->store, &zero_key, reloaded, e);
 }
 
+struct looking {
+	struct engine *engine;
+	struct call *call;
+	record_done_fn *fn;
+};
+
+static void
+look_over(struct looking *l, enum cs_err err)
+{
+	struct call *call = l->call;
+	record_done_fn *fn = l->fn;
+
+	free(l);
+	if (err == CS_OK)
+		fn(call);
+	else
+		call_unavailable(call, "store");
+	if (call->answered)
+		call_release(call);
+}
+
+static void
+looked_again(void *ctx, enum cs_err err, const struct store_record *rec)
+{
+	struct looking *l = ctx;
+	struct broker_record *r = l->engine->record;
+
+	if (err == CS_OK && !r->committing)
+		take_it(l->engine, rec);
+	look_over(l, err);
+}
+
+static void
+looked(void *ctx, enum cs_err err)
+{
+	struct looking *l = ctx;
+
+	if (err == CS_ERR_CONFLICT)
+		store_load(l->engine->store, &zero_key, looked_again, l);
+	else
+		look_over(l, err);
+}
+
+void
+record_current(struct engine *e, struct call *call, record_done_fn *fn)
+{
+	const struct store_commit c = {.key = zero_key, .expected = e->record->revision};
+	struct looking *l;
+
+	if (!e->store->ops->shared) {
+		fn(call);
+		return;
+	}
+	l = malloc(sizeof(*l));
+	CHECK(l != NULL);
+	*l = (struct looking){e, call_hold(call), fn};
+	store_commit(e->store, &c, looked, l);
+}
+
 /* Nothing of the record is on its way any more, or the time is over. Outside completions. */
 static void
 settle(struct engine *e, int64_t wait_ms)

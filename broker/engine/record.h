@@ -31,6 +31,11 @@ void record_commit(struct engine *e, struct event *ev, struct view words, struct
  */
 void record_change(struct engine *e, struct event *ev, enum author author, struct view words, struct view changes,
     struct call *call, record_done_fn *done);
+/*
+ * The call goes on with fn, held, when the record is known to be as it is here: other brokers are asked where the store is
+ * shared. fn answers, or gives the call to record_commit().
+ */
+void record_current(struct engine *e, struct call *call, record_done_fn *fn);
 /* As it is; what is in flight not yet. */
 const struct record_state *record_state_of(const struct engine *e);
 /* What stands under this id in the cold state; data NULL: nothing. Until the next change. */

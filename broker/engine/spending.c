@@ -6,7 +6,7 @@
 
 #include "broker/base/check.h"
 #include "broker/core/money.h"
-#include "broker/engine/engine.h"
+#include "broker/engine/call.h"
 #include "broker/engine/event_json.h"
 #include "broker/engine/rows.h"
 
@@ -29,7 +29,7 @@ struct spending_scan {
 	uint64_t next;              /* to go on below */
 	size_t rows;
 	bool ended;                 /* the first day, or the first event, was passed */
-	struct rows_scan *scanning; /* the store answers later */
+	struct reading *reading;    /* the store answers later */
 	struct rows *got;           /* and has: not looked at yet */
 	uint32_t stopped[ACCOUNT_LINKS_MAX + 1];   /* links of a newer "not me", 0 the account */
 	size_t stopped_n;
@@ -183,13 +183,40 @@ take_rows(struct spending_scan *s)
 	rows_free(rows);
 }
 
+/* A scan under way. */
+struct reading {
+	struct spending_scan *of;   /* NULL: nobody wants it any more */
+	struct id key;
+	struct call *call;          /* that waits for it, or NULL */
+	txn_fn *fn;
+};
+
 static void
 on_rows(void *ctx, struct rows *rows)
 {
-	struct spending_scan *s = ctx;
+	struct reading r = *(struct reading *)ctx;
 
-	s->scanning = NULL;
-	s->got = rows;
+	free(ctx);
+	if (r.of != NULL) {
+		r.of->reading = NULL;
+		r.of->got = rows;
+	} else {
+		rows_free(rows);
+	}
+	if (r.call != NULL)
+		txn_run_held(r.call->engine, &r.key, r.call, r.fn);
+}
+
+bool
+spending_wait(struct spending *s, struct call *call, txn_fn *fn)
+{
+	struct reading *r = s == NULL || s->scan == NULL ? NULL : s->scan->reading;
+
+	if (r == NULL || r->call != NULL)
+		return false;
+	r->call = call_hold(call);
+	r->fn = fn;
+	return true;
 }
 
 /* What the store still looks for is for nobody. */
@@ -198,7 +225,8 @@ scan_free(struct spending_scan *scan)
 {
 	if (scan == NULL)
 		return;
-	rows_drop(scan->scanning);
+	if (scan->reading != NULL)
+		scan->reading->of = NULL;
 	rows_free(scan->got);
 	free(scan);
 }
@@ -235,8 +263,11 @@ ask(struct engine *e, const struct account *a, struct spending_scan *scan)
 	const struct rows_asked asked = {.scan = {.after = scan->next, .limit = SPENDING_STEP_ROWS, .key = &key, .back = true},
 	    .keep_max = SPENDING_STEP_ROWS, .bytes_max = STEP_BYTES_MAX};
 
+	scan->reading = malloc(sizeof(*scan->reading));
+	CHECK(scan->reading != NULL);
+	*scan->reading = (struct reading){.of = scan, .key = a->key};
 	memcpy(key.b, a->key.b, sizeof(key.b));
-	scan->scanning = rows_scan(e, &asked, on_rows, scan);
+	(void)rows_scan(e, &asked, on_rows, scan->reading);
 }
 
 enum cs_err
@@ -252,7 +283,7 @@ spending_step(struct engine *e, const struct account *a, struct spending **s)
 	scan = (*s)->scan;
 	scan->engine = e;
 	scan->account = a;
-	if (scan->scanning == NULL && scan->got == NULL)
+	if (scan->reading == NULL && scan->got == NULL)
 		ask(e, a, scan);
 	if (scan->got == NULL)
 		return CS_OK;

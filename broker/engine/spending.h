@@ -11,8 +11,9 @@
 #include "broker/base/buf.h"
 #include "broker/base/err.h"
 #include "broker/core/account.h"
+#include "broker/engine/txn.h"
 
-struct engine;
+struct call;
 
 enum {
 	SPENDING_DAYS = 30,
@@ -52,6 +53,11 @@ struct spending {
  * called again, at once or when the store has answered.
  */
 enum cs_err spending_step(struct engine *e, const struct account *a, struct spending **s);
+/*
+ * Where the store has not answered yet: the call is held, and fn runs for it when it has; the caller returns at once. False:
+ * nobody is waited for, or somebody waits already.
+ */
+bool spending_wait(struct spending *s, struct call *call, txn_fn *fn);
 /* NULL where nothing was spent. */
 const struct spending_line *spending_line(const struct spending *s, const struct id *subject, uint16_t currency);
 /* Empty where it is not known. */

@@ -27,6 +27,7 @@ enum {
 	NOTE_ROWS = 100000,        /* and after so many events of others, so that a restart has little to look through */
 	LOOK_EVERY_MS = 500,       /* for events of other brokers */
 	RETRY_SCAN_MS = 500,
+	CATCH_UP_MS = 2000,
 	PAGE_BYTES = 256 * 1024,
 	WISH_VERSION = 1,
 };
@@ -59,12 +60,20 @@ struct receiver {
 	struct receiver *next;
 };
 
+struct catching {
+	transmit_looked_fn *done;
+	void *ctx;
+	int64_t until_ms;          /* boot clock */
+	struct catching *next;
+};
+
 struct transmit {
 	struct receiver *receivers;
 	uint64_t scanned;          /* of the log: all before it was looked at for every stream that is not behind */
 	bool due;                  /* there may be more in the log */
 	int64_t noted_ms;
 	struct rows_scan *scan;    /* on its way */
+	struct catching *catching; /* who waits until all of the log was looked at */
 	bool leads;                /* as it was when receivers were fed last */
 	int64_t looked_ms, retry_ms; /* boot clock */
 	int64_t credit_ms, credit_boot_ms; /* for changes; of when: 0: none was asked for */
@@ -93,6 +102,12 @@ transmit_free(struct transmit *t)
 	if (t == NULL)
 		return;
 	rows_drop(t->scan);
+	while (t->catching != NULL) {
+		struct catching *c = t->catching;
+
+		t->catching = c->next;
+		free(c);
+	}
 	while (t->receivers != NULL) {
 		struct receiver *r = t->receivers;
 
@@ -470,6 +485,40 @@ fill(struct engine *e)
 
 		e->transmit->scan = rows_scan(e, &asked, filled, e);
 	}
+}
+
+/* Those that have what they waited for, or have waited long enough. */
+static void
+caught_up(struct engine *e)
+{
+	struct transmit *t = e->transmit;
+	bool all = t->scan == NULL && !may_fill(e);
+
+	for (struct catching **at = &t->catching; *at != NULL;) {
+		struct catching *c = *at;
+
+		if (!all && e->now.boot_ms < c->until_ms) {
+			at = &c->next;
+			continue;
+		}
+		*at = c->next;
+		c->done(e, c->ctx);
+		free(c);
+	}
+}
+
+void
+transmit_catch_up(struct engine *e, transmit_looked_fn *done, void *ctx)
+{
+	struct catching *c = malloc(sizeof(*c));
+
+	CHECK(c != NULL);
+	*c = (struct catching){done, ctx, e->now.boot_ms + CATCH_UP_MS, e->transmit->catching};
+	e->transmit->catching = c;
+	if (e->store->ops->shared)
+		e->transmit->due = true;
+	fill(e);
+	caught_up(e);
 }
 
 /* --- out of the queues --- */
@@ -859,10 +908,13 @@ push(struct engine *e, struct receiver *r)
 void
 transmit_run(struct engine *e)
 {
-	if (e->transmit->receivers == NULL)
+	if (e->transmit->receivers == NULL) {
+		caught_up(e);
 		return;
+	}
 	lead(e);
 	fill(e);
+	caught_up(e);
 	for (struct receiver *r = e->transmit->receivers; r != NULL; r = r->next)
 		push(e, r);
 }
@@ -909,8 +961,10 @@ transmit_tick(struct engine *e)
 	uint64_t note_rows = e->store->ops->shared ? NOTE_SHARED : NOTE_ROWS;
 	int64_t due_ms = INT64_MAX;
 
-	if (t->receivers == NULL)
+	if (t->receivers == NULL) {
+		transmit_run(e);
 		return due_ms;
+	}
 	skip_to_end(e);
 	transmit_run(e);
 	for (struct receiver *r = t->receivers; r != NULL; r = r->next) {

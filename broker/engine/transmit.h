@@ -104,10 +104,15 @@ const struct transmit_item *transmit_waiting(const struct receiver *r, size_t n)
 struct view transmit_jti(const struct receiver *r, const struct transmit_item *item, char to[TRANSMIT_JTI_MAX]);
 enum cs_err transmit_set(struct engine *e, struct receiver *r, const struct transmit_item *item, struct buf *out);
 /*
+ * `done` runs when what is in the log now is in the queues, as far as they hold it: at once, when the store has answered, or
+ * after a while with what is there.
+ */
+typedef void transmit_looked_fn(struct engine *e, void *ctx);
+void transmit_catch_up(struct engine *e, transmit_looked_fn *done, void *ctx);
+/*
  * Looks up the accounts of the first events that wait, `most` of them, each for one transmit_set(). `done` runs at once or
  * when the store has answered; the stream may be gone by then. An event whose account could not be looked up is unavailable.
  */
-typedef void transmit_looked_fn(struct engine *e, void *ctx);
 void transmit_look(struct engine *e, struct receiver *r, size_t most, transmit_looked_fn *done, void *ctx);
 /* The receiver has it, or refused it for good. Unknown ids are nothing. */
 void transmit_taken(struct engine *e, struct receiver *r, struct view jti, bool refused);

@@ -364,6 +364,8 @@ get_txn(struct txn *t, struct account *a, struct call *call)
 		spending_free(v->spending);
 		v->spending = NULL;
 	}
+	if (spending_wait(v->spending, call, get_txn))
+		return;
 	w = call_reply(call);
 	if (v->spending != NULL && !v->spending->done)
 		json_member_str(&w, "state", VIEW("reading"));
