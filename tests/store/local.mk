@@ -4,7 +4,6 @@ store_tests = \
 	%reldir%/test_claim_steps \
 	%reldir%/test_claims \
 	%reldir%/test_contract \
-	%reldir%/test_contract_plain \
 	%reldir%/test_crash \
 	%reldir%/test_journal \
 	%reldir%/test_mem \
@@ -35,10 +34,6 @@ redis_libs = libstoreredis.la $(store_libs) $(HIREDIS_LIBS)
 
 %canon_reldir%_test_contract_SOURCES = %reldir%/test_contract.c %reldir%/openers.c %reldir%/openers.h $(redis_harness)
 %canon_reldir%_test_contract_LDADD = $(redis_libs)
-
-%canon_reldir%_test_contract_plain_SOURCES = %reldir%/test_contract.c %reldir%/openers_plain.c %reldir%/openers.h $(redis_harness) $(plain_fleet)
-%canon_reldir%_test_contract_plain_CPPFLAGS = $(AM_CPPFLAGS) $(HIREDIS_CFLAGS)
-%canon_reldir%_test_contract_plain_LDADD = $(redis_libs)
 
 %canon_reldir%_test_crash_SOURCES = %reldir%/test_crash.c $(store_harness)
 %canon_reldir%_test_crash_LDADD = $(store_libs)
