@@ -20,7 +20,7 @@
 enum {
 	WORDS_MAX = 200,
 	TRIES_MAX = 8,             /* commits of one event that met a conflict */
-	START_WAIT_MS = 20 * 1000, /* for a shared store that is not there yet; the parent waits for 30 s */
+	START_WAIT_MS = 8 * 1000,  /* for a shared store that is not ready yet, twice; the parent waits for 30 s, and opening has its part */
 	NOTE_WAIT_MS = 500,        /* for one event while the broker serves; the loop stands still */
 	STEP_WAIT_MS = 50,
 	ROUNDS_MAX = 1000,         /* instead of time, where the store has nothing to wait for */

@@ -125,6 +125,15 @@ put_texts(struct engine *e, const struct account *a, const struct signal_job *jo
 	texts_to_event(e->keys, a, &texts, extra);
 }
 
+static void signal_txn(struct txn *t, struct account *a, struct call *call);
+
+static void
+surely_txn(struct txn *t, struct account *a, struct call *call)
+{
+	job_of(call)->sure = true;
+	signal_txn(t, a, call);
+}
+
 static void
 signal_txn(struct txn *t, struct account *a, struct call *call)
 {
@@ -141,7 +150,9 @@ signal_txn(struct txn *t, struct account *a, struct call *call)
 
 	call_after(call, ended, job);
 	if (l == NULL || txn_taken(t, &ev->once)) {
-		skip(e, job, l == NULL);
+		/* The link may have been made at another broker a moment ago. */
+		if (job->sure || !txn_sure(t, call, surely_txn))
+			skip(e, job, l == NULL);
 		return;
 	}
 	call_asked(call, &asked);
@@ -218,6 +229,7 @@ signal_job_step(struct engine *e, struct signal_job *job)
 		return;
 	}
 	job->state = SIGNAL_JOB_BUSY;
+	job->sure = false;
 	memcpy(claim.b, job->events[job->at].claim.b, sizeof(claim.b));
 	store_find(e->store, &claim, subject_found, job);
 }

@@ -32,6 +32,7 @@ struct signal_job {
 	uint64_t provider;             /* tag */
 	uint8_t state, events_n, at;
 	bool applied, duplicate;       /* of its events: one had its commit, one was there before */
+	bool sure;                     /* of the event at hand: the account is known to be as it is looked at */
 	uint16_t unknown_n;
 	struct id message;             /* of provider, issuer and id; zero while it is not known */
 	struct id account;             /* that has the subject of the event at hand */

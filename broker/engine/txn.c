@@ -70,7 +70,7 @@ keep_attempt(struct txn *t, struct attempt *now, struct call *call, bool decided
 {
 	CHECK(!decided || now->answered || now->waits != NULL);
 	t->looked |= shared(t);
-	if ((t->events_n > 0 || shared(t)) && (now->answered || (now->waits != NULL && decided))) {
+	if ((t->events_n > 0 || shared(t)) && (now->answered || (now->waits != NULL && (decided || shared(t))))) {
 		call_after(now->call, call->after, call->ends);
 		call->after = NULL;
 		*t->attempts_end = now;
@@ -125,7 +125,7 @@ txn_go_on(struct txn *t)
 	while (t->waiting != NULL && t->again == NULL && t->finding == NULL && !txn_full(t)) {
 		struct waiting *w = t->waiting;
 
-		if (w->durable && t->events_n > 0)
+		if (w->durable && (t->events_n > 0 || t->looked))
 			return;
 		t->waiting = w->next;
 		if (t->waiting == NULL)
@@ -222,6 +222,17 @@ txn_then(struct txn *t, struct call *call, txn_fn *fn)
 	CHECK(t->running != NULL && !t->running->answered && t->events_n > 0);
 	t->running->waits = wait_for(t, call, fn, true);
 	txn_list(t->engine, t);
+}
+
+bool
+txn_sure(struct txn *t, struct call *call, txn_fn *fn)
+{
+	if (!shared(t))
+		return false;
+	CHECK(t->running != NULL && !t->running->answered);
+	t->running->waits = wait_for(t, call, fn, true);
+	txn_list(t->engine, t);
+	return true;
 }
 
 void

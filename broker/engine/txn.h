@@ -69,6 +69,11 @@ void txn_narrows(struct txn *t);
  * of others before. Instead of an answer; where txn_pending().
  */
 void txn_then(struct txn *t, struct call *call, txn_fn *fn);
+/*
+ * For what is concluded from the account without an answer or an event. True: the call goes on with fn once the store has said
+ * that the account is as it is here; a conflict is decided again. False: nobody else writes the store, it is so.
+ */
+bool txn_sure(struct txn *t, struct call *call, txn_fn *fn);
 /* The commit before met a conflict, and another account holds this link key. */
 bool txn_taken(const struct txn *t, const struct id *claim);
 
