@@ -315,7 +315,7 @@ send_cas(const struct message *m)
 
 	APPEND(VIEW("EVALSHA"), view_of(shas[SCRIPT_CLAIM_CAS], 40), VIEW("2"), key_in(LAYOUT_HEAD, &claim, &k[0]),
 	    key_in(LAYOUT_CLAIM, &claim, &k[1]), view_str(tenures[m->tenure]), VIEW("w:m"), view_of(m->seen, m->seen_n),
-	    view_of(m->mine, sizeof(m->mine)));
+	    view_of(m->mine, sizeof(m->mine)), VIEW("0"));
 }
 
 static void

@@ -539,6 +539,24 @@ an_answer_from_before_a_pause_does_not_count(void **state)
 	commit_settle(&c, CLAIMS_UNKNOWN);
 }
 
+/* A server that came back with older data, under the same tenure: no count is given twice. */
+static void
+a_count_that_went_back_is_doubted(void **state)
+{
+	struct fixture *f = *state;
+	struct store_claim take = {key_of(100), false}, release = {key_of(100), true};
+	struct layout_key k;
+	struct commit c;
+
+	commit_whole(f, 1, 0, &take, 1);
+	commit_whole(f, 1, 1, &release, 1);
+	freeReplyObject(PLAIN_NOW(f->fleet, VIEW("HSET"), layout_key(&layout, layout_bucket(&take.claim), LAYOUT_HEAD, NULL, 0, &k),
+	    VIEW("w:m"), VIEW("0")));
+	begin(f, &c, 2, 0, &take, 1);
+	assert_int_equal(wait_taken(&c), CS_ERR_UNAVAILABLE);
+	assert_true(f->doubts > 0);
+}
+
 static void
 nobody_can_say_what_a_held_record_holds(void **state)
 {
@@ -587,6 +605,7 @@ main(void)
 	    TEST(a_bucket_that_is_not_open_says_nothing),
 	    TEST(what_was_opened_under_another_tenure_is_doubted),
 	    TEST(an_answer_from_before_a_pause_does_not_count),
+	    TEST(a_count_that_went_back_is_doubted),
 	    TEST(nobody_can_say_what_a_held_record_holds),
 	    TEST(a_damaged_claim_is_told),
 	};

@@ -4,6 +4,7 @@
 --
 -- KEYS 1 head 2 claim
 -- ARGV 1 tenure 2 field of the member's count 3 value that was seen, or nothing 4 new value
+-- 5 count that the member has an answer of
 -- Gives {DONE, n} or {CONFLICT, value or nothing}
 local DONE, CONFLICT, SUSPECT, STRANGER = 1, 2, 3, 5
 
@@ -14,6 +15,9 @@ if h[1] ~= ARGV[1] or (history and not string.find(redis.call('INFO', 'replicati
 	return {SUSPECT}
 elseif not h[2] then
 	return {STRANGER}
+elseif tonumber(h[2]) < tonumber(ARGV[5]) then
+	-- Older data under the same tenure, as in commit.lua.
+	return {SUSPECT}
 end
 local now = redis.call('GET', KEYS[2]) or ''
 if now == ARGV[3] then

@@ -128,10 +128,13 @@ cas_ask(struct claims_hold *h, const struct claim_take *t, struct view seen, con
 	struct view keys[2] = {layout_key(c->o.layout, bucket, LAYOUT_HEAD, NULL, 0, &k[0]),
 	    layout_key_of(c->o.layout, LAYOUT_CLAIM, &t->claim, &k[1])};
 	uint8_t value[CLAIM_BYTES];
-	struct view args[4] = {view_str(tenure), view_str(c->field), seen, view_of(value, sizeof(value))};
+	char known[24];
+	struct view args[5] = {view_str(tenure), view_str(c->field), seen, view_of(value, sizeof(value)), view_of(known, 0)};
+
+	args[4].len = (size_t)snprintf(known, sizeof(known), "%llu", (unsigned long long)journal_position(c->o.journal, bucket));
 
 	claim_encode(value, &t->claim, to);
-	fleet_script(c->o.fleet, bucket, SCRIPT_CLAIM_CAS, keys, 2, args, 4, FLEET_AGAIN, done, h);
+	fleet_script(c->o.fleet, bucket, SCRIPT_CLAIM_CAS, keys, 2, args, 5, FLEET_AGAIN, done, h);
 }
 
 /* The first n takes are settled, as far as their buckets are open. */
@@ -223,6 +226,12 @@ cas_told(void *ctx, enum cs_err err, const struct fleet_reply *r)
 	done = claims_answer(r) == ANSWER_DONE;
 	if (done && !claims_answer_number(r, 1, &n)) {
 		fail(h, CS_ERR_CORRUPT);
+		return;
+	}
+	/* A count that is known already: these are older data, or an answer that overtook another. */
+	if (done && n <= journal_position(h->c->o.journal, h->asked.bucket)) {
+		h->c->o.gate.doubt(h->c->o.gate.ctx, h->asked.bucket);
+		later(h);
 		return;
 	}
 	err = claim_take_cas_told(t, done, done ? view_of(NULL, 0) : claims_answer_bytes(r, 1));
