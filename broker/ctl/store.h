@@ -9,7 +9,7 @@
 struct tool;
 struct keyring;
 
-enum { STORE_REALM_TEXT = 33, TOOL_TIMEOUT_MS = 5000 };
+enum { STORE_REALM_TEXT = 33, TOOL_TIMEOUT_MS = 20000 };
 
 /* store_status.c */
 int store_status_show(struct ctl *ctl, char **args, int count);

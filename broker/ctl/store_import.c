@@ -25,7 +25,7 @@ enum {
 	FOLLOW_MS = 200,
 	GONE_LOOKS = 5,          /* one after the other that find no broker */
 	KEY_EVENTS_MAX = 100000, /* looked through for one that the key opens */
-	PAGE_BYTES_MAX = 8 << 20,
+	PAGE_BYTES_MAX = 16 << 20,
 };
 
 static void

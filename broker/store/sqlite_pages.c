@@ -14,7 +14,7 @@
 #include "broker/store/sqlite_int.h"
 
 enum {
-	PAGE_ROWS = 2048,
+	PAGE_ROWS = 8192,
 	PATIENCE_MS = 2000, /* a broker that starts holds the file for a moment */
 };
 

@@ -11,7 +11,7 @@
 
 struct store_pages;
 
-enum { STORE_PAGE_BYTES = 1 << 20 }; /* a page ends after about so much */
+enum { STORE_PAGE_BYTES = 4 << 20 }; /* a page ends after about so much */
 
 /*
  * alone: no broker has it open, and none will before this is closed (see store_pages_lock). *why as for store_sqlite_open().
