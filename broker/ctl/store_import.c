@@ -213,14 +213,24 @@ check_key(struct moving *m, const struct config *config, const struct keyring *k
 /* --- marks --- */
 
 static int
+mark(struct moving *m, const char *name, const char *text)
+{
+	int64_t until = 0;
+	enum cs_err err;
+
+	do {
+		err = import_mark(m->import, name, text, m->why);
+	} while (again(err, &until));
+	return err == CS_OK ? CTL_OK : fail(m, err);
+}
+
+static int
 mark_number(struct moving *m, const char *name, uint64_t value)
 {
 	char text[32];
-	enum cs_err err;
 
 	(void)snprintf(text, sizeof(text), "%llu", (unsigned long long)value);
-	err = import_mark(m->import, name, text, m->why);
-	return err == CS_OK ? CTL_OK : fail(m, err);
+	return mark(m, name, text);
 }
 
 static int
@@ -345,6 +355,7 @@ copy_table(struct moving *m, const struct table *t, uint64_t total)
 	int64_t until = 0;
 	uint64_t count;
 	bool done;
+	int rc;
 	enum cs_err err = import_mark_get(m->import, t->name, text, m->why);
 
 	if (err != CS_OK)
@@ -370,9 +381,9 @@ copy_table(struct moving *m, const struct table *t, uint64_t total)
 		until = 0;
 		done = store_pages_same(&at, &before);
 		place_write(text, &at, done, *t->count);
-		err = import_mark(m->import, t->name, text, m->why);
-		if (err != CS_OK)
-			return fail(m, err);
+		rc = mark(m, t->name, text);
+		if (rc != CTL_OK)
+			return rc;
 		bar_at(&m->bar, *t->count);
 	} while (!done);
 	return CTL_OK;
