@@ -11,6 +11,7 @@ enum {
 	CELL_MAX = 6 * JSON_TEXT_MAX, /* a message whose every byte is escaped */
 	GAP = 2,                    /* blanks between columns */
 	SIZE_SUFFIX = sizeof("_bytes") - 1,
+	TENURE_SHOWN = 8,           /* digits of a run id */
 	LINE_WIDTH = 100,           /* columns of a terminal that an admin has */
 };
 
@@ -67,6 +68,37 @@ columns_find(const struct ctl *ctl, struct columns *c, uint32_t array, const cha
 	}
 }
 
+static bool
+is_size(struct view name)
+{
+	return name.len > SIZE_SUFFIX && memcmp(name.data + name.len - SIZE_SUFFIX, "_bytes", SIZE_SUFFIX) == 0;
+}
+
+/* 18197 of a member called something_bytes: "17.7 KiB", under the name "something". */
+static bool
+size_text(const struct ctl *ctl, struct bytes *cell, uint32_t key)
+{
+	static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
+	struct view name = json_text(&ctl->doc, key);
+	int64_t bytes = 0, tenths;
+	size_t unit = 0;
+	char text[40];
+
+	if (!is_size(name) ||
+	    json_type(&ctl->doc, key + 1) != JSON_NUMBER || json_int(&ctl->doc, key + 1, &bytes) != CS_OK ||
+	    bytes < 0 || bytes > INT64_MAX / 10)
+		return false;
+	for (tenths = bytes * 10; tenths >= 10240 && unit + 1 < sizeof(units) / sizeof(units[0]); unit++)
+		tenths /= 1024;
+	cell->buf.len = 0;
+	if (unit == 0 || tenths % 10 == 0)
+		buf_put(&cell->buf, text, (size_t)snprintf(text, sizeof(text), "%lld %s", (long long)(tenths / 10), units[unit]));
+	else
+		buf_put(&cell->buf, text, (size_t)snprintf(text, sizeof(text), "%lld.%lld %s", (long long)(tenths / 10),
+		    (long long)(tenths % 10), units[unit]));
+	return true;
+}
+
 /* The cell's text, escaped, in `cell`, which is emptied first. */
 static struct view
 cell_text(const struct ctl *ctl, struct bytes *cell, uint32_t row, struct view name)
@@ -76,8 +108,11 @@ cell_text(const struct ctl *ctl, struct bytes *cell, uint32_t row, struct view n
 	cell->buf.len = 0;
 	if (value == 0)
 		buf_put_u8(&cell->buf, '-');
-	else
+	else if (!size_text(ctl, cell, value - 1))
 		text_value(ctl, &cell->buf, value);
+	/* Who serves a bucket, and since which start: to be told from another, not to be typed. */
+	if (view_equal(name, VIEW("tenure")) && cell->buf.len > TENURE_SHOWN)
+		cell->buf.len = TENURE_SHOWN;
 	return buf_view(&cell->buf);
 }
 
@@ -85,7 +120,7 @@ static struct view
 title_text(const struct ctl *ctl, struct bytes *cell, struct view name)
 {
 	cell->buf.len = 0;
-	text_escape(ctl, &cell->buf, name);
+	text_escape(ctl, &cell->buf, is_size(name) ? view_of(name.data, name.len - SIZE_SUFFIX) : name);
 	for (size_t i = 0; i < cell->buf.len; i++)
 		cell->buf.data[i] = cell->buf.data[i] == '_' ? ' ' : (uint8_t)toupper(cell->buf.data[i]);
 	return buf_view(&cell->buf);
@@ -159,12 +194,6 @@ is_block(const struct ctl *ctl, uint32_t token)
 	    (json_type(&ctl->doc, token) == JSON_OBJECT && ctl->doc.tokens[token].count > 0);
 }
 
-static bool
-is_size(struct view name)
-{
-	return name.len > SIZE_SUFFIX && memcmp(name.data + name.len - SIZE_SUFFIX, "_bytes", SIZE_SUFFIX) == 0;
-}
-
 static struct view
 name_text(const struct ctl *ctl, struct bytes *cell, struct view name)
 {
@@ -174,31 +203,6 @@ name_text(const struct ctl *ctl, struct bytes *cell, struct view name)
 		if (cell->buf.data[i] == '_')
 			cell->buf.data[i] = ' ';
 	return buf_view(&cell->buf);
-}
-
-/* 18197 of a member called something_bytes: "17.7 KiB", under the name "something". */
-static bool
-size_text(const struct ctl *ctl, struct bytes *cell, uint32_t key)
-{
-	static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
-	struct view name = json_text(&ctl->doc, key);
-	int64_t bytes = 0, tenths;
-	size_t unit = 0;
-	char text[40];
-
-	if (!is_size(name) ||
-	    json_type(&ctl->doc, key + 1) != JSON_NUMBER || json_int(&ctl->doc, key + 1, &bytes) != CS_OK ||
-	    bytes < 0 || bytes > INT64_MAX / 10)
-		return false;
-	for (tenths = bytes * 10; tenths >= 10240 && unit + 1 < sizeof(units) / sizeof(units[0]); unit++)
-		tenths /= 1024;
-	cell->buf.len = 0;
-	if (unit == 0 || tenths % 10 == 0)
-		buf_put(&cell->buf, text, (size_t)snprintf(text, sizeof(text), "%lld %s", (long long)(tenths / 10), units[unit]));
-	else
-		buf_put(&cell->buf, text, (size_t)snprintf(text, sizeof(text), "%lld.%lld %s", (long long)(tenths / 10),
-		    (long long)(tenths % 10), units[unit]));
-	return true;
 }
 
 /* A sentence goes on below itself where the line is full. */

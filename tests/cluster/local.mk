@@ -10,6 +10,7 @@ EXTRA_DIST += \
 	%reldir%/test_attacks.py \
 	%reldir%/test_checker.py \
 	%reldir%/test_faults.py \
+	%reldir%/test_migrate.py \
 	%reldir%/test_servers.py
 dist_check_SCRIPTS += %reldir%/check_cluster.sh
 TESTS += %reldir%/check_cluster.sh

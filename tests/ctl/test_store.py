@@ -9,7 +9,7 @@ RELEASE = "org.countersign.Admin.StoreRelease"
 SHARED = {"kind": "redis", "store": {
     "mode": "cluster",
     "lease": {"fresh": True, "fresh_for_ms": 812, "leads": True, "leader": "shop-1"},
-    "nodes": [{"address": "10.0.0.1:6379", "role": "master", "tenure": "a1b2c3d4", "buckets": 342, "replicas": 1, "lag_bytes": 0,
+    "nodes": [{"address": "10.0.0.1:6379", "role": "master", "tenure": "a1b2c3d4" + "0" * 32 + ":" + "1" * 40, "buckets": 342, "replicas": 1, "lag_bytes": 0,
                "clock_ms": 1, "memory_bytes": 432013312, "latency_us": 310},
               {"address": "10.0.0.2:6379", "role": "master", "tenure": "0badcafe", "buckets": 682, "replicas": 1, "lag_bytes": 14,
                "clock_ms": -2, "memory_bytes": 1073741824, "latency_us": 290}],
@@ -30,7 +30,8 @@ def test_status_is_one_line_a_node_and_a_member(ask):
     lines = done.stdout.splitlines()
     assert done.returncode == 0 and lines[0] == "redis, cluster: ready for 812 ms, leads"
     node, = [line for line in lines if "10.0.0.2:6379" in line]
-    assert node.split() == ["10.0.0.2:6379", "master", "0badcafe", "682", "1", "14", "-2", "1073741824", "290"]
+    assert node.split() == ["10.0.0.2:6379", "master", "0badcafe", "682", "1", "14", "B", "-2", "1", "GiB", "290"]
+    assert "a1b2c3d4 " in done.stdout and "a1b2c3d40" not in done.stdout
     assert any("shop-1" in line and "0011223344556677" in line for line in lines)
     assert "appendfsync everysec is accepted" in done.stdout
     # What a newer daemon says is shown, and no name drives the terminal.

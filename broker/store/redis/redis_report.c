@@ -18,21 +18,25 @@ static const char *const owner_states[] = {
 static void
 put_node(struct json_writer *w, const struct fleet_owner_status *o)
 {
+	/* One that the cluster told of, as its fleet says it. */
+	bool replica = o->buckets == 0 && o->state == FLEET_OWNER_DOWN && o->connections > 0;
+
 	json_object_begin(w);
 	json_member_str(w, "address", view_str(o->address));
-	json_member_str(w, "role", VIEW("master"));
-	json_member_str(w, "state", view_str(owner_states[o->state]));
+	json_member_str(w, "role", replica ? VIEW("replica") : VIEW("master"));
+	json_member_str(w, "state", replica ? VIEW("ready") : view_str(owner_states[o->state]));
 	json_member_str(w, "tenure", view_str(o->tenure));
 	json_member_int(w, "buckets", o->buckets);
 	json_member_int(w, "replicas", o->replicas);
 	json_member_int(w, "lag_bytes", (int64_t)o->lag_bytes);
 	json_member_int(w, "clock_ms", o->clock_ms);
 	json_member_int(w, "memory_bytes", (int64_t)o->memory_bytes);
-	json_member_int(w, "memory_max_bytes", (int64_t)o->memory_max_bytes);
+	if (o->memory_max_bytes > 0)
+		json_member_int(w, "memory_max_bytes", (int64_t)o->memory_max_bytes);
 	json_member_int(w, "latency_us", o->latency_us);
 	json_member_int(w, "reconnects", (int64_t)o->reconnects);
 	json_member_bool(w, "durable", o->durable);
-	if (o->why[0] != '\0')
+	if (o->why[0] != '\0' && !replica)
 		json_member_str(w, "problem", view_str(o->why));
 	json_object_end(w);
 }
@@ -45,8 +49,11 @@ put_nodes(struct json_writer *w, const struct store_redis *s)
 
 	json_key(w, VIEW("nodes"));
 	json_array_begin(w);
-	for (size_t i = 0; i < n; i++)
-		put_node(w, &owners[i]);
+	for (size_t i = 0; i < n; i++) {
+		/* Replicas that were learnt of: their masters count them. */
+		if (owners[i].buckets > 0 || owners[i].connections > 0 || owners[i].why[0] != '\0')
+			put_node(w, &owners[i]);
+	}
 	json_array_end(w);
 }
 
