@@ -8,6 +8,7 @@ store_tests = \
 	%reldir%/test_journal \
 	%reldir%/test_mem \
 	%reldir%/test_redis_code \
+	%reldir%/test_redis_fate \
 	%reldir%/test_redis_two \
 	%reldir%/test_repair \
 	%reldir%/test_scan \
@@ -54,6 +55,10 @@ redis_libs = libstoreredis.la $(store_libs) $(HIREDIS_LIBS)
 %canon_reldir%_test_scan_SOURCES = %reldir%/test_scan.c $(redis_harness) $(plain_fleet)
 %canon_reldir%_test_scan_CPPFLAGS = $(AM_CPPFLAGS) $(HIREDIS_CFLAGS)
 %canon_reldir%_test_scan_LDADD = $(redis_libs)
+
+%canon_reldir%_test_redis_fate_SOURCES = %reldir%/test_redis_fate.c $(redis_harness) $(plain_fleet)
+%canon_reldir%_test_redis_fate_CPPFLAGS = $(AM_CPPFLAGS) $(HIREDIS_CFLAGS)
+%canon_reldir%_test_redis_fate_LDADD = $(redis_libs)
 
 %canon_reldir%_test_redis_two_SOURCES = %reldir%/test_redis_two.c $(redis_harness)
 %canon_reldir%_test_redis_two_CPPFLAGS = $(AM_CPPFLAGS) $(HIREDIS_CFLAGS)

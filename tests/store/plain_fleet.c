@@ -5,6 +5,7 @@
 #include <hiredis/hiredis.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "broker/base/check.h"
 #include "broker/store/redis/scripts.h"
@@ -42,6 +43,35 @@ plain_fleet_new(const char *socket, const char *tenure)
 	f->end = &f->first;
 	plain_fleet_tenure(f, tenure);
 	return f;
+}
+
+/* As a real fleet takes it from INFO. */
+static void
+tenure_read(struct fleet *f)
+{
+	static const char *const parts[][3] = {{"INFO", "server", "run_id:"}, {"INFO", "replication", "master_replid:"}};
+	size_t len = 0;
+
+	for (size_t i = 0; i < 2; i++) {
+		redisReply *r = PLAIN_NOW(f, view_str(parts[i][0]), view_str(parts[i][1]));
+		const char *at = strstr(r->str, parts[i][2]);
+
+		CHECK(at != NULL);
+		at += strlen(parts[i][2]);
+		len += (size_t)snprintf(f->tenure + len, sizeof(f->tenure) - len, "%s%.40s", i == 0 ? "" : ":", at);
+		freeReplyObject(r);
+	}
+}
+
+enum cs_err
+fleet_new(const struct fleet_options *o, const struct poller *p, struct fleet **out, char why[FLEET_WHY_TEXT])
+{
+	(void)p;
+	CHECK(o->servers_n == 1 && strncmp(o->servers[0].text, "unix:", 5) == 0);
+	why[0] = '\0';
+	*out = plain_fleet_new(o->servers[0].text + 5, "");
+	tenure_read(*out);
+	return CS_OK;
 }
 
 void
@@ -202,6 +232,37 @@ fleet_tenure(const struct fleet *f, unsigned bucket)
 {
 	(void)bucket;
 	return f->tenure;
+}
+
+int64_t
+fleet_time_us(const struct fleet *f, unsigned bucket)
+{
+	struct timespec t;
+
+	(void)f, (void)bucket;
+	clock_gettime(CLOCK_REALTIME, &t);
+	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+size_t
+fleet_owners(const struct fleet *f, struct fleet_owner_status *to, size_t max)
+{
+	(void)f, (void)to, (void)max;
+	return 0;
+}
+
+unsigned
+fleet_why(const struct fleet *f, char why[FLEET_WHY_TEXT])
+{
+	(void)f;
+	why[0] = '\0';
+	return 0;
+}
+
+const char *
+fleet_acl_rules(void)
+{
+	return "";
 }
 
 void

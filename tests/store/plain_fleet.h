@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A fleet for tests of what stands on it: fleet.h over one connection that blocks. What was asked is executed by
- * fleet_flush(), in order; a test decides the fate of each ask. Link it instead of the fleet.
+ * fleet_flush(), in order; a test decides the fate of each ask. Link it instead of the fleet: fleet_new() takes one
+ * server "unix:/path".
  */
 #ifndef TESTS_STORE_PLAIN_FLEET_H
 #define TESTS_STORE_PLAIN_FLEET_H
