@@ -4,6 +4,7 @@ import concurrent.futures
 import json
 import os
 import select
+import shutil
 import socket
 import ssl
 import subprocess
@@ -23,7 +24,7 @@ listen service "{d}/service.sock"
 listen admin "{d}/admin.sock"
 listen https 127.0.0.1 port {port} {{ certificate "{tls}/server.pem" key "{tls}/server.key" client-ca "{tls}/ca.pem" }}
 public-url "https://127.0.0.1:{port}"
-store sqlite {{ path "{d}/state/countersign.db" }}
+{store}
 keys {{ file "{d}/state/master.key" }}
 cooling-off {{ link 0 factor 0 limit 0 }}
 policy-limits CNY {{ per-payment 1000 per-day 1000000 per-month 10000000 count-day 1000000 count-month 1000000 }}
@@ -84,9 +85,15 @@ def start_provider(source, scratch):
     return start(os.path.join(scratch, "idp"), clients=["countersign-web:secret:https://127.0.0.1:1/callback/sandbox"])
 
 
+SQLITE = 'store sqlite {{ path "{d}/state/countersign.db" }}'
+
+
 class Broker(Server):
-    def __init__(self, build, scratch, tls, provider, accounts):
-        self.directory, self.port = os.path.join(scratch, "broker"), free_port()
+    """`store`: its block in the configuration. `key`: the master key of another broker that shares its store, which has made
+    the accounts; then this one makes none."""
+
+    def __init__(self, build, scratch, tls, provider, accounts, name="broker", store=SQLITE, key=None, **kwargs):
+        self.directory, self.port = os.path.join(scratch, name), free_port()
         self.path = os.path.join(self.directory, "service.sock")
         self.people = os.path.join(self.directory, "people")
         self.provider = provider
@@ -96,15 +103,18 @@ class Broker(Server):
         self._write("services/checkout", STACK)
         self._write("services/other", "spend  requisite  deny\n")
         self._write("countersign.conf", CONFIG.format(
-            d=self.directory, port=self.port, tls=tls, uid=os.getuid(), plugins=_plugins(build),
+            d=self.directory, store=store.format(d=self.directory, name=name), port=self.port, tls=tls, uid=os.getuid(), plugins=_plugins(build),
             fingerprint=_fingerprint(os.path.join(tls, "client.pem")), issuer=provider.issuer, ca=provider.ca,
             servers=2))
         conf = os.path.join(self.directory, "countersign.conf")
-        subprocess.run([os.path.join(build, "tests/bench/populate"), conf, "--accounts", str(accounts), "--people",
-                        self.people, "--issuer", provider.issuer], check=True)
+        if key:
+            shutil.copy(key, os.path.join(self.directory, "state", "master.key"))
+        else:
+            subprocess.run([os.path.join(build, "tests/bench/populate"), conf, "--accounts", str(accounts), "--people",
+                            self.people, "--issuer", provider.issuer], check=True)
         ready, tell = os.pipe()
         super().__init__([os.path.join(build, "countersignd"), "-f", conf, "--libexec", build, "--ready-fd", str(tell)],
-                         os.path.join(scratch, "broker.log"), pass_fds=[tell])
+                         os.path.join(scratch, name + ".log"), pass_fds=[tell], **kwargs)
         os.close(tell)
         with os.fdopen(ready, "rb") as pipe:
             heard, _, _ = select.select([pipe], [], [], READY_S)

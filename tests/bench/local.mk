@@ -5,9 +5,9 @@ bench_forms = %reldir%/form.c %reldir%/form.h %reldir%/people.c %reldir%/people.
 bench_programs = %reldir%/load %reldir%/pingpong %reldir%/bare_sqlite %reldir%/redis_load %reldir%/https_load \
 	%reldir%/populate %reldir%/bench_stack %reldir%/bench_cage
 EXTRA_PROGRAMS += $(bench_programs)
-CLEANFILES += $(bench_programs) bench.json bench-step-up.json bench-signals.json bench-profile.txt
+CLEANFILES += $(bench_programs) bench.json bench-step-up.json bench-signals.json bench-shared.json bench-profile.txt
 EXTRA_DIST += %reldir%/README.md %reldir%/run %reldir%/process.py %reldir%/peers.py %reldir%/broker.py %reldir%/report.py \
-	%reldir%/signals.py %reldir%/stepup.py \
+	%reldir%/shared.py %reldir%/signals.py %reldir%/stepup.py \
 	%reldir%/decide.lua %reldir%/preload.lua
 
 BENCH_FLAGS =
@@ -25,9 +25,10 @@ bench: all $(bench_programs)
 %canon_reldir%_https_load_SOURCES = %reldir%/https_load.c $(bench_client) $(bench_forms)
 %canon_reldir%_https_load_CPPFLAGS = $(AM_CPPFLAGS) $(SSL_CFLAGS)
 %canon_reldir%_https_load_LDADD = $(SSL_LIBS) $(CRYPTO_LIBS) -lm
-%canon_reldir%_populate_SOURCES = %reldir%/populate.c broker/engine/keyring.c broker/engine/ids.c
+%canon_reldir%_populate_SOURCES = %reldir%/populate.c
 %canon_reldir%_populate_CPPFLAGS = $(AM_CPPFLAGS) $(CRYPTO_CFLAGS)
-%canon_reldir%_populate_LDADD = libstore.la libconfig.la libcore.la libbase.la $(CRYPTO_LIBS) $(SQLITE_LIBS)
+%canon_reldir%_populate_LDADD = libstoreopen.la libengine.la libstoreredis.la libstore.la librole.la libconfig.la libcore.la libbase.la \
+	$(CRYPTO_LIBS) $(SQLITE_LIBS) -lpthread
 %canon_reldir%_bare_sqlite_SOURCES = %reldir%/bare_sqlite.c
 %canon_reldir%_bare_sqlite_CPPFLAGS = $(AM_CPPFLAGS) $(SQLITE_CFLAGS)
 %canon_reldir%_bare_sqlite_LDADD = $(SQLITE_LIBS)

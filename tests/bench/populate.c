@@ -20,8 +20,9 @@
 #include "broker/core/money.h"
 #include "broker/engine/ids.h"
 #include "broker/engine/keyring.h"
+#include "broker/engine/store_open.h"
 #include "broker/parent/config.h"
-#include "broker/store/sqlite.h"
+#include "broker/store/redis/pollset.h"
 
 #define AGO_MS HOUR_MS
 #define ALLOWANCE_MS (30 * DAY_MS)
@@ -36,6 +37,7 @@ enum {
 	GRANT_CHALLENGE_NO = 5,
 	PER_PAYMENT_MINOR = 10000,
 	TOTAL_MINOR = 100000000,
+	WAIT_MS = 100,
 };
 
 struct names {
@@ -55,7 +57,10 @@ struct maker {
 	struct buf log, hot;
 	uint8_t log_bytes[EVENTS_MAX * EVENT_BYTES_MAX];
 	uint8_t hot_bytes[STORE_HOT_MAX];
+	struct pollset pollset;
 	uint64_t failed;
+	enum cs_err why; /* of the last of them */
+	size_t open;  /* commits that were not answered yet */
 };
 
 static struct id
@@ -137,7 +142,10 @@ committed(void *ctx, enum cs_err err)
 {
 	struct maker *m = ctx;
 
+	m->open--;
 	m->failed += err != CS_OK;
+	if (err != CS_OK)
+		m->why = err;
 }
 
 static void
@@ -168,18 +176,33 @@ make_account(struct maker *m, unsigned long number, FILE *people)
 	commit.events_n = m->events_n;
 	commit.hot = buf_view(&m->hot);
 	commit.claims = &claim;
+	m->open++;
 	store_commit(m->store, &commit, committed, m);
 	text = id_format(ID_SESSION, &key, &session);
 	fprintf(people, "%.*s %s\n", (int)text.len, text.data, name);
 }
 
-/* The store is closed cleanly, all folded into snapshots, so nothing is ever replayed. */
-static enum cs_err
-never_replayed(void *ctx, const struct store_key *key, uint64_t revision, struct buf *hot,
-    struct buf *cold, struct view event, struct view extra)
+static int64_t
+steady_ms(void)
 {
-	(void)ctx, (void)key, (void)revision, (void)hot, (void)cold, (void)event, (void)extra;
-	return CS_ERR_CONFLICT;
+	struct clock_now now;
+
+	clock_read(&now);
+	return now.steady_ms;
+}
+
+/* Until all that was committed is durable. */
+static void
+settle(struct maker *m)
+{
+	store_flush(m->store);
+	while (m->open > 0) {
+		int64_t due_ms = store_tick(m->store, steady_ms());
+
+		if (m->open > 0)
+			pollset_wait(&m->pollset, due_ms > WAIT_MS ? WAIT_MS : (int)due_ms);
+		store_flush(m->store);
+	}
 }
 
 static struct config *
@@ -212,15 +235,15 @@ static void
 populate(const struct config *c, const char *issuer, const char *path, unsigned long accounts)
 {
 	static struct maker m;
-	struct store_sqlite_options options = {.path = c->store.path, .replay = never_replayed};
 	FILE *people = fopen(path, "we");
 	struct clock_now now;
 	char why[256];
 
 	if (people == NULL)
 		err(1, "cannot write %s", path);
+	pollset_init(&m.pollset);
 	if (keyring_open(c->key_file, &m.keys, why) != CS_OK ||
-	    store_sqlite_open(&options, &m.store, why) != CS_OK)
+	    engine_store_open(c, m.keys, &m.pollset.poller, &m.store, why) != CS_OK)
 		errx(1, "%s", why);
 	clock_read(&now);
 	m.now_ms = now.wall_ms;
@@ -230,13 +253,14 @@ populate(const struct config *c, const char *issuer, const char *path, unsigned 
 	for (unsigned long i = 0; i < accounts; i++) {
 		make_account(&m, i, people);
 		if (i % A_FLUSH == A_FLUSH - 1)
-			store_flush(m.store);
+			settle(&m);
 	}
-	store_flush(m.store);
+	settle(&m);
 	store_close(m.store);
+	pollset_clear(&m.pollset);
 	keyring_free(m.keys);
 	if (m.failed > 0)
-		errx(1, "%llu accounts could not be written; is the store new?", (unsigned long long)m.failed);
+		errx(1, "%llu accounts could not be written (%s); is the store new?", (unsigned long long)m.failed, cs_err_name(m.why));
 	if (fclose(people) != 0)
 		err(1, "cannot write %s", path);
 }

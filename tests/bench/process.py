@@ -14,18 +14,18 @@ CLIENT_CPU = _cpus[1] if len(_cpus) > 1 else _cpus[0]
 
 
 def _pin(cpu):
-    return lambda: os.sched_setaffinity(0, {cpu})
+    return lambda: os.sched_setaffinity(0, {cpu} if isinstance(cpu, int) else cpu)
 
 
 class Server:
     """A process that serves; `with` stops it whatever happens. Its children are found for CPU time and memory."""
 
-    def __init__(self, argv, log, **kwargs):
+    def __init__(self, argv, log, cpu=SERVER_CPU, **kwargs):
         self.name = os.path.basename(argv[0])
         self.log = log
         with open(log, "ab") as out:
             self.process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
-                                            preexec_fn=_pin(SERVER_CPU), **kwargs)
+                                            preexec_fn=_pin(cpu), **kwargs)
 
     def __enter__(self):
         return self

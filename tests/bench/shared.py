@@ -96,7 +96,7 @@ class Fleet:
         else:
             where = "cluster " + " ".join(f'"127.0.0.1:{node.port}"' for node in self.nodes)
             where += f" replicas {self.replicas}" + ("" if self.replicas else " weaker no-replicas")
-        return 'store redis {{ ' + where + ' name "{name}" }}'
+        return 'store redis {{ ' + where + ' name "{name}" timeout 5s }}'
 
     def cpu_s(self):
         return sum(node.cpu_s() for node in self.nodes)
