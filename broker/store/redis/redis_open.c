@@ -13,6 +13,7 @@
 enum {
 	OPEN_MS_DEFAULT = 10000,
 	POLL_MS = 20,
+	LEAVE_MS = 300, /* an end is never held up for longer */
 	KEEP_MS_DEFAULT = 10 * 60 * 1000,
 	META_FIELDS = 4,
 	REALM_TEXT = 2 * STORE_KEY_BYTES + 1,
@@ -263,9 +264,26 @@ redis_start(struct store_redis *s, const struct store_redis_options *o, char why
 	return CS_OK;
 }
 
+/* So that nobody waits for this broker while it is away. Where the servers do not answer, others put it out. */
+static void
+leave(struct store_redis *s)
+{
+	int64_t until_ms = clock_steady_ms() + LEAVE_MS;
+
+	tenure_leave(s->tenure);
+	while (!tenure_left(s->tenure) && clock_steady_ms() < until_ms) {
+		int64_t again_ms = redis_tick_parts(s);
+
+		fleet_flush(s->fleet);
+		wait_a_little(s, again_ms);
+	}
+}
+
 void
 redis_stop(struct store_redis *s)
 {
+	if (s->fleet != NULL && s->tenure != NULL)
+		leave(s);
 	if (s->claims != NULL)
 		claims_stop(s->claims);
 	if (s->scans != NULL)
