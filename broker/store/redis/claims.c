@@ -228,12 +228,6 @@ cas_told(void *ctx, enum cs_err err, const struct fleet_reply *r)
 		fail(h, CS_ERR_CORRUPT);
 		return;
 	}
-	/* A count that is known already: these are older data, or an answer that overtook another. */
-	if (done && n <= journal_position(h->c->o.journal, h->asked.bucket)) {
-		h->c->o.gate.doubt(h->c->o.gate.ctx, h->asked.bucket);
-		later(h);
-		return;
-	}
 	err = claim_take_cas_told(t, done, done ? view_of(NULL, 0) : claims_answer_bytes(r, 1));
 	if (err != CS_OK) {
 		log_error("msg=\"a claim in Redis is no claim\"");
