@@ -47,7 +47,6 @@ struct call {
 	enum cs_err err;
 	int64_t begun_ms;
 	bool maybe;	  /* a commit that was asked, and nobody knows whether it was executed */
-	bool doubted;	  /* a commit whose count went back: its bucket was proved anew since */
 	unsigned segments; /* times it was sent to another segment */
 	struct store_key key, payment;
 	union {
