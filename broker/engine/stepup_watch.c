@@ -100,6 +100,9 @@ stepup_watch(struct call *call)
 {
 	struct looking *l = CALL_MEMORY_AS(struct looking, call);
 
-	if (stepup_named(call))
-		txn_run(call->engine, &l->of.key, call, watch_txn);
+	if (!stepup_named(call))
+		return;
+	/* The memory is zeroed as far as the parameters need it. */
+	l->seen = false;
+	txn_run(call->engine, &l->of.key, call, watch_txn);
 }
