@@ -46,6 +46,16 @@ queue_pop(struct queue *q)
 	return a;
 }
 
+void
+queue_push_front(struct queue *q, struct ask *a)
+{
+	a->next = q->head;
+	if (q->head == NULL)
+		q->last = a;
+	q->head = a;
+	q->n++;
+}
+
 /* Tenures: numbers stand for the texts, for good */
 
 uint32_t
@@ -75,16 +85,16 @@ ask_end(struct fleet *f, struct ask *a, enum cs_err err, struct redisReply *repl
 	queue_push(&f->finished, a);
 }
 
-static void
+void
 ask_give_up(struct fleet *f, struct ask *a)
 {
-	ask_end(f, a, a->maybe ? CS_ERR_UNKNOWN : CS_ERR_UNAVAILABLE, NULL, 0);
+	ask_end(f, a, a->maybe && (a->flags & FLEET_READS) == 0 ? CS_ERR_UNKNOWN : CS_ERR_UNAVAILABLE, NULL, 0);
 }
 
 void
 ask_route(struct fleet *f, struct ask *a)
 {
-	struct node *n = f->owner[a->bucket];
+	struct node *n = a->asking != NULL ? a->asking : f->owner[a->bucket];
 
 	if (n != NULL && n->state == FLEET_OWNER_REFUSED && !a->maybe)
 		ask_end(f, a, CS_ERR_DENIED, NULL, 0);
@@ -98,6 +108,7 @@ ask_again(struct fleet *f, struct ask *a)
 	int64_t pause_ms = (int64_t)PAUSE_FIRST_MS << (a->pauses < 6 ? a->pauses : 6);
 
 	a->pauses += a->pauses < 6;
+	a->asking = NULL;
 	a->not_before_us = mono_us() + (pause_ms > PAUSE_MAX_MS ? PAUSE_MAX_MS : pause_ms) * 1000;
 	if (a->not_before_us >= a->deadline_us)
 		ask_give_up(f, a);
@@ -123,7 +134,10 @@ ask_new(struct fleet *f, unsigned bucket, int argc, const char **argv, const siz
 	a->flags = (uint8_t)((flags & FLEET_UNFENCED) != 0 ? flags | FLEET_ANY_TENURE : flags);
 	if ((a->flags & FLEET_ANY_TENURE) == 0 && f->owner[bucket] != NULL)
 		a->tenure_no = f->owner[bucket]->tenure_no;
-	ask_route(f, a);
+	if (f->ending)
+		ask_give_up(f, a);
+	else
+		ask_route(f, a);
 }
 
 void
@@ -168,9 +182,13 @@ fleet_script(struct fleet *f, unsigned bucket, unsigned script, const struct vie
 static void
 finished_run(struct fleet *f)
 {
+	struct queue ended = f->finished;
 	struct ask *a;
 
-	while ((a = queue_pop(&f->finished)) != NULL) {
+	/* What ends while these run is for the next round: one that asks again each time must not keep us here. */
+	f->finished = (struct queue){NULL, NULL, 0};
+	f->running = true;
+	while ((a = queue_pop(&ended)) != NULL) {
 		struct fleet_reply r = {.value = a->reply, .tenure = a->executed_no == 0 ? "" : f->tenures[a->executed_no - 1],
 		    .took_us = a->ended_us - a->asked_us};
 
@@ -179,6 +197,7 @@ finished_run(struct fleet *f)
 		free(a->command);
 		free(a);
 	}
+	f->running = false;
 }
 
 /* Ends what is too old, and gives what may go on to its owner. */
@@ -209,40 +228,72 @@ node_sweep(struct fleet *f, struct node *n, int64_t now_us)
 	while ((a = queue_pop(&old)) != NULL) {
 		if (now_us >= a->deadline_us)
 			ask_give_up(f, a);
-		else if (f->owner[a->bucket] != n || n->state == FLEET_OWNER_REFUSED)
+		else if ((a->asking == NULL && f->owner[a->bucket] != n) || (n->state == FLEET_OWNER_REFUSED && !a->maybe))
 			ask_route(f, a);
 		else
 			queue_push(&n->queue, a);
 	}
 }
 
+static void
+fleet_turn(struct fleet *f)
+{
+	CHECK(!f->running);
+	for (int round = 0; round < ROUNDS_MAX; round++) {
+		finished_run(f);
+		for (size_t i = 0; i < f->nodes_n; i++)
+			node_send(f->nodes[i]);
+		if (f->finished.n == 0)
+			break;
+	}
+}
+
 void
 fleet_flush(struct fleet *f)
 {
-	finished_run(f);
-	for (size_t i = 0; i < f->nodes_n; i++)
-		node_send(f->nodes[i]);
-	/* What ended without being sent, because its tenure is over. */
-	finished_run(f);
+	fleet_turn(f);
+}
+
+static void
+fleet_sweep(struct fleet *f, int64_t now)
+{
+	f->sweep_us = now + SWEEP_MS * 1000;
+	queue_sweep(f, &f->homeless, now, true);
+	queue_sweep(f, &f->paused, now, false);
+	for (size_t i = 0; i < f->nodes_n; i++) {
+		if (f->nodes[i]->queue.n > 0)
+			node_sweep(f, f->nodes[i], now);
+	}
+	for (size_t i = 0; i < f->nodes_n;) {
+		struct node *n = f->nodes[i];
+
+		if (!node_spare(n, now)) {
+			i++;
+			continue;
+		}
+		node_restart(n); /* which may have had something in flight */
+		if (n->queue.n > 0)
+			break;
+		node_free(n);
+		f->nodes[i] = f->nodes[--f->nodes_n];
+	}
 }
 
 int64_t
 fleet_tick(struct fleet *f)
 {
 	int64_t now = mono_us();
-	bool soon = f->homeless.n > 0 || f->paused.n > 0;
+	bool soon = false;
 
 	for (size_t i = 0; i < f->nodes_n; i++)
 		soon = node_tick(f->nodes[i], now) || soon;
-	queue_sweep(f, &f->homeless, now, true);
-	queue_sweep(f, &f->paused, now, false);
-	for (size_t i = 0; i < f->nodes_n; i++) {
-		if (f->nodes[i]->queue.n > 0)
-			node_sweep(f, f->nodes[i], now);
-		soon = soon || f->nodes[i]->queue.n > 0;
-	}
-	fleet_flush(f);
-	return fleet_ready(f) ? 1 : soon ? PAUSE_FIRST_MS : 100;
+	if (now >= f->sweep_us)
+		fleet_sweep(f, now);
+	fleet_turn(f);
+	soon = soon || f->homeless.n > 0 || f->paused.n > 0;
+	for (size_t i = 0; i < f->nodes_n && !soon; i++)
+		soon = f->nodes[i]->queue.n > 0;
+	return fleet_ready(f) ? 1 : soon ? SWEEP_MS : HURRY_MS / 4;
 }
 
 bool
@@ -342,7 +393,7 @@ fleet_new(const struct fleet_options *o, const struct poller *p, struct fleet **
 
 	CHECK(f != NULL && o->servers_n > 0);
 	*f = (struct fleet){.poller = *p, .mode = o->mode, .replicas = o->replicas, .weaker_fsync = o->weaker_fsync,
-	    .weaker_persistence = o->weaker_persistence, .timeout_us = o->timeout_ms * 1000};
+	    .weaker_persistence = o->weaker_persistence, .log = o->log, .timeout_us = o->timeout_ms * 1000};
 	snprintf(f->prefix, sizeof(f->prefix), "%s", o->prefix);
 	f->user = text_copy(o->user);
 	f->sentinel_user = text_copy(o->sentinel_user);
@@ -359,7 +410,10 @@ fleet_new(const struct fleet_options *o, const struct poller *p, struct fleet **
 		if (n == NULL) {
 			snprintf(why, FLEET_WHY_TEXT, "\"%.100s\" is no address of a server", o->servers[i].text);
 			e = CS_ERR_RANGE;
-		} else if (o->mode == FLEET_SINGLE) {
+			continue;
+		}
+		n->seed = true;
+		if (o->mode == FLEET_SINGLE) {
 			for (unsigned b = 0; b < SLOTS_BUCKETS; b++)
 				fleet_own(f, b, n);
 		}
@@ -377,6 +431,9 @@ fleet_free(struct fleet *f)
 {
 	struct ask *a;
 
+	CHECK(!f->running);
+	f->ending = true;
+	f->log = false;
 	for (size_t i = 0; i < f->nodes_n; i++)
 		node_restart(f->nodes[i]);
 	for (size_t i = 0; i < f->nodes_n; i++) {
@@ -385,7 +442,9 @@ fleet_free(struct fleet *f)
 	}
 	while ((a = queue_pop(&f->homeless)) != NULL || (a = queue_pop(&f->paused)) != NULL)
 		ask_give_up(f, a);
-	finished_run(f);
+	/* A completion may ask more, which ends at once. */
+	while (f->finished.n > 0)
+		finished_run(f);
 	for (size_t i = 0; i < f->nodes_n; i++)
 		node_free(f->nodes[i]);
 	for (size_t i = 0; i < f->scripts_n; i++)
@@ -463,5 +522,5 @@ const char *
 fleet_acl_rules(void)
 {
 	return "-@all +@string +@hash +@set +@sortedset +@stream +del +exists +expire +pexpire +scan +evalsha +script|load +wait +time "
-	       "+info +role +ping +asking +config|get +cluster|slots +client|setname";
+	       "+info +role +ping +asking +config|get +acl|dryrun +cluster|slots +cluster|info +client|setname";
 }

@@ -51,6 +51,7 @@ struct fleet_options {
 	unsigned replicas;                    /* that must acknowledge; 0: the owner's own disk is enough */
 	bool weaker_fsync;                    /* appendfsync everysec is accepted */
 	bool weaker_persistence;              /* a server without append only file is accepted */
+	bool log;                             /* changes of the servers' states, a line each: daemons only */
 	int64_t timeout_ms;                   /* of one command, its time in the queue included; of a connection; WAIT gets 3/4 of it */
 	const char *const *scripts;           /* Lua texts; on every server before it is used */
 	size_t scripts_n;
@@ -123,7 +124,7 @@ enum fleet_owner_state {
 	FLEET_OWNER_DOWN,       /* no connection */
 	FLEET_OWNER_CHECKING,   /* connected, not yet looked at */
 	FLEET_OWNER_REFUSED,    /* must not be used: why */
-	FLEET_OWNER_SHORT,      /* fewer replicas in step than required: nothing fenced is sent */
+	FLEET_OWNER_SHORT,      /* fewer replicas acknowledge than are required: nothing is sent but fences, until one is held */
 	FLEET_OWNER_READY,
 };
 

@@ -42,6 +42,7 @@ greet_auth(struct conn *c)
 
 	if (password->len == 0)
 		return;
+	c->wire.wipe = true;
 	if (user != NULL)
 		greet_put(c, GREET_AUTH, 3, argv, lens);
 	else
@@ -66,11 +67,20 @@ greet_send(struct conn *c, bool first)
 		greet_put(c, GREET_MASTER, 3, (const char *[]){"SENTINEL", "GET-MASTER-ADDR-BY-NAME", f->sentinel_master}, NULL);
 	} else {
 		greet_put(c, GREET_INFO, 1, (const char *[]){"INFO"}, NULL);
-		greet_put(c, GREET_CONFIG, 5, (const char *[]){"CONFIG", "GET", "appendonly", "appendfsync", "maxmemory-policy"}, NULL);
+		greet_put(c, GREET_CONFIG, 6,
+		    (const char *[]){"CONFIG", "GET", "appendonly", "appendfsync", "maxmemory-policy", "no-appendfsync-on-rewrite"}, NULL);
 		greet_put(c, GREET_TIME, 1, (const char *[]){"TIME"}, NULL);
 		for (size_t i = 0; (first || c->node->reload) && i < f->scripts_n; i++)
 			greet_put(c, GREET_SCRIPT, 3, (const char *[]){"SCRIPT", "LOAD", f->scripts[i]}, NULL);
 		c->node->reload = false;
+		if (first && !f->weaker_persistence) {
+			char key[64];
+
+			snprintf(key, sizeof(key), "%s{%s}f", f->prefix, slots_tag(0));
+			greet_put(c, GREET_DEFAULT, 7, (const char *[]){"ACL", "DRYRUN", "default", "HSET", key, "a", "b"}, NULL);
+		}
+		if (f->mode == FLEET_CLUSTER)
+			greet_put(c, GREET_EPOCH, 2, (const char *[]){"CLUSTER", "INFO"}, NULL);
 		if (f->mode == FLEET_CLUSTER)
 			greet_put(c, GREET_SLOTS, 2, (const char *[]){"CLUSTER", "SLOTS"}, NULL);
 	}
@@ -91,6 +101,16 @@ slots_range(void *ctx, unsigned first, unsigned last, const struct fleet_address
 		if (slot >= first && slot <= last)
 			fleet_own(f, b, n);
 	}
+}
+
+/* A server on the wrong side of a partition, or back from the dead, tells an old map: its epoch is lower. */
+static void
+slots_take(struct node *n, const struct redisReply *r)
+{
+	if (n->epoch < n->fleet->epoch)
+		return;
+	n->fleet->epoch = n->epoch;
+	(void)reply_slots(r, n->where.host, slots_range, n->fleet);
 }
 
 /* The master that most Sentinels name; what there is stays where they do not agree. */
@@ -163,13 +183,32 @@ judge(struct conn *c)
 	} else if (strcmp(n->appendfsync, "always") != 0 && !f->weaker_persistence &&
 	    !(f->weaker_fsync && strcmp(n->appendfsync, "everysec") == 0)) {
 		node_set(n, FLEET_OWNER_REFUSED, "appendfsync is %s: set always, or accept the loss with weaker everysec", n->appendfsync);
+	} else if (strcmp(n->no_fsync_on_rewrite, "yes") == 0 && !f->weaker_persistence && !f->weaker_fsync) {
+		node_set(n, FLEET_OWNER_REFUSED, "no-appendfsync-on-rewrite is yes: set no, or accept the loss with weaker everysec");
+	} else if (n->forgets[0] != '\0' && !f->weaker_persistence) {
+		node_set(n, FLEET_OWNER_REFUSED, "at its next start it would forget what scripts wrote: its user default may not repeat its own file (%.60s): "
+		    "write there: user default off ~* &* +@all", n->forgets);
 	} else if (i->loading) {
 		node_set(n, FLEET_OWNER_DOWN, "it reads its files yet");
 	} else if (i->online < f->replicas) {
 		node_set(n, FLEET_OWNER_SHORT, "%u of %u replicas are in step; nothing is written until they are", i->online, f->replicas);
+	} else if (n->knock) {
+		if (n->state != FLEET_OWNER_SHORT)
+			node_set(n, FLEET_OWNER_SHORT, "whether %u replicas acknowledge what is written is being tried", f->replicas);
 	} else {
 		node_set(n, FLEET_OWNER_READY, "%s", "");
 	}
+}
+
+/* Whether some bucket has nobody to serve it. */
+static bool
+trouble(const struct fleet *f)
+{
+	unsigned served = 0;
+
+	for (size_t i = 0; i < f->nodes_n; i++)
+		served += f->nodes[i]->state == FLEET_OWNER_READY ? f->nodes[i]->buckets : 0;
+	return served < SLOTS_BUCKETS;
 }
 
 static void
@@ -178,23 +217,29 @@ greeted(struct conn *c)
 	struct node *n = c->node;
 	char tenure[FLEET_TENURE_TEXT];
 	uint32_t no;
-	int64_t hurry;
+	bool hurry;
 
 	c->state = CONN_IDLE;
-	if (n->sentinel) {
-		if (n->good)
-			node_set(n, FLEET_OWNER_READY, "%s", "");
-		n->probe_us = mono_us() + HURRY_MS * 1000 * (n->fleet->owner[0] != NULL && n->fleet->owner[0]->state == FLEET_OWNER_READY ? 10 : 1);
-		return;
-	}
-	n->failures = 0;
-	if (!n->good) {
+	if (!n->good && !n->sentinel) {
 		/* It refused us: from the start, later. */
+		n->refusing = true;
 		conn_drop(c, n->why);
+		n->refusing = false;
 		n->open_us = mono_us() + BACKOFF_MAX_MS * 1000;
 		return;
 	}
-	judge(c);
+	if (!n->sentinel && (n->info.run_id[0] == '\0' || n->info.replid[0] == '\0' || !n->info.said_role)) {
+		conn_drop(c, "its INFO does not say who it is and what its role is");
+		return;
+	}
+	c->greeted = true;
+	n->failures = 0;
+	if (n->sentinel) {
+		if (n->good)
+			node_set(n, FLEET_OWNER_READY, "%s", "");
+		n->probe_us = mono_us() + (trouble(n->fleet) ? HURRY_MS : PROBE_MS / 2) * 1000;
+		return;
+	}
 	snprintf(tenure, sizeof(tenure), "%s:%s", n->info.run_id, n->info.replid);
 	no = tenure_number(n->fleet, tenure);
 	c->tenure_no = no;
@@ -206,9 +251,16 @@ greeted(struct conn *c)
 				conn_drop(&n->conns[i], "its history is another");
 		}
 	}
-	n->tenure_no = no;
-	hurry = n->state == FLEET_OWNER_READY || (n->fleet->mode == FLEET_CLUSTER && n->buckets == 0) ? PROBE_MS : HURRY_MS;
-	n->probe_us = mono_us() + hurry * 1000;
+	if (n->tenure_no != no) {
+		n->tenure_no = no;
+		n->knock = n->fleet->replicas > 0; /* that it says master is no proof: a fence that is held is one */
+		n->knock_us = 0;
+	}
+	judge(c);
+	hurry = n->state != FLEET_OWNER_READY && n->state != FLEET_OWNER_REFUSED && n->buckets > 0;
+	if (n->fleet->mode == FLEET_CLUSTER)
+		hurry = hurry || trouble(n->fleet);
+	n->probe_us = mono_us() + (hurry ? HURRY_MS : PROBE_MS) * 1000;
 }
 
 static void
@@ -234,8 +286,24 @@ config_take(struct node *n, const struct redisReply *r)
 		n->appendonly[0] = '\0';
 	if (!reply_config(r, "appendfsync", n->appendfsync, sizeof(n->appendfsync)))
 		n->appendfsync[0] = '\0';
+	if (!reply_config(r, "no-appendfsync-on-rewrite", n->no_fsync_on_rewrite, sizeof(n->no_fsync_on_rewrite)))
+		n->no_fsync_on_rewrite[0] = '\0';
 	if (!reply_config(r, "maxmemory-policy", n->info.eviction, sizeof(n->info.eviction)))
 		n->info.eviction[0] = '\0';
+}
+
+/*
+ * Redis reads its append only file as the user default, and passes over each MULTI of it that default may not execute,
+ * without a word: all that scripts wrote.
+ */
+static void
+default_take(struct node *n, const struct redisReply *r)
+{
+	struct view said = reply_view(r);
+
+	n->forgets[0] = '\0';
+	if (!reply_is_status(r, "OK"))
+		snprintf(n->forgets, sizeof(n->forgets), "%.*s", (int)(said.len < 90 ? said.len : 90), said.len == 0 ? "no answer" : said.data);
 }
 
 /* The reply is an error: whether the greeting goes on. */
@@ -271,8 +339,12 @@ greet_take(struct conn *c, struct redisReply *r)
 	if (goes_on && what == GREET_INFO && reply_sort(r) == REPLY_FINE) {
 		struct reply_info info = {.eviction = ""};
 
-		if (reply_info(reply_view(r), &info))
-			n->info = info;
+		(void)reply_info(reply_view(r), &info);
+		n->info = info;
+	} else if (goes_on && what == GREET_DEFAULT) {
+		default_take(n, r);
+	} else if (goes_on && what == GREET_EPOCH) {
+		n->epoch = reply_epoch(reply_view(r));
 	} else if (goes_on && what == GREET_CONFIG) {
 		config_take(n, r);
 	} else if (goes_on && what == GREET_TIME) {
@@ -280,7 +352,7 @@ greet_take(struct conn *c, struct redisReply *r)
 	} else if (goes_on && what == GREET_MASTER && reply_sort(r) != REPLY_DENIED) {
 		master_take(n, r);
 	} else if (goes_on && what == GREET_SLOTS && reply_sort(r) == REPLY_FINE) {
-		(void)reply_slots(r, n->where.host, slots_range, n->fleet);
+		slots_take(n, r);
 	}
 	reply_free(r);
 	if (goes_on && c->state == CONN_GREETING && c->greets_at == c->greets_n)

@@ -10,6 +10,7 @@ libstoreredis_la_SOURCES = \
 	%reldir%/commit_code.c %reldir%/commit_code.h \
 	%reldir%/address.c %reldir%/address.h \
 	%reldir%/fleet.c %reldir%/fleet.h %reldir%/fleet_int.h \
+	%reldir%/fleet_batch.c \
 	%reldir%/fleet_greet.c \
 	%reldir%/fleet_node.c \
 	%reldir%/replies.c %reldir%/replies.h \

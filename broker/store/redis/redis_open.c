@@ -251,6 +251,7 @@ redis_start(struct store_redis *s, const struct store_redis_options *o, char why
 	if (err != CS_OK)
 		return err;
 	s->keep_ms = o->journal_keep_ms > 0 ? o->journal_keep_ms : KEEP_MS_DEFAULT;
+	fleet.log = true;
 	fleet.scripts = script_texts;
 	fleet.scripts_n = SCRIPT__COUNT;
 	fleet.timeout_ms = o->fleet.timeout_ms / 2;

@@ -419,7 +419,22 @@ reply_config(const struct redisReply *r, const char *name, char *to, size_t cap)
 	return false;
 }
 
-/* ---- CLUSTER SLOTS ---- */
+/* ---- CLUSTER ---- */
+
+uint64_t
+reply_epoch(struct view text)
+{
+	struct view line, name;
+
+	while (part_take(&text, '\n', &line)) {
+		if (line.len > 0 && line.data[line.len - 1] == '\r')
+			line.len--;
+		if (part_take(&line, ':', &name) && view_equal(name, VIEW("cluster_current_epoch")))
+			return count_read(line);
+	}
+	return 0;
+}
+
 
 enum cs_err
 reply_slots(const struct redisReply *r, const char *host, reply_slots_fn *fn, void *ctx)

@@ -76,6 +76,9 @@ bool reply_info(struct view text, struct reply_info *i);
 /* Of CONFIG GET's flat list: the value of `name` into `to`; false where it is absent. */
 bool reply_config(const struct redisReply *r, const char *name, char *to, size_t cap);
 
+/* cluster_current_epoch of CLUSTER INFO; 0 where it is not there. */
+uint64_t reply_epoch(struct view text);
+
 /* One range of CLUSTER SLOTS: its master. */
 typedef void reply_slots_fn(void *ctx, unsigned first, unsigned last, const struct fleet_address *master);
 /* `host` stands for an address that the server does not know itself. CS_ERR_SYNTAX: nothing of it may be used; `fn` may have been called. */

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "broker/base/check.h"
+#include "broker/base/secret.h"
 
 enum {
 	READ_CHUNK = 64 * 1024,
@@ -54,6 +55,9 @@ wire_hang_up(struct wire *w)
 	w->lookup = NULL;
 	tls_free(w->tls);
 	w->tls = NULL;
+	if (w->wipe && w->out.buf.data != NULL)
+		secret_wipe(w->out.buf.data, w->out.buf.cap);
+	w->wipe = false;
 	reply_reader_clear(&w->reader);
 	bytes_clear(&w->out);
 	bytes_clear(&w->plain);
@@ -273,6 +277,10 @@ wire_write(struct wire *w)
 		if (w->state == WIRE_UP)
 			w->sent_bytes += (uint64_t)n;
 		bytes_consume(&w->out, (size_t)n);
+		if (w->out.buf.len == 0 && w->wipe) {
+			secret_wipe(w->out.buf.data, w->out.buf.cap);
+			w->wipe = false;
+		}
 	}
 	bytes_shrink(&w->out, KEEP_BYTES);
 	watch(w);

@@ -34,6 +34,7 @@ struct wire {
 	struct tls *tls;
 	struct reply_reader reader;
 	struct bytes out, plain;    /* out: as it goes to the kernel */
+	bool wipe;                  /* what was put may hold a password: nothing stays in `out` */
 	uint64_t sent_bytes;        /* given to the kernel since the connection began */
 	uint64_t put_bytes;         /* put by the caller since then */
 };
