@@ -5,6 +5,7 @@ store_tests = \
 	%reldir%/test_claims \
 	%reldir%/test_contract \
 	%reldir%/test_crash \
+	%reldir%/test_fleet \
 	%reldir%/test_journal \
 	%reldir%/test_mem \
 	%reldir%/test_redis_code \
@@ -38,6 +39,10 @@ redis_libs = libstoreredis.la $(store_libs) $(HIREDIS_LIBS)
 
 %canon_reldir%_test_crash_SOURCES = %reldir%/test_crash.c $(store_harness)
 %canon_reldir%_test_crash_LDADD = $(store_libs)
+
+%canon_reldir%_test_fleet_SOURCES = %reldir%/test_fleet.c %reldir%/fleet_world.c %reldir%/fleet_world.h %reldir%/liar.c $(redis_harness)
+%canon_reldir%_test_fleet_CPPFLAGS = $(AM_CPPFLAGS) $(HIREDIS_CFLAGS)
+%canon_reldir%_test_fleet_LDADD = $(redis_libs)
 
 %canon_reldir%_test_journal_SOURCES = %reldir%/test_journal.c $(store_harness)
 %canon_reldir%_test_journal_LDADD = libstoreredis.la $(store_libs)

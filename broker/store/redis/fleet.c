@@ -512,7 +512,7 @@ fleet_why(const struct fleet *f, char why[FLEET_WHY_TEXT])
 	}
 	why[0] = '\0';
 	if (missing > 0 && bad != NULL)
-		snprintf(why, FLEET_WHY_TEXT, "%.110s: %.190s", bad->address.text, bad->why[0] == '\0' ? "being looked at" : bad->why);
+		snprintf(why, FLEET_WHY_TEXT, "%.110s: %.200s", bad->address.text, bad->why[0] == '\0' ? "being looked at" : bad->why);
 	else if (missing > 0)
 		snprintf(why, FLEET_WHY_TEXT, "no server is known for %u of %d parts of the data yet", missing, SLOTS_BUCKETS);
 	return missing;

@@ -186,8 +186,8 @@ judge(struct conn *c)
 	} else if (strcmp(n->no_fsync_on_rewrite, "yes") == 0 && !f->weaker_persistence && !f->weaker_fsync) {
 		node_set(n, FLEET_OWNER_REFUSED, "no-appendfsync-on-rewrite is yes: set no, or accept the loss with weaker everysec");
 	} else if (n->forgets[0] != '\0' && !f->weaker_persistence) {
-		node_set(n, FLEET_OWNER_REFUSED, "at its next start it would forget what scripts wrote: its user default may not repeat its own file (%.60s): "
-		    "write there: user default off ~* &* +@all", n->forgets);
+		node_set(n, FLEET_OWNER_REFUSED, "at its next start it would forget what scripts wrote, as its user default may not repeat its own file: write "
+		    "user default off ~* &* +@all (%.60s)", n->forgets);
 	} else if (i->loading) {
 		node_set(n, FLEET_OWNER_DOWN, "it reads its files yet");
 	} else if (i->online < f->replicas) {
