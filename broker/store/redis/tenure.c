@@ -365,6 +365,22 @@ look_again(struct tenure *t)
 	}
 }
 
+static void
+buckets_sweep(struct tenure *t)
+{
+	for (unsigned i = 0; i < t->n; i++) {
+		struct tenure_bucket *b = &t->buckets[i];
+
+		if ((b->state == TENURE_OPEN || b->state == TENURE_JOINING) && !bucket_current(b)) {
+			bucket_leave(b, TENURE_CHECKING);
+			b->due_ms = t->now_ms;
+			b->tries = 0;
+		}
+		if (b->state != TENURE_OPEN && !b->busy && b->due_ms <= t->now_ms)
+			bucket_step(b);
+	}
+}
+
 int64_t
 tenure_tick(struct tenure *t, int64_t now_mono_ms)
 {
@@ -374,18 +390,12 @@ tenure_tick(struct tenure *t, int64_t now_mono_ms)
 		outs_sweep(t);
 		return TICK_CLOSED_MS;
 	}
-	for (unsigned i = 0; i < t->n; i++) {
-		struct tenure_bucket *b = &t->buckets[i];
-
-		if ((b->state == TENURE_OPEN || b->state == TENURE_JOINING) && !bucket_current(b)) {
-			bucket_leave(b, TENURE_CHECKING);
-			b->due_ms = now_mono_ms;
-			b->tries = 0;
-		}
-		if (b->state != TENURE_OPEN && !b->busy && b->due_ms <= now_mono_ms)
-			bucket_step(b);
+	/* Called in each turn of the loop: whoever uses a bucket sees for itself whether it is current. */
+	if (t->open_n < t->n || now_mono_ms - t->swept_ms >= TICK_OPEN_MS) {
+		t->swept_ms = now_mono_ms;
+		buckets_sweep(t);
+		outs_sweep(t);
 	}
-	outs_sweep(t);
 	look_again(t);
 	return t->open_n == t->n ? TICK_OPEN_MS : TICK_CLOSED_MS;
 }

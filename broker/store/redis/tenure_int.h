@@ -81,6 +81,7 @@ struct tenure {
 	unsigned open_n;
 	unsigned look_at;         /* the next open bucket to be looked at again */
 	int64_t looked_ms;
+	int64_t swept_ms;  /* when all buckets were looked through */
 	int64_t now_ms, whole_ms; /* since when all are open; -1: they are not */
 	int64_t time_us;          /* the greatest of the owners' clocks, of this tick */
 	struct peer *peers;
