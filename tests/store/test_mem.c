@@ -124,6 +124,32 @@ delays_hold_back_completions_and_a_seed_repeats_them(void **state)
 	assert_true(history(8, &again) != digest);
 }
 
+static void
+commits_that_were_answered_are_forgotten(void **state)
+{
+	const struct store_mem_options options = {.history = 2};
+	struct store *s = store_mem_open(&options);
+	struct store_claim take = {.claim = key_of(99)};
+	struct store_commit c = {.key = key_of(1)};
+
+	(void)state;
+	assert_int_equal(commit_now(s, c, VIEW("1"), VIEW("cold")), CS_OK);
+	c.expected = 1;
+	c.claims = &take;
+	c.claims_n = 1;
+	assert_int_equal(commit_now(s, c, VIEW("2"), NO_COLD), CS_OK);
+	assert_int_equal(store_mem_forget(s, 1), 1);
+	assert_int_equal(load(s, &c.key)->revision, 1);
+	assert_view(load(s, &c.key)->hot, VIEW("1"));
+	assert_int_equal(find(s, &take.claim).err, CS_ERR_NOT_FOUND);
+	/* It goes on from there, and no more is forgotten than there is. */
+	assert_int_equal(commit_now(s, c, VIEW("other"), NO_COLD), CS_OK);
+	assert_view(load(s, &c.key)->hot, VIEW("other"));
+	assert_int_equal(store_mem_forget(s, 9), 2);
+	assert_int_equal(load(s, &c.key)->err, CS_ERR_NOT_FOUND);
+	store_close(s);
+}
+
 int
 main(void)
 {
@@ -131,6 +157,7 @@ main(void)
 	    cmocka_unit_test(a_crash_forgets_what_was_not_flushed),
 	    cmocka_unit_test(failed_and_lost_commits_write_what_they_should),
 	    cmocka_unit_test(delays_hold_back_completions_and_a_seed_repeats_them),
+	    cmocka_unit_test(commits_that_were_answered_are_forgotten),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
