@@ -208,11 +208,13 @@ store_check_file(struct ctl *ctl, const char *path)
 	struct store_pages *pages;
 	struct record_meta meta = {.records = 0};
 	int lock = -1;
-	enum cs_err err = store_pages_lock(path, &lock, c.why);
+	/* A copy that may only be read is nobody's. */
+	bool copy = access(path, R_OK) == 0 && access(path, W_OK) != 0;
+	enum cs_err err = copy || access(path, F_OK) != 0 ? CS_OK : store_pages_lock(path, &lock, c.why);
 
 	if (err != CS_OK && err != CS_ERR_CONFLICT)
 		return ctl_fail(ctl, CTL_FAILED, "%s", c.why);
-	err = store_pages_open(path, lock >= 0, &pages, c.why);
+	err = store_pages_open(path, copy || lock >= 0, &pages, c.why);
 	if (err != CS_OK) {
 		if (lock >= 0)
 			(void)close(lock);

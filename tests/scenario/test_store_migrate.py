@@ -382,6 +382,11 @@ def test_a_broker_goes_there_and_back(redis):
         broker.start()
         assert broker.admin.call("Admin.Store")["kind"] == "redis"
         assert polled(broker, 0) == {}
+        for method, error, parameters in (("Admin.StoreForget", "NotFound", {"name": "nobody"}),
+                                          ("Admin.StoreForget", "Conflict", {"name": "one"}),
+                                          ("Admin.StoreRelease", "NotFound", {"account": first.account}),
+                                          ("Admin.StoreRelease", "NotFound", {"bucket": 3})):
+            assert broker.admin.fails(method, reason="to try it", **parameters).name == error
         second.service = broker.service
         second.spend(second.session(), "10.00")
         broker.service.call("Links.Suspend", link=second.link_id)
