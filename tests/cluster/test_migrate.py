@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A running broker's store moves into a cluster, one of whose masters dies meanwhile; two brokers go on with it."""
+"""What an admin does with a shared store: moves one into a cluster, one of whose masters dies meanwhile; forgets a broker."""
 import json
 import os
 import shutil
@@ -7,8 +7,9 @@ import subprocess
 
 import pytest
 
+from brokers import Brokers
 from harness import BUILD, Broker
-from servers import Cluster, missing
+from servers import Cluster, Single, missing, until
 
 pytestmark = pytest.mark.skipif(missing() is not None, reason=str(missing()))
 
@@ -59,3 +60,34 @@ def test_into_a_cluster_whose_master_dies_meanwhile():
             assert done.returncode == 0 and done.stdout.startswith("whole: "), done.stdout + done.stderr
     finally:
         broker.stop()
+
+
+def members(broker):
+    return {member["name"]: member for member in broker.admin.call("Admin.Store")["store"]["members"]}
+
+
+def buckets(broker):
+    return broker.admin.call("Admin.Store")["store"]["buckets"]
+
+
+def test_a_broker_that_never_comes_back_is_forgotten():
+    """Without the word its journal is waited for after a restart of the server; with it, nobody asks for it any more."""
+    with Single() as fleet, Brokers(fleet) as realm:
+        stays, lost = realm.brokers
+        socket = stays.path("admin.sock")
+        assert ctl("--socket", socket, "store", "forget", "b", "too early").returncode == 1
+        lost.person()
+        lost.kill()
+        until(lambda: not members(stays)["b"]["live"], "the other broker to be silent")
+        done = ctl("--socket", socket, "store", "forget", "b", "its disk burnt")
+        assert done.returncode == 0 and done.stdout == "b is forgotten: nothing waits for it any more\n", done.stderr
+        events = [e for e in json.loads("[" + ",".join(ctl("--socket", socket, "events", "--json").stdout.splitlines()) + "]")
+                  if e["type"] == "member_forgotten"]
+        assert [e["json"]["words"] for e in events] == ["b: its disk burnt"]
+        before = buckets(stays)["opened"]
+        fleet.servers[0].kill()
+        fleet.servers[0].start()
+        until(lambda: buckets(stays)["opened"] >= before + 1024 and buckets(stays)["open"] == 1024, "all buckets to be open again")
+        until(lambda: "b" not in members(stays), "the forgotten one to be gone")
+        done = ctl("store", "check", "-f", stays.path("countersign.conf"))
+        assert done.returncode == 0, done.stdout[:3000]
