@@ -551,9 +551,8 @@ journal_idle(struct journal *j, int64_t now_mono_ms, bool whole, int64_t budget_
 	uint64_t now_ms = journal_time(j, now_mono_ms);
 	bool more = false;
 
-	CHECK(j->rows_n == 0); /* between turns */
-	if (j->health == CS_ERR_UNAVAILABLE)
-		return false;
+	if (j->rows_n > 0 || j->health == CS_ERR_UNAVAILABLE)
+		return false; /* what is gathered goes first */
 	if (whole && (j->oldest_time_ms == 0 || now_ms - j->oldest_time_ms >= (uint64_t)j->keep_ms) && j->heads.entries > 0) {
 		do
 			more = prune(j, now_ms);
