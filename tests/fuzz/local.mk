@@ -9,7 +9,7 @@
 # `make check` replays the corpora with any compiler. `make fuzz` builds the targets with clang's libFuzzer and sanitizers
 # in fuzz-build/ and runs each for FUZZ_SECONDS; what it finds is left there as crash-*. One target alone:
 # make fuzz FUZZ_TARGETS=json
-FUZZ_TARGETS = account alipay apple call decide config event exchange extra http idtoken json jwks otp passkey program recovery set stack store_record store_redis varlink webauthn wechat worker
+FUZZ_TARGETS = account alipay apple call decide config event exchange extra http idtoken journal json jwks otp passkey program recovery set stack store_record store_redis varlink webauthn wechat worker
 FUZZ_SECONDS = 30
 FUZZ_CC = clang
 
@@ -74,6 +74,9 @@ FUZZ_CC = clang
 %canon_reldir%_fuzz_exchange_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)
 %canon_reldir%_fuzz_exchange_LDADD = liboidc.la libbase.la $(JANSSON_LIBS) $(CRYPTO_LIBS)
 
+%canon_reldir%_fuzz_journal_SOURCES = %reldir%/fuzz_journal.c %reldir%/replay.c
+%canon_reldir%_fuzz_journal_LDADD = libstoreredis.la libstore.la libbase.la
+
 %canon_reldir%_fuzz_json_SOURCES = \
 	%reldir%/fuzz_json.c %reldir%/reference.c %reldir%/reference.h %reldir%/replay.c
 %canon_reldir%_fuzz_json_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)
@@ -121,6 +124,7 @@ fuzz_programs = %reldir%/fuzz_alipay %reldir%/fuzz_apple %reldir%/fuzz_wechat \
 	%reldir%/fuzz_extra \
 	%reldir%/fuzz_http \
 	%reldir%/fuzz_idtoken \
+	%reldir%/fuzz_journal \
 	%reldir%/fuzz_json \
 	%reldir%/fuzz_jwks \
 	%reldir%/fuzz_otp \
