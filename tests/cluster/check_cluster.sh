@@ -17,7 +17,7 @@ workers=
 if $python -c 'import xdist' 2>/dev/null; then
 	workers="-n 2 --dist loadfile"
 fi
-what="$here/test_checker.py $here/test_migrate.py"
+what=$here
 if [ "${CS_SANITIZED:-}" = 1 ]; then
 	what="$here/test_checker.py $here/test_attacks.py"
 fi

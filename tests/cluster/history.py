@@ -307,7 +307,7 @@ class Load:
             while not heard():
                 assert not self.failed, self.failed
                 left = deadline - time.monotonic()
-                assert left > 0, f"no sign of {what} within {seconds} s; of late: {[str(op) for op in self.ops[-5:]]}"
+                assert left > 0, f"no sign of {what() if callable(what) else what} within {seconds} s; of late: {[str(op) for op in self.ops[-5:]]}"
                 self.said.wait(min(1, left))
 
     def heard(self, answers):
@@ -337,7 +337,11 @@ class Load:
             at = len(self.ops)
             return wanted <= set(times)
 
-        self.wait(all_served, what, seconds)
+        def missing():
+            last = {(op.account, op.broker): str(op) for op in self.ops if (op.account, op.broker) in wanted - set(times)}
+            return f"{what} of {sorted(wanted - set(times))}, last told: {list(last.values())}"
+
+        self.wait(all_served, missing, seconds)
         return max(times[each] for each in wanted), min(times[each] for each in wanted)
 
     @staticmethod
@@ -410,7 +414,13 @@ def event_of(told, rows):
 
 def books_of(broker, purses):
     told = {purse.account: events_of(broker, purse.account) for purse in purses}
-    rows = bytes_of_log(broker)
+    newest = [(events[-1]["key"], events[-1]["revision"]) for events in told.values()]
+
+    def all_rows():
+        rows = bytes_of_log(broker)
+        return rows if all(each in rows for each in newest) else None
+
+    rows = until(all_rows, "the whole log down to its end")
     return {purse.account: Book([event_of(e, rows) for e in told[purse.account]], purse.day_limit, purse.total) for purse in purses}
 
 
