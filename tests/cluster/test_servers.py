@@ -25,6 +25,7 @@ def play(realm, fault, name):
     return load
 
 
+@long
 def test_one_server_is_killed_and_started():
     """Its own file has everything that was acknowledged: nothing needs to be put back."""
     with Single() as fleet, Brokers(fleet) as realm:
@@ -71,7 +72,8 @@ def test_sentinel_replaces_a_master_that_stands_still_and_wakes_up():
 # --- servers that must not be used ---
 
 @pytest.mark.parametrize("setting, value, words", [("maxmemory-policy", "allkeys-lru", "maxmemory-policy"),
-                                                   ("appendonly", "no", "appendonly"), ("appendfsync", "everysec", "appendfsync")])
+                                                   pytest.param("appendonly", "no", "appendonly", marks=long),
+                                                   pytest.param("appendfsync", "everysec", "appendfsync", marks=long)])
 def test_refused_at_connect(setting, value, words):
     """The broker says which setting of which server is wrong, and serves nobody from it."""
     with Single(options={setting: value}) as fleet:
