@@ -10,7 +10,7 @@
 
 enum { TINY_CACHE_BYTES = 48 * 1024, REDIS_TIMEOUT_MS = 4000, WAIT_MS = 5 };
 
-static struct redis_server server;
+static struct redis_server server, masters[REDIS_CLUSTER_MASTERS];
 static struct pollset pollset;
 
 static struct store *
@@ -68,25 +68,63 @@ redis_end(void)
 	redis_server_stop(&server);
 }
 
+static bool
+cluster_begin(void)
+{
+	if (!redis_server_there())
+		return false;
+	redis_cluster_start(masters);
+	pollset_init(&pollset);
+	harness_wait = redis_wait;
+	return true;
+}
+
+static void
+cluster_end(void)
+{
+	harness_wait = NULL;
+	pollset_clear(&pollset);
+	redis_cluster_stop(masters);
+}
+
 /* The scratch directory's name is the prefix: what another test left behind is not seen. */
 static struct store *
-open_redis_sized(const char *dir, size_t cache_bytes)
+open_redis_at(const char *dir, enum fleet_mode mode, const struct fleet_address *address, size_t cache_bytes)
 {
-	struct fleet_address address;
-	const char *base = strrchr(dir, '/') + 1;
 	char journal[600], why[STORE_REDIS_WHY_TEXT] = "";
-	struct store_redis_options o = {
-	    .fleet = {.mode = FLEET_SINGLE, .servers = &address, .servers_n = 1, .prefix = base, .timeout_ms = REDIS_TIMEOUT_MS},
+	struct store_redis_options o = {.fleet = {.mode = mode,
+					    .servers = address,
+					    .servers_n = 1,
+					    .prefix = strrchr(dir, '/') + 1,
+					    .timeout_ms = REDIS_TIMEOUT_MS},
 	    .name = "test",
 	    .journal_path = journal,
 	    .cache_bytes = cache_bytes};
 	struct store *s = NULL;
 
-	snprintf(address.text, sizeof(address.text), "unix:%s", server.socket);
 	snprintf(journal, sizeof(journal), "%s/journal.db", dir);
 	if (store_redis_open(&o, &pollset.poller, &s, why) != CS_OK)
 		fail_msg("%s", why);
 	return s;
+}
+
+static struct store *
+open_redis_sized(const char *dir, size_t cache_bytes)
+{
+	struct fleet_address address;
+
+	snprintf(address.text, sizeof(address.text), "unix:%s", server.socket);
+	return open_redis_at(dir, FLEET_SINGLE, &address, cache_bytes);
+}
+
+/* Told of one server only: it finds the others. */
+static struct store *
+open_redis_cluster(const char *dir)
+{
+	struct fleet_address address;
+
+	snprintf(address.text, sizeof(address.text), "127.0.0.1:%u", masters[1].port);
+	return open_redis_at(dir, FLEET_CLUSTER, &address, 0);
 }
 
 static struct store *
@@ -107,6 +145,7 @@ const struct opener openers[] = {
     {"sqlite with a tiny cache", open_sqlite_tiny, true, NULL, NULL},
     {"redis", open_redis, true, redis_begin, redis_end},
     {"redis with a tiny cache", open_redis_tiny, true, redis_begin, redis_end},
+    {"redis cluster", open_redis_cluster, true, cluster_begin, cluster_end},
 };
 
 const size_t openers_n = sizeof(openers) / sizeof(openers[0]);

@@ -11,7 +11,10 @@ struct redis_server {
 	char *dir;          /* from scratch_make() */
 	char socket[100];
 	bool durable;
+	unsigned port;      /* on 127.0.0.1, of a cluster's server; 0: the socket only */
 };
+
+enum { REDIS_CLUSTER_MASTERS = 3 };
 
 /*
  * Whether there is a program to start; else the test skips itself: `if (!redis_server_there()) return 77;`. It says so
@@ -21,6 +24,9 @@ bool redis_server_there(void);
 /* durable: appendonly yes, appendfsync always; else nothing is kept. Ends the test where it does not start. */
 void redis_server_start(struct redis_server *s, bool durable);
 void redis_server_stop(struct redis_server *s);
+/* Masters of a cluster, without replicas, each with its third of the slots; ends the test where they do not agree. */
+void redis_cluster_start(struct redis_server masters[REDIS_CLUSTER_MASTERS]);
+void redis_cluster_stop(struct redis_server masters[REDIS_CLUSTER_MASTERS]);
 /* kill -9, and a start on what is in its directory then. */
 void redis_server_kill(struct redis_server *s);
 void redis_server_again(struct redis_server *s);

@@ -87,6 +87,19 @@ call_begin(struct call *call, const struct store_claim *more, size_t more_n)
 		call_ready(call);
 }
 
+/* What the contract knows as an answer; all else, of parts below, means that it was not done. */
+static enum cs_err
+answer_of(const struct call *call, enum cs_err err)
+{
+	static const unsigned reads = 1u << CS_OK | 1u << CS_ERR_NOT_FOUND | 1u << CS_ERR_CORRUPT,
+			      commits = 1u << CS_OK | 1u << CS_ERR_CONFLICT | 1u << CS_ERR_FULL | 1u << CS_ERR_UNKNOWN | 1u << CS_ERR_CORRUPT;
+	bool reads_only = call->kind == CALL_LOAD || call->kind == CALL_FIND || call->kind == CALL_PAYMENT;
+
+	if (call->kind == CALL_WORD)
+		return err;
+	return ((reads_only ? reads : commits) & 1u << err) != 0 ? err : CS_ERR_UNAVAILABLE;
+}
+
 static void
 claims_over(void *ctx)
 {
@@ -113,7 +126,7 @@ call_finish(struct call *call, enum cs_err err)
 		return;
 	}
 	call->state = CALL_ENDED;
-	call->err = err;
+	call->err = answer_of(call, err);
 	list_add(&call->s->ended, call);
 }
 
