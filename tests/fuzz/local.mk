@@ -9,7 +9,7 @@
 # `make check` replays the corpora with any compiler. `make fuzz` builds the targets with clang's libFuzzer and sanitizers
 # in fuzz-build/ and runs each for FUZZ_SECONDS; what it finds is left there as crash-*. One target alone:
 # make fuzz FUZZ_TARGETS=json
-FUZZ_TARGETS = account alipay apple call decide config event exchange extra http idtoken journal json jwks otp passkey program recovery set stack store_record store_redis varlink webauthn wechat worker
+FUZZ_TARGETS = account alipay apple call decide config event exchange extra http idtoken journal json jwks otp passkey program recovery redis_replies set stack store_record store_redis varlink webauthn wechat worker
 FUZZ_SECONDS = 30
 FUZZ_CC = clang
 
@@ -89,6 +89,10 @@ FUZZ_CC = clang
 %canon_reldir%_fuzz_recovery_SOURCES = %reldir%/fuzz_recovery.c %reldir%/replay.c
 %canon_reldir%_fuzz_recovery_LDADD = librecovery.la libbase.la
 
+%canon_reldir%_fuzz_redis_replies_SOURCES = %reldir%/fuzz_redis_replies.c %reldir%/replay.c
+%canon_reldir%_fuzz_redis_replies_CPPFLAGS = $(AM_CPPFLAGS) $(HIREDIS_CFLAGS)
+%canon_reldir%_fuzz_redis_replies_LDADD = libstoreredis.la libstore.la libbase.la
+
 %canon_reldir%_fuzz_stack_SOURCES = %reldir%/fuzz_stack.c %reldir%/replay.c
 %canon_reldir%_fuzz_stack_LDADD = libconfig.la libcore.la libbase.la
 
@@ -131,6 +135,7 @@ fuzz_programs = %reldir%/fuzz_alipay %reldir%/fuzz_apple %reldir%/fuzz_wechat \
 	%reldir%/fuzz_passkey \
 	%reldir%/fuzz_program \
 	%reldir%/fuzz_recovery \
+	%reldir%/fuzz_redis_replies \
 	%reldir%/fuzz_set \
 	%reldir%/fuzz_stack \
 	%reldir%/fuzz_store_record \
