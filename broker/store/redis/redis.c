@@ -154,6 +154,7 @@ op_close(struct store *base)
 			pollset_wait(&s->pollset, CLOSE_POLL_MS);
 	}
 	s->closing = true;
+	redis_leave(s);
 	claims_stop(s->claims);
 	scans_stop(s->scans);
 	fleet_free(s->fleet);

@@ -143,6 +143,8 @@ void redis_find_payment(struct store *base, const struct store_key *key, const s
     store_payment_fn *done, void *ctx);
 /* redis_open.c: connects, looks at whose store it is, proves and joins. */
 enum cs_err redis_start(struct store_redis *s, const struct store_redis_options *o, char why[STORE_REDIS_WHY_TEXT]);
+/* Before an orderly end: puts this broker out of all buckets, for a moment at most. */
+void redis_leave(struct store_redis *s);
 /* All parts, in the order in which they rest on one another. */
 void redis_stop(struct store_redis *s);
 int64_t redis_tick_parts(struct store_redis *s);

@@ -266,8 +266,8 @@ redis_start(struct store_redis *s, const struct store_redis_options *o, char why
 }
 
 /* So that nobody waits for this broker while it is away. Where the servers do not answer, others put it out. */
-static void
-leave(struct store_redis *s)
+void
+redis_leave(struct store_redis *s)
 {
 	int64_t until_ms = clock_steady_ms() + LEAVE_MS;
 
@@ -283,8 +283,6 @@ leave(struct store_redis *s)
 void
 redis_stop(struct store_redis *s)
 {
-	if (s->fleet != NULL && s->tenure != NULL)
-		leave(s);
 	if (s->claims != NULL)
 		claims_stop(s->claims);
 	if (s->scans != NULL)

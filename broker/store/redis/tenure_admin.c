@@ -113,9 +113,10 @@ tenure_leave(struct tenure *t)
 {
 	if (t->leaving)
 		return;
-	t->barred = t->leaving = true;
+	t->barred = true;
 	while (t->outs != NULL)
 		tenure_put_in(t, t->outs->id);
+	t->leaving = true;
 	out_add(t, journal_member(t->o.journal));
 }
 
@@ -131,6 +132,8 @@ tenure_left(const struct tenure *t)
 void
 tenure_put_in(struct tenure *t, const char *id)
 {
+	if (t->leaving)
+		return; /* our own beats say that we are alive */
 	for (struct out **at = &t->outs; *at != NULL; at = &(*at)->next) {
 		if (strcmp((*at)->id, id) == 0) {
 			struct out *out = *at;
