@@ -8,7 +8,9 @@ import subprocess
 
 import pytest
 
-from harness import BUILD, Broker, VarlinkError
+from harness import BUILD, STORE, Broker, VarlinkError
+
+pytestmark = pytest.mark.skipif(STORE != "sqlite", reason="changes the SQLite file by hand")
 
 
 @pytest.fixture(scope="module")

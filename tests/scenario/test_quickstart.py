@@ -2,6 +2,7 @@
 """packaging/quickstart and try-cluster without their installing and building: what they play, leave and stop."""
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -97,4 +98,8 @@ def test_the_page_shows_the_rule_that_is_tried_here():
     def rule(*names):
         with open(os.path.join(SOURCE, *names)) as f:
             return [line for line in f if line.startswith("user countersign ")]
-    assert rule("doc", "shared-store.md") == rule("packaging", "examples", "redis", "redis.conf") != []
+    shown, = rule("doc", "shared-store.md")
+    assert [shown] == rule("packaging", "examples", "redis", "redis.conf")
+    with open(os.path.join(SOURCE, "broker", "store", "redis", "fleet.c")) as f:
+        told = "".join(re.findall(r'"(.*)"', f.read().split("fleet_acl_rules(void)")[1].split("}")[0]))
+    assert shown.rstrip().endswith(" " + told), told
