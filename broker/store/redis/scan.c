@@ -116,6 +116,8 @@ job_end(struct scan_job *job, enum cs_err err)
 	struct scan_job was = *job;
 
 	CHECK(job->asked == 0);
+	if (err != CS_OK && err != CS_ERR_UNAVAILABLE)
+		err = CS_ERR_CORRUPT; /* a newer version's row, too: the contract knows no more */
 	if (job->merging && err == CS_OK && !s->stopped)
 		spare_keep(job);
 	else if (job->merging)
