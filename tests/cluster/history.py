@@ -432,4 +432,6 @@ def assert_whole(load, brokers=None):
         wrong = checker.check(load.ops, books)
         assert not wrong, f"broker {i}, seed {load.seed}:\n" + "\n".join(wrong[:20])
     by = collections.Counter((op.what, op.result) for op in load.ops)
-    print(" ".join(f"{what}:{result}={n}" for (what, result), n in sorted(by.items())))
+    slowest = max(load.ops, key=lambda op: op.gave_up - op.begun)
+    print(" ".join(f"{what}:{result}={n}" for (what, result), n in sorted(by.items())),
+          f"slowest={slowest.gave_up - slowest.begun:.2f}s ({slowest.what} {slowest.result} {slowest.why})")

@@ -11,6 +11,7 @@ EXTRA_DIST += \
 	%reldir%/test_checker.py \
 	%reldir%/test_faults.py \
 	%reldir%/test_migrate.py \
-	%reldir%/test_servers.py
+	%reldir%/test_servers.py \
+	%reldir%/wrong_clock.c
 dist_check_SCRIPTS += %reldir%/check_cluster.sh
 TESTS += %reldir%/check_cluster.sh

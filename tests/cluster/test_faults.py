@@ -5,6 +5,7 @@ capture is there, no limit overspent, no code used twice. Each prints how long i
 never asserted. README.md has the table of what is expected. CS_LONG=1 plays those too that a quick run leaves out.
 """
 import os
+import subprocess
 import time
 
 import pytest
@@ -267,6 +268,40 @@ def test_a_broker_is_killed_and_the_other_goes_on(fleet):
             load.heard(MORE)
             load.end()
         assert_whole(load)
+
+
+@long
+def test_the_clock_of_a_server_is_wrong(tmp_path):
+    """
+    An hour ahead: payments are served while it is so and when it is mended. What was logged meanwhile is shown by the log of all an hour later,
+    in its order: so here each acknowledged payment is asked for.
+    """
+    wrong = str(tmp_path / "wrong_clock.so")
+    source = os.path.join(os.path.dirname(os.path.abspath(__file__)), "wrong_clock.c")
+    made = subprocess.run(["cc", "-shared", "-fPIC", "-o", wrong, source], check=False, capture_output=True, text=True)
+    if made.returncode != 0:
+        pytest.skip("no compiler for the wrong clock: " + made.stderr[:200])
+    ahead = {"LD_PRELOAD": wrong, "WRONG_CLOCK_S": "3600"}
+    with Cluster(environment={2: ahead, 5: ahead}) as fleet:
+        assert abs(int(fleet.servers[1].call("TIME")[0]) - time.time()) > 3000
+        with Brokers(fleet) as realm:
+            purses = realm.purses(victim_of(fleet))
+            with realm.load(purses) as load:
+                load.heard(SOME)
+                for server in (fleet.servers[1], fleet.servers[4]):
+                    server.environment = {}
+                    server.kill()
+                at = time.monotonic()
+                for server in (fleet.servers[1], fleet.servers[4]):
+                    server.start()
+                fleet.ready()
+                told("a clock that was an hour ahead, and the restart that mends it", load.serves_again(since=at))
+                load.heard(MORE)
+                load.end()
+            known = {(op.account, op.payment): op.hold for op in load.ops if op.what == "permit" and op.result == "ok"}
+            for broker in realm.brokers:
+                for (account, payment), hold in known.items():
+                    assert broker.service.call("Payments.Get", account=account, payment=payment)["hold"]["id"] == hold, (account, payment)
 
 
 # --- links that are cut -------------------------------------------------------------------------------------------
