@@ -47,7 +47,7 @@ struct liar {
 	pid_t pid;
 	char socket[200];
 	volatile int *lie;           /* an enum lie; shared with it */
-	volatile long *executed;     /* asks that it has executed */
+	volatile long *executed;     /* writes that it has executed */
 };
 void liar_start(struct liar *l);
 

@@ -72,11 +72,11 @@ info(const struct liar *l, int fd, bool fence)
 
 /* An ask of the test: INCR or GET. */
 static bool
-asked(const struct liar *l, int fd)
+asked(const struct liar *l, int fd, bool write)
 {
 	char deep[200] = "";
 
-	++*l->executed;
+	*l->executed += write;
 	switch (*l->lie) {
 	case LIE_GARBAGE:
 		return say_text(l, fd, "HTTP/1.1 400 Bad Request\r\n\r\n");
@@ -128,7 +128,7 @@ answer(const struct liar *l, int fd, const redisReply *r)
 	if (strcasecmp(word, "SET") == 0)
 		return say_text(l, fd, *l->lie == LIE_SET_REFUSED ? "-ERR no\r\n" : "+OK\r\n");
 	if (strcasecmp(word, "INCR") == 0 || strcasecmp(word, "GET") == 0)
-		return asked(l, fd);
+		return asked(l, fd, strcasecmp(word, "INCR") == 0);
 	return say_text(l, fd, "+OK\r\n");
 }
 
