@@ -170,6 +170,42 @@ a_server_that_died_is_another_tenure(void **state)
 	world_end(&w);
 }
 
+/* What the kernel did not take was surely not executed: it is sent again, though nobody said that it may be. */
+static void
+what_was_not_sent_is_sent_again(void **state)
+{
+	enum { BIG = 3 * 1024 * 1024 }; /* more than a Unix socket holds */
+	static char big[BIG];
+	struct fleet_address a;
+	struct world w;
+	struct answer sent, half = {0}, unsent;
+	char key[64];
+
+	(void)state;
+	process_start(&servers[0], durable);
+	a = at_socket(&servers[0]);
+	world_begin(&w, &(struct fleet_options){.mode = FLEET_SINGLE, .servers = &a, .servers_n = 1, .timeout_ms = 5000});
+	assert_true(world_ready(&w, SOON_MS, NULL));
+	process_signal(&servers[0], SIGSTOP);
+	world_ask(&w, 0, FLEET_ANY_TENURE, "INCR %k", &sent);
+	memset(big, 'x', sizeof(big));
+	snprintf(key, sizeof(key), "t{%s}test", slots_tag(1));
+	fleet_ask(w.fleet, 1, (struct view[]){VIEW("SET"), view_str(key), view_of(big, sizeof(big))}, 3, FLEET_ANY_TENURE, answer_take, &half);
+	world_ask(&w, 2, FLEET_ANY_TENURE, "INCR %k", &unsent);
+	fleet_flush(w.fleet);
+	process_kill(&servers[0]);
+	unlink(a.text + 5);
+	process_again(&servers[0]);
+	world_wait(&w, &sent);
+	world_wait(&w, &half);
+	world_wait(&w, &unsent);
+	assert_int_equal(sent.err, CS_ERR_UNKNOWN);
+	assert_int_equal(half.err, CS_OK);
+	assert_int_equal(unsent.err, CS_OK);
+	assert_int_equal(unsent.integer, 1);
+	world_end(&w);
+}
+
 /* A server that is stopped: what it has got is UNKNOWN, what it has not is UNAVAILABLE, all within the time-out. */
 static void
 silence_ends_in_time(void **state)
@@ -713,6 +749,7 @@ main(void)
 	    cmocka_unit_test_teardown(one_server_answers, world_clean),
 	    cmocka_unit_test_teardown(many_asks_are_few_batches, world_clean),
 	    cmocka_unit_test_teardown(a_server_that_died_is_another_tenure, world_clean),
+	    cmocka_unit_test_teardown(what_was_not_sent_is_sent_again, world_clean),
 	    cmocka_unit_test_teardown(silence_ends_in_time, world_clean),
 	    cmocka_unit_test_teardown(freeing_ends_all, world_clean),
 	    cmocka_unit_test_teardown(servers_that_would_forget_are_refused, world_clean),
