@@ -526,7 +526,7 @@ keys_alike_in_their_first_half_are_two_records(void **state)
 	assert_int_equal(load(f->s, &c.key)->err, CS_ERR_NOT_FOUND);
 }
 
-enum { MODEL_RECORDS = 300, MODEL_CLAIMS = 20, MODEL_STEPS = 6000, MODEL_STEPS_SHARED = 1500, MODEL_HOT = 900 };
+enum { MODEL_RECORDS = 300, MODEL_CLAIMS = 20, MODEL_STEPS = 6000, MODEL_STEPS_SHARED = 1000, MODEL_HOT = 900 };
 
 /* What must be there, kept in the plainest way. */
 struct model {
