@@ -224,7 +224,7 @@ cas_told(void *ctx, enum cs_err err, const struct fleet_reply *r)
 	if (!told_well(h, err, r))
 		return;
 	done = claims_answer(r) == ANSWER_DONE;
-	if (done && !claims_answer_number(r, 1, &n)) {
+	if (done && (!claims_answer_number(r, 1, &n) || n == 0)) {
 		fail(h, CS_ERR_CORRUPT);
 		return;
 	}

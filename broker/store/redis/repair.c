@@ -334,10 +334,14 @@ value_read(void *ctx, enum cs_err err, const struct fleet_reply *reply)
 		repair_next(b);
 		return;
 	}
+	if (v->len < REPAIR_COUNT_BYTES || v->len > REPAIR_COUNT_BYTES + JOURNAL_BODY_MAX) { /* no broker put it there */
+		settle(b, false);
+		return;
+	}
 	r->value.buf.len = 0;
 	buf_put(&r->value.buf, v->str, v->len);
 	CHECK(!r->value.buf.full);
-	body = view_of(r->value.buf.data + REPAIR_COUNT_BYTES, v->len < REPAIR_COUNT_BYTES ? 0 : v->len - REPAIR_COUNT_BYTES);
+	body = view_of(r->value.buf.data + REPAIR_COUNT_BYTES, v->len - REPAIR_COUNT_BYTES);
 	key = key_at(r);
 	if (r->fields[r->at][0] == JOURNAL_CLAIM)
 		apply_claim(b, body);

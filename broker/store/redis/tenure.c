@@ -152,7 +152,7 @@ learn(struct tenure_bucket *b, const struct redisReply *r)
 		char id_text[JOURNAL_MEMBER_TEXT], name_text[JOURNAL_NAME_TEXT];
 		enum cs_err err;
 
-		if (id.len != JOURNAL_MEMBER_TEXT - 1)
+		if (id.len != JOURNAL_MEMBER_TEXT - 1 || memchr(id.data, '\0', id.len) != NULL)
 			continue;
 		snprintf(id_text, sizeof(id_text), "%.*s", (int)id.len, id.data);
 		snprintf(name_text, sizeof(name_text), "%.*s", (int)(name.len < sizeof(name_text) ? name.len : sizeof(name_text) - 1), name.data);
