@@ -8,6 +8,7 @@
 -- member that it has in its journal: id, name, and two digits: '1' where that one knows it, '1' where it seems to be alive
 -- Reply: {OPEN}, {LOST, count}, {WAITING, ids...}, {REPAIR, tenure as the head has it}, {LEARN, id, name...}, {TENURE}, {HELD, ids...}, {JOINING, ids...}
 local OPEN, LOST, WAITING, REPAIR, LEARN, TENURE, HELD, JOINING = 1, 2, 3, 4, 5, 6, 7, 8
+local FLIGHT = 65536 -- more than the calls that one broker has open
 local call, head = redis.call, KEYS[1]
 
 -- What this server says of itself, not what somebody believes.
@@ -71,9 +72,10 @@ if count < position then
 end
 if h['v:' .. me] ~= real then
 	-- Counts never come twice, in whatever other history this server's data may have been continued: each begins at the time
-	-- of its proof, which no history reaches by counting.
+	-- of its proof, which no history reaches by counting. Where this server's clock is behind that of the one before, it
+	-- begins above all that could be in flight there without an answer.
 	local now = call('TIME')
-	count = math.max(count, now[1] * 1000000 + now[2])
+	count = math.max(count + FLIGHT, now[1] * 1000000 + now[2])
 end
 call('HSET', head, 'w:' .. me, string.format('%.0f', count), 'v:' .. me, real)
 call('HDEL', head, 'x:' .. me, 'b:' .. me)

@@ -49,9 +49,12 @@ expected_entry(struct call *call)
 static void
 before_set(struct call *call)
 {
+	static const uint8_t unknown[LAYOUT_ID_BYTES];
 	const struct cache_entry *e = expected_entry(call);
 
-	if (e != NULL)
+	/* What was read since the bucket was closed is not what the caller decided on. */
+	if (e != NULL && memcmp(call->before, unknown, sizeof(unknown)) == 0 &&
+	    call->begun_turn == tenure_turn(call->s->tenure, layout_bucket(&call->key)))
 		memcpy(call->before, &e->row_id, sizeof(call->before));
 }
 
@@ -89,6 +92,23 @@ may_be_another(const struct call *call)
 	    call->turn != call->s->first_turn;
 }
 
+/*
+ * Whether what widens power rests on a view of providers and freezes that is not too old, and is still as it was when the
+ * caller decided: a commit may have waited for long. The broker's own record proves itself by its revision.
+ */
+static bool
+view_serves(struct call *call, enum cs_err *why)
+{
+	static const struct store_key zero;
+	struct store_view view;
+
+	if (call->narrows)
+		return true;
+	view = members_view(call->s->members, clock_steady_ms());
+	*why = view.fresh ? CS_ERR_CONFLICT : CS_ERR_UNAVAILABLE;
+	return view.fresh && (view.zero_revision == call->zero_revision || memcmp(call->key.b, zero.b, sizeof(zero.b)) == 0);
+}
+
 void
 commit_ask(struct call *call, const char *tenure)
 {
@@ -109,6 +129,13 @@ commit_ask(struct call *call, const char *tenure)
 	}
 	if (claims_needed(&image) && call->hold == NULL) {
 		claims_take(s->claims, &image, claims_taken, call);
+		return;
+	}
+	if (!view_serves(call, &err)) {
+		if (err == CS_ERR_CONFLICT)
+			commit_refused(call, err);
+		else
+			call_later(call, err);
 		return;
 	}
 	if (!call->maybe) {
@@ -341,6 +368,9 @@ redis_commit(struct store *base, const struct store_commit *c, store_commit_fn *
 	call->done.commit = done;
 	call->expected = c->expected;
 	call->narrows = c->narrows;
+	call->begun_turn = tenure_turn(s->tenure, layout_bucket(&c->key));
+	call->zero_revision = members_view(s->members, clock_steady_ms()).zero_revision;
+	before_set(call);
 	if (call->kind == CALL_COMMIT) {
 		call->events_n = c->events_n;
 		image.commit = *c;

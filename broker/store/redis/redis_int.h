@@ -60,6 +60,8 @@ struct call {
 	struct bytes body;	/* commit: all of it, as for the journal. Payment: its summary */
 	uint64_t expected, events_n, n, seq;
 	uint8_t before[LAYOUT_ID_BYTES]; /* of the revision expected; zeros: not known */
+	uint32_t begun_turn;		 /* of the bucket, when the caller decided */
+	uint64_t zero_revision;		 /* commit: of the broker's own record, as the lease had seen it then */
 	struct cache_entry *entry;	 /* load: what was read */
 	struct cache_entry *known;	 /* load: or what the cache has, pinned */
 	uint32_t turn;			 /* of the bucket, when it was asked */
