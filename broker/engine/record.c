@@ -32,6 +32,7 @@ enum {
 struct broker_record {
 	struct record_state now;
 	uint64_t revision;
+	uint32_t history, history_asked;        /* of the store, at the last load; at the one under way */
 	bool committing;                        /* an event is on its way, perhaps for the second time */
 	bool loading;                           /* it is read again */
 	bool again;                             /* and then the event is committed again */
@@ -334,8 +335,10 @@ reloaded(void *ctx, enum cs_err err, const struct store_record *rec)
 	r->loading = false;
 	r->err = err;
 	/* After a failover it may be another of the same revision, or an older one: what was not acknowledged may be gone. */
-	if (err == CS_OK)
+	if (err == CS_OK) {
 		take_it(e, rec);
+		r->history = r->history_asked;
+	}
 	r->next_load_ms = e->now.steady_ms + RELOAD_EVERY_MS;
 	if (!r->again)
 		return;
@@ -356,6 +359,7 @@ reload(struct engine *e)
 	if (r->loading)
 		return;
 	r->loading = true;
+	r->history_asked = e->view.history;
 	store_load(e->store, &zero_key, reloaded, e);
 }
 
@@ -459,7 +463,7 @@ record_turn(struct engine *e)
 {
 	struct broker_record *r = e->record;
 	int64_t now_ms = e->now.steady_ms;
-	bool behind = e->view.zero_revision > r->revision;
+	bool behind = e->view.zero_revision > r->revision || e->view.history != r->history;
 
 	if (!behind)
 		r->behind_ms = 0;
@@ -630,6 +634,7 @@ record_open(struct engine *e, char why[256])
 	bytes_init(&r->cold, STORE_COLD_MAX);
 	bytes_init(&r->cold_next, STORE_COLD_MAX);
 	e->record = r;
+	r->history = e->view.history;
 	if (first_load(e) != CS_OK) {
 		snprintf(why, 256, "the broker's own record cannot be read: %s", cs_err_name(r->err));
 		return r->err;

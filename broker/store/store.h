@@ -152,6 +152,7 @@ struct store_view {
 	bool fresh;                  /* its view of what is shared is within its lease */
 	bool leads;                  /* it does what only one may do: the transmitter's pushes, polls of providers */
 	uint64_t zero_revision;      /* of the zero record, as the lease saw it; newer than what was loaded: load it again */
+	uint32_t history;            /* another one than at the last load: again too, whatever the revision; what was seen may be lost */
 };
 
 struct store;

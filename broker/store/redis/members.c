@@ -38,6 +38,8 @@ struct members {
 	int64_t fresh_until_ms;
 	char tenure[FLEET_TENURE_TEXT]; /* under which the beats were watched */
 	uint32_t turn;            /* of their bucket, likewise */
+	uint32_t told_turn;       /* of the last beat that came back */
+	uint32_t history;         /* how often what was seen may have been lost */
 	struct member *all;
 	size_t n;
 	uint64_t zero_revision;
@@ -76,7 +78,7 @@ member_of(struct members *m, struct view id)
 {
 	struct member *e;
 
-	if (id.len != JOURNAL_MEMBER_TEXT - 1)
+	if (id.len != JOURNAL_MEMBER_TEXT - 1 || memchr(id.data, '\0', id.len) != NULL)
 		return NULL;
 	for (size_t i = 0; i < m->n; i++)
 		if (memcmp(m->all[i].id, id.data, id.len) == 0)
@@ -238,6 +240,11 @@ beat_answered(void *ctx, enum cs_err err, const struct fleet_reply *reply)
 	if (code == DONE) {
 		if (strcmp(reply->tenure, m->tenure) != 0)
 			watch_anew(m);
+		if (strcmp(reply->tenure, m->tenure) != 0 || m->turn != m->told_turn) {
+			m->history++;
+			m->zero_revision = 0;
+		}
+		m->told_turn = m->turn;
 		snprintf(m->tenure, sizeof(m->tenure), "%s", reply->tenure);
 		beat_seen(m, reply->value);
 	} else if (code == TWIN) {
@@ -309,7 +316,7 @@ live(const struct members *m, const struct member *e)
 struct store_view
 members_view(const struct members *m, int64_t now_mono_ms)
 {
-	struct store_view v = {now_mono_ms < m->fresh_until_ms, true, m->zero_revision};
+	struct store_view v = {now_mono_ms < m->fresh_until_ms, true, m->zero_revision, m->history};
 
 	/* The least id of those that are alive. */
 	for (size_t i = 0; i < m->n; i++)
