@@ -21,7 +21,7 @@ enum { REDIS_CLUSTER_MASTERS = 3 };
  * on standard error.
  */
 bool redis_server_there(void);
-/* durable: appendonly yes, appendfsync always; else nothing is kept. Ends the test where it does not start. */
+/* s->port is read, the rest is set. durable: appendonly yes, appendfsync always; else nothing is kept. Ends the test where it does not start. */
 void redis_server_start(struct redis_server *s, bool durable);
 void redis_server_stop(struct redis_server *s);
 /* Masters of a cluster, without replicas, each with its third of the slots; ends the test where they do not agree. */

@@ -919,7 +919,7 @@ main(void)
 	    cmocka_unit_test(the_newest_of_what_journals_have_is_put_back),
 	    cmocka_unit_test(a_value_has_one_encoding_and_damage_is_seen),
 	};
-	struct redis_server server;
+	struct redis_server server = {0};
 	int failed;
 
 	if (!redis_server_there())
