@@ -66,6 +66,9 @@ class Brokers:
             found.setdefault(self.fleet.master_of(purse.slot(self.brokers[0])), []).append(purse)
         self.on_victim = found[victim]
         self.elsewhere = [purse for server, purses in found.items() if server is not victim for purse in purses]
+        # Each purse takes a minute of the brokers' clock: where many were needed, the first one's session was idle for too long.
+        for purse in self.on_victim + self.elsewhere:
+            purse.session = purse.person.session()
         return self.on_victim + self.elsewhere
 
     def load(self, purses, **rest):
