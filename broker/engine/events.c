@@ -61,7 +61,6 @@ struct page {
 	uint64_t after, limit;
 	bool one;
 	struct store_key key;
-	struct rows_scan *scan;
 	struct rows *rows;
 	size_t at, seen;          /* in rows; of all scans */
 	struct event_row row;     /* whose account is being looked up */
@@ -238,7 +237,6 @@ page_rows(void *ctx, struct rows *rows)
 	struct page *p = ctx;
 	bool more = rows->err == CS_OK && rows->n == 0 && rows->next != rows->after;
 
-	p->scan = NULL;
 	rows_free(p->rows);
 	p->rows = rows;
 	p->next = rows->next;
@@ -262,7 +260,8 @@ page_scan(struct page *p)
 	    .limit = p->caller.service == 0 ? p->limit : PAGE_ROWS_MAX, .key = p->one ? &p->key : NULL},
 	    .keep_max = p->limit, .bytes_max = PAGE_BYTES_MAX, .keep = keep_row};
 
-	p->scan = rows_scan(p->engine, &asked, page_rows, p);
+	/* The page may be told, and gone, when this returns. */
+	(void)rows_scan(p->engine, &asked, page_rows, p);
 }
 
 static struct page *

@@ -64,8 +64,7 @@ page_ask(struct scan_job *job, const struct gate_pass *pass, uint64_t after)
 	struct view keys[2] = {layout_key(s->o.layout, bucket, LAYOUT_HEAD, NULL, 0, &k[0]),
 	    layout_key(s->o.layout, bucket, LAYOUT_SEGMENTS, NULL, 0, &k[1])};
 	char numbers[4][DECIMAL];
-	struct view args[6] = {view_str(pass->tenure), view_str(numbers[0]), view_str(numbers[1]), view_str(numbers[2]), view_str(numbers[3]),
-	    layout_key(s->o.layout, bucket, LAYOUT_LOG, NULL, 0, &k[2])};
+	struct view args[6] = {[0] = view_str(pass->tenure), [5] = layout_key(s->o.layout, bucket, LAYOUT_LOG, NULL, 0, &k[2])};
 	uint64_t values[4] = {after, job->upto, share(job->left, job->streams, PAGE_ROWS_MIN, SCANS_ROWS_MAX),
 	    share(SCANS_PAGES_BYTES, job->streams, PAGE_BYTES_MIN, SCANS_PAGE_BYTES_MAX)};
 	struct page *p = malloc(sizeof(*p));
