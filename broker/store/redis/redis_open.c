@@ -192,6 +192,8 @@ bucket_closed(void *ctx, unsigned bucket)
 	last.b[0] = first.b[0];
 	last.b[1] = first.b[1] | 0x3f;
 	cache_drop_range(&s->cache, &first, &last);
+	if (s->scans != NULL)
+		scans_forget(s->scans);
 }
 
 static void

@@ -94,14 +94,21 @@ job_give(struct scan_job *job, uint64_t seq, struct view bytes)
 	return !job->stopped && job->left > 0;
 }
 
+void
+scans_forget(struct scans *s)
+{
+	if (s->spare)
+		merge_clear(&s->spare_merge);
+	s->spare = false;
+}
+
 /* For a scan that goes on here. */
 static void
 spare_keep(struct scan_job *job)
 {
 	struct scans *s = job->s;
 
-	if (s->spare)
-		merge_clear(&s->spare_merge);
+	scans_forget(s);
 	s->spare = true;
 	s->spare_merge = job->merge;
 	s->spare_streams = job->streams;
@@ -257,8 +264,7 @@ void
 scans_free(struct scans *s)
 {
 	CHECK(s->oldest == NULL);
-	if (s->spare)
-		merge_clear(&s->spare_merge);
+	scans_forget(s);
 	heads_clear(&s->heads);
 	free(s);
 }

@@ -51,6 +51,8 @@ void scans_free(struct scans *s);
 void scans_start(struct scans *s, const struct store_scan *scan, store_row_fn *row, store_scan_fn *done, void *ctx);
 /* An own commit with this newest number was acknowledged: a scan that begins after this shows it. */
 void scans_touch(struct scans *s, uint64_t seq);
+/* A bucket was closed: what was read of it ahead of the scan that goes on may not be there any more. */
+void scans_forget(struct scans *s);
 /* Returns in how many ms it wants to be called again; INT64_MAX: not before something is asked. Time is taken from here only. */
 int64_t scans_tick(struct scans *s, int64_t now_mono_ms);
 
