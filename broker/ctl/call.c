@@ -95,6 +95,12 @@ refused(struct ctl *ctl, struct view name)
 	    (int)name.len, name.data);
 }
 
+static int64_t
+call_patience(const struct ctl *ctl)
+{
+	return ctl->patience_ms != 0 ? ctl->patience_ms : CALL_TIMEOUT_MS;
+}
+
 static int
 unreachable(struct ctl *ctl)
 {
@@ -103,7 +109,8 @@ unreachable(struct ctl *ctl)
 
 	if (err == EACCES || err == EPERM)
 		mend = "run this as root, or as a uid in `admin { uid ... }` of the configuration";
-	return ctl_fail(ctl, CTL_UNREACHABLE, "cannot reach the daemon at %s: %s; %s", ctl->socket, strerror(err), mend);
+	return ctl_fail(ctl, CTL_UNREACHABLE, "cannot reach the daemon at %s: %s; %s%s%s", ctl->socket, strerror(err), mend,
+	    ctl->no_answer != NULL ? "; " : "", ctl->no_answer != NULL ? ctl->no_answer : "");
 }
 
 static int
@@ -120,9 +127,8 @@ wire_failed(struct ctl *ctl, enum wire_result rc)
 		    "the daemon closed the connection before it answered: it may have acted; look with "
 		    "`countersignctl events`, and in its log");
 	case WIRE_TIMEOUT:
-		return ctl_fail(ctl, CTL_UNREACHABLE,
-		    "the daemon did not answer within %d seconds: it may still act; look in its log",
-		    CALL_TIMEOUT_MS / 1000);
+		return ctl_fail(ctl, CTL_UNREACHABLE, "the daemon did not answer within %d seconds: it may still act; look in its log%s%s",
+		    (int)(call_patience(ctl) / 1000), ctl->no_answer != NULL ? "; " : "", ctl->no_answer != NULL ? ctl->no_answer : "");
 	case WIRE_GARBAGE:
 		break;
 	}
@@ -151,7 +157,7 @@ accept_reply(struct ctl *ctl, const struct varlink_reply *reply)
 int
 call_run(struct ctl *ctl, struct json_writer *w)
 {
-	int64_t deadline = wire_now_ms() + CALL_TIMEOUT_MS;
+	int64_t deadline = wire_now_ms() + call_patience(ctl);
 	struct varlink_reply reply;
 	enum wire_result rc;
 

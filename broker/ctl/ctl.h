@@ -49,6 +49,7 @@ enum ctl_option {
 	OPTION_MIGRATE = 1 << 25,  /* --from and --to */
 	OPTION_REPAIR = 1 << 26,
 	OPTION_BUCKET = 1 << 27,
+	OPTION_OFFLINE = 1 << 28,
 };
 
 enum { CTL_WITH_MAX = 32, /* as many settings as a plugin may have */ CTL_LIMITS = 5, CTL_FACTORS_MAX = 6 /* as many kinds as there are */ };
@@ -65,7 +66,7 @@ struct ctl {
 	const char *account, *session, *link, *operation, *payment, *issuer, *stack;
 	const char *provider, *allowance, *spent;
 	const char *until, *proof;
-	bool undo, repair;
+	bool undo, repair, offline;
 	const char *from, *to;
 	int64_t bucket;
 	const char *results;
@@ -81,6 +82,8 @@ struct ctl {
 	const char *limits[CTL_LIMITS]; /* in the order of limit_names */
 
 	/* The call in hand: see call.h. */
+	int64_t patience_ms;   /* 0: as long as a reload may take */
+	const char *no_answer; /* what to do where nobody answers, in words; NULL */
 	struct wire *wire;
 	struct buf out;
 	char message[VARLINK_MESSAGE_MAX + 1];

@@ -62,6 +62,7 @@ countersignctl_SOURCES = \
 	%reldir%/store_import.c %reldir%/store_import.h \
 	%reldir%/store_import_verify.c \
 	%reldir%/store_migrate.c \
+	%reldir%/store_offline.c \
 	%reldir%/store_status.c \
 	%reldir%/store_tool.c \
 	%reldir%/table.c \

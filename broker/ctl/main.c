@@ -62,6 +62,7 @@ enum {
 	KEY_TO,
 	KEY_REPAIR,
 	KEY_BUCKET,
+	KEY_OFFLINE,
 	KEY_LIMITS, /* and CTL_LIMITS - 1 more */
 };
 
@@ -72,7 +73,7 @@ static const struct {
 	const char *help;
 } options[] = {
 	{"socket", "PATH", 's', 0, "the daemon's admin socket [$COUNTERSIGN_ADMIN_SOCKET or " SOCKET_DEFAULT "]"},
-	{"config", "FILE", 'f', 0, "the configuration, for check, explain, replay, plugin [" CTL_CONFIG_DEFAULT "]"},
+	{"config", "FILE", 'f', 0, "the configuration, for check, explain, replay, plugin, store [" CTL_CONFIG_DEFAULT "]"},
 	{"json", NULL, 'j', 0, "print JSON; times are UTC"},
 	{"no-color", NULL, KEY_NO_COLOR, 0, "no colours, on a terminal too"},
 	{"help", NULL, 'h', 0, "print this and exit"},
@@ -114,6 +115,7 @@ static const struct {
 	{"to", "STORE", KEY_TO, OPTION_MIGRATE, "store migrate: redis, or a file that is not there yet"},
 	{"repair", NULL, KEY_REPAIR, OPTION_REPAIR, "mend what can be mended without a doubt"},
 	{"bucket", "NUMBER", KEY_BUCKET, OPTION_BUCKET, "all of this bucket, 0 to 1023"},
+	{"offline", NULL, KEY_OFFLINE, OPTION_OFFLINE, "on the servers of --config themselves, where no broker answers"},
 	{"per-payment", "AMOUNT", KEY_LIMITS, OPTION_LIMITS, "at most this much each"},
 	{"per-day", "AMOUNT", KEY_LIMITS + 1, OPTION_LIMITS, "at most this much a day"},
 	{"per-month", "AMOUNT", KEY_LIMITS + 2, OPTION_LIMITS, "at most this much a month"},
@@ -275,6 +277,8 @@ take_option(struct ctl *ctl, int key, const char *value)
 		ctl->untested = true;
 	else if (key == KEY_REPAIR)
 		ctl->repair = true;
+	else if (key == KEY_OFFLINE)
+		ctl->offline = true;
 	else if (key == KEY_BUCKET)
 		return read_number(ctl, value, 0, &ctl->bucket);
 	else if (key == KEY_WITH)

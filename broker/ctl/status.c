@@ -5,6 +5,8 @@
 #include "broker/ctl/call.h"
 #include "broker/ctl/print.h"
 
+enum { PATIENCE_MS = 15 * 1000 }; /* it answers at once, or is starting, and may wait for other brokers */
+
 static void
 print_seconds(int64_t s)
 {
@@ -37,9 +39,11 @@ static int
 status(struct ctl *ctl, char **args, int count)
 {
 	struct json_writer w = call_begin(ctl, "org.countersign.Admin.Status", false);
-	int rc = call_run(ctl, &w);
+	int rc;
 
 	(void)args, (void)count;
+	ctl->patience_ms = PATIENCE_MS;
+	rc = call_run(ctl, &w);
 	if (rc != CTL_OK)
 		return rc;
 	if (ctl->json) {

@@ -13,11 +13,16 @@ enum { RELEASE_MAX = 64 }; /* accounts in one command */
 static int
 store_forget_name(struct ctl *ctl, char **args, int count)
 {
-	struct json_writer w = call_begin(ctl, "org.countersign.Admin.StoreForget", false);
+	struct json_writer w;
 	struct bytes text;
 	int rc;
 
 	(void)count;
+	if (ctl->offline)
+		return store_forget_offline(ctl, args[0], args[1]);
+	w = call_begin(ctl, "org.countersign.Admin.StoreForget", false);
+	ctl->patience_ms = STORE_CALL_MS;
+	ctl->no_answer = STORE_NO_BROKER;
 	call_put(&w, "name", args[0]);
 	call_put(&w, "reason", args[1]);
 	rc = call_run(ctl, &w);
@@ -41,6 +46,8 @@ release_one(struct ctl *ctl, const char *account, const char *reason)
 	struct bytes text;
 	int rc;
 
+	ctl->patience_ms = STORE_CALL_MS;
+	ctl->no_answer = account == NULL ? STORE_NO_BROKER : NULL;
 	if (account != NULL)
 		call_put(&w, "account", account);
 	else
@@ -72,7 +79,9 @@ store_release_accounts(struct ctl *ctl, char **args, int count)
 
 	if ((ctl->given & OPTION_BUCKET) != 0)
 		return count > 1 ? ctl_fail(ctl, CTL_USAGE, "give accounts, or --bucket, and then the reason") :
-		    release_one(ctl, NULL, reason);
+		    ctl->offline ? store_release_offline(ctl, ctl->bucket, reason) : release_one(ctl, NULL, reason);
+	if (ctl->offline)
+		return ctl_fail(ctl, CTL_USAGE, "--offline releases a --bucket: no account keeps a broker from starting");
 	if (count < 2)
 		return ctl_fail(ctl, CTL_USAGE, "say which accounts, and why: countersignctl store release ACCOUNT... REASON");
 	for (int i = 0; rc == CTL_OK && i < count - 1; i++)
@@ -81,12 +90,12 @@ store_release_accounts(struct ctl *ctl, char **args, int count)
 }
 
 const struct command store_commands[] = {
-	{"store", "status", "", 0, 0, 0, "the store as the broker sees it: nodes, lease, members, buckets", store_status_show},
+	{"store", "status", "", 0, 0, OPTION_OFFLINE, "the store as the broker sees it: nodes, lease, members, buckets", store_status_show},
 	{"store", "check", "", 0, 0, OPTION_DATABASE | OPTION_REPAIR, "walk all of it; say what is not right, and how to mend it",
 	    store_check_any},
 	{"store", "migrate", "", 0, 0, OPTION_MIGRATE, "copy a running broker's store into a store of another kind", store_migrate},
-	{"store", "forget", "NAME REASON", 2, 2, 0, "a broker that shared the store will never come back", store_forget_name},
-	{"store", "release", "ACCOUNT... REASON", 1, RELEASE_MAX, OPTION_BUCKET, "let go on what is held back, as it stands",
+	{"store", "forget", "NAME REASON", 2, 2, OPTION_OFFLINE, "a broker that shared the store will never come back", store_forget_name},
+	{"store", "release", "ACCOUNT... REASON", 1, RELEASE_MAX, OPTION_BUCKET | OPTION_OFFLINE, "let go on what is held back, as it stands",
 	    store_release_accounts},
 	{.noun = NULL},
 };

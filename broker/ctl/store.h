@@ -9,10 +9,16 @@
 struct tool;
 struct keyring;
 
-enum { STORE_REALM_TEXT = 33, TOOL_TIMEOUT_MS = 20000 };
+enum { STORE_REALM_TEXT = 33, TOOL_TIMEOUT_MS = 20000, STORE_CALL_MS = 15000 /* of what a broker answers at once, or that is still waiting itself */ };
+
+#define STORE_NO_BROKER "where no broker answers, say it with --offline, and -f with the broker's configuration"
 
 /* store_status.c */
 int store_status_show(struct ctl *ctl, char **args, int count);
+/* store_offline.c: the same without a broker. */
+int store_status_offline(struct ctl *ctl);
+int store_forget_offline(struct ctl *ctl, const char *name, const char *reason);
+int store_release_offline(struct ctl *ctl, int64_t bucket, const char *reason);
 /* store_check.c */
 int store_check_any(struct ctl *ctl, char **args, int count);
 /* store_migrate.c */

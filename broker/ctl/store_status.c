@@ -55,11 +55,17 @@ print_headline(struct ctl *ctl, uint32_t store)
 int
 store_status_show(struct ctl *ctl, char **args, int count)
 {
-	struct json_writer w = call_begin(ctl, "org.countersign.Admin.Store", false);
-	int rc = call_run(ctl, &w);
+	struct json_writer w;
 	uint32_t store;
+	int rc;
 
 	(void)args, (void)count;
+	if (ctl->offline)
+		return store_status_offline(ctl);
+	w = call_begin(ctl, "org.countersign.Admin.Store", false);
+	ctl->patience_ms = STORE_CALL_MS;
+	ctl->no_answer = STORE_NO_BROKER;
+	rc = call_run(ctl, &w);
 	if (rc != CTL_OK)
 		return rc;
 	if (ctl->json) {

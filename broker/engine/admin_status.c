@@ -136,6 +136,8 @@ write_store(struct json_writer *w, const struct engine *e)
 	}
 	if (s.detail[0] != '\0')
 		json_member_str(w, "detail", view_str(s.detail));
+	if (s.way_out[0] != '\0')
+		json_member_str(w, "way_out", view_str(s.way_out));
 	json_object_end(w);
 }
 

@@ -27,6 +27,8 @@ write_status(struct json_writer *w, const struct engine *e)
 	json_member_bool(w, "narrow_only", s.narrow_only);
 	if (s.detail[0] != '\0')
 		json_member_str(w, "detail", view_str(s.detail));
+	if (s.way_out[0] != '\0')
+		json_member_str(w, "way_out", view_str(s.way_out));
 }
 
 void

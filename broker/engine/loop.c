@@ -246,10 +246,17 @@ store_wait(void *ctx, int64_t timeout_ms)
 	loop_store_wait(&((struct loop *)ctx)->store, timeout_ms);
 }
 
+static void
+start_late(void *ctx, const char *what)
+{
+	role_late(((struct loop *)ctx)->role, what);
+}
+
 struct stream_ops
 loop_stream_ops(struct loop *l)
 {
-	return (struct stream_ops){.update = stream_update, .connect = stream_connect, .wait = store_wait, .ctx = l};
+	return (struct stream_ops){.update = stream_update, .connect = stream_connect, .wait = store_wait, .late = start_late,
+	    .ctx = l};
 }
 
 const struct poller *

@@ -20,7 +20,10 @@
 enum {
 	WORDS_MAX = 200,
 	TRIES_MAX = 8,             /* commits of one event that met a conflict */
-	START_WAIT_MS = 8 * 1000,  /* for a shared store that is not ready yet, twice; the parent waits for 30 s, and opening has its part */
+	START_WAIT_MS = 8 * 1000,  /* for a shared store that is not ready yet; then it is told that it takes long, every few seconds: */
+	LATE_FIRST_MS = 1000,
+	LATE_EVERY_MS = 5 * 1000,
+	LATE_TEXT = 512,
 	NOTE_WAIT_MS = 500,        /* for one event while the broker serves; the loop stands still */
 	STEP_WAIT_MS = 50,
 	ROUNDS_MAX = 1000,         /* instead of time, where the store has nothing to wait for */
@@ -41,6 +44,7 @@ struct broker_record {
 	enum cs_err err;                        /* of the last load */
 	enum cs_err outcome;                    /* of the last event */
 	int64_t behind_ms, next_load_ms, next_pins_ms; /* steady clock; 0: not behind */
+	bool starting;                          /* record_open() waits for the store */
 	bool pins_due;                          /* of the configuration: they could not be written */
 	struct id pins[POLICY_PROVIDERS_MAX];   /* of the providers as configured */
 	struct bytes hot, event, extra, words, changes;
@@ -155,7 +159,8 @@ finish(struct engine *e, enum cs_err err)
 	r->committing = r->again = false;
 	r->outcome = err;
 	r->call = NULL;
-	if (err != CS_OK)
+	/* A start tries again, and says itself what it waits for. */
+	if (err != CS_OK && !r->starting)
 		log_error("msg=\"an event of the broker was not committed\" err=%s", cs_err_name(err));
 	if (call == NULL)
 		return;
@@ -582,41 +587,77 @@ record_loaded(void *ctx, enum cs_err err, const struct store_record *rec)
 	buf_put_view(&r->cold.buf, rec->cold);
 }
 
-/* A shared store may be on its way back from a failover: it is asked again for a while. */
+/* Of one start, whatever it waits for. */
+struct patience {
+	int64_t until_ms, tell_ms;
+	char what[LATE_TEXT];
+};
+
+/*
+ * A shared store may be on its way back from a failover, or wait for other brokers or an admin's word: it is asked again, for as long
+ * as whoever started this process likes, who is told why.
+ */
+static bool
+start_waits(struct engine *e, struct patience *p, const char *what)
+{
+	static const char offline[] = " --offline -f CONF";
+	int64_t now_ms = clock_steady_ms();
+	struct store_status s;
+
+	store_status(e->store, &s);
+	if (s.detail[0] != '\0')
+		what = s.detail;
+	(void)snprintf(p->what, LATE_TEXT, "%s%s%s%s", what, s.way_out[0] != '\0' ? ": " : "", s.way_out, s.way_out[0] != '\0' ? offline : "");
+	if (e->io.wait == NULL || !e->store->ops->shared)
+		return false;
+	if (now_ms >= p->tell_ms) {
+		p->tell_ms = now_ms + LATE_EVERY_MS;
+		if (s.way_out[0] != '\0')
+			log_warn("msg=\"this broker cannot serve yet\" why=%s way_out=\"%s%s\"", log_value(view_str(what)), s.way_out, offline);
+		else
+			log_warn("msg=\"this broker cannot serve yet\" why=%s", log_value(view_str(what)));
+		if (e->io.late != NULL)
+			e->io.late(e->io.ctx, p->what);
+	}
+	if (e->io.late == NULL && now_ms >= p->until_ms)
+		return false;
+	e->io.wait(e->io.ctx, STEP_WAIT_MS);
+	return true;
+}
+
 static enum cs_err
-first_load(struct engine *e)
+first_load(struct engine *e, struct patience *p)
 {
 	struct broker_record *r = e->record;
-	int64_t until_ms = clock_steady_ms() + START_WAIT_MS;
 
-	for (;;) {
-		r->err = CS_ERR_UNAVAILABLE;
-		r->loading = true;
-		store_load(e->store, &zero_key, record_loaded, r);
-		settle(e, until_ms - clock_steady_ms());
-		if (r->err != CS_ERR_UNAVAILABLE || r->loading || e->io.wait == NULL || !e->store->ops->shared ||
-		    clock_steady_ms() >= until_ms)
-			return r->err;
-		e->io.wait(e->io.ctx, STEP_WAIT_MS);
-	}
+	do {
+		if (!r->loading) {
+			r->err = CS_ERR_UNAVAILABLE;
+			r->loading = true;
+			store_load(e->store, &zero_key, record_loaded, r);
+		}
+		settle(e, LATE_EVERY_MS);
+	} while ((r->loading || r->err == CS_ERR_UNAVAILABLE) && start_waits(e, p, "the shared store does not answer"));
+	return r->loading ? CS_ERR_UNAVAILABLE : r->err;
 }
 
 /* That it starts, and its providers. */
 static enum cs_err
-first_events(struct engine *e)
+first_events(struct engine *e, struct patience *p)
 {
 	struct event started = {.type = EVENT_BROKER_STARTED, .reason = REASON_ASKED};
-	int64_t until_ms = clock_steady_ms() + START_WAIT_MS;
 	enum cs_err err;
 
 	do {
-		err = commit_now(e, &started, view_of(NULL, 0), false, START_WAIT_MS);
+		if (e->record->committing) {
+			settle(e, LATE_EVERY_MS);
+			err = CS_ERR_UNAVAILABLE;
+			continue;
+		}
+		err = commit_now(e, &started, view_of(NULL, 0), false, LATE_EVERY_MS);
 		if (err == CS_OK)
-			err = pin_providers(e, START_WAIT_MS);
-		if (err == CS_OK || e->record->committing || e->io.wait == NULL || !e->store->ops->shared)
-			return err;
-		e->io.wait(e->io.ctx, STEP_WAIT_MS);
-	} while (clock_steady_ms() < until_ms);
+			err = pin_providers(e, LATE_EVERY_MS);
+	} while (err != CS_OK && start_waits(e, p, "the shared store does not take the broker's own events"));
 	return err;
 }
 
@@ -624,8 +665,10 @@ enum cs_err
 record_open(struct engine *e, char why[256])
 {
 	struct broker_record *r = calloc(1, sizeof(*r));
+	struct patience patience = {clock_steady_ms() + START_WAIT_MS, clock_steady_ms() + LATE_FIRST_MS, ""};
 
 	CHECK(r != NULL);
+	r->starting = true;
 	bytes_init(&r->hot, STORE_HOT_MAX);
 	bytes_init(&r->event, STORE_EVENT_MAX);
 	bytes_init(&r->extra, STORE_EXTRA_MAX);
@@ -635,14 +678,16 @@ record_open(struct engine *e, char why[256])
 	bytes_init(&r->cold_next, STORE_COLD_MAX);
 	e->record = r;
 	r->history = e->view.history;
-	if (first_load(e) != CS_OK) {
-		snprintf(why, 256, "the broker's own record cannot be read: %s", cs_err_name(r->err));
+	r->err = first_load(e, &patience);
+	if (r->err != CS_OK) {
+		snprintf(why, 256, "the broker's own record cannot be read: %.200s", r->err == CS_ERR_UNAVAILABLE ? patience.what : cs_err_name(r->err));
 		return r->err;
 	}
-	if (first_events(e) != CS_OK) {
-		snprintf(why, 256, "the store does not take the broker's own events");
+	if (first_events(e, &patience) != CS_OK) {
+		snprintf(why, 256, "%.255s", patience.what);
 		return CS_ERR_UNAVAILABLE;
 	}
+	r->starting = false;
 	publish(e);
 	return CS_OK;
 }

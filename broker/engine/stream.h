@@ -59,6 +59,11 @@ struct stream_ops {
 	 * the store has none.
 	 */
 	void (*wait)(void *ctx, int64_t timeout_ms);
+	/*
+	 * At a start: it takes longer than it should, because of `what`; said every few seconds, and the start goes on for as long as
+	 * that takes. NULL: it is given up after some seconds.
+	 */
+	void (*late)(void *ctx, const char *what);
 	void *ctx;
 };
 

@@ -211,6 +211,13 @@ note_ready(struct child *c, int64_t now_ms)
 	    (unsigned long long)c->generation);
 }
 
+/* It is alive, and waits for what only others can give. */
+static void
+note_late(struct child *c, int64_t now_ms)
+{
+	c->due_ms = now_ms + CHILD_START_MS;
+}
+
 static void
 note_steady(struct child *c, int64_t now_ms)
 {
@@ -223,6 +230,8 @@ static void
 forget_process(struct child *c)
 {
 	c->pid = 0;
+	c->late[0] = '\0';
+	c->line_len = 0;
 	close_fd(&c->ready_fd);
 	close_fd(&c->control_fd);
 }
@@ -277,6 +286,7 @@ static const struct transition {
 	[CHILD_STARTING] = {
 		[CHILD_EVENT_TIMER] = {kill_late, CHILD_STARTING},
 		[CHILD_EVENT_READY] = {note_ready, CHILD_UP},
+		[CHILD_EVENT_LATE] = {note_late, CHILD_STARTING},
 		[CHILD_EVENT_EXIT] = {failed, CHILD_DOWN},
 		[CHILD_EVENT_STOP] = {end, CHILD_STOPPING},
 	},
@@ -321,21 +331,48 @@ child_polls(const struct child *c, struct pollfd *to)
 	return n;
 }
 
+/* A line that is not empty: why it is late. Workers load plugins, and are not believed. */
+static bool
+take_late(struct child *c, int64_t now_ms)
+{
+	if (c->kind != CHILD_ENGINE || c->state != CHILD_STARTING)
+		return false;
+	for (size_t i = 0; i < c->line_len; i++)
+		c->late[i] = (unsigned char)c->line[i] < ' ' || c->line[i] == 0x7f ? '?' : c->line[i];
+	c->late[c->line_len] = '\0';
+	child_handle(c, CHILD_EVENT_LATE, now_ms);
+	return true;
+}
+
 bool
 child_take_ready(struct child *c, int64_t now_ms)
 {
+	bool late = false, ready = false;
 	char byte;
-	ssize_t n;
+	ssize_t n = -1;
 
 	if (c->ready_fd < 0)
 		return false;
-	n = read(c->ready_fd, &byte, 1);
-	if (n < 0)
-		return false;
-	/* A pipe that ends without a byte says nothing: the end of the process will. */
+	/* So much at once: a plugin that writes for ever holds up nobody. */
+	for (size_t i = 0; i < 2 * sizeof(c->line) && !ready; i++) {
+		n = read(c->ready_fd, &byte, 1);
+		if (n != 1)
+			break;
+		ready = byte == '\n' && c->line_len == 0;
+		if (byte == '\n' && !ready) {
+			late = take_late(c, now_ms) || late;
+			c->line_len = 0;
+		} else if (!ready && c->line_len < sizeof(c->line) - 1) {
+			c->line[c->line_len++] = byte;
+		}
+	}
+	if (n != 0 && !ready)
+		return late;
+	/* A pipe that ends without that line says nothing: the end of the process will. */
 	close_fd(&c->ready_fd);
 	if (n == 0 || c->state != CHILD_STARTING)
-		return false;
+		return late;
+	c->late[0] = '\0';
 	child_handle(c, CHILD_EVENT_READY, now_ms);
 	return true;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The children: one table of state × event (see README.md), as s6-supervise has it. A child says that it is ready by one
- * byte on a pipe; one that ends is started again after a growing pause; one that is told to end and does not is killed.
+ * The children: one table of state × event (see README.md), as s6-supervise has it. A child says that it is ready by an
+ * empty line on a pipe; one that ends is started again after a growing pause; one that is told to end and does not is killed.
  * Times are milliseconds since boot.
  */
 #ifndef CS_PARENT_CHILDREN_H
@@ -20,6 +20,7 @@ enum {
 	CHILD_START_MS = 30 * 1000,      /* not ready after this: killed, and counted as ended */
 	CHILD_LISTENERS_MAX = 3,
 	CHILD_POLLS_MAX = 2,             /* descriptors of one child: readiness, control */
+	CHILD_LATE_TEXT = 256,
 };
 
 enum child_kind { CHILD_GATEWAY, CHILD_ENGINE, CHILD_WORKER };  /* in the order of stopping */
@@ -62,10 +63,13 @@ struct child {
 	int64_t due_ms;              /* of the state's timer; -1: none */
 	int64_t backoff_ms;
 	uint32_t restarts, failures; /* failures: ends before being ready */
+	char late[CHILD_LATE_TEXT];  /* why it is not ready yet, in its words, for the service manager; empty: it said nothing */
+	char line[CHILD_LATE_TEXT];  /* of the readiness pipe, so far */
+	size_t line_len;
 };
 
 /* Event that happened to a child. */
-enum child_event { CHILD_EVENT_TIMER, CHILD_EVENT_READY, CHILD_EVENT_EXIT, CHILD_EVENT_STOP, CHILD_EVENTS };
+enum child_event { CHILD_EVENT_TIMER, CHILD_EVENT_READY, CHILD_EVENT_LATE, CHILD_EVENT_EXIT, CHILD_EVENT_STOP, CHILD_EVENTS };
 
 void child_init(struct child *c, enum child_kind kind, const char *role);
 /* Closes what is its own and unlinks its socket. It must not run. */
@@ -75,7 +79,7 @@ void child_handle(struct child *c, enum child_event event, int64_t now_ms);
 void child_start(struct child *c, int64_t now_ms);
 /* At most CHILD_POLLS_MAX entries; returns how many. */
 int child_polls(const struct child *c, struct pollfd *to);
-/* After poll: true where the child has just become ready. */
+/* After poll: true where the child has just become ready, or has just said why it is late (c->late). */
 bool child_take_ready(struct child *c, int64_t now_ms);
 const char *child_state_name(enum child_state state);
 

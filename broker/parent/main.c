@@ -68,6 +68,30 @@ notify(const char *state)
 	close(fd);
 }
 
+/* What `systemctl status` shows while the engine waits for other brokers; a start takes as long as that takes. */
+static void
+notify_late(const struct loop *l, const struct child *c)
+{
+	char state[CHILD_LATE_TEXT + 96];
+
+	(void)snprintf(state, sizeof(state), "%sSTATUS=%s: %s", l->booting ? "EXTEND_TIMEOUT_USEC=60000000\n" : "", c->role, c->late);
+	notify(state);
+}
+
+static void
+take_ready(struct loop *l, struct child *c, int64_t now)
+{
+	bool late = c->late[0] != '\0';
+
+	if (!child_take_ready(c, now))
+		return;
+	l->parent.table_dirty = true;
+	if (c->late[0] != '\0')
+		notify_late(l, c);
+	else if (late)
+		notify("STATUS=");
+}
+
 /* Stopping: gateway, then engine, then workers; each kind begins when the one before is over. */
 
 static void
@@ -157,7 +181,7 @@ reap(struct loop *l, int64_t now)
 		if (c == NULL)
 			continue;
 		/* Its last words may have been said just before the end. */
-		child_take_ready(c, now);
+		take_ready(l, c, now);
 		take_messages(l, c, now);
 		if (c->state != CHILD_STOPPING && WIFSIGNALED(status))
 			log_error("child role=%s event=exit pid=%d signal=%d", c->role, (int)pid, WTERMSIG(status));
@@ -343,8 +367,7 @@ run(struct loop *l)
 		poll_once(l, table_waits);
 		now = now_ms();
 		for (int i = 0; i < l->parent.child_count; i++) {
-			if (child_take_ready(&l->parent.children[i], now))
-				l->parent.table_dirty = true;
+			take_ready(l, &l->parent.children[i], now);
 			take_messages(l, &l->parent.children[i], now);
 		}
 		handle_signals(l, now);

@@ -222,3 +222,21 @@ role_ready(struct role *role)
 	close(role->ready_fd);
 	role->ready_fd = -1;
 }
+
+void
+role_late(struct role *role, const char *what)
+{
+	char line[CONTROL_TEXT_MAX];
+	int n = snprintf(line, sizeof(line) - 1, "%s", what);
+	size_t len = n < 0 ? 0 : (size_t)n < sizeof(line) - 2 ? (size_t)n : sizeof(line) - 2;
+
+	CHECK(role->ready_fd >= 0);
+	if (len == 0)
+		return;
+	for (size_t i = 0; i < len; i++)
+		line[i] = line[i] == '\n' ? ' ' : line[i];
+	line[len] = '\n';
+	/* Less than PIPE_BUF: all of it, or nothing where nobody reads; then the next one tells. */
+	if (write(role->ready_fd, line, len + 1) < 0 && errno != EAGAIN && errno != EINTR)
+		log_warn("start msg=\"the parent does not hear why this takes long\" errno=%d", errno);
+}

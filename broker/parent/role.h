@@ -52,6 +52,11 @@ bool role_become(struct role *role, const char *name);
 /* Tells the parent. Once. */
 void role_ready(struct role *role);
 /*
+ * Tells the parent that this role, the engine, is not ready yet because it waits for `what`, in words; to be said again within 30 s, or
+ * the parent kills it. Not after role_ready().
+ */
+void role_late(struct role *role, const char *what);
+/*
  * Reads canonical text from a sealed memfd, as it came with CONTROL_CONFIG. The descriptor stays open. Errors:
  * CS_ERR_SYNTAX with *err, CS_ERR_SYSTEM, CS_ERR_FULL.
  */

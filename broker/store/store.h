@@ -144,7 +144,8 @@ struct store_status {
 	bool fresh, leads;           /* as in struct store_view */
 	int64_t fresh_for_ms;        /* how long the view of what is shared may still be trusted; INT64_MAX: always */
 	uint64_t shared_revision;    /* of the zero record, the newest that the lease saw; 0: not shared */
-	char detail[128];
+	char detail[256];            /* what keeps it from serving all, for people; "" nothing */
+	char way_out[192];           /* what to do about that; ends in a command of countersignctl that also works where no broker answers. "" none */
 };
 
 /* What this process may rest on for this turn. Of a store that is not shared: { true, true, 0 }. */

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an admin does with a shared store: moves one into a cluster, one of whose masters dies meanwhile; forgets a broker."""
+"""What an admin does with a shared store: moves one into a cluster, one of whose masters dies meanwhile; forgets a broker, also where none answers."""
 import json
 import os
 import shutil
@@ -91,3 +91,61 @@ def test_a_broker_that_never_comes_back_is_forgotten():
         until(lambda: "b" not in members(stays), "the forgotten one to be gone")
         done = ctl("store", "check", "-f", stays.path("countersign.conf"))
         assert done.returncode == 0, done.stdout[:3000]
+
+
+def offline(broker, *args):
+    return ctl("--socket", broker.path("admin.sock"), "store", *args, "--offline", "-f", broker.path("countersign.conf"))
+
+
+def test_a_lone_broker_says_whom_it_waits_for_and_the_admin_gets_out():
+    """All servers were restarted and the other broker's disk is lost: no broker answers. Nothing of the one that is left is lost."""
+    with Single() as fleet, Brokers(fleet) as realm:
+        stays, lost = realm.brokers
+        person = stays.person()
+        spent = person.spend(person.session(), "20.00")
+        done = offline(stays, "forget", "b", "too early")
+        assert done.returncode == 1 and "b is alive" in done.stderr, done
+        lost.person()
+        until(lambda: members(stays)["b"]["live"], "both to be alive")
+        fleet.kill_all()
+        stays.kill()
+        lost.kill()
+        done = ctl("--socket", stays.path("admin.sock"), "store", "forget", "b", "its disk burnt")
+        assert done.returncode == 4 and "say it with --offline" in done.stderr, done
+        shutil.rmtree(lost.path("state"))
+        fleet.start_all()
+        begun = len(stays.log())
+        stays.start(wait=False)
+        until(lambda: "countersignctl store forget b REASON --offline -f CONF" in stays.log()[begun:], "the waiting broker to say what it waits for")
+        assert "1024 buckets wait for the proof of b" in stays.log()[begun:]
+        done = offline(stays, "forget", "c", "a slip")
+        assert done.returncode == 3 and all(f"{name} (" in done.stderr.partition("there are: ")[2] for name in "ab"), done
+        done = offline(stays, "forget", "a", "a slip")
+        assert done.returncode == 1 and "nothing waits for a, which has proved itself" in done.stderr, done
+        done = offline(stays, "release", "--bucket", "0", "a slip")
+        assert done.returncode == 3 and "bucket 0 is not held" in done.stderr, done
+        status = json.loads(offline(stays, "status", "--json").stdout)
+        assert status["buckets"] == {"open": 0, "new": 0, "shut": 1024, "held": 0, "records_held": 0}
+        assert {m["name"]: (m["waited_for"], m["proved"], m["live"]) for m in status["members"]} == {"a": (0, 1024, False), "b": (1024, 0, False)}
+        done = offline(stays, "forget", "b", "its disk burnt")
+        assert done.returncode == 0 and done.stdout.endswith(" is forgotten in all buckets; 1024 waited for it\n"), done
+        stays.started()
+        assert stays.service.call("Payments.Release", hold=spent["hold"]["id"])["hold"]["state"] == "released"
+        assert buckets(stays)["open"] == 1024
+        until(lambda: "b" not in members(stays), "the forgotten one to be gone")
+        status = offline(stays, "status").stdout
+        assert "its disk burnt" in status and "forget b (" in status, status
+
+
+def test_offline_words_are_of_the_store_of_this_configuration(tmp_path):
+    with Single() as fleet, Brokers(fleet, 1) as realm:
+        broker, = realm.brokers
+        with open(broker.path("countersign.conf"), encoding="utf-8") as file:
+            text = file.read()
+        other = tmp_path / "other.conf"
+        for old, new, code, why in (('realm "test"', 'realm "another"', 1, "of another key file than"),
+                                    (f'prefix "{realm.prefix}"', 'prefix "other"', 1, 'no store under the prefix "other"')):
+            assert old in text
+            other.write_text(text.replace(old, new))
+            done = ctl("store", "forget", "a", "a slip", "--offline", "-f", str(other))
+            assert done.returncode == code and why in done.stderr, done

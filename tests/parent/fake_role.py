@@ -5,6 +5,7 @@ Says what it does on the FIFO or socket named by ROLE_TALK, one line an event, a
 into ROLE_PLAN/<role>, a file of words, read anew at each start:
   fail     exits with status 3 before it is ready
   mute     never says that it is ready
+  late     says why it is not ready, and is ready with SIGUSR2
   stubborn ignores SIGTERM
   refuse   (engine) answers CONFIG with ERROR
   die      (engine) ends when it gets CONFIG
@@ -73,9 +74,17 @@ def main():
             os.write(stop_w, b"x")
 
     signal.signal(signal.SIGTERM, on_term)
-    if "mute" not in plan:
+
+    def ready(*_):
         os.write(4, b"\n")
         os.close(4)
+
+    if "late" in plan:
+        signal.signal(signal.SIGUSR2, ready)
+        say("late")
+        os.write(4, b"waits for broker-2\x1b\n")
+    elif "mute" not in plan:
+        ready()
     table = {}
     while True:
         ready = select.select([control, stop_r], [], [])[0]

@@ -95,9 +95,9 @@ class Broker:
         return [PROGRAM, "-f", self.path("countersign.conf"), "--libexec", self.path("libexec"), "--plugins",
                 self.path("plugins"), *more]
 
-    def start(self, wait=True):
+    def start(self, wait=True, **more):
         r, w = os.pipe()
-        env = dict(os.environ, ROLE_TALK=self.path("talk"), ROLE_PLAN=self.path("plan"))
+        env = dict(os.environ, ROLE_TALK=self.path("talk"), ROLE_PLAN=self.path("plan"), **more)
         with open(self.path("log"), "a", encoding="utf-8") as log:
             self.process = subprocess.Popen(self.command("--ready-fd", str(w)), pass_fds=[w], stderr=log, env=env)
         os.close(w)
@@ -229,6 +229,22 @@ def test_engine_that_does_not_start_ends_the_broker(broker):
     assert broker.process.wait(DEADLINE) == 1
     broker.expect_log("the engine did not become ready")
     assert os.listdir(broker.path("run")) == []
+
+
+def test_the_service_manager_hears_what_a_late_engine_waits_for(broker):
+    """And only an engine is believed: whoever loads a plugin is not."""
+    for role in ("engine", "gateway"):
+        broker.plan(role, "late")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(broker.path("manager"))
+        manager.settimeout(DEADLINE)
+        broker.start(wait=False, NOTIFY_SOCKET=broker.path("manager"))
+        assert manager.recv(1000) == b"EXTEND_TIMEOUT_USEC=60000000\nSTATUS=engine: waits for broker-2?"
+        for role in ("engine", "gateway"):
+            os.kill(int(broker.expect(role, "late")[1]), signal.SIGUSR2)
+        assert sorted(manager.recv(1000) for _ in range(2)) == [b"READY=1", b"STATUS="]
+        assert broker.stop() == 0
+        assert manager.recv(1000) == b"STOPPING=1"
 
 
 def test_stop_is_gateway_then_engine_then_workers(broker):

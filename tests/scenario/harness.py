@@ -626,9 +626,9 @@ class Broker:
         _write(self.path("countersign.conf"), CONFIG.format(
             services=services, https=HTTPS.format(**values) if https else "", **values))
 
-    def start(self):
-        """Starts countersignd; also after a stop or a kill, on the same state."""
-        ready, tell = os.pipe()
+    def start(self, wait=True):
+        """Starts countersignd; also after a stop or a kill, on the same state. wait=False: started() does the rest."""
+        self._ready, tell = os.pipe()
         with open(self.path("log"), "ab") as log:
             self._process = subprocess.Popen(
                 [os.path.join(BUILD, "countersignd"), "-d", "-f", self.path("countersign.conf"), "--libexec",
@@ -636,7 +636,12 @@ class Broker:
                 pass_fds=[tell], stdin=subprocess.DEVNULL, stderr=log,
                 env={**os.environ, "CS_TEST_CLOCK": self.clock.path})
         os.close(tell)
-        with os.fdopen(ready, "rb") as pipe:
+        if wait:
+            self.started()
+
+    def started(self):
+        """Until it is ready."""
+        with os.fdopen(self._ready, "rb") as pipe:
             heard, _, _ = select.select([pipe], [], [], READY_S)
             if not heard or pipe.read(1) == b"":
                 raise RuntimeError("the broker did not start:\n" + self.log())

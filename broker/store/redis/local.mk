@@ -40,6 +40,7 @@ libstoreredis_la_SOURCES = \
 	%reldir%/slots.c %reldir%/slots.h \
 	%reldir%/tenure.c %reldir%/tenure.h %reldir%/tenure_int.h \
 	%reldir%/tenure_admin.c \
+	%reldir%/offline.c %reldir%/offline.h \
 	%reldir%/tool.c %reldir%/tool.h
 nodist_libstoreredis_la_SOURCES = %reldir%/scripts_text.h
 libstoreredis_la_CPPFLAGS = $(AM_CPPFLAGS) $(HIREDIS_CFLAGS) $(SSL_CFLAGS) $(SQLITE_CFLAGS)

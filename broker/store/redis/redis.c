@@ -13,6 +13,7 @@
 enum {
 	CACHE_BYTES_DEFAULT = 64 << 20,
 	CLOSE_POLL_MS = 20,
+	WAITS_SHOWN = 3, /* names of brokers in one sentence */
 	PARKED_MS = 5, /* until calls are tried again whose bucket was not open */
 };
 
@@ -85,29 +86,71 @@ op_scan(struct store *base, const struct store_scan *scan, store_row_fn *row, st
 	scans_start(((struct store_redis *)base)->scans, scan, row, done, ctx);
 }
 
-/* The first thing that keeps it from serving all, for people. */
+/* "a, b and others" */
 static void
-trouble(const struct store_redis *s, char *to, size_t size)
+waits_text(const struct tenure_status *t, char *to, size_t size)
+{
+	size_t len = 0, shown = t->waits_n < WAITS_SHOWN ? t->waits_n : WAITS_SHOWN;
+
+	snprintf(to, size, "others");
+	for (size_t i = 0; i < shown && len < size; i++)
+		len += (size_t)snprintf(to + len, size - len, "%s%s", i > 0 ? ", " : "", t->waits[i]);
+	if (t->waits_n > shown && len < size)
+		snprintf(to + len, size - len, " and others");
+}
+
+/* Names come from Redis, and an admin may copy the line: what the configuration takes for a name, and nothing else. */
+static void
+name_clean(char *name)
+{
+	for (; *name != '\0'; name++)
+		if (strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-", *name) == NULL)
+			*name = '?';
+}
+
+/* What waits for others or for an admin's word, and the way out. */
+static void
+trouble_buckets(const struct store_redis *s, struct store_status *out)
 {
 	struct tenure_status tenure;
-	char fleet[FLEET_WHY_TEXT], journal[JOURNAL_WHY_TEXT];
-	int n = (int)size - 1;
+	char waits[(WAITS_SHOWN + 1) * JOURNAL_NAME_TEXT];
 
-	*to = '\0';
-	if (journal_health(s->journal, journal) != CS_OK)
-		snprintf(to, size, "%.*s", n, journal);
-	else if (members_why(s->members)[0] != '\0')
-		snprintf(to, size, "%.*s", n, members_why(s->members));
-	else if (fleet_why(s->fleet, fleet) > 0)
-		snprintf(to, size, "%.*s", n, fleet);
-	if (*to != '\0')
-		return;
 	tenure_status(s->tenure, &tenure);
-	if (tenure.buckets[TENURE_HELD] > 0)
-		snprintf(to, size, "%u buckets are held: an admin's word is needed", tenure.buckets[TENURE_HELD]);
-	else if (tenure.buckets[TENURE_WAITING] > 0)
-		snprintf(to, size, "%u buckets wait for the proof of %s", tenure.buckets[TENURE_WAITING],
-		    tenure.waits_n > 0 ? tenure.waits[0] : "others");
+	for (size_t i = 0; i < tenure.waits_n && i < sizeof(tenure.waits) / sizeof(tenure.waits[0]); i++)
+		name_clean(tenure.waits[i]);
+	waits_text(&tenure, waits, sizeof(waits));
+	if (tenure.buckets[TENURE_HELD] > 0) {
+		snprintf(out->detail, sizeof(out->detail), "%u buckets are held: the journal of %.180s no longer has what they lack", tenure.buckets[TENURE_HELD], waits);
+		snprintf(out->way_out, sizeof(out->way_out), "restore newer data of the servers, or: countersignctl store release --bucket %u REASON",
+		    tenure.first_held);
+	} else if (tenure.buckets[TENURE_WAITING] > 0) {
+		snprintf(out->detail, sizeof(out->detail), "%u buckets wait for the proof of %.200s", tenure.buckets[TENURE_WAITING], waits);
+		snprintf(out->way_out, sizeof(out->way_out), "start that broker, or, if its disk is lost: countersignctl store forget %s REASON",
+		    tenure.waits_n > 0 ? tenure.waits[0] : "NAME");
+	} else if (tenure.buckets[TENURE_JOINING] > 0) {
+		snprintf(out->detail, sizeof(out->detail), "%u buckets are open, but %.180s does not know this broker yet", tenure.buckets[TENURE_JOINING], waits);
+	} else if (s->zero_held) {
+		snprintf(out->detail, sizeof(out->detail), "the brokers' own record is held: what was acknowledged does not fit together");
+		snprintf(out->way_out, sizeof(out->way_out), "take it as it stands in Redis: countersignctl store release --bucket 0 REASON");
+	}
+}
+
+/* The first thing that keeps it from serving all. */
+static void
+trouble(const struct store_redis *s, struct store_status *out)
+{
+	char fleet[FLEET_WHY_TEXT], journal[JOURNAL_WHY_TEXT];
+	int n = (int)sizeof(out->detail) - 1;
+
+	out->detail[0] = out->way_out[0] = '\0';
+	if (journal_health(s->journal, journal) != CS_OK)
+		snprintf(out->detail, sizeof(out->detail), "%.*s", n, journal);
+	else if (members_why(s->members)[0] != '\0')
+		snprintf(out->detail, sizeof(out->detail), "%.*s", n, members_why(s->members));
+	else if (fleet_why(s->fleet, fleet) > 0)
+		snprintf(out->detail, sizeof(out->detail), "%.*s", n, fleet);
+	else
+		trouble_buckets(s, out);
 }
 
 static void
@@ -126,7 +169,7 @@ op_status(struct store *base, struct store_status *out)
 	out->leads = view.leads;
 	out->fresh_for_ms = members_fresh_for_ms(s->members, now_ms);
 	out->shared_revision = view.zero_revision;
-	trouble(s, out->detail, sizeof(out->detail));
+	trouble(s, out);
 }
 
 static void

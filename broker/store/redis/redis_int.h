@@ -106,6 +106,7 @@ struct store_redis {
 	uint64_t last_seq; /* greatest that was seen */
 	uint64_t conflicts, unknowns, retries;
 	bool full;
+	bool zero_held; /* the broker's own record, when it was read last */
 	bool closing;
 };
 

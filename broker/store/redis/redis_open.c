@@ -12,6 +12,7 @@
 
 enum {
 	OPEN_MS_DEFAULT = 10000,
+	OTHERS_MS = 2000, /* for other brokers that start at the same time */
 	POLL_MS = 20,
 	LEAVE_MS = 300, /* an end is never held up for longer */
 	KEEP_MS_DEFAULT = 10 * 60 * 1000,
@@ -140,12 +141,21 @@ check_meta(struct store_redis *s, const struct store_key *realm, int64_t until_m
 	return m.err;
 }
 
+/* What a longer wait may still open here: the rest needs others, or an admin. */
+static bool
+more_to_come(const struct tenure_status *t)
+{
+	unsigned shut = LAYOUT_BUCKETS - t->buckets[TENURE_OPEN];
+
+	return t->buckets[TENURE_WAITING] + t->buckets[TENURE_HELD] < shut;
+}
+
 /* Others may be needed for the proof: what is not open in time opens later, and what is serves. */
 static void
 wait_until_open(struct store_redis *s, int64_t until_ms)
 {
+	int64_t others_ms = clock_steady_ms() + OTHERS_MS, again_ms;
 	struct tenure_status status;
-	int64_t again_ms;
 
 	for (;;) {
 		again_ms = redis_tick_parts(s);
@@ -153,14 +163,14 @@ wait_until_open(struct store_redis *s, int64_t until_ms)
 		tenure_status(s->tenure, &status);
 		if (status.buckets[TENURE_OPEN] == LAYOUT_BUCKETS && members_view(s->members, clock_steady_ms()).fresh)
 			return;
-		if (clock_steady_ms() >= until_ms)
+		if (clock_steady_ms() >= until_ms || (clock_steady_ms() >= others_ms && status.buckets[TENURE_OPEN] < LAYOUT_BUCKETS && !more_to_come(&status)))
 			break;
 		wait_a_little(s, again_ms);
 	}
-	log_warn("msg=\"the shared store is not open as a whole yet\" open=%u away=%u checking=%u waiting=%u repair=%u joining=%u held=%u",
+	log_warn("msg=\"the shared store is not open as a whole yet\" open=%u away=%u checking=%u waiting=%u repair=%u joining=%u held=%u%s%s",
 	    status.buckets[TENURE_OPEN], status.buckets[TENURE_AWAY], status.buckets[TENURE_CHECKING],
 	    status.buckets[TENURE_WAITING], status.buckets[TENURE_REPAIR], status.buckets[TENURE_JOINING],
-	    status.buckets[TENURE_HELD]);
+	    status.buckets[TENURE_HELD], status.waits_n > 0 ? " waits_for=" : "", status.waits_n > 0 ? log_value(view_str(status.waits[0])) : "");
 }
 
 static const char *

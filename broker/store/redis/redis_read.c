@@ -8,6 +8,8 @@
 #include "broker/store/record.h"
 #include "broker/store/redis/redis_int.h"
 
+static const struct store_key zero_key;
+
 /* A value of an answer of read.lua; false where there is none. */
 static bool
 answer_value(const struct redisReply *r, size_t i, struct view *out)
@@ -47,6 +49,8 @@ entry_read(struct call *call, const struct redisReply *r)
 	err = layout_get_hot(hot_bytes, &call->key, &hot);
 	if (err != CS_OK)
 		return CS_ERR_CORRUPT;
+	if (memcmp(call->key.b, zero_key.b, sizeof(zero_key.b)) == 0)
+		call->s->zero_held = hot.held;
 	if (hot.held)
 		return CS_ERR_UNAVAILABLE;
 	if (hot.cold_revision > 0 &&
@@ -78,10 +82,9 @@ load_answered(void *ctx, enum cs_err err, const struct fleet_reply *r)
 static struct cache_entry *
 entry_known(struct store_redis *s, const struct store_key *key)
 {
-	static const struct store_key zero;
 	struct cache_entry *e = cache_get(&s->cache, key);
 
-	if (e != NULL && memcmp(key->b, zero.b, sizeof(zero.b)) == 0 &&
+	if (e != NULL && memcmp(key->b, zero_key.b, sizeof(zero_key.b)) == 0 &&
 	    e->revision < members_view(s->members, clock_steady_ms()).zero_revision)
 		return NULL;
 	return e;

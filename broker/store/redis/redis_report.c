@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the shared store tells an admin, and what an admin's word does. */
+#include <stdlib.h>
+
 #include "broker/base/check.h"
 #include "broker/base/clock.h"
 #include "broker/base/json.h"
@@ -176,6 +178,8 @@ redis_report(struct store *base, struct json_writer *w)
 	base->ops->status(base, &status);
 	if (status.detail[0] != '\0')
 		json_member_str(w, "detail", view_str(status.detail));
+	if (status.way_out[0] != '\0')
+		json_member_str(w, "way_out", view_str(status.way_out));
 }
 
 static void
@@ -211,14 +215,52 @@ redis_forget_member(struct store *base, const char *name, store_commit_fn *done,
 		tenure_forget(s->tenure, member.id, word_done, call);
 }
 
+/* Bucket 0 has the broker's own record, which has no name: it is released with it. */
+struct release_first {
+	struct store_redis *s;
+	struct call *call;
+	bool released;
+};
+
+static void
+first_record_done(void *ctx, enum cs_err err)
+{
+	struct release_first *r = ctx;
+
+	call_finish(r->call, err == CS_ERR_NOT_FOUND && r->released ? CS_OK : err);
+	free(r);
+}
+
+static void
+first_bucket_done(void *ctx, enum cs_err err)
+{
+	static const struct store_key zero;
+	struct release_first *r = ctx;
+
+	r->released = err == CS_OK;
+	if (err == CS_OK || err == CS_ERR_NOT_FOUND) {
+		tenure_release_record(r->s->tenure, &zero, first_record_done, r);
+		return;
+	}
+	call_finish(r->call, err);
+	free(r);
+}
+
 void
 redis_release(struct store *base, const struct store_key *key, int bucket, store_commit_fn *done, void *ctx)
 {
 	struct store_redis *s = (struct store_redis *)base;
 	struct call *call = word_new(s, bucket < 0 ? key : NULL, done, ctx);
+	struct release_first *first;
 
-	if (bucket < 0)
+	if (bucket < 0) {
 		tenure_release_record(s->tenure, key, word_done, call);
-	else
+	} else if (bucket > 0) {
 		tenure_release_bucket(s->tenure, (unsigned)bucket, word_done, call);
+	} else {
+		first = malloc(sizeof(*first));
+		CHECK(first != NULL);
+		*first = (struct release_first){s, call, false};
+		tenure_release_bucket(s->tenure, 0, first_bucket_done, first);
+	}
 }

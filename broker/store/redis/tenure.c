@@ -529,6 +529,8 @@ tenure_status(const struct tenure *t, struct tenure_status *out)
 	for (unsigned i = 0; i < t->n; i++) {
 		const struct tenure_bucket *b = &t->buckets[i];
 
+		if (b->state == TENURE_HELD && out->buckets[TENURE_HELD] == 0)
+			out->first_held = i;
 		out->buckets[b->state]++;
 		if (b->state == TENURE_WAITING || b->state == TENURE_HELD || b->state == TENURE_JOINING)
 			for (size_t w = 0; w < b->waits_n && w < WAITS_KEPT; w++)

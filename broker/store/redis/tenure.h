@@ -101,6 +101,7 @@ struct tenure_status {
 	/* Whose proof is waited for, names or ids, NUL-terminated; waits_n may be more than fit. */
 	char waits[8][JOURNAL_NAME_TEXT];
 	size_t waits_n;
+	unsigned first_held; /* bucket; where some are held */
 	uint64_t opened;     /* buckets, since the start */
 	uint64_t lost;       /* entries of this broker that were missing and put into the repair area */
 	uint64_t put_back;   /* entries that this broker put back into records, of any member */
