@@ -8,11 +8,12 @@ Several brokers of one realm over one fleet of redis-servers: the same keys, pro
 """
 import contextlib
 
+import evidence
 from harness import Broker, redis_store
-from history import POLICY, Load, Purse
+from history import POLICY, Load, Purse, key_of, slot_of
 from servers import fresh_prefix, until
 
-MOST_PURSES = 40       # of 1024 parts a third each: nobody needs that many to have two of one
+MOST_PERSONS = 60      # of 1024 parts a third each: nobody needs that many to have two of one
 NAMES = "abcdefgh"
 
 
@@ -54,16 +55,22 @@ class Brokers:
             assert "Sanitizer" not in log and "runtime error:" not in log and "invariant broken" not in log, log
 
     def purses(self, victim=None, two=2, **rest):
-        """Purses, at least two on the victim and one on each other master; without a victim, three anywhere."""
+        """
+        Purses, at least two on the victim and one on each other master; without a victim, three anywhere. Each code that a person needs moves the
+        clock on, and a session ends when it was idle for a quarter of an hour: so where somebody is kept is looked at before anything else is done.
+        """
+        broker = self.brokers[0]
         if victim is None:
-            return [Purse(self.brokers[0], **(rest if n % 2 == 0 else {"per_day": "60.00"})) for n in range(3)]
-        found = {}
-        wanted = {server: two if server is victim else 1 for server in self.fleet.masters()}
-        for n in range(MOST_PURSES):
-            if all(len(found.get(server, ())) >= least for server, least in wanted.items()):
+            return [Purse(broker, **(rest if n % 2 == 0 else {"per_day": "60.00"})) for n in range(3)]
+        found = {server: [] for server in self.fleet.masters()}
+        wanted = {server: two if server is victim else 1 for server in found}
+        for _ in range(MOST_PERSONS):
+            if all(len(found[server]) == wanted[server] for server in wanted):
                 break
-            purse = Purse(self.brokers[0], **(rest if n % 3 else {"per_day": "60.00"}))
-            found.setdefault(self.fleet.master_of(purse.slot(self.brokers[0])), []).append(purse)
+            person = broker.person(linked=False)
+            server = self.fleet.master_of(slot_of(key_of(broker, person.account)))
+            if len(found[server]) < wanted[server]:
+                found[server].append(Purse(broker, person=person, **(rest if not found[server] else {"per_day": "60.00"})))
         self.on_victim = found[victim]
         self.elsewhere = [purse for server, purses in found.items() if server is not victim for purse in purses]
         # Each purse takes a minute of the brokers' clock: where many were needed, the first one's session was idle for too long.
@@ -72,7 +79,7 @@ class Brokers:
         return self.on_victim + self.elsewhere
 
     def load(self, purses, **rest):
-        return Load(self.brokers, purses, **rest)
+        return Load(self.brokers, purses, evidence=lambda silent: evidence.of(self, silent), **rest)
 
 
 class At:

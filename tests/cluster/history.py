@@ -43,13 +43,25 @@ def text_of(amount):
     return f"{amount // 100}.{amount % 100:02}"
 
 
+def key_of(broker, account):
+    """Of its record, hexadecimal."""
+    return broker.admin.call("Admin.Events", account=account, limit=1)["events"][0]["key"]
+
+
+def slot_of(key):
+    """The first of its bucket's."""
+    return (int(key[:4], 16) >> 6) * SLOTS_OF_BUCKET
+
+
 class Purse:
     """An account with an allowance for everything up to 500; its day limit is small where per_day is given."""
 
     TOTAL = 4_000_000_00
 
-    def __init__(self, broker, per_day=None, total=None):
-        self.person = broker.person()
+    def __init__(self, broker, per_day=None, total=None, person=None):
+        """person: one with a factor and no ID yet; else a new one."""
+        self.person = person or broker.person(linked=False)
+        self.person.link()
         self.account = self.person.account
         self.day_limit = None
         if per_day is not None:
@@ -72,8 +84,8 @@ class Purse:
     def slot(self, broker):
         """Where a cluster keeps it."""
         if self.key is None:
-            self.key = broker.admin.call("Admin.Events", account=self.account, limit=1)["events"][0]["key"]
-        return (int(self.key[:4], 16) >> 6) * SLOTS_OF_BUCKET
+            self.key = key_of(broker, self.account)
+        return slot_of(self.key)
 
     def payment(self, id, amount):
         return {"id": id, "amount": text_of(amount), "currency": "CNY", "payee": {"id": "m-7", "name": "Corner Shop"}}
@@ -82,8 +94,9 @@ class Purse:
 class Load:
     """Threads with one connection each; of several brokers each has as many."""
 
-    def __init__(self, brokers, purses, clients=2, seed=None, codes=True, kinds=KINDS):
-        self.brokers, self.purses, self.kinds = brokers, purses, kinds
+    def __init__(self, brokers, purses, clients=2, seed=None, codes=True, kinds=KINDS, evidence=None):
+        """evidence(accounts): what brokers and servers say of them, for when they are not served."""
+        self.brokers, self.purses, self.kinds, self.evidence = brokers, purses, kinds, evidence
         self.seed = random.SystemRandom().randrange(1 << 32) if seed is None else seed
         print(f"seed={self.seed}")
         self.ops, self.failed = [], []
@@ -338,8 +351,13 @@ class Load:
             return wanted <= set(times)
 
         def missing():
-            last = {(op.account, op.broker): str(op) for op in self.ops if (op.account, op.broker) in wanted - set(times)}
-            return f"{what} of {sorted(wanted - set(times))}, last told: {list(last.values())}"
+            left = wanted - set(times)
+            last = {(op.account, op.broker): str(op) for op in self.ops if (op.account, op.broker) in left}
+            first = {each: f"{count} of {sum((op.account, op.broker) == each for op in self.ops)}" for each, count in collections.Counter(
+                (op.account, op.broker) for op in self.ops if op.begun < since and self._good(op)).items() if each in left}
+            if self.evidence:
+                print(self.evidence([purse for purse in self.purses if purse.account in {account for account, _ in left}]))
+            return f"{what} of {sorted(left)}, last told: {list(last.values())}, good before: {first}"
 
         self.wait(all_served, missing, seconds)
         return max(times[each] for each in wanted), min(times[each] for each in wanted)

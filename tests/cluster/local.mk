@@ -4,6 +4,7 @@ EXTRA_DIST += \
 	%reldir%/brokers.py \
 	%reldir%/checker.py \
 	%reldir%/conftest.py \
+	%reldir%/evidence.py \
 	%reldir%/history.py \
 	%reldir%/links.py \
 	%reldir%/servers.py \
