@@ -389,6 +389,8 @@ batch_answer(struct conn *c, struct redisReply *r)
 	size_t at = c->answered;
 	struct ask *a = at < c->asks_n ? c->asks[at] : NULL;
 
+	/* Each ask has its own deadline; who answers, however slowly, is not hung up on. */
+	c->deadline_us = mono_us() + c->node->fleet->timeout_us;
 	if (at == c->asks_n) {
 		fence_answer(c, r);
 		return;

@@ -20,6 +20,7 @@ enum {
 	TICK_OPEN_MS = 100,     /* a change of tenure is seen by whoever asks; this is for the quiet buckets */
 	TICK_CLOSED_MS = 10,
 	LOOK_ALL_MS = 2000,     /* each open bucket is looked at so often: somebody may have emptied the server */
+	BUSY_MAX = 128,         /* buckets that are asked for at once, each some 0.1 ms of a server */
 	PROVE_ARGS = 6,         /* of prove.lua, before the members */
 	AHEAD_US = 1000000,     /* the log goes on at least so far after an opening, so that no earlier mark of a scan lies above */
 };
@@ -366,18 +367,37 @@ look_again(struct tenure *t)
 }
 
 static void
+bucket_left(struct tenure_bucket *b)
+{
+	bucket_leave(b, TENURE_CHECKING);
+	b->due_ms = b->t->now_ms;
+	b->tries = 0;
+}
+
+/*
+ * Not all that are due are asked for at once: a server that is slow just then could not answer them in time, and would be
+ * asked for all of them again and again. So it opens some, and then some more.
+ */
+static void
 buckets_sweep(struct tenure *t)
 {
+	unsigned busy = 0, from = t->sweep_at;
+
 	for (unsigned i = 0; i < t->n; i++) {
 		struct tenure_bucket *b = &t->buckets[i];
 
-		if ((b->state == TENURE_OPEN || b->state == TENURE_JOINING) && !bucket_current(b)) {
-			bucket_leave(b, TENURE_CHECKING);
-			b->due_ms = t->now_ms;
-			b->tries = 0;
-		}
-		if (b->state != TENURE_OPEN && !b->busy && b->due_ms <= t->now_ms)
-			bucket_step(b);
+		if ((b->state == TENURE_OPEN || b->state == TENURE_JOINING) && !bucket_current(b))
+			bucket_left(b);
+		busy += b->busy;
+	}
+	for (unsigned i = 0; i < t->n && busy < BUSY_MAX; i++) {
+		struct tenure_bucket *b = &t->buckets[(from + i) % t->n];
+
+		if (b->state == TENURE_OPEN || b->busy || b->due_ms > t->now_ms)
+			continue;
+		bucket_step(b);
+		busy += b->busy;
+		t->sweep_at = b->index + 1;
 	}
 }
 
@@ -410,9 +430,7 @@ tenure_open(struct tenure *t, unsigned bucket)
 		return NULL;
 	if (bucket_current(b))
 		return b->tenure;
-	bucket_leave(b, TENURE_CHECKING);
-	b->tries = 0;
-	bucket_step(b);
+	bucket_left(b);
 	return NULL;
 }
 

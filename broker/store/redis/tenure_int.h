@@ -80,6 +80,7 @@ struct tenure {
 	struct tenure_bucket buckets[JOURNAL_BUCKETS];
 	unsigned open_n;
 	unsigned look_at;         /* the next open bucket to be looked at again */
+	unsigned sweep_at;        /* the next one that is not open to be asked for */
 	int64_t looked_ms;
 	int64_t swept_ms;  /* when all buckets were looked through */
 	int64_t now_ms, whole_ms; /* since when all are open; -1: they are not */
