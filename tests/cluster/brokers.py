@@ -73,9 +73,6 @@ class Brokers:
                 found[server].append(Purse(broker, person=person, **(rest if not found[server] else {"per_day": "60.00"})))
         self.on_victim = found[victim]
         self.elsewhere = [purse for server, purses in found.items() if server is not victim for purse in purses]
-        # Each purse takes a minute of the brokers' clock: where many were needed, the first one's session was idle for too long.
-        for purse in self.on_victim + self.elsewhere:
-            purse.session = purse.person.session()
         return self.on_victim + self.elsewhere
 
     def load(self, purses, **rest):

@@ -320,7 +320,11 @@ class Load:
             while not heard():
                 assert not self.failed, self.failed
                 left = deadline - time.monotonic()
-                assert left > 0, f"no sign of {what() if callable(what) else what} within {seconds} s; of late: {[str(op) for op in self.ops[-5:]]}"
+                if left <= 0:
+                    missed = what() if callable(what) else what
+                    if self.evidence and not callable(what):
+                        print(self.evidence(self.purses))
+                    raise AssertionError(f"no sign of {missed} within {seconds} s; of late: {[str(op) for op in self.ops[-5:]]}")
                 self.said.wait(min(1, left))
 
     def heard(self, answers):
