@@ -5,6 +5,7 @@
  */
 #include "broker/store/redis/merge.h"
 
+#include <hiredis/hiredis.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -15,7 +16,7 @@ enum {
 	PAGE = 64,              /* events of a bucket in one answer */
 	LOW = PAGE / 2,         /* filled up with the others */
 	MARGIN_US = 1000 * 1000,
-	LANE_BYTES_MAX = 4 << 20,
+	LANE_BYTES_MAX = (PAGE + LOW) * (LAYOUT_EVENT_MAX + 16),
 };
 
 struct lane {
@@ -67,9 +68,16 @@ segments_read(void *ctx, uint64_t b, const struct redisReply *value)
 	l->segments = calloc(n + 1, sizeof(l->segments[0]));
 	l->firsts = calloc(n + 1, sizeof(l->firsts[0]));
 	CHECK(l->segments != NULL && l->firsts != NULL);
+	if (value->type != REDIS_REPLY_ARRAY)
+		tool_wrong(m->tool, (unsigned)b, "no list of the parts of its log");
 	for (size_t i = 0; i < n; i++) {
-		l->segments[i] = (uint64_t)tool_number(tool_element(value, 2 * i));
-		l->firsts[i] = (uint64_t)tool_number(tool_element(value, 2 * i + 1));
+		int64_t segment = tool_number(tool_element(value, 2 * i)), first = tool_number(tool_element(value, 2 * i + 1));
+
+		/* Where one could not be read all after it would be passed over. */
+		if (segment <= 0 || first < 0)
+			tool_wrong(m->tool, (unsigned)b, "a part of its log without a number");
+		l->segments[i] = (uint64_t)segment;
+		l->firsts[i] = (uint64_t)first;
 	}
 	l->segments_n = n;
 	while (l->at + 1 < n && l->firsts[l->at + 1] <= l->after)
@@ -90,17 +98,25 @@ events_read(void *ctx, uint64_t b, const struct redisReply *value)
 	struct lane *l = &m->lanes[b];
 	size_t n = tool_count(value);
 
+	if (value->type != REDIS_REPLY_ARRAY || n > PAGE) {
+		tool_wrong(m->tool, (unsigned)b, "no page of events where one was asked for");
+		return;
+	}
 	for (size_t i = 0; i < n; i++) {
 		const struct redisReply *row = tool_element(value, i);
-		struct view id = tool_bytes(tool_element(row, 0));
+		struct view id = tool_bytes(tool_element(row, 0)), event = tool_bytes(tool_element(tool_element(row, 1), 1));
 		uint8_t number[8];
 		uint64_t seq = 0;
 
 		for (size_t d = 0; d < id.len && id.data[d] >= '0' && id.data[d] <= '9'; d++)
 			seq = seq * 10 + (uint64_t)(id.data[d] - '0');
+		if (seq <= l->after || event.len > LAYOUT_EVENT_MAX) {
+			tool_wrong(m->tool, (unsigned)b, "events that are not in their order, or larger than any");
+			return;
+		}
 		layout_put_be(number, seq);
 		buf_put(&l->bytes.buf, number, sizeof(number));
-		buf_put_lv(&l->bytes.buf, tool_bytes(tool_element(tool_element(row, 1), 1)));
+		buf_put_lv(&l->bytes.buf, event);
 		l->after = seq;
 		l->ready++;
 	}

@@ -175,6 +175,15 @@ tool_wait(struct tool *t, char why[TOOL_WHY_TEXT])
 	return err;
 }
 
+void
+tool_wrong(struct tool *t, unsigned bucket, const char *what)
+{
+	if (t->err != CS_OK)
+		return;
+	t->err = CS_ERR_CORRUPT;
+	(void)snprintf(t->said, sizeof(t->said), "the server of bucket %u gives %s: is it the right one, and is it whole?", bucket, what);
+}
+
 struct view
 tool_bytes(const struct redisReply *value)
 {
@@ -273,6 +282,8 @@ segments_read(void *ctx, uint64_t i, const struct redisReply *value)
 	struct walking *b = &w->buckets[i];
 	size_t n = tool_count(value);
 
+	if (value->type != REDIS_REPLY_ARRAY)
+		tool_wrong(w->tool, w->first + (unsigned)i, "no list of the parts of its log");
 	free(b->segments);
 	b->segments = calloc(n + 1, sizeof(b->segments[0]));
 	CHECK(b->segments != NULL);
@@ -280,8 +291,9 @@ segments_read(void *ctx, uint64_t i, const struct redisReply *value)
 	for (size_t k = 0; k < n; k++) {
 		int64_t number = tool_number(tool_element(value, k));
 
-		if (number > 0)
-			b->segments[b->segments_n++] = (uint64_t)number;
+		if (number <= 0)
+			tool_wrong(w->tool, w->first + (unsigned)i, "a part of its log without a number");
+		b->segments[b->segments_n++] = (uint64_t)number;
 	}
 	b->done = b->segments_n == 0;
 }
@@ -293,6 +305,8 @@ events_read(void *ctx, uint64_t i, const struct redisReply *value)
 	struct walking *b = &w->buckets[i];
 	size_t n = tool_count(value);
 
+	if (value->type != REDIS_REPLY_ARRAY)
+		tool_wrong(w->tool, w->first + (unsigned)i, "no events where events were asked for");
 	for (size_t k = 0; k < n && w->more; k++) {
 		const struct redisReply *row = tool_element(value, k), *fields = tool_element(row, 1);
 		struct view id = tool_bytes(tool_element(row, 0));
@@ -301,6 +315,11 @@ events_read(void *ctx, uint64_t i, const struct redisReply *value)
 
 		for (size_t d = 0; d < id.len && id.data[d] >= '0' && id.data[d] <= '9'; d++)
 			seq = seq * 10 + (uint64_t)(id.data[d] - '0');
+		/* Else the walk would never end. */
+		if (seq <= b->after) {
+			tool_wrong(w->tool, w->first + (unsigned)i, "events that are not in their order");
+			return;
+		}
 		w->more = w->fn(w->ctx, w->first + (unsigned)i, seq,
 		    layout_get_event(tool_bytes(tool_element(fields, 1)), &ev) == CS_OK ? &ev : NULL);
 		b->after = seq;
@@ -368,6 +387,7 @@ struct key_walk {
 	bool more;
 	char cursor[SCAN_ROUNDS_TEXT];
 	struct bytes names;  /* of one page: each with its length */
+	char (*tenures)[FLEET_TENURE_TEXT]; /* of each bucket when the walk began */
 };
 
 /* prefix{tag}kind rest */
@@ -388,17 +408,23 @@ key_give(struct key_walk *w, struct view name)
 }
 
 static void
-keys_read(void *ctx, uint64_t tag, const struct redisReply *value)
+keys_read(void *ctx, uint64_t bucket, const struct redisReply *value)
 {
 	struct key_walk *w = ctx;
 	struct view next = tool_bytes(tool_element(value, 0));
 	const struct redisReply *names = tool_element(value, 1);
 
-	(void)tag;
-	(void)snprintf(w->cursor, sizeof(w->cursor), "%.*s", (int)next.len, next.len == 0 ? "0" : next.data);
+	/* What is no page must not look like the last one; nor may the same page come for ever. */
+	if (next.len == 0 || next.len >= sizeof(w->cursor) || names == NULL || names->type != REDIS_REPLY_ARRAY ||
+	    (strcmp(w->cursor, "0") != 0 && view_equal(next, view_str(w->cursor)))) {
+		tool_wrong(w->tool, (unsigned)bucket, "no list of keys where one was asked for");
+		return;
+	}
+	(void)snprintf(w->cursor, sizeof(w->cursor), "%.*s", (int)next.len, next.data);
 	for (size_t i = 0; i < tool_count(names); i++)
 		buf_put_lv(&w->names.buf, tool_bytes(tool_element(names, i)));
-	CHECK(!w->names.buf.full);
+	if (w->names.buf.full)
+		tool_wrong(w->tool, (unsigned)bucket, "more keys at once than anybody asked for");
 }
 
 /* Once nothing is open any more, so that who takes them may ask and wait. */
@@ -410,6 +436,18 @@ keys_give(struct key_walk *w)
 	while (w->more && cursor_left(&c) > 0)
 		key_give(w, cursor_lv(&c, NAMES_MAX));
 	w->names.buf.len = 0;
+}
+
+/* A cursor is its server's alone, and keys that went to one that was walked through already would be missed. */
+static enum cs_err
+still_owns(const struct key_walk *w, unsigned bucket, char why[TOOL_WHY_TEXT])
+{
+	const char *now = fleet_tenure(w->tool->fleet, bucket);
+
+	if (now != NULL && strcmp(now, w->tenures[bucket]) == 0)
+		return CS_OK;
+	(void)snprintf(why, TOOL_WHY_TEXT, "bucket %u went to another server, or its server was started anew, while keys were listed", bucket);
+	return CS_ERR_UNAVAILABLE;
 }
 
 static enum cs_err
@@ -424,39 +462,54 @@ keys_of_owner(struct key_walk *w, unsigned bucket, char why[TOOL_WHY_TEXT])
 	do {
 		struct view argv[6] = {VIEW("SCAN"), view_str(w->cursor), VIEW("MATCH"), view_str(match), VIEW("COUNT"), view_str(count)};
 
-		tool_ask(w->tool, bucket, argv, 6, FLEET_READS, keys_read, w, 0);
+		tool_ask(w->tool, bucket, argv, 6, FLEET_READS, keys_read, w, bucket);
 		err = tool_wait(w->tool, why);
+		if (err == CS_OK)
+			err = still_owns(w, bucket, why);
 		if (err == CS_OK)
 			keys_give(w);
 	} while (err == CS_OK && w->more && strcmp(w->cursor, "0") != 0);
 	return err;
 }
 
+/* Whose each bucket is now, to be held to until the end. */
+static enum cs_err
+owners_note(struct key_walk *w, char why[TOOL_WHY_TEXT])
+{
+	for (unsigned b = 0; b < LAYOUT_BUCKETS; b++) {
+		const char *tenure = fleet_tenure(w->tool->fleet, b);
+
+		if (tenure == NULL) {
+			(void)snprintf(why, TOOL_WHY_TEXT, "bucket %u has no owner at the moment", b);
+			return CS_ERR_UNAVAILABLE;
+		}
+		(void)snprintf(w->tenures[b], sizeof(w->tenures[b]), "%s", tenure);
+	}
+	return CS_OK;
+}
+
 enum cs_err
 tool_keys(struct tool *t, enum layout_kind kind, tool_key_fn *fn, void *ctx, char why[TOOL_WHY_TEXT])
 {
 	struct key_walk w = {.tool = t, .kind = kind, .fn = fn, .ctx = ctx, .more = true};
-	enum cs_err err = CS_OK;
+	enum cs_err err;
 
+	w.tenures = calloc(LAYOUT_BUCKETS, sizeof(w.tenures[0]));
+	CHECK(w.tenures != NULL);
 	bytes_init(&w.names, NAMES_MAX);
+	err = owners_note(&w, why);
 	for (unsigned b = 0; err == CS_OK && w.more && b < LAYOUT_BUCKETS; b++) {
-		const char *tenure = fleet_tenure(t->fleet, b);
 		bool known = false;
 
-		if (tenure == NULL) {
-			(void)snprintf(why, TOOL_WHY_TEXT, "bucket %u has no owner at the moment", b);
-			err = CS_ERR_UNAVAILABLE;
-			break;
-		}
-		for (unsigned k = 0; k < b && !known; k++) {
-			const char *other = fleet_tenure(t->fleet, k);
-
-			known = other != NULL && strcmp(other, tenure) == 0;
-		}
+		for (unsigned k = 0; k < b && !known; k++)
+			known = strcmp(w.tenures[k], w.tenures[b]) == 0;
 		if (!known)
 			err = keys_of_owner(&w, b, why);
 	}
+	for (unsigned b = 0; err == CS_OK && w.more && b < LAYOUT_BUCKETS; b++)
+		err = still_owns(&w, b, why);
 	bytes_clear(&w.names);
+	free(w.tenures);
 	return err;
 }
 

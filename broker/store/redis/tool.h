@@ -35,6 +35,8 @@ void tool_script(struct tool *t, unsigned bucket, unsigned script, const struct 
     const struct view *args, size_t args_n, tool_fn *fn, void *ctx, uint64_t tag);
 /* How many wait. */
 size_t tool_open_asks(const struct tool *t);
+/* From a completion: what the server gave cannot be so, and the wait ends with CS_ERR_CORRUPT. what: "events that ..." */
+void tool_wrong(struct tool *t, unsigned bucket, const char *what);
 /* CS_OK, or the first error: CS_ERR_UNAVAILABLE and CS_ERR_UNKNOWN where it is worth asking all of it again. */
 enum cs_err tool_wait(struct tool *t, char why[TOOL_WHY_TEXT]);
 
@@ -66,7 +68,10 @@ typedef bool tool_event_fn(void *ctx, unsigned bucket, uint64_t seq, const struc
  */
 enum cs_err tool_log(struct tool *t, unsigned first, unsigned n, tool_event_fn *fn, void *ctx, char why[TOOL_WHY_TEXT]);
 
-/* All keys of a kind, perhaps one twice; rest: the name after the kind. False: enough. fn may ask and wait. */
+/*
+ * All keys of a kind, perhaps one twice; rest: the name after the kind. False: enough. fn may ask and wait. CS_ERR_UNAVAILABLE
+ * where a bucket changed its owner meanwhile: keys may have been missed, and all of it is to be asked again.
+ */
 typedef bool tool_key_fn(void *ctx, unsigned bucket, struct view rest);
 enum cs_err tool_keys(struct tool *t, enum layout_kind kind, tool_key_fn *fn, void *ctx, char why[TOOL_WHY_TEXT]);
 
