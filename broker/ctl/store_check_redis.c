@@ -47,9 +47,11 @@ struct checking {
 	uint64_t events, records, claims;
 	struct claim_seen *held; /* by the records in hand */
 	size_t held_n, held_cap;
+	struct key_table damaged; /* link keys */
 	struct claim_seen *pending;
 	size_t pending_n, pending_cap;
 	int64_t begun_ms;
+	enum cs_err err;         /* of what a walk through keys asked */
 	char where[256], why[TOOL_WHY_TEXT];
 };
 
@@ -395,6 +397,8 @@ told(struct checking *c, const struct claim_seen *seen, const char *what, bool c
 	const char *mend = can ? "`countersignctl store check --repair` puts the index right by what the accounts hold" :
 	    "look at both accounts' events; unlink at one of them";
 
+	if (seen->damaged)
+		(void)key_table_put(&c->damaged, &seen->claim);
 	if (can && c->ctl->repair)
 		mend = mend_index(c, seen, to) ? NULL : "it changed while it was looked at: check again";
 	store_found(&c->findings, what, place(c, "link key", &seen->claim, 0), mend);
@@ -434,7 +438,27 @@ look_at_held(struct checking *c, const struct claim_seen *seen)
 	return err;
 }
 
-/* Being taken when its bucket came by: told if it is so after a minute. */
+/* What was gathered of the index: what is damaged, and what is being taken, which is told if it is so after a minute. */
+static enum cs_err
+look_at_index(struct checking *c)
+{
+	enum cs_err err = read_index(c, c->held, c->held_n);
+
+	for (size_t i = 0; err == CS_OK && i < c->held_n; i++) {
+		const struct claim_seen *seen = &c->held[i];
+
+		if (seen->damaged && key_table_get(&c->damaged, &seen->claim) != NULL)
+			continue; /* told, by the account that holds it */
+		if (seen->damaged)
+			store_found(&c->findings, "the index of a link key fails its checksum", place(c, "link key", &seen->claim, 0),
+			    "`countersignctl store check --repair` mends it where an account holds it");
+		else if (seen->len > 0 && seen->value.state == CLAIM_PENDING)
+			keep(&c->pending, &c->pending_n, &c->pending_cap, seen);
+	}
+	c->held_n = 0;
+	return err;
+}
+
 static bool
 claim_name(void *ctx, unsigned bucket, struct view rest)
 {
@@ -446,19 +470,9 @@ claim_name(void *ctx, unsigned bucket, struct view rest)
 		return true;
 	memcpy(seen.claim.b, rest.data, rest.len);
 	keep(&c->held, &c->held_n, &c->held_cap, &seen);
-	if (c->held_n == STATES_AT_ONCE) {
-		if (read_index(c, c->held, c->held_n) != CS_OK)
-			return false;
-		for (size_t i = 0; i < c->held_n; i++) {
-			if (c->held[i].damaged)
-				store_found(&c->findings, "the index of a link key fails its checksum", place(c, "link key", &c->held[i].claim, 0),
-				    "`countersignctl store check --repair` mends it where an account holds it");
-			else if (c->held[i].len > 0 && c->held[i].value.state == CLAIM_PENDING)
-				keep(&c->pending, &c->pending_n, &c->pending_cap, &c->held[i]);
-		}
-		c->held_n = 0;
-	}
-	return true;
+	if (c->held_n == STATES_AT_ONCE)
+		c->err = look_at_index(c);
+	return c->err == CS_OK;
 }
 
 static enum cs_err
@@ -470,12 +484,8 @@ find_pending(struct checking *c)
 	bar_phase(&c->bar, "index", 0, 0);
 	err = tool_keys(c->tool, LAYOUT_CLAIM, claim_name, c, c->why);
 	if (err == CS_OK)
-		err = read_index(c, c->held, c->held_n);
-	for (size_t i = 0; err == CS_OK && i < c->held_n; i++) {
-		if (!c->held[i].damaged && c->held[i].len > 0 && c->held[i].value.state == CLAIM_PENDING)
-			keep(&c->pending, &c->pending_n, &c->pending_cap, &c->held[i]);
-	}
-	return err;
+		err = c->err;
+	return err == CS_OK ? look_at_index(c) : err;
 }
 
 /* The record's set says whether it was taken; where it was not, the commit that would do it is forbidden in the same step. */
@@ -635,6 +645,7 @@ store_check_redis(struct ctl *ctl, const struct config *config)
 	c.heads = calloc(LAYOUT_BUCKETS, sizeof(c.heads[0]));
 	CHECK(c.heads != NULL);
 	key_table_init(&c.keys);
+	key_table_init(&c.damaged);
 	err = tool_heads(c.tool, c.heads, c.why);
 	if (err == CS_OK) {
 		look_at_heads(&c);
@@ -656,6 +667,7 @@ store_check_redis(struct ctl *ctl, const struct config *config)
 	if (err == CS_OK && c.findings.bad > 0)
 		rc = CTL_REFUSED;
 	key_table_clear(&c.keys);
+	key_table_clear(&c.damaged);
 	free(c.heads);
 	free(c.held);
 	free(c.pending);
