@@ -41,7 +41,6 @@ struct expected {
 	struct store_key key, other;
 	uint64_t revision, seq;
 	struct hash hot, cold;
-	uint64_t cold_revision;  /* as the hot part says */
 	uint8_t payment[STORE_SUMMARY_MAX + 64];
 	size_t payment_len;
 	bool held;
@@ -63,60 +62,64 @@ differs(struct verifying *v, const struct store_key *key, const char *what)
 
 /* --- states --- */
 
+/* Both parts in one answer, so that they are of one moment. */
 static void
 record_answered(void *ctx, uint64_t tag, const struct redisReply *value)
 {
 	struct expected *x = ctx;
-	struct view v = tool_bytes(value), cold = view_of(NULL, 0);
+	struct view cold = view_of(NULL, 0);
 	struct layout_hot hot;
-	struct hash h;
+	struct hash h, c;
 
-	if (tag == 0) {
-		if (layout_get_hot(v, &x->key, &hot) != CS_OK || hot.held || hot.revision != x->revision ||
-		    (!x->v->m->renumbered && hot.last_seq != x->seq)) {
-			differs(x->v, &x->key, "the state");
-			return;
-		}
-		sha256(hot.hot, &h);
-		if (!hash_equal(&h, &x->hot))
-			differs(x->v, &x->key, "the state");
-		x->cold_revision = hot.cold_revision;
-	} else if (tag == 1) {
-		if (x->cold_revision != 0 && layout_get_cold(v, &x->key, x->cold_revision, &cold) != CS_OK)
-			differs(x->v, &x->key, "the state");
-		sha256(cold, &h);
-		if (!hash_equal(&h, &x->cold))
-			differs(x->v, &x->key, "the state");
+	(void)tag;
+	if (layout_get_hot(tool_bytes(tool_element(value, 0)), &x->key, &hot) != CS_OK || hot.held || hot.revision != x->revision ||
+	    (!x->v->m->renumbered && hot.last_seq != x->seq) ||
+	    (hot.cold_revision != 0 &&
+	     layout_get_cold(tool_bytes(tool_element(value, 1)), &x->key, hot.cold_revision, &cold) != CS_OK)) {
+		differs(x->v, &x->key, "the state");
 	} else {
-		int64_t n = tool_number(value);
-
-		x->v->sets += n > 0 ? (uint64_t)n : 0;
-		free(x);
+		sha256(hot.hot, &h);
+		sha256(cold, &c);
+		if (!hash_equal(&h, &x->hot) || !hash_equal(&c, &x->cold))
+			differs(x->v, &x->key, "the state");
 	}
+	free(x);
+}
+
+static void
+set_answered(void *ctx, uint64_t tag, const struct redisReply *value)
+{
+	struct verifying *v = ctx;
+	int64_t n = tool_number(value);
+
+	(void)tag;
+	v->sets += n > 0 ? (uint64_t)n : 0;
 }
 
 static void
 ask_key(struct verifying *v, const char *command, enum layout_kind kind, const struct store_key *key, struct view member,
-    tool_fn *fn, struct expected *x, uint64_t tag)
+    tool_fn *fn, void *x)
 {
 	struct layout_key name;
 	struct view argv[3] = {view_str(command), layout_key_of(tool_layout(v->m->tool), kind, key, &name), member};
 
-	tool_ask(v->m->tool, layout_bucket(key), argv, member.data == NULL ? 2 : 3, FLEET_READS, fn, x, tag);
+	tool_ask(v->m->tool, layout_bucket(key), argv, member.data == NULL ? 2 : 3, FLEET_READS, fn, x, 0);
 }
 
 static void
 expect_record(struct verifying *v, const struct store_key *key, uint64_t revision, uint64_t seq, struct view hot, struct view cold)
 {
 	struct expected *x = calloc(1, sizeof(*x));
+	const struct layout *l = tool_layout(v->m->tool);
+	struct layout_key names[2];
+	struct view argv[3] = {VIEW("MGET"), layout_key_of(l, LAYOUT_RECORD, key, &names[0]), layout_key_of(l, LAYOUT_COLD, key, &names[1])};
 
 	CHECK(x != NULL);
 	*x = (struct expected){.v = v, .key = *key, .revision = revision, .seq = seq};
 	sha256(hot, &x->hot);
 	sha256(cold, &x->cold);
-	ask_key(v, "GET", LAYOUT_RECORD, key, view_of(NULL, 0), record_answered, x, 0);
-	ask_key(v, "GET", LAYOUT_COLD, key, view_of(NULL, 0), record_answered, x, 1);
-	ask_key(v, "SCARD", LAYOUT_CLAIMS, key, view_of(NULL, 0), record_answered, x, 2);
+	tool_ask(v->m->tool, layout_bucket(key), argv, 3, FLEET_READS, record_answered, x, 0);
+	ask_key(v, "SCARD", LAYOUT_CLAIMS, key, view_of(NULL, 0), set_answered, v);
 	v->done++;
 }
 
@@ -309,9 +312,9 @@ give_claim(void *ctx, const struct record_claim *claim)
 {
 	struct verifying *v = ctx;
 
-	ask_key(v, "GET", LAYOUT_CLAIM, &claim->claim, view_of(NULL, 0), claim_answered, expect_claim(v, claim), 0);
+	ask_key(v, "GET", LAYOUT_CLAIM, &claim->claim, view_of(NULL, 0), claim_answered, expect_claim(v, claim));
 	ask_key(v, "SISMEMBER", LAYOUT_CLAIMS, &claim->holder, view_of(claim->claim.b, sizeof(claim->claim.b)), holder_answered,
-	    expect_claim(v, claim), 0);
+	    expect_claim(v, claim));
 	v->claims++;
 	v->held += claim->held;
 	return true;
@@ -459,7 +462,7 @@ store_import_verify(struct moving *m, char head[65])
 	if (err != CS_OK)
 		return ctl_fail(m->ctl, CTL_FAILED, "%s", m->why);
 	if (v.bad && m->renumbered)
-		return ctl_fail(m->ctl, CTL_REFUSED, "the copy is not the same as the store on Redis: %s differs. Delete %s and migrate again, with all "
+		return ctl_fail(m->ctl, CTL_REFUSED, "the copy is not the same as the store on Redis: %s differs. Delete %s.migrating and migrate again, with all "
 		    "brokers stopped; if it differs again, `countersignctl store check` says what is wrong", v.what, m->path);
 	if (v.bad)
 		return ctl_fail(m->ctl, CTL_REFUSED, "the copy is not the same as %s: %s differs. No broker will start on it. Delete the keys that "

@@ -15,7 +15,6 @@
 enum {
 	SCRIPT_EVENTS_MAX = 256, /* in one call: a script holds up its server */
 	RUN_TEXT = 17,
-	PUT_BYTES = LAYOUT_COLD_MAX > LAYOUT_HOT_MAX ? LAYOUT_COLD_MAX : LAYOUT_HOT_MAX,
 };
 
 /* Of no broker; not zeros, which stand for "not known". */
@@ -27,7 +26,7 @@ struct import {
 	char run[RUN_TEXT];
 	struct tool_head *heads;  /* as this run left them */
 	bool heads_known;
-	struct bytes put;         /* one value */
+	struct bytes put, put_cold; /* values */
 	struct bytes hot, cold;
 	enum cs_err err;          /* of what a completion found */
 	char said[TOOL_WHY_TEXT];
@@ -128,8 +127,18 @@ begin_again(struct import *im, const char *source, const char *realm, const char
 		    "or the right `keys { file ... }`", prefix);
 		return CS_ERR_CONFLICT;
 	}
+	if (err == CS_OK && strcmp(state, "import") != 0)
+		err = tool_meta(im->tool, "import_source", text, why);
 	if (err == CS_OK && strcmp(state, "import") != 0) {
-		(void)snprintf(why, TOOL_WHY_TEXT, "under the prefix \"%s\" is a store that brokers use: give this one a prefix of its own", prefix);
+		/* Perhaps the one before was through, and was not told so. */
+		if (strcmp(state, "moved") == 0)
+			(void)snprintf(why, TOOL_WHY_TEXT, "under the prefix \"%s\" is a store that was moved into a file: give this one a prefix of its "
+			    "own, or delete the keys that begin with \"%s{\"", prefix, prefix);
+		else if (strcmp(text, source) == 0)
+			(void)snprintf(why, TOOL_WHY_TEXT, "this store was moved to the prefix \"%s\" before, and all of it: there is a store that "
+			    "brokers use. Start them with the new configuration, and never again on the file", prefix);
+		else
+			(void)snprintf(why, TOOL_WHY_TEXT, "under the prefix \"%s\" is a store that brokers use: give this one a prefix of its own", prefix);
 		return CS_ERR_CONFLICT;
 	}
 	if (err == CS_OK)
@@ -158,7 +167,8 @@ import_begin(struct tool *t, const char *source, const char *realm, store_replay
 	im->replay = replay;
 	im->heads = calloc(LAYOUT_BUCKETS, sizeof(im->heads[0]));
 	CHECK(im->heads != NULL);
-	bytes_init(&im->put, PUT_BYTES);
+	bytes_init(&im->put, LAYOUT_HOT_MAX);
+	bytes_init(&im->put_cold, LAYOUT_COLD_MAX);
 	bytes_init(&im->hot, STORE_HOT_MAX);
 	bytes_init(&im->cold, STORE_COLD_MAX);
 	err = make_run(im);
@@ -184,6 +194,7 @@ import_free(struct import *im)
 		return;
 	free(im->heads);
 	bytes_clear(&im->put);
+	bytes_clear(&im->put_cold);
 	bytes_clear(&im->hot);
 	bytes_clear(&im->cold);
 	free(im);
@@ -258,42 +269,40 @@ put_key(struct import *im, enum layout_kind kind, const struct store_key *key, s
 	tool_ask(im->tool, layout_bucket(key), argv, 3, FLEET_AGAIN, NULL, NULL, 0);
 }
 
+/* Hot value, and the cold one where it is new: in one command, so that none of them is ever there without the other. */
 static void
-put_record(struct import *im, const struct store_key *key, uint64_t revision, uint64_t last_seq, uint64_t cold_revision,
-    struct view hot)
+put_state(struct import *im, const struct store_key *key, uint64_t revision, uint64_t last_seq, uint64_t cold_revision,
+    struct view hot, struct view cold)
 {
+	struct buf *b = &im->put.buf, *c = &im->put_cold.buf;
+	const struct layout *l = tool_layout(im->tool);
+	struct layout_key names[2];
+	struct view argv[5] = {VIEW("MSET"), layout_key_of(l, LAYOUT_RECORD, key, &names[0]), [3] = layout_key_of(l, LAYOUT_COLD, key, &names[1])};
 	uint8_t number[8];
 
-	im->put.buf.len = 0;
+	b->len = c->len = 0;
 	layout_put_be(number, revision);
-	buf_put(&im->put.buf, number, sizeof(number));
-	buf_put(&im->put.buf, no_commit, sizeof(no_commit));
+	buf_put(b, number, sizeof(number));
+	buf_put(b, no_commit, sizeof(no_commit));
 	layout_put_be(number, last_seq);
-	buf_put(&im->put.buf, number, sizeof(number));
+	buf_put(b, number, sizeof(number));
 	layout_put_be(number, 0);
-	buf_put(&im->put.buf, number, sizeof(number));
+	buf_put(b, number, sizeof(number));
 	layout_put_be(number, cold_revision);
-	buf_put(&im->put.buf, number, sizeof(number));
-	layout_put_tail(&im->put.buf, key, revision, no_commit, hot);
-	CHECK(!im->put.buf.full);
-	put_key(im, LAYOUT_RECORD, key, buf_view(&im->put.buf));
-}
-
-static void
-put_cold(struct import *im, const struct store_key *key, uint64_t revision, struct view cold)
-{
-	im->put.buf.len = 0;
-	layout_put_cold(&im->put.buf, key, revision, cold);
-	CHECK(!im->put.buf.full);
-	put_key(im, LAYOUT_COLD, key, buf_view(&im->put.buf));
+	buf_put(b, number, sizeof(number));
+	layout_put_tail(b, key, revision, no_commit, hot);
+	if (cold_revision == revision)
+		layout_put_cold(c, key, revision, cold);
+	CHECK(!b->full && !c->full);
+	argv[2] = buf_view(b);
+	argv[4] = buf_view(c);
+	tool_ask(im->tool, layout_bucket(key), argv, cold_revision == revision ? 5 : 3, FLEET_AGAIN, NULL, NULL, 0);
 }
 
 void
 import_record(struct import *im, const struct record_snapshot *s)
 {
-	if (s->cold.len > 0)
-		put_cold(im, &s->key, s->revision, s->cold);
-	put_record(im, &s->key, s->revision, s->last_seq, s->cold.len > 0 ? s->revision : 0, s->hot);
+	put_state(im, &s->key, s->revision, s->last_seq, s->cold.len > 0 ? s->revision : 0, s->hot, s->cold);
 }
 
 void
@@ -487,11 +496,8 @@ fold_one(struct import *im, const struct state *s, char why[TOOL_WHY_TEXT])
 	}
 	if (revision == was.revision)
 		return CS_OK;
-	if (!view_equal(buf_view(&im->cold.buf), cold)) {
-		put_cold(im, key, revision, buf_view(&im->cold.buf));
-		was.cold_revision = revision;
-	}
-	put_record(im, key, revision, last, was.cold_revision, buf_view(&im->hot.buf));
+	put_state(im, key, revision, last, view_equal(buf_view(&im->cold.buf), cold) ? was.cold_revision : revision,
+	    buf_view(&im->hot.buf), buf_view(&im->cold.buf));
 	return CS_OK;
 }
 
