@@ -48,6 +48,9 @@ void store_realm(const struct keyring *keys, const struct config *config, char t
 /* Redis as the configuration says, ready for use. */
 int store_tool(struct ctl *ctl, const struct config *config, struct tool **tool);
 
+/* What was made or renamed beside this file is still so after a crash. CS_ERR_SYSTEM: errno. */
+enum cs_err store_sync_directory(const char *path);
+
 /* store_import.c, store_export.c: from and to a SQLite file. */
 int store_import(struct ctl *ctl, const char *path, const struct config *config);
 int store_export(struct ctl *ctl, const struct config *config, const char *path);

@@ -6,9 +6,9 @@
  * own record keeps are translated, by an event of their own. How far it is, the new file itself says.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -29,9 +29,12 @@ enum {
 	CLAIMS_AT_ONCE = 2000,
 	QUIET_LOOKS = 3,         /* one after the other that find no broker's sign of life */
 	FOLLOW_MIN = 1000,       /* events; with fewer behind it is told that all brokers may stop */
-	BEATS_MAX = 64 * 1024,
+	BEATS_MAX = 4 << 20,     /* each of 64 brokers lists the others */
 	CACHE_BYTES = 64 << 20,
 };
+
+/* The state of a shared store that was moved into a file. */
+static const char moved[] = "moved";
 
 struct position {
 	uint64_t service, was, is;
@@ -162,6 +165,7 @@ beats_read(void *ctx, uint64_t tag, const struct redisReply *value)
 	(void)tag;
 	for (size_t i = 0; i < tool_count(value); i++)
 		buf_put_lv(&to->buf, tool_bytes(tool_element(value, i)));
+	CHECK(!to->buf.full); /* a reply has bounds */
 }
 
 /* Between two looks more than a lease went by: whoever is alive has given a sign. */
@@ -475,8 +479,10 @@ write_position(struct export *x, const struct position *p)
 	struct store_event event;
 	struct store_commit c = {.key = zero, .expected = x->revision, .events = &event, .events_n = 1};
 
-	if (s == NULL)
+	if (s == NULL) {
+		(void)snprintf(x->m.why, sizeof(x->m.why), "the broker's own record cannot be read in %.200s: remove it, and migrate again", x->work);
 		return CS_ERR_CORRUPT;
+	}
 	bytes_init(&bytes, STORE_EVENT_MAX);
 	clock_read(&now);
 	ev.time_ms = now.wall_ms > s->time_ms ? now.wall_ms : s->time_ms;
@@ -541,6 +547,20 @@ held_name(void *ctx, unsigned bucket, struct view rest)
 	return false;
 }
 
+/*
+ * No broker starts on Redis any more, or they may again. Whoever runs at this moment is found afterwards, by what it writes and
+ * by its signs of life.
+ */
+static enum cs_err
+set_state(struct export *x, const char *state)
+{
+	struct layout_key key;
+	struct view argv[4] = {VIEW("HSET"), tool_meta_key(x->m.tool, &key), VIEW("state"), view_str(state)};
+
+	tool_ask(x->m.tool, 0, argv, 4, FLEET_AGAIN, NULL, NULL, 0);
+	return tool_wait(x->m.tool, x->m.why);
+}
+
 static int
 look_at_source(struct export *x, const struct keyring *keys, const struct config *config)
 {
@@ -551,7 +571,7 @@ look_at_source(struct export *x, const struct keyring *keys, const struct config
 
 	if (err != CS_OK)
 		return fail(x, err);
-	if (strcmp(text, "ready") != 0)
+	if (strcmp(text, "ready") != 0 && strcmp(text, moved) != 0)
 		return ctl_fail(x->m.ctl, CTL_REFUSED, text[0] == '\0' ? "there is no store under the prefix \"%s\"" :
 		    "under the prefix \"%s\" is a store that is not whole: a migration into it was not finished", tool_layout(x->m.tool)->prefix);
 	store_realm(keys, config, realm);
@@ -568,24 +588,6 @@ look_at_source(struct export *x, const struct keyring *keys, const struct config
 	return look_at_heads(x, &sum);
 }
 
-static enum cs_err
-rename_durably(const char *from, const char *to)
-{
-	const char *slash = strrchr(to, '/');
-	char *dir = slash == NULL ? strdup(".") : strndup(to, slash == to ? 1 : (size_t)(slash - to));
-	int fd;
-	bool good;
-
-	CHECK(dir != NULL);
-	good = rename(from, to) == 0;
-	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	good = good && fd >= 0 && fsync(fd) == 0;
-	if (fd >= 0)
-		(void)close(fd);
-	free(dir);
-	return good ? CS_OK : CS_ERR_SYSTEM;
-}
-
 static void
 tell_end(struct export *x, const char *head)
 {
@@ -599,7 +601,7 @@ tell_end(struct export *x, const char *head)
 	else
 		(void)printf("complete and the same on both sides: %s records, %s link keys, %s old payments, %s events\n"
 		    "digest of the log: %s\n"
-		    "Now start the broker with `store sqlite` on %s. Never start a broker on the old store again.\n",
+		    "Now start the broker with `store sqlite` on %s. No broker starts on the old store any more.\n",
 		    bar_number(x->m.records, records), bar_number(x->m.claims, claims), bar_number(x->m.payments, payments),
 		    bar_number(x->m.events, events), head, x->m.path);
 }
@@ -621,27 +623,56 @@ verify(struct export *x, char head[65])
 	return rc;
 }
 
+/* All of it is in the file, and nothing beside it: SQLite leaves its WAL there where it could not bring it in. */
 static int
 finish(struct export *x, const char *path)
 {
-	char *lock = NULL;
+	struct stat st;
+	char *wal = NULL, *name = NULL;
+	int rc = CTL_OK;
 
+	CHECK(asprintf(&wal, "%s-wal", x->work) > 0);
 	if (access(path, F_OK) == 0)
-		return ctl_fail(x->m.ctl, CTL_REFUSED, "%s is there now: it was not when this began; move it away", path);
-	if (rename_durably(x->work, path) != CS_OK)
-		return ctl_fail(x->m.ctl, CTL_FAILED, "cannot rename %s to %s: %s", x->work, path, strerror(errno));
-	if (asprintf(&lock, "%s.lock", x->work) > 0) {
-		(void)unlink(lock);
-		free(lock);
-	}
+		rc = ctl_fail(x->m.ctl, CTL_REFUSED, "%s is there now: it was not when this began; move it away", path);
+	else if (stat(wal, &st) == 0 && st.st_size > 0)
+		rc = ctl_fail(x->m.ctl, CTL_FAILED, "%s could not be brought into %s: is the disk full? Make room, remove both, and say the same "
+		    "command again", wal, x->work);
+	else if (rename(x->work, path) != 0 || store_sync_directory(path) != CS_OK)
+		rc = ctl_fail(x->m.ctl, CTL_FAILED, "cannot rename %s to %s: %s", x->work, path, strerror(errno));
+	free(wal);
+	if (rc != CTL_OK)
+		return rc;
+	CHECK(asprintf(&name, "%s.lock", x->work) > 0);
+	(void)unlink(name);
+	free(name);
+	/* Of a file of this name that was moved to Redis once. */
+	CHECK(asprintf(&name, "%s" STORE_MOVED_SUFFIX, path) > 0);
+	(void)unlink(name);
+	free(name);
 	return CTL_OK;
+}
+
+/* Until here brokers may have been started again: then what they did is not in the file. */
+static int
+close_source(struct export *x, uint64_t before)
+{
+	uint64_t after = 0;
+	enum cs_err err = set_state(x, moved);
+	int rc = err == CS_OK ? look_at_heads(x, &after) : fail(x, err);
+
+	if (rc == CTL_OK && (err = look_for_life(x)) != CS_OK)
+		rc = fail(x, err);
+	if (rc == CTL_OK && (before != after || x->quiet == 0))
+		rc = ctl_fail(x->m.ctl, CTL_REFUSED, "a broker was started on the store while it was copied: stop all of them, and say the same "
+		    "command again");
+	return rc;
 }
 
 static int
 move(struct export *x, const char *path)
 {
 	struct store_status status = {.log_last = 0};
-	uint64_t before = 0, after = 0;
+	uint64_t before = 0;
 	char head[65];
 	enum cs_err err = store_start(x);
 	int rc;
@@ -662,18 +693,16 @@ move(struct export *x, const char *path)
 		rc = fill_tables(x);
 	if (rc == CTL_OK)
 		rc = verify(x, head);
-	if (rc == CTL_OK)
-		rc = look_at_heads(x, &after);
-	if (rc == CTL_OK && (err = look_for_life(x)) != CS_OK)
-		rc = fail(x, err);
-	if (rc == CTL_OK && (before != after || x->quiet == 0))
-		rc = ctl_fail(x->m.ctl, CTL_REFUSED, "a broker was started on the store while it was copied: stop all of them, and say the same "
-		    "command again");
+	if (rc != CTL_OK)
+		return rc;
+	rc = close_source(x, before);
 	if (rc == CTL_OK)
 		rc = write_positions(x);
 	bar_phase(&x->m.bar, NULL, 0, 0);
 	if (rc == CTL_OK)
 		rc = finish(x, path);
+	if (rc != CTL_OK && access(path, F_OK) != 0)
+		(void)set_state(x, "ready"); /* there is no other store than that one */
 	if (rc == CTL_OK)
 		tell_end(x, head);
 	return rc;

@@ -7,6 +7,8 @@
  */
 #include "broker/ctl/store_import.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -17,6 +19,7 @@
 #include "broker/engine/engine.h"
 #include "broker/engine/texts.h"
 #include "broker/ctl/print.h"
+#include "broker/store/sqlite.h"
 
 enum {
 	FIRST_EVENTS = 1024,
@@ -662,9 +665,31 @@ tell_end(struct moving *m, const char *head)
 	else
 		(void)printf("complete and the same on both sides: %s records, %s link keys, %s old payments, %s events\n"
 		    "digest of the log: %s\n"
-		    "Now start the broker with the new configuration. Keep %s, and never start a broker on it again.\n",
+		    "Now start the broker with the new configuration. Keep %s, which no broker starts on any more.\n",
 		    bar_number(m->records, records), bar_number(m->claims, claims), bar_number(m->payments, payments),
 		    bar_number(m->events, events), head, m->path);
+}
+
+/* From before the word that lets brokers start on Redis: none starts on the file again. The file itself stays as it is. */
+static int
+mark_moved(struct moving *m)
+{
+	static const char words[] = "The store beside this was moved by `countersignctl store migrate`: while this file is here, no broker starts "
+	    "on it.\n";
+	char *mark = NULL;
+	int fd, rc = CTL_OK;
+
+	CHECK(asprintf(&mark, "%s" STORE_MOVED_SUFFIX, m->path) > 0);
+	fd = open(mark, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0 || write(fd, words, sizeof(words) - 1) != (ssize_t)sizeof(words) - 1 || fsync(fd) != 0 || store_sync_directory(m->path) != CS_OK) {
+		bar_clear(&m->bar);
+		rc = ctl_fail(m->ctl, CTL_FAILED, "cannot write %s, which keeps brokers from the old file: %s. All is copied: mend that, and say the "
+		    "same command again", mark, strerror(errno));
+	}
+	if (fd >= 0)
+		(void)close(fd);
+	free(mark);
+	return rc;
 }
 
 static int
@@ -672,6 +697,7 @@ move(struct moving *m, const char *source, const char *realm)
 {
 	char head[65];
 	bool resumed = false;
+	int64_t until = 0;
 	int rc;
 	enum cs_err err = import_begin(m->tool, source, realm, engine_replay, &m->import, &resumed, m->why);
 
@@ -692,8 +718,14 @@ move(struct moving *m, const char *source, const char *realm)
 		bar_at(&m->bar, m->touched.n);
 		rc = store_import_verify(m, head);
 	}
-	if (rc == CTL_OK && (err = import_end(m->import, m->why)) != CS_OK)
-		rc = fail(m, err);
+	if (rc == CTL_OK)
+		rc = mark_moved(m);
+	if (rc == CTL_OK) {
+		do
+			err = import_end(m->import, m->why);
+		while (again(err, &until));
+		rc = err == CS_OK ? CTL_OK : fail(m, err);
+	}
 	bar_phase(&m->bar, NULL, 0, 0);
 	if (rc == CTL_OK)
 		tell_end(m, head);

@@ -3,6 +3,7 @@
 #include "broker/ctl/store.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -24,6 +25,24 @@ store_become_owner(struct ctl *ctl, const char *path)
 	if (setgroups(0, NULL) < 0 || setegid(st.st_gid) < 0 || seteuid(st.st_uid) < 0)
 		return ctl_fail(ctl, CTL_FAILED, "cannot become the user of %s: %s", path, strerror(errno));
 	return CTL_OK;
+}
+
+enum cs_err
+store_sync_directory(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	char *dir = slash == NULL ? strdup(".") : strndup(path, slash == path ? 1 : (size_t)(slash - path));
+	int fd, error = 0;
+
+	CHECK(dir != NULL);
+	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0 || fsync(fd) != 0)
+		error = errno;
+	if (fd >= 0)
+		(void)close(fd);
+	free(dir);
+	errno = error;
+	return error == 0 ? CS_OK : CS_ERR_SYSTEM;
 }
 
 int

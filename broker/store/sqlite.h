@@ -5,6 +5,9 @@
 
 #include "broker/store/store.h"
 
+/* Behind the name of a file whose store was moved elsewhere: while this is there, no broker starts on that file. */
+#define STORE_MOVED_SUFFIX ".moved"
+
 struct store_sqlite_options {
 	const char *path;            /* made, mode 0600, when absent */
 	size_t cache_bytes;          /* encoded states kept in memory; 0 for the default of 16 MiB */

@@ -147,7 +147,7 @@ def test_a_stopped_brokers_store_moves_and_is_compared(stopped, redis):
     assert open(database(broker), "rb").read() == before
     # Again: there is a store now, which nobody overwrites.
     again = migrate("--from", database(broker), "--to", "redis", "-f", config_for(broker, redis))
-    assert again.returncode == 1 and "a store that brokers use" in again.stderr
+    assert again.returncode == 1 and "moved to the prefix" in again.stderr and "a store that brokers use" in again.stderr
 
 
 def test_a_broker_writes_during_the_copy_and_until_it_is_stopped(broker, redis):
@@ -309,6 +309,12 @@ def test_check_finds_and_repairs(stopped, redis):
     done = check(config, "--repair")
     assert done.returncode == 0 and done.stdout.count("    mended") == 2
     assert redis("GET", first)[8:] == saved[8:] and check(config).stdout.startswith("whole: ")
+    # A damaged one that no account holds, so that only the walk through the index finds it.
+    for key in redis.keys("s"):
+        redis("DEL", key)
+    flip(redis, first, -1)
+    done = check(config)
+    assert done.returncode == 1 and done.stdout.count("the index of a link key fails its checksum") == 1, done.stdout
 
 
 @pytest.mark.parametrize("damage, words", [
@@ -378,6 +384,10 @@ def test_a_broker_goes_there_and_back(redis):
         sqlite_config = broker.path("countersign.conf")
         shutil.copy(sqlite_config, broker.path("sqlite.conf"))
         assert migrate("--from", database(broker), "--to", "redis", "-f", config).returncode == 0
+        # Whoever starts it by the configuration of before would permit what was permitted already.
+        with pytest.raises(RuntimeError, match="as this store was moved"):
+            broker.start()
+        broker.halt()
         shutil.copy(config, sqlite_config)
         broker.start()
         assert broker.admin.call("Admin.Store")["kind"] == "redis"
@@ -399,6 +409,9 @@ def test_a_broker_goes_there_and_back(redis):
         back = database(broker) + ".back"
         done = migrate("--from", "redis", "--to", back, "-f", config)
         assert done.returncode == 0, done.stdout + done.stderr
+        with pytest.raises(RuntimeError, match="it was moved into a file"):
+            broker.start()
+        broker.halt()
         for name in os.listdir(broker.path("state")):
             if name.startswith("countersign.db") and not name.endswith(".back"):
                 os.remove(broker.path("state/" + name))

@@ -65,6 +65,8 @@ meta_judge(struct meta *m, const struct redisReply *r)
 	    "it belongs to brokers with another key file: give this broker their key file, or the store another prefix",
 	    "it is being filled by `countersignctl store migrate`: let it finish, or empty this prefix",
 	};
+	static const char moved[] = "it was moved into a file by `countersignctl store migrate`: use that, with `store sqlite`, or move the "
+	    "file to another prefix";
 
 	for (size_t i = 0; i < META_FIELDS; i++) {
 		const struct redisReply *got = r->type == REDIS_REPLY_ARRAY && r->elements == META_FIELDS ? r->element[i] : NULL;
@@ -72,7 +74,8 @@ meta_judge(struct meta *m, const struct redisReply *r)
 		if (got != NULL && got->type == REDIS_REPLY_STRING && strcmp(got->str, want[i]) == 0)
 			continue;
 		m->err = CS_ERR_DENIED;
-		snprintf(m->why, sizeof(m->why), "the shared store \"%s\": %s", m->s->layout.prefix, wrong[i]);
+		snprintf(m->why, sizeof(m->why), "the shared store \"%s\": %s", m->s->layout.prefix,
+		    got != NULL && got->type == REDIS_REPLY_STRING && strcmp(got->str, "moved") == 0 ? moved : wrong[i]);
 		return;
 	}
 }
