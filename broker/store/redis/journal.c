@@ -117,7 +117,10 @@ journal_failed(struct journal *j, int rc)
 		snprintf(j->why, sizeof(j->why), "the disk of %s failed a sync: replace it, then start the broker again", j->path);
 	} else {
 		j->health = CS_ERR_FULL;
-		snprintf(j->why, sizeof(j->why), "%s cannot be written (%s): make room on its disk", j->path, sqlite3_errstr(rc & 0xff));
+		snprintf(j->why, sizeof(j->why), "%s cannot be written (%s): %s", j->path, sqlite3_errstr(rc & 0xff),
+		    (rc & 0xff) == SQLITE_FULL ? "make room on its disk" :
+		    (rc & 0xff) == SQLITE_CORRUPT || (rc & 0xff) == SQLITE_NOTADB ? "it is damaged: move it away, keep it, and start the broker again" :
+		    "look at its disk, and at the mode and owner of the file");
 	}
 	return j->health;
 }
@@ -190,13 +193,14 @@ void
 journal_put(struct journal *j, const struct journal_entry *e)
 {
 	struct journal_row *r = j->rows_n == 0 ? NULL : &j->rows[j->rows_n - 1];
-	struct journal_head *head = &j->ahead[e->bucket];
-	struct journal_frame f = {*e, head->row, head->n};
+	struct journal_head *head = e->bucket < JOURNAL_BUCKETS ? &j->ahead[e->bucket] : NULL;
+	struct journal_frame f;
 
-	CHECK(e->bucket < JOURNAL_BUCKETS && e->n > 0 && e->body.len <= JOURNAL_BODY_MAX);
+	CHECK(head != NULL && e->n > 0 && e->body.len <= JOURNAL_BODY_MAX);
 	CHECK(e->kind == JOURNAL_COMMIT || e->kind == JOURNAL_CLAIM);
 	if (r == NULL || r->bytes.buf.len >= GATHERED_ROW_BYTES)
 		r = row_begin(j);
+	f = (struct journal_frame){*e, head->row, head->n};
 	journal_put_frame(&r->bytes.buf, &f);
 	CHECK(!r->bytes.buf.full);
 	r->entries++;

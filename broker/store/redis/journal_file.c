@@ -341,6 +341,9 @@ journal_member_add(struct journal *j, const char *id, const char *name)
 	int rc;
 
 	CHECK(strlen(id) == JOURNAL_MEMBER_TEXT - 1);
+	/* After a sync that failed SQLite may take for written what is not: nothing is durable any more. */
+	if (j->health == CS_ERR_UNAVAILABLE)
+		return j->health;
 	if (there && strncmp(j->known[i].name, name, JOURNAL_NAME_TEXT - 1) == 0)
 		return CS_OK;
 	if (!there && j->known_n == JOURNAL_MEMBERS_MAX)
@@ -372,6 +375,8 @@ journal_member_drop(struct journal *j, const char *id)
 
 	if (!there)
 		return CS_OK;
+	if (j->health == CS_ERR_UNAVAILABLE)
+		return j->health;
 	rc = journal_begin(j);
 	if (rc == SQLITE_OK) {
 		sqlite3_bind_text(stmt, 1, id, -1, SQLITE_STATIC);
