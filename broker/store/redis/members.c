@@ -18,6 +18,8 @@ enum {
 	DONE = 1,
 	TWIN = 9,
 	REVISION_BYTES = 8,
+	/* Brokers that ever were, the forgotten ones too: what a server that lies tells of more is not listened to. */
+	MEMBERS_SEEN_MAX = 1024,
 };
 
 struct member {
@@ -26,6 +28,7 @@ struct member {
 	int64_t moved_ms;   /* when its count was last seen to move, or watching began */
 	bool seen, moved;   /* in the last reply; ever */
 	bool knows_us, forgotten, silent;
+	bool unnoted;       /* not in the journal, for what was told */
 };
 
 struct members {
@@ -83,6 +86,8 @@ member_of(struct members *m, struct view id)
 	for (size_t i = 0; i < m->n; i++)
 		if (memcmp(m->all[i].id, id.data, id.len) == 0)
 			return &m->all[i];
+	if (m->n == MEMBERS_SEEN_MAX)
+		return NULL;
 	m->all = realloc(m->all, (m->n + 1) * sizeof(*m->all));
 	CHECK(m->all != NULL);
 	e = &m->all[m->n++];
@@ -153,6 +158,19 @@ field_seen(struct members *m, struct view field, struct view value)
 	}
 }
 
+/* Told once, though it is tried with every beat. */
+static void
+note(struct members *m, struct member *e)
+{
+	enum cs_err err = journal_member_add(m->o.journal, e->id, e->name);
+
+	if (err != CS_OK && !e->unnoted)
+		log_error("store cannot note broker=%s id=%s in its journal, so that one cannot join err=%s: %s", log_value(view_str(e->name)), e->id,
+		    cs_err_name(err), err == CS_ERR_FULL && journal_members_n(m->o.journal) == JOURNAL_MEMBERS_MAX ?
+		    "'store forget' those that will never come back" : "see 'store status' for what is wrong with the journal");
+	e->unnoted = err != CS_OK;
+}
+
 /* After a beat: who is new is written down, who knows us is told, who is silent is put out by the leader. */
 static void
 conclude(struct members *m)
@@ -168,8 +186,8 @@ conclude(struct members *m)
 			(void)journal_member_drop(m->o.journal, e->id);
 			continue;
 		}
-		if (e->seen && journal_member_add(m->o.journal, e->id, e->name) != CS_OK)
-			log_warn("store cannot note broker id=%s", e->id);
+		if (e->seen)
+			note(m, e);
 		if (e->knows_us)
 			tenure_confirmed(m->o.tenure, e->id);
 		if (!e->silent && m->now_ms - e->moved_ms > m->o.lease_ms + m->o.lease_ms / 4) {
@@ -199,7 +217,7 @@ watch_known(struct members *m)
 		const char *name, *id = journal_member_at(m->o.journal, i, &name);
 		struct member *e = member_of(m, view_str(id));
 
-		if (e->name[0] == '\0')
+		if (e != NULL && e->name[0] == '\0')
 			snprintf(e->name, sizeof(e->name), "%s", name);
 	}
 }

@@ -19,6 +19,7 @@ enum {
 	HELD_MS = 1000,
 	TICK_OPEN_MS = 100,     /* a change of tenure is seen by whoever asks; this is for the quiet buckets */
 	TICK_CLOSED_MS = 10,
+	TELL_EVERY_MS = 1000,
 	LOOK_ALL_MS = 2000,     /* each open bucket is looked at so often: somebody may have emptied the server */
 	BUSY_MAX = 128,         /* buckets that are asked for at once, each some 0.1 ms of a server */
 	PROVE_ARGS = 6,         /* of prove.lua, before the members */
@@ -144,10 +145,22 @@ waits_note(struct tenure_bucket *b, const struct redisReply *r)
 	}
 }
 
-/* Members that this journal did not know: they are written down before this broker takes part. */
+/* 1024 buckets may have the same to say, and each of them says it again and again. */
+static bool
+may_tell(struct tenure *t)
+{
+	if (t->told_ms != 0 && t->now_ms - t->told_ms < TELL_EVERY_MS)
+		return false;
+	t->told_ms = t->now_ms > 0 ? t->now_ms : 1;
+	return true;
+}
+
+/* Members that this journal did not know: they are written down before this broker takes part. False: none was. */
 static bool
 learn(struct tenure_bucket *b, const struct redisReply *r)
 {
+	size_t learnt = 0;
+
 	for (size_t i = 1; i + 1 < r->elements; i += 2) {
 		struct view id = proof_text(r, i), name = proof_text(r, i + 1);
 		char id_text[JOURNAL_MEMBER_TEXT], name_text[JOURNAL_NAME_TEXT];
@@ -159,11 +172,15 @@ learn(struct tenure_bucket *b, const struct redisReply *r)
 		snprintf(name_text, sizeof(name_text), "%.*s", (int)(name.len < sizeof(name_text) ? name.len : sizeof(name_text) - 1), name.data);
 		err = journal_member_add(b->t->o.journal, id_text, name_text);
 		if (err != CS_OK) {
-			log_warn("store cannot note broker id=%s err=%s", id_text, cs_err_name(err));
+			if (may_tell(b->t))
+				log_error("store cannot note broker id=%s in its journal, so its part of the data stays closed err=%s: %s", id_text, cs_err_name(err),
+				    err == CS_ERR_FULL && journal_members_n(b->t->o.journal) == JOURNAL_MEMBERS_MAX ?
+				    "'store forget' those that will never come back" : "see 'store status' for what is wrong with the journal");
 			return false;
 		}
+		learnt++;
 	}
-	return true;
+	return learnt > 0;
 }
 
 static void
@@ -178,7 +195,7 @@ proved(void *ctx, enum cs_err err, const struct fleet_reply *reply)
 	b->waits_n = 0;
 	if (proof_code(r) != 0 && proof_code(r) != PROOF_TENURE)
 		snprintf(b->proved, sizeof(b->proved), "%s", b->tenure);
-	if (err == CS_ERR_CORRUPT)
+	if (err == CS_ERR_CORRUPT && may_tell(b->t))
 		log_warn("store bucket=%u cannot be checked: %s", b->index, log_value(view_of(reply->value->str, reply->value->len)));
 	if (again) {
 		bucket_step(b);

@@ -104,7 +104,7 @@ out_add(struct tenure *t, const char *id)
 void
 tenure_put_out(struct tenure *t, const char *id)
 {
-	if (strcmp(id, journal_member(t->o.journal)) != 0 && out_find(t, id) == NULL)
+	if (!t->leaving && strcmp(id, journal_member(t->o.journal)) != 0 && out_find(t, id) == NULL)
 		out_add(t, id);
 }
 

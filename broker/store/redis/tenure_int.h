@@ -83,6 +83,7 @@ struct tenure {
 	unsigned sweep_at;        /* the next one that is not open to be asked for */
 	int64_t looked_ms;
 	int64_t swept_ms;  /* when all buckets were looked through */
+	int64_t told_ms;   /* when a bucket's trouble was told last */
 	int64_t now_ms, whole_ms; /* since when all are open; -1: they are not */
 	int64_t time_us;          /* the greatest of the owners' clocks, of this tick */
 	struct peer *peers;
