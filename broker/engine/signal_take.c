@@ -149,7 +149,7 @@ signal_txn(struct txn *t, struct account *a, struct call *call)
 	struct asked asked;
 
 	call_after(call, ended, job);
-	if (l == NULL || txn_taken(t, &ev->once)) {
+	if (l == NULL || txn_marked(t, &ev->once)) {
 		/* The link may have been made at another broker a moment ago. */
 		if (job->sure || !txn_sure(t, call, surely_txn))
 			skip(e, job, l == NULL);

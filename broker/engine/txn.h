@@ -76,6 +76,8 @@ void txn_then(struct txn *t, struct call *call, txn_fn *fn);
 bool txn_sure(struct txn *t, struct call *call, txn_fn *fn);
 /* The commit before met a conflict, and another account holds this link key. */
 bool txn_taken(const struct txn *t, const struct id *claim);
+/* Or this account does: another broker, or another call, was faster with what happens once. */
+bool txn_marked(const struct txn *t, const struct id *claim);
 
 /* The call was answered, in the stream's out from `start`: that waits while the transaction has uncommitted events. */
 void txn_reply(struct txn *t, struct call *call, size_t start);
