@@ -13,7 +13,8 @@ store_tests = \
 	%reldir%/test_redis_two \
 	%reldir%/test_repair \
 	%reldir%/test_scan \
-	%reldir%/test_sqlite
+	%reldir%/test_sqlite \
+	%reldir%/test_tool
 
 store_harness = %reldir%/harness.c %reldir%/harness.h
 store_libs = libstore.la libbase.la $(SQLITE_LIBS) $(CMOCKA_LIBS)
@@ -68,6 +69,9 @@ redis_libs = libstoreredis.la $(store_libs) $(HIREDIS_LIBS)
 %canon_reldir%_test_redis_two_SOURCES = %reldir%/test_redis_two.c $(redis_harness)
 %canon_reldir%_test_redis_two_CPPFLAGS = $(AM_CPPFLAGS) $(HIREDIS_CFLAGS)
 %canon_reldir%_test_redis_two_LDADD = $(redis_libs)
+
+%canon_reldir%_test_tool_SOURCES = %reldir%/test_tool.c $(redis_harness)
+%canon_reldir%_test_tool_LDADD = $(redis_libs)
 
 %canon_reldir%_test_sqlite_SOURCES = %reldir%/test_sqlite.c $(store_harness)
 %canon_reldir%_test_sqlite_CPPFLAGS = $(AM_CPPFLAGS) $(SQLITE_CFLAGS)
