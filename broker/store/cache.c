@@ -58,7 +58,7 @@ homes(const struct cache *c)
 static size_t
 entry_bytes(const struct cache_entry *e)
 {
-	return sizeof(*e) + e->hot_len + e->cold_len + ALLOCATION_OVERHEAD;
+	return sizeof(*e) + e->hot_len + e->cold_len + e->making_len + ALLOCATION_OVERHEAD;
 }
 
 static int
@@ -159,17 +159,26 @@ cache_clear(struct cache *c)
 struct cache_entry *
 cache_entry_new(const struct store_key *key, uint64_t revision, struct view hot, struct view cold)
 {
-	struct cache_entry *e = malloc(sizeof(*e) + hot.len + cold.len);
+	return cache_entry_new_made(key, revision, hot, cold, view_of(NULL, 0));
+}
+
+struct cache_entry *
+cache_entry_new_made(const struct store_key *key, uint64_t revision, struct view hot, struct view cold, struct view making)
+{
+	struct cache_entry *e = malloc(sizeof(*e) + hot.len + cold.len + making.len);
 
 	CHECK(e != NULL && hot.len <= STORE_HOT_MAX && cold.len <= STORE_COLD_MAX);
 	*e = (struct cache_entry){.key = *key,
 	    .revision = revision,
 	    .hot_len = (uint32_t)hot.len,
-	    .cold_len = (uint32_t)cold.len};
+	    .cold_len = (uint32_t)cold.len,
+	    .making_len = (uint32_t)making.len};
 	if (hot.len > 0)
 		memcpy(e->bytes, hot.data, hot.len);
 	if (cold.len > 0)
 		memcpy(e->bytes + hot.len, cold.data, cold.len);
+	if (making.len > 0)
+		memcpy(e->bytes + hot.len + cold.len, making.data, making.len);
 	return e;
 }
 
@@ -189,6 +198,20 @@ struct view
 cache_cold(const struct cache_entry *e)
 {
 	return view_of(e->bytes + e->hot_len, e->cold_len);
+}
+
+struct view
+cache_making(const struct cache_entry *e)
+{
+	return view_of(e->bytes + e->hot_len + e->cold_len, e->making_len);
+}
+
+void
+cache_forget_making(struct cache *c, struct cache_entry *e)
+{
+	CHECK(!e->dirty);
+	c->bytes -= e->making_len;
+	e->making_len = 0;
 }
 
 struct cache_entry *

@@ -16,11 +16,11 @@ struct cache_entry {
 	uint64_t revision;
 	uint64_t last_seq; /* of the record's newest event */
 	uint64_t row_id;   /* where its snapshot lies; meaningful when has_row */
-	uint32_t hot_len, cold_len;
+	uint32_t hot_len, cold_len, making_len;
 	uint16_t pins;
 	bool has_row;
 	bool dirty; /* newer than its snapshot; in a cache, change it with cache_set_dirty() only */
-	uint8_t bytes[]; /* hot, then cold */
+	uint8_t bytes[]; /* hot, cold, making */
 };
 
 /*
@@ -52,9 +52,15 @@ void cache_clear(struct cache *c);
  */
 struct cache_entry *cache_entry_new(
     const struct store_key *key, uint64_t revision, struct view hot, struct view cold);
+/* With what a shared store says of the commit that made it, which is somebody else's; any bytes. */
+struct cache_entry *cache_entry_new_made(
+    const struct store_key *key, uint64_t revision, struct view hot, struct view cold, struct view making);
 void cache_entry_free(struct cache_entry *e);
 struct view cache_hot(const struct cache_entry *e);
 struct view cache_cold(const struct cache_entry *e);
+struct view cache_making(const struct cache_entry *e);
+/* Of an entry in the cache. */
+void cache_forget_making(struct cache *c, struct cache_entry *e);
 
 /* Borrowed, or NULL. */
 struct cache_entry *cache_get(struct cache *c, const struct store_key *key);

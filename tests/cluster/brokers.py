@@ -9,11 +9,12 @@ Several brokers of one realm over one fleet of redis-servers: the same keys, pro
 import contextlib
 
 import evidence
-from harness import Broker, redis_store
+from harness import Broker, VarlinkError, redis_store
 from history import POLICY, Load, Purse, key_of, slot_of
 from servers import fresh_prefix, until
 
 MOST_PERSONS = 60      # of 1024 parts a third each: nobody needs that many to have two of one
+BUSY, TRIES = ("Unavailable", "provider_stale"), 5
 NAMES = "abcdefgh"
 
 
@@ -54,6 +55,17 @@ class Brokers:
         for log in logs:
             assert "Sanitizer" not in log and "runtime error:" not in log and "invariant broken" not in log, log
 
+    def patiently(self, make):
+        """What this makes. A machine that is busy may take the lease of a second: then once more, when every broker's view is fresh again."""
+        for _ in range(TRIES):
+            try:
+                return make()
+            except (VarlinkError, AssertionError) as error:
+                if not any(word in str(error) for word in BUSY):
+                    raise
+            self.settled()
+        return make()
+
     def purses(self, victim=None, two=2, **rest):
         """
         Purses, at least two on the victim and one on each other master; without a victim, three anywhere. Each code that a person needs moves the
@@ -61,16 +73,20 @@ class Brokers:
         """
         broker = self.brokers[0]
         if victim is None:
-            return [Purse(broker, **(rest if n % 2 == 0 else {"per_day": "60.00"})) for n in range(3)]
+            return [self.patiently(lambda n=n: Purse(broker, **(rest if n % 2 == 0 else {"per_day": "60.00"}))) for n in range(3)]
         found = {server: [] for server in self.fleet.masters()}
         wanted = {server: two if server is victim else 1 for server in found}
-        for _ in range(MOST_PERSONS):
-            if all(len(found[server]) == wanted[server] for server in wanted):
-                break
+
+        def one_more():
             person = broker.person(linked=False)
             server = self.fleet.master_of(slot_of(key_of(broker, person.account)))
             if len(found[server]) < wanted[server]:
                 found[server].append(Purse(broker, person=person, **(rest if not found[server] else {"per_day": "60.00"})))
+
+        for _ in range(MOST_PERSONS):
+            if all(len(found[server]) == wanted[server] for server in wanted):
+                break
+            self.patiently(one_more)
         self.on_victim = found[victim]
         self.elsewhere = [purse for server, purses in found.items() if server is not victim for purse in purses]
         return self.on_victim + self.elsewhere

@@ -44,6 +44,7 @@ class Op:
     code: tuple = None             # (kind, step or line) as proved
     broker: str = ""
     why: str = ""
+    at_once: bool = False          # a permit that asks for its capture, too
 
     def __str__(self):
         return (f"{self.what} of {self.payment or self.code} at {self.broker or '?'} "
@@ -293,6 +294,6 @@ class Account:
             for op in ops:
                 # One call may permit and capture at once: then it is its own cause.
                 what = causes.get(op.state)
-                if what and not any(o.begun <= op.ended and (o.what == what or (o.what == "permit" and o.why == "capture"))
+                if what and not any(o.begun <= op.ended and (o.what == what or (o.what == "permit" and o.at_once))
                                     for o in self.asked[payment, None]):
                     self.say(f"{payment} is {op.state} before anybody asked for it: {op}")

@@ -202,7 +202,7 @@ class Load:
         return op
 
     def _permit(self, client, name, purse, payment, amount, capture):
-        op = Op("permit", purse.account, 0, payment=payment, amount=amount, broker=name, why="capture" if capture else "")
+        op = Op("permit", purse.account, 0, payment=payment, amount=amount, broker=name, at_once=capture)
         answer = self._ask(client, op, "Payments.Authorize", session=purse.session, payment=purse.payment(payment, amount), capture=capture)
         if answer and answer["outcome"] == "permit":
             self._held(op, answer["hold"])

@@ -62,7 +62,9 @@ GOOD = {
     "one of two codes at once": ([code(0, 2), code(0, 2, result=REFUSED)], [proved(1)]),
     "released makes room": ([permit(0, 1, amount=300), release(2, 3), permit(4, 5, "q", "i", 300)],
                             [permitted(1, amount=300), released(2), permitted(3, "q", "i", 300)]),
-    "permitted and captured at once": ([permit(0, 1, state="captured", why="capture")], [permitted(1, captured=100), refunded(2)]),
+    "permitted and captured at once": ([permit(0, 1, state="captured", at_once=True)], [permitted(1, captured=100), refunded(2)]),
+    "never answered, permitted and captured at once": (
+        [permit(0, None, result=UNKNOWN, at_once=True, why="Unavailable"), get(1, 2, "captured")], [permitted(1, captured=100)]),
     "one amount of two": ([permit(0, 3), permit(1, 4, amount=200, result=REFUSED)], [permitted(1)]),
 }
 

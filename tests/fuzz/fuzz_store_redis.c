@@ -33,7 +33,7 @@ one_hot(const uint8_t *in, size_t len)
 	if (layout_get_hot(view_of(in, len), &key, &r) != CS_OK || r.held)
 		return;
 	CHECK(r.revision > 0 && r.hot.len <= STORE_HOT_MAX && r.cold_revision <= r.revision);
-	layout_put_tail(&out, &key, r.revision, r.id, r.hot);
+	layout_put_tail(&out, &key, r.revision, r.id, r.making, r.hot);
 	same_again(&out, in + LAYOUT_HEADER_BYTES, len - LAYOUT_HEADER_BYTES);
 }
 
@@ -75,6 +75,46 @@ one_commit(const uint8_t *in, size_t len)
 	same_again(&out, in, len);
 }
 
+/* A commit made of what a record says of it is one, and says the same. */
+static void
+one_making(const uint8_t *in, size_t len)
+{
+	static struct commit_image r;
+	struct commit_made made = {.key = key, .last_seq = 1, .hot = VIEW("hot"), .cold = VIEW("cold"), .making = view_of(in, len)};
+	struct cursor c = cursor_over(in, len);
+	struct buf out = buf_over(again, sizeof(again));
+	static uint8_t sealed[COMMIT_CODE_MAX];
+	struct buf to = buf_over(sealed, sizeof(sealed));
+
+	if (len > LAYOUT_MAKING_MAX)
+		return;
+	(void)cursor_u8(&c);
+	cursor_get(&c, made.id, sizeof(made.id));
+	made.revision = cursor_var(&c);
+	(void)cursor_u8(&c);
+	made.revision += cursor_var(&c);
+	if (commit_of_record(&to, &made) != CS_OK)
+		return;
+	CHECK(!to.full && commit_decode(buf_view(&to), &r) == CS_OK);
+	commit_put_making(&out, &r);
+	same_again(&out, in, len);
+}
+
+static void
+one_grounded(const uint8_t *in, size_t len)
+{
+	struct view parts[COMMIT_GROUNDS_MAX + 1];
+	struct buf out = buf_over(again, sizeof(again));
+	size_t n = commit_parts(view_of(in, len), parts);
+
+	if (n == 0 || in[0] != COMMIT_ON_VERSION)
+		return;
+	buf_put_u8(&out, COMMIT_ON_VERSION);
+	for (size_t i = 0; i < n; i++)
+		commit_ground_add(&out, parts[i]);
+	same_again(&out, in, len);
+}
+
 static const struct {
 	void (*run)(const uint8_t *in, size_t len);
 	size_t covers; /* where what the checksum at the end covers begins; 0 with `before`: it stands before what it covers */
@@ -84,6 +124,8 @@ static const struct {
     {one_cold, 0, true},
     {one_event, LAYOUT_EVENT_BACK_BYTES, false},
     {one_commit, 0, false},
+    {one_making, 0, false},
+    {one_grounded, 0, false},
 };
 
 static void

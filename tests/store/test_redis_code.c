@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "broker/store/redis/commit_code.h"
+#include "broker/store/redis/ground.h"
 #include "broker/store/redis/lanes.h"
 #include "broker/store/redis/layout.h"
 #include "broker/store/record.h"
@@ -80,7 +81,7 @@ put_hot(struct buf *b, uint64_t revision, uint64_t cold_revision, const struct s
 		layout_put_be(be, numbers[i]);
 		buf_put(b, i == 1 ? id : be, sizeof(be));
 	}
-	layout_put_tail(b, key, revision, id, hot);
+	layout_put_tail(b, key, revision, id, VIEW("making"), hot);
 }
 
 static void
@@ -100,6 +101,7 @@ a_record_reads_as_it_was_written_and_no_changed_byte_passes(void **state)
 	assert_int_equal(hot.n, 5);
 	assert_int_equal(hot.cold_revision, 3);
 	assert_false(hot.held);
+	assert_view(hot.making, VIEW("making"));
 	assert_view(hot.hot, VIEW("state"));
 	assert_int_equal(layout_get_hot(buf_view(&b), &other, &hot), CS_ERR_CORRUPT);
 	for (size_t len = 0; len < b.len; len++)
@@ -233,6 +235,111 @@ a_commit_survives_the_journal_and_no_changed_byte_passes(void **state)
 	}
 }
 
+/* A hot value as commit.lua puts it together, of a commit of the fixture. */
+static struct cache_entry *
+entry_of(const struct commit_image *image, const struct layout *l, struct layout_hot *hot, uint64_t last_seq)
+{
+	static uint8_t memory[8192];
+	struct buf value = buf_over(memory, sizeof(memory));
+	const struct store_commit *c = &image->commit;
+	uint64_t revision = c->expected + c->events_n, numbers[] = {revision, 0, last_seq, 1, c->cold.data == NULL ? 0 : revision};
+	struct commit_call call;
+	struct cache_entry *e;
+	uint8_t be[8];
+
+	commit_call_init(&call);
+	commit_call_make(&call, &(struct commit_where){.layout = l, .tenure = "t", .member = "m", .segment = 1}, image);
+	for (size_t i = 0; i < 5; i++) {
+		layout_put_be(be, numbers[i]);
+		buf_put(&value, i == 1 ? image->id : be, sizeof(be));
+	}
+	buf_put_view(&value, call.args[8]);
+	assert_int_equal(layout_get_hot(buf_view(&value), &c->key, hot), CS_OK);
+	commit_call_clear(&call);
+	e = cache_entry_new_made(&c->key, revision, hot->hot, c->cold.data == NULL ? VIEW("kept") : c->cold, hot->making);
+	e->last_seq = last_seq;
+	memcpy(&e->row_id, hot->id, sizeof(e->row_id));
+	return e;
+}
+
+static void
+a_record_tells_of_the_commit_that_made_it(void **state)
+{
+	static struct commit_image image, again;
+	uint64_t seed = seed_pick("making");
+	uint8_t bytes[512], memory[8192];
+	struct doubts doubts;
+	struct layout l;
+
+	(void)state;
+	doubts_init(&doubts);
+	assert_int_equal(layout_init(&l, "p"), CS_OK);
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		bytes[i] = (uint8_t)random_next(&seed);
+	for (int round = 0; round < ROUNDS; round++) {
+		struct buf grounds = buf_over(memory, sizeof(memory));
+		struct view parts[COMMIT_GROUNDS_MAX + 1];
+		struct cache_entry *e;
+		struct layout_hot hot;
+
+		image_make(&image, &seed, bytes);
+		memcpy(image.before, "who knew", LAYOUT_ID_BYTES);
+		e = entry_of(&image, &l, &hot, 4711);
+		assert_view(hot.hot, image.commit.hot);
+		ground_put(&doubts, e, &grounds);
+		assert_int_equal(commit_grounds(buf_view(&grounds)), 1);
+		/* The same twice: once for itself, and once with another one upon it. */
+		for (size_t n = 1; n <= 2; n++) {
+			uint8_t whole[16384];
+			struct buf b = buf_over(whole, sizeof(whole));
+
+			commit_put_grounded(&b, buf_view(&grounds), n == 1 ? VIEW("") : VIEW("another"));
+			assert_int_equal(commit_parts(buf_view(&b), parts), n);
+			assert_int_equal(commit_decode(parts[0], &again), CS_OK);
+			same_commit(&image.commit, &again.commit);
+			assert_memory_equal(again.id, image.id, LAYOUT_ID_BYTES);
+			assert_memory_equal(again.before, image.before, LAYOUT_ID_BYTES);
+			assert_int_equal(again.last_seq, 4711);
+			if (n == 2)
+				assert_view(parts[1], VIEW("another"));
+		}
+		/* What says less than there is says nothing. */
+		e->making_len--;
+		grounds.len = 0;
+		ground_put(&doubts, e, &grounds);
+		assert_int_equal(grounds.len, 0);
+		cache_entry_free(e);
+	}
+	doubts_clear(&doubts);
+}
+
+static void
+a_broker_knows_its_own_commits_and_doubts_those_it_never_heard_of_again(void **state)
+{
+	struct doubts doubts;
+	uint8_t ids[2 * DOUBTS_MAX][LAYOUT_ID_BYTES];
+
+	(void)state;
+	doubts_init(&doubts);
+	assert_false(doubts_known(&doubts, (const uint8_t *)"another1"));
+	for (size_t i = 0; i < 2 * DOUBTS_MAX; i++) {
+		doubts_next_id(&doubts, ids[i]);
+		for (size_t k = 0; k < i; k++)
+			assert_memory_not_equal(ids[i], ids[k], LAYOUT_ID_BYTES);
+	}
+	for (size_t i = 0; i < 2 * DOUBTS_MAX; i++)
+		assert_true(doubts_known(&doubts, ids[i]));
+	doubts_add(&doubts, ids[3], view_of(NULL, 0));
+	for (size_t i = 0; i < 2 * DOUBTS_MAX; i++)
+		assert_int_equal(doubts_known(&doubts, ids[i]), i != 3);
+	/* More than it remembers: then all of that time are in doubt. */
+	for (size_t i = 8; i < 8 + DOUBTS_MAX; i++)
+		doubts_add(&doubts, ids[i], view_of(NULL, 0));
+	for (size_t i = 0; i < 2 * DOUBTS_MAX; i++)
+		assert_int_equal(doubts_known(&doubts, ids[i]), i > 3 && (i < 8 || i >= 8 + DOUBTS_MAX));
+	doubts_clear(&doubts);
+}
+
 static void
 the_largest_commit_fits_the_journal_and_the_script(void **state)
 {
@@ -264,6 +371,7 @@ the_largest_commit_fits_the_journal_and_the_script(void **state)
 	commit_call_make(&call, &(struct commit_where){.layout = &l, .tenure = "t", .member = "m", .segment = UINT64_MAX}, again);
 	assert_int_equal(call.keys_n, COMMIT_KEYS_MAX);
 	assert_int_equal(call.args_n, COMMIT_ARGS_MAX);
+	assert_int_equal(call.args[8].len, 5 + 1 + STORE_HOT_MAX); /* too large to be kept with the record */
 	commit_call_clear(&call);
 	bytes_clear(&body);
 	free(bytes);
@@ -349,6 +457,8 @@ main(void)
 	    cmocka_unit_test(a_record_reads_as_it_was_written_and_no_changed_byte_passes),
 	    cmocka_unit_test(an_event_of_the_log_reads_as_it_was_written),
 	    cmocka_unit_test(a_commit_survives_the_journal_and_no_changed_byte_passes),
+	    cmocka_unit_test(a_record_tells_of_the_commit_that_made_it),
+	    cmocka_unit_test(a_broker_knows_its_own_commits_and_doubts_those_it_never_heard_of_again),
 	    cmocka_unit_test(the_largest_commit_fits_the_journal_and_the_script),
 	    cmocka_unit_test(calls_of_one_record_run_in_their_order_and_all_of_them_run),
 	};

@@ -6,6 +6,8 @@
 #include "broker/store/record.h"
 #include "broker/store/redis/commit_code.h"
 
+enum { TAIL_MORE = 16 /* of a hot value's tail besides state and making: version, checksum, length */ };
+
 static struct layout_key *
 name_add(struct commit_call *call)
 {
@@ -91,10 +93,14 @@ put_values(struct commit_call *call, const struct commit_image *image, size_t at
 	const struct store_commit *c = &image->commit;
 	struct buf *b = &call->bytes.buf;
 	uint64_t after = c->expected + c->events_n;
-	size_t n = 0;
+	size_t n = 0, making;
 
-	at[n++] = 0;
-	layout_put_tail(b, &c->key, after, image->id, c->hot);
+	commit_put_making(b, image);
+	making = b->len;
+	at[n++] = making;
+	/* The tail takes a copy of what lies before it: room first, since all of it may move while it grows. */
+	(void)buf_room(b, making + c->hot.len + TAIL_MORE);
+	layout_put_tail(b, &c->key, after, image->id, view_of(b->data, making), c->hot);
 	at[n++] = b->len;
 	if (cold)
 		layout_put_cold(b, &c->key, after, c->cold);
@@ -142,7 +148,7 @@ commit_call_make(struct commit_call *call, const struct commit_where *where, con
 	arg_add(call, view_of(image->id, sizeof(image->id)));
 	arg_add(call, expected);
 	arg_add(call, after);
-	arg_add(call, view_of(data, at[1]));
+	arg_add(call, view_of(data + at[0], at[1] - at[0]));
 	arg_add(call, view_of(data + at[1], at[2] - at[1]));
 	arg_add(call, number(numbers[i++], takes));
 	arg_add(call, number(numbers[i++], releases));

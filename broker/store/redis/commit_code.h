@@ -11,8 +11,12 @@
 
 enum {
 	COMMIT_CODE_VERSION = 1,
+	COMMIT_ON_VERSION = 2, /* of a commit with its ground */
+	COMMIT_GROUNDS_MAX = 6,
 	COMMIT_CODE_MAX = STORE_HOT_MAX + STORE_COLD_MAX + STORE_BATCH_MAX * (STORE_EVENT_MAX + STORE_EXTRA_MAX + 8) +
 	    STORE_PAYMENTS_MAX * (STORE_KEY_BYTES + STORE_SUMMARY_MAX + 4) + 512,
+	COMMIT_GROUND_MAX = STORE_HOT_MAX + STORE_COLD_MAX + LAYOUT_MAKING_MAX + 512, /* a record and its making */
+	COMMIT_GROUNDS_BYTES = COMMIT_GROUNDS_MAX * COMMIT_GROUND_MAX,
 	COMMIT_KEYS_MAX = 7 + STORE_PAYMENTS_MAX,
 	COMMIT_ARGS_MAX = 17 + STORE_BATCH_MAX + STORE_CLAIMS_MAX + STORE_PAYMENTS_MAX,
 };
@@ -37,6 +41,30 @@ void commit_seal(struct buf *bytes, uint64_t last_seq);
 enum cs_err commit_decode(struct view in, struct commit_image *out);
 /* The same of bytes that were not sealed, by who encoded them. */
 void commit_view(struct view in, struct commit_image *out);
+
+/*
+ * What a record keeps of the commit that made it: all but the states, which are its own. Whoever builds on a commit that is in
+ * no journal of his own keeps it as the ground of his own one, since nobody else may have it. Empty where it is too long.
+ */
+void commit_put_making(struct buf *out, const struct commit_image *in);
+
+struct commit_made {
+	struct store_key key;
+	uint64_t revision, last_seq;
+	uint8_t id[LAYOUT_ID_BYTES];
+	struct view hot, cold, making;
+};
+
+/* That commit, as commit_seal() leaves it, into an empty buf. CS_ERR_NOT_FOUND: it was not kept; CS_ERR_CORRUPT, CS_ERR_VERSION. */
+enum cs_err commit_of_record(struct buf *out, const struct commit_made *made);
+
+/* Sealed commits one after the other, the oldest first: what somebody builds on. */
+void commit_ground_add(struct buf *grounds, struct view sealed);
+size_t commit_grounds(struct view grounds);
+/* A sealed commit with its ground; an empty `sealed`: the newest of the ground is meant. */
+void commit_put_grounded(struct buf *out, struct view grounds, struct view sealed);
+/* Of a commit with or without ground: the ground, the oldest first, then the commit itself. Their number; 0: it is neither. */
+size_t commit_parts(struct view in, struct view parts[COMMIT_GROUNDS_MAX + 1]);
 
 /* Under what it is asked for. */
 struct commit_where {

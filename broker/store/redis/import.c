@@ -290,7 +290,7 @@ put_state(struct import *im, const struct store_key *key, uint64_t revision, uin
 	buf_put(b, number, sizeof(number));
 	layout_put_be(number, cold_revision);
 	buf_put(b, number, sizeof(number));
-	layout_put_tail(b, key, revision, no_commit, hot);
+	layout_put_tail(b, key, revision, no_commit, view_of(NULL, 0), hot);
 	if (cold_revision == revision)
 		layout_put_cold(c, key, revision, cold);
 	CHECK(!b->full && !c->full);

@@ -160,9 +160,22 @@ get_guarded(struct view in, const struct store_key *key, uint64_t revision, cons
 
 void
 layout_put_tail(struct buf *out, const struct store_key *key, uint64_t revision, const uint8_t id[LAYOUT_ID_BYTES],
-    struct view hot)
+    struct view making, struct view hot)
 {
-	put_guarded(out, crc_of(key, revision, id, hot), hot);
+	size_t at, from;
+	struct buf crc;
+
+	CHECK(making.len <= LAYOUT_MAKING_MAX);
+	buf_put_u8(out, LAYOUT_VERSION);
+	at = out->len;
+	buf_put_u32(out, 0);
+	from = out->len;
+	buf_put_lv(out, making);
+	buf_put_view(out, hot);
+	if (out->full)
+		return;
+	crc = buf_over(out->data + at, CRC_BYTES);
+	buf_put_u32(&crc, crc_of(key, revision, id, view_of(out->data + from, out->len - from)));
 }
 
 enum cs_err
@@ -170,6 +183,8 @@ layout_get_hot(struct view in, const struct store_key *key, struct layout_hot *o
 {
 	const uint8_t *p = (const uint8_t *)in.data;
 	struct layout_hot r = {0};
+	struct view bytes;
+	struct cursor c;
 	enum cs_err err;
 
 	if (in.len < LAYOUT_HEADER_BYTES)
@@ -187,9 +202,14 @@ layout_get_hot(struct view in, const struct store_key *key, struct layout_hot *o
 	if (r.revision == 0 || r.last_seq == 0 || r.cold_revision > r.revision)
 		return CS_ERR_CORRUPT;
 	err = get_guarded(view_of(p + LAYOUT_HEADER_BYTES, in.len - LAYOUT_HEADER_BYTES), key, r.revision, r.id,
-	    STORE_HOT_MAX, &r.hot);
+	    LAYOUT_HOT_MAX, &bytes);
 	if (err != CS_OK)
 		return err;
+	c = cursor_over(bytes.data, bytes.len);
+	r.making = cursor_lv(&c, LAYOUT_MAKING_MAX);
+	r.hot = view_of(c.at, cursor_left(&c));
+	if (c.bad || r.hot.len > STORE_HOT_MAX)
+		return CS_ERR_CORRUPT;
 	*out = r;
 	return CS_OK;
 }

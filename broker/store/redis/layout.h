@@ -19,7 +19,8 @@ enum {
 	LAYOUT_KEY_MAX = 96, /* prefix, tag in braces, kind, two keys */
 	LAYOUT_ID_BYTES = 8, /* of a commit */
 	LAYOUT_HEADER_BYTES = 40,
-	LAYOUT_HOT_MAX = LAYOUT_HEADER_BYTES + 5 + STORE_HOT_MAX,
+	LAYOUT_MAKING_MAX = 32 * 1024, /* a commit that is larger is not kept with its record */
+	LAYOUT_HOT_MAX = LAYOUT_HEADER_BYTES + 5 + 3 + LAYOUT_MAKING_MAX + STORE_HOT_MAX,
 	LAYOUT_COLD_MAX = 8 + 5 + STORE_COLD_MAX,
 	LAYOUT_EVENT_MAX = 8 + STORE_EVENT_MAX + STORE_EXTRA_MAX + 48,
 	LAYOUT_EVENT_BACK_BYTES = 8, /* before what layout_put_event() writes; the script puts it there */
@@ -86,12 +87,13 @@ struct layout_hot {
 	uint64_t revision, last_seq, n, cold_revision;
 	uint8_t id[LAYOUT_ID_BYTES]; /* of the commit that wrote it */
 	bool held;		     /* then the rest is not to be used */
+	struct view making;	     /* of that commit, see commit_put_making(); empty: not kept */
 	struct view hot;
 };
 
-/* What comes after the header of a hot value; the script writes the header. */
+/* What comes after the header of a hot value; the script writes the header. making: at most LAYOUT_MAKING_MAX bytes. */
 void layout_put_tail(struct buf *out, const struct store_key *key, uint64_t revision,
-    const uint8_t id[LAYOUT_ID_BYTES], struct view hot);
+    const uint8_t id[LAYOUT_ID_BYTES], struct view making, struct view hot);
 enum cs_err layout_get_hot(struct view in, const struct store_key *key, struct layout_hot *out);
 
 void layout_put_cold(struct buf *out, const struct store_key *key, uint64_t revision, struct view cold);

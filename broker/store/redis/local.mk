@@ -19,6 +19,7 @@ libstoreredis_la_SOURCES = \
 	%reldir%/import.c %reldir%/import.h \
 	%reldir%/gate.h \
 	%reldir%/journal.c %reldir%/journal.h %reldir%/journal_int.h \
+	%reldir%/ground.c %reldir%/ground.h \
 	%reldir%/journal_code.c %reldir%/journal_code.h \
 	%reldir%/journal_file.c \
 	%reldir%/lanes.c %reldir%/lanes.h \

@@ -4,7 +4,6 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/random.h>
 
 #include "broker/base/check.h"
 #include "broker/base/clock.h"
@@ -16,18 +15,6 @@ enum {
 	WAITS_SHOWN = 3, /* names of brokers in one sentence */
 	PARKED_MS = 5, /* until calls are tried again whose bucket was not open */
 };
-
-/* Never the same twice here, as it is one step of a permutation; nor elsewhere, as every store begins at a random place. */
-void
-redis_next_id(struct store_redis *s, uint8_t id[LAYOUT_ID_BYTES])
-{
-	uint64_t x = s->ids += 0x9e3779b97f4a7c15;
-
-	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9;
-	x = (x ^ x >> 27) * 0x94d049bb133111eb;
-	x ^= x >> 31;
-	memcpy(id, &x, LAYOUT_ID_BYTES);
-}
 
 static void
 turn(struct store_redis *s)
@@ -179,6 +166,7 @@ destroy(struct store_redis *s)
 	pollset_hand_over(&s->pollset, NULL);
 	pollset_clear(&s->pollset);
 	cache_clear(&s->cache);
+	doubts_clear(&s->doubts);
 	commit_call_clear(&s->commit_call);
 	free(s);
 }
@@ -247,7 +235,7 @@ store_redis_open(const struct store_redis_options *o, const struct poller *polle
 	s->replicas = o->fleet.replicas;
 	s->weaker_fsync = o->fleet.weaker_fsync;
 	s->weaker_persistence = o->fleet.weaker_persistence;
-	CHECK(getrandom(&s->ids, sizeof(s->ids), 0) == sizeof(s->ids));
+	doubts_init(&s->doubts);
 	for (unsigned b = 0; b < LAYOUT_BUCKETS; b++)
 		s->segments[b] = 1;
 	pollset_init(&s->pollset);

@@ -46,6 +46,7 @@ call_new(struct store_redis *s, enum call_kind kind, const struct store_key *key
 	s->newest = call;
 	s->calls_n++;
 	bytes_init(&call->body, COMMIT_CODE_MAX);
+	bytes_init(&call->ground, COMMIT_GROUNDS_BYTES);
 	return call;
 }
 
@@ -58,6 +59,7 @@ call_free(struct call *call)
 	*(call->newer != NULL ? &call->newer->older : &s->newest) = call->older;
 	s->calls_n--;
 	bytes_clear(&call->body);
+	bytes_clear(&call->ground);
 	if (call->known != NULL)
 		call->known->pins--;
 	cache_entry_free(call->entry);
@@ -282,6 +284,19 @@ load_remember(struct call *call)
 	call->entry = NULL;
 }
 
+/* It changed something, or rests on what nobody else may have. */
+static bool
+for_journal(const struct call *call)
+{
+	return call->err == CS_OK && (call->kind == CALL_COMMIT || (call->kind == CALL_CHECK && call->n > 0));
+}
+
+static void
+not_in_journal(struct call *call)
+{
+	call->err = call->kind == CALL_COMMIT ? CS_ERR_UNKNOWN : CS_ERR_UNAVAILABLE;
+}
+
 /* What is not in the journal was executed, but nobody could put it back: it must not be acknowledged. */
 static void
 journal_settle(struct store_redis *s, struct call *first)
@@ -289,19 +304,19 @@ journal_settle(struct store_redis *s, struct call *first)
 	enum cs_err err;
 
 	for (struct call *call = first; call != NULL; call = call->next) {
-		if (call->kind != CALL_COMMIT || call->err != CS_OK)
+		if (!for_journal(call))
 			continue;
 		if (call_holds(call))
 			commit_record(call);
 		else
-			call->err = CS_ERR_UNKNOWN;
+			not_in_journal(call);
 	}
 	if (!journal_waits(s->journal))
 		return;
 	err = journal_sync(s->journal, clock_steady_ms());
 	for (struct call *call = first; call != NULL && err != CS_OK; call = call->next) {
-		if (call->kind == CALL_COMMIT && call->err == CS_OK)
-			call->err = CS_ERR_UNKNOWN;
+		if (for_journal(call))
+			not_in_journal(call);
 	}
 	claims_synced(s->claims, err);
 }

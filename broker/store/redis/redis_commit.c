@@ -4,6 +4,7 @@
  * recognises; what stays unknown is said to be so.
  */
 #include <hiredis/hiredis.h>
+#include <stdio.h>
 
 #include "broker/base/check.h"
 #include "broker/base/clock.h"
@@ -53,9 +54,13 @@ before_set(struct call *call)
 	const struct cache_entry *e = expected_entry(call);
 
 	/* What was read since the bucket was closed is not what the caller decided on. */
-	if (e != NULL && memcmp(call->before, unknown, sizeof(unknown)) == 0 &&
-	    call->begun_turn == tenure_turn(call->s->tenure, layout_bucket(&call->key)))
-		memcpy(call->before, &e->row_id, sizeof(call->before));
+	if (e == NULL || memcmp(call->before, unknown, sizeof(unknown)) != 0 ||
+	    call->begun_turn != tenure_turn(call->s->tenure, layout_bucket(&call->key)))
+		return;
+	memcpy(call->before, &e->row_id, sizeof(call->before));
+	call->seq = e->last_seq;
+	if (cache_making(e).len > 0)
+		ground_put(&call->s->doubts, e, &call->ground.buf);
 }
 
 static void
@@ -260,18 +265,36 @@ check_answered(void *ctx, enum cs_err err, const struct fleet_reply *r)
 	struct call *call = ctx;
 	long long code = err == CS_OK ? answer_code(r->value) : 0;
 
-	if (code == ANSWER_SUSPECT)
+	if (code == ANSWER_SUSPECT || code == ANSWER_STRANGER)
 		tenure_doubt(call->s->tenure, layout_bucket(&call->key));
 	if (err == CS_OK && !call_holds(call))
 		call_later(call, CS_ERR_UNAVAILABLE);
-	else if (code == ANSWER_DONE)
+	else if (code == ANSWER_DONE) {
+		call->n = answer_number(r->value, 1);
 		call_finish(call, CS_OK);
-	else if (code == ANSWER_CONFLICT)
+	} else if (code == ANSWER_CONFLICT)
 		call_finish(call, CS_ERR_CONFLICT);
-	else if (code == ANSWER_SUSPECT || err == CS_ERR_UNAVAILABLE || err == CS_ERR_UNKNOWN)
+	else if (code == ANSWER_SUSPECT || code == ANSWER_STRANGER || err == CS_ERR_UNAVAILABLE || err == CS_ERR_UNKNOWN)
 		call_later(call, CS_ERR_UNAVAILABLE);
 	else
 		call_finish(call, CS_ERR_UNAVAILABLE);
+}
+
+/*
+ * What is answered from what somebody else wrote must be there as long as what we wrote ourselves, and perhaps nobody else has it in a
+ * journal: so it is counted, and goes into ours.
+ */
+static size_t
+check_counts(struct call *call, char member[JOURNAL_MEMBER_TEXT + 2], char known[24], struct view args[2])
+{
+	const struct store_redis *s = call->s;
+
+	if (call->ground.buf.len == 0)
+		return 0;
+	args[0] = view_of(member, (size_t)snprintf(member, JOURNAL_MEMBER_TEXT + 2, "w:%s", s->member));
+	args[1] = view_of(known, (size_t)snprintf(known, 24, "%llu",
+	    (unsigned long long)journal_position(s->journal, layout_bucket(&call->key))));
+	return 2;
 }
 
 void
@@ -284,20 +307,24 @@ check_ask(struct call *call, const char *tenure)
 	    layout_key_of(&s->layout, LAYOUT_RECORD, &call->key, &record)};
 	static const uint8_t unknown[LAYOUT_ID_BYTES];
 	uint8_t expected[8 + LAYOUT_ID_BYTES];
-	struct view args[2] = {view_str(tenure)};
+	struct view args[4] = {view_str(tenure)};
+	char member[JOURNAL_MEMBER_TEXT + 2], known[24];
+	size_t args_n;
 
 	before_set(call);
 	if (may_be_another(call)) {
 		call_finish(call, CS_ERR_CONFLICT);
 		return;
 	}
+	args_n = 2 + check_counts(call, member, known, args + 2);
 	layout_put_be(expected, call->expected);
 	memcpy(expected + 8, call->before, LAYOUT_ID_BYTES);
 	args[1] = view_of(expected,
 	    call->expected == 0					      ? 0
 		: memcmp(call->before, unknown, LAYOUT_ID_BYTES) == 0 ? 8
 								      : sizeof(expected));
-	fleet_script(s->fleet, bucket, SCRIPT_CHECK, keys, 2, args, 2, FLEET_READS, check_answered, call);
+	fleet_script(s->fleet, bucket, SCRIPT_CHECK, keys, 2, args, args_n, args_n > 2 ? FLEET_AGAIN : FLEET_READS,
+	    check_answered, call);
 }
 
 /* A cold part that did not change comes from the state before; where that is not at hand, the record is read anew. */
@@ -322,15 +349,43 @@ entry_after(struct call *call, const struct commit_image *image)
 void
 commit_record(struct call *call)
 {
-	struct commit_image image;
+	struct bytes grounded;
 	struct journal_entry entry = {.kind = JOURNAL_COMMIT, .bucket = (uint16_t)layout_bucket(&call->key), .n = call->n,
 	    .key = call->key, .seq = call->seq};
 
-	commit_view(buf_view(&call->body.buf), &image);
-	commit_seal(&call->body.buf, call->seq);
-	entry.revision = call->expected + image.commit.events_n;
+	if (call->kind == CALL_COMMIT)
+		commit_seal(&call->body.buf, call->seq);
+	entry.revision = call->expected + call->events_n;
 	entry.body = buf_view(&call->body.buf);
+	bytes_init(&grounded, JOURNAL_BODY_MAX);
+	if (call->ground.buf.len > 0) {
+		commit_put_grounded(&grounded.buf, buf_view(&call->ground.buf), entry.body);
+		CHECK(!grounded.buf.full);
+		entry.body = buf_view(&grounded.buf);
+	}
 	journal_put(call->s->journal, &entry);
+	bytes_clear(&grounded);
+}
+
+/* What became of it nobody knows; who finds it in the record must know what it was built on. */
+static void
+commit_doubt(struct call *call)
+{
+	struct commit_image image;
+
+	call->s->unknowns++;
+	commit_view(buf_view(&call->body.buf), &image);
+	doubts_add(&call->s->doubts, image.id, buf_view(&call->ground.buf));
+}
+
+/* It is in the journal now, so that it is ground no more. */
+static void
+check_remember(struct call *call)
+{
+	struct cache_entry *e = expected_entry(call);
+
+	if (call->n > 0 && e != NULL && memcmp(&e->row_id, call->before, sizeof(call->before)) == 0)
+		cache_forget_making(&call->s->cache, e);
 }
 
 void
@@ -341,9 +396,11 @@ commit_remember(struct call *call)
 	struct cache_entry *e;
 
 	if (call->err == CS_ERR_UNKNOWN)
-		s->unknowns++;
+		commit_doubt(call);
 	if (call->kind == CALL_CHECK || call->err != CS_OK) {
-		if (call->err == CS_ERR_CONFLICT || call->err == CS_ERR_UNKNOWN || call->err == CS_ERR_CORRUPT)
+		if (call->err == CS_OK)
+			check_remember(call);
+		else if (call->err == CS_ERR_CONFLICT || call->err == CS_ERR_UNKNOWN || call->err == CS_ERR_CORRUPT)
 			cache_drop(s, &call->key);
 		return;
 	}
@@ -374,7 +431,7 @@ redis_commit(struct store *base, const struct store_commit *c, store_commit_fn *
 	if (call->kind == CALL_COMMIT) {
 		call->events_n = c->events_n;
 		image.commit = *c;
-		redis_next_id(s, image.id);
+		doubts_next_id(&s->doubts, image.id);
 		commit_encode(&call->body.buf, &image);
 		CHECK(!call->body.buf.full);
 	}

@@ -7,6 +7,7 @@
 #include "broker/store/redis/claims.h"
 #include "broker/store/redis/commit_code.h"
 #include "broker/store/redis/fleet.h"
+#include "broker/store/redis/ground.h"
 #include "broker/store/redis/journal.h"
 #include "broker/store/redis/lanes.h"
 #include "broker/store/redis/layout.h"
@@ -58,6 +59,7 @@ struct call {
 	void *ctx;
 
 	struct bytes body;	/* commit: all of it, as for the journal. Payment: its summary */
+	struct bytes ground;	/* commit, check: what it builds on, where that was read and is in no journal of ours (ground.h) */
 	uint64_t expected, events_n, n, seq;
 	uint8_t before[LAYOUT_ID_BYTES]; /* of the revision expected; zeros: not known */
 	uint32_t begun_turn;		 /* of the bucket, when the caller decided */
@@ -95,6 +97,7 @@ struct store_redis {
 	struct scans *scans;
 	struct cache cache;
 	struct lanes lanes;
+	struct doubts doubts;
 	struct call *oldest, *newest;
 	size_t calls_n;
 	struct call_list ready, ended;
@@ -102,15 +105,12 @@ struct store_redis {
 	uint32_t first_turn; /* of every bucket, until it is closed for the first time */
 	uint64_t segments[LAYOUT_BUCKETS]; /* of each log, as last told */
 	int64_t keep_ms;		   /* entries of the journal */
-	uint64_t ids;	  /* of commits: a counter that is mixed */
 	uint64_t last_seq; /* greatest that was seen */
 	uint64_t conflicts, unknowns, retries;
 	bool full;
 	bool zero_held; /* the broker's own record, when it was read last */
 	bool closing;
 };
-
-void redis_next_id(struct store_redis *s, uint8_t id[LAYOUT_ID_BYTES]);
 
 /* redis_calls.c: begins with one of these, ends with its completion */
 struct call *call_new(struct store_redis *s, enum call_kind kind, const struct store_key *key, void *ctx);

@@ -56,7 +56,8 @@ entry_read(struct call *call, const struct redisReply *r)
 	if (hot.cold_revision > 0 &&
 	    (!answer_value(r, 2, &cold_bytes) || layout_get_cold(cold_bytes, &call->key, hot.cold_revision, &cold) != CS_OK))
 		return CS_ERR_CORRUPT;
-	call->entry = cache_entry_new(&call->key, hot.revision, hot.hot, cold);
+	call->entry = cache_entry_new_made(&call->key, hot.revision, hot.hot, cold,
+	    doubts_known(&call->s->doubts, hot.id) ? view_of(NULL, 0) : hot.making);
 	call->entry->last_seq = hot.last_seq;
 	memcpy(&call->entry->row_id, hot.id, sizeof(call->entry->row_id));
 	return CS_OK;

@@ -232,6 +232,7 @@ settle(struct tenure_bucket *b, bool fits)
 }
 
 static void apply_commit(struct tenure_bucket *b);
+static void apply_part(struct tenure_bucket *b);
 
 static void
 commit_applied(void *ctx, enum cs_err err, const struct fleet_reply *reply)
@@ -241,7 +242,13 @@ commit_applied(void *ctx, enum cs_err err, const struct fleet_reply *reply)
 
 	switch (proof_code(r)) {
 	case ANSWER_DONE:
-		settle(b, true);
+		if (b->repair->part + 1 == b->repair->parts_n) {
+			settle(b, true);
+			break;
+		}
+		b->repair->part++;
+		b->repair->upwards = true;
+		apply_part(b);
 		break;
 	case ANSWER_SEGMENT:
 		if (r->elements < 2 || r->element[1]->type != REDIS_REPLY_INTEGER) {
@@ -252,6 +259,14 @@ commit_applied(void *ctx, enum cs_err err, const struct fleet_reply *reply)
 		apply_commit(b);
 		break;
 	case ANSWER_CONFLICT:
+		/* Perhaps what it was built on is missing, too. */
+		if (b->repair->part == 0 || b->repair->upwards) {
+			settle(b, false);
+			break;
+		}
+		b->repair->part--;
+		apply_part(b);
+		break;
 	case ANSWER_CLAIM:
 	case ANSWER_POISONED:
 	case ANSWER_CORRUPT:
@@ -316,6 +331,30 @@ takes_claims(const struct commit_image *image)
 	return false;
 }
 
+/* Ground fits only on the very commit that it was built on. */
+static bool
+part_fits(const struct repair *r)
+{
+	static const uint8_t unknown[LAYOUT_ID_BYTES];
+	const struct commit_image *image = &r->image;
+	struct store_key key = key_at(r);
+
+	if (memcmp(&image->commit.key, &key, sizeof(key)) != 0 || (r->late && takes_claims(image)))
+		return false;
+	return r->part + 1 == r->parts_n || image->commit.expected == 0 || memcmp(image->before, unknown, sizeof(unknown)) != 0;
+}
+
+static void
+apply_part(struct tenure_bucket *b)
+{
+	struct repair *r = b->repair;
+
+	if (commit_decode(r->parts[r->part], &r->image) == CS_OK && part_fits(r))
+		apply_commit(b);
+	else
+		settle(b, false);
+}
+
 static void
 value_read(void *ctx, enum cs_err err, const struct fleet_reply *reply)
 {
@@ -323,7 +362,6 @@ value_read(void *ctx, enum cs_err err, const struct fleet_reply *reply)
 	struct repair *r = b->repair;
 	const struct redisReply *v = err == CS_OK ? reply->value : NULL;
 	struct view body;
-	struct store_key key;
 
 	if (v == NULL || (v->type != REDIS_REPLY_STRING && v->type != REDIS_REPLY_NIL)) {
 		repair_later(b);
@@ -342,13 +380,18 @@ value_read(void *ctx, enum cs_err err, const struct fleet_reply *reply)
 	buf_put(&r->value.buf, v->str, v->len);
 	CHECK(!r->value.buf.full);
 	body = view_of(r->value.buf.data + REPAIR_COUNT_BYTES, v->len - REPAIR_COUNT_BYTES);
-	key = key_at(r);
-	if (r->fields[r->at][0] == JOURNAL_CLAIM)
+	if (r->fields[r->at][0] == JOURNAL_CLAIM) {
 		apply_claim(b, body);
-	else if (commit_decode(body, &r->image) != CS_OK || memcmp(&r->image.commit.key, &key, sizeof(key)) != 0 || (r->late && takes_claims(&r->image)))
+		return;
+	}
+	r->parts_n = commit_parts(body, r->parts);
+	if (r->parts_n == 0) {
 		settle(b, false);
-	else
-		apply_commit(b);
+		return;
+	}
+	r->part = r->parts_n - 1;
+	r->upwards = false;
+	apply_part(b);
 }
 
 static void

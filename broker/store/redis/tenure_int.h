@@ -39,6 +39,9 @@ struct repair {
 	bool fits;                             /* the entry at `at` */
 	uint64_t segment;
 	struct bytes value;                    /* of the entry at `at` */
+	struct view parts[COMMIT_GROUNDS_MAX + 1]; /* of that, where it is a commit: its ground, then itself */
+	size_t parts_n, part;
+	bool upwards;                          /* a part of the ground was applied: those after it follow */
 	struct commit_image image;
 	struct commit_call call;
 };
