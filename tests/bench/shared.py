@@ -24,6 +24,8 @@ TARGET = 0.6
 PATTERNS = ((1, 64), (8, 8))
 GRID = ((1, 1), (2, 1), (4, 1), (1, 2), (2, 2), (4, 2), (1, 3), (2, 3), (4, 3))  # brokers, masters
 SLOTS = 16384
+GRID_ACCOUNTS = 20000  # to make them takes longer than to measure
+BUS = 10000            # above its port, a server of a cluster talks to the others
 READY_S = 30
 DURABLE = ("--save", "", "--appendonly", "yes", "--appendfsync", "always", "--auto-aof-rewrite-percentage", "0",
            "--maxmemory-policy", "noeviction")
@@ -61,6 +63,12 @@ class Node(Server):
         return sum(os.path.getsize(os.path.join(at, name)) for at, _, names in os.walk(self.path[:-5]) for name in names)
 
 
+def cluster_port():
+    while (port := free_port()) > 65535 - BUS:
+        pass
+    return port
+
+
 class Fleet:
     """Masters, each with so many replicas; one without replicas is a single server on a Unix socket."""
 
@@ -69,7 +77,7 @@ class Fleet:
         self.single = masters == 1 and replicas == 0
         for i in range(masters * (1 + replicas)):
             more = () if self.single else ("--cluster-enabled", "yes", "--cluster-node-timeout", "5000")
-            self.nodes.append(stack.enter_context(Node(scratch, f"r{i}", cpu, *more, port=0 if self.single else free_port())))
+            self.nodes.append(stack.enter_context(Node(scratch, f"r{i}", cpu, *more, port=0 if self.single else cluster_port())))
         if not self.single:
             self._join(masters)
         self.replicas = replicas
@@ -176,6 +184,10 @@ class Shared:
             yield fleet, found
         shutil.rmtree(scratch)
 
+    def spread(self, n, masters, replicas=0):
+        """The same, with all processors for all."""
+        return self.brokers(n, masters, replicas, min(self.options.accounts, GRID_ACCOUNTS), _cpus, _cpus)
+
     def parts(self, people, n):
         """A file of people for each of n clients, so that they meet at no account."""
         with open(people, encoding="ascii") as f:
@@ -199,6 +211,7 @@ class Shared:
             if target:
                 row.update(target=f"≥ {target:.2f}", reached=row["ratio"] >= target)
         self.rows.append(row)
+        say("  " + "  ".join(cell for cell in cells(row) if cell))
 
     # What is measured
 
@@ -218,15 +231,15 @@ class Shared:
         """All of the processors for all; each broker has its own accounts."""
         for n, masters in GRID:
             say(f"brokers {n}, masters {masters}")
-            with self.brokers(n, masters, server_cpu=_cpus, broker_cpu=_cpus) as (fleet, brokers):
+            with self.spread(n, masters) as (fleet, brokers):
                 self.add(f"brokers {n}, masters {masters}", self.timed(self.spends(brokers, (4, 16)), brokers, fleet.nodes))
 
     def apart(self):
         say("two brokers at the same accounts; a replica that must have heard")
-        with self.brokers(2, 1, server_cpu=_cpus, broker_cpu=_cpus) as (fleet, brokers):
+        with self.spread(2, 1) as (fleet, brokers):
             self.add("brokers 2, masters 1, the same accounts",
                      self.timed(self.spends(brokers, (4, 16), apart=False), brokers, fleet.nodes))
-        with self.brokers(1, 1, replicas=1, server_cpu=_cpus, broker_cpu=_cpus) as (fleet, brokers):
+        with self.spread(1, 1, replicas=1) as (fleet, brokers):
             self.add("brokers 1, masters 1, replicas 1", self.timed(self.spends(brokers, (4, 16)), brokers, fleet.nodes))
 
     def memory(self):
