@@ -97,6 +97,21 @@ call_hold(struct call *call)
 	return held;
 }
 
+struct call *
+call_put_aside(struct call *call)
+{
+	struct stream *s = call->stream;
+	struct call *held = call_hold(call);
+
+	if (held == call || s == NULL || held->more)
+		return held;
+	CHECK(s->held == held);
+	s->held = NULL;
+	held->place = place_new(s, s->out.buf.len, held);
+	held->again = true;
+	return held;
+}
+
 void
 call_free(struct call *call)
 {
@@ -485,14 +500,15 @@ one_message(struct engine *e, struct stream *s, char *text, size_t len)
 	call.more = v.more;
 	call.oneway = v.oneway;
 	call_dispatch(&call, v.method);
-	/* Answered now, or held and answered later. */
+	/* Answered now, or held or put aside and answered later. */
 	CHECK(call.answered || s->held != NULL);
 }
 
 void
 calls_read(struct engine *e, struct stream *s)
 {
-	while (s->held == NULL && s->out.buf.len < STREAM_OUT_FULL && !s->failed && e->round_left > 0) {
+	while (s->held == NULL && s->out.buf.len < STREAM_OUT_FULL && s->unsettled < STREAM_UNSETTLED_FULL && !s->failed &&
+	    e->round_left > 0) {
 		char *at = (char *)s->in.buf.data + s->taken;
 		size_t len, have = s->in.buf.len - s->taken;
 		enum cs_err err = have == 0 ? CS_ERR_NOT_FOUND : varlink_frame(at, have, &s->scanned, &len);

@@ -47,11 +47,11 @@ struct call {
 	size_t start;           /* of the reply in the stream's out */
 	struct view ip;         /* of a forwarded call's peer */
 	uint64_t number;
-	struct place *place;    /* asked again: where its answer goes; its stream went on meanwhile */
+	struct place *place;    /* put aside, or asked again: where its answer goes; its stream went on meanwhile */
 	struct stream_left *left; /* what the message is in when the peer is gone */
 	void (*after)(struct call *call, void *ends); /* see call_after() */
 	void *ends;
-	bool again;             /* a copy that is asked again after a conflict */
+	bool again;             /* a copy that was put aside, or is asked again after a conflict: it holds up no stream */
 	uint16_t used;          /* of memory */
 	struct call_evidence evidence;
 	_Alignas(16) uint8_t memory[CALL_MEMORY]; /* the handler's own */
@@ -72,6 +72,11 @@ call_memory(struct call *call, size_t size)
 
 /* Copies a call that waits; its stream is held up. Views into the message stay valid; doc does not. */
 struct call *call_hold(struct call *call);
+/*
+ * Copies a call that waits for its account. Its answer gets a place, and its stream goes on, unless the call was held already
+ * or wants more than one reply.
+ */
+struct call *call_put_aside(struct call *call);
 /* Frees it; the stream goes on. The call must have been answered. */
 void call_release(struct call *call);
 /* Wipes and frees a call on the heap, answered or not. */

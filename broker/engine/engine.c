@@ -311,6 +311,8 @@ calls_gone(struct engine *e, struct stream *s)
 	CHECK(left != NULL);
 	left->in = s->in;
 	bytes_init(&s->in, STREAM_IN_MAX);
+	for (struct place *p = s->places; p != NULL; p = p->next)
+		watches_gone(e, p->call);
 	places_gone(s, left);
 	if (held == NULL)
 		return;

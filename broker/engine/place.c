@@ -25,6 +25,7 @@ place_put(struct place *p, struct view reply)
 {
 	struct buf *out;
 	size_t tail;
+	bool newer = true;
 
 	if (p->stream == NULL)
 		return;
@@ -36,8 +37,10 @@ place_put(struct place *p, struct view reply)
 	if (reply.len > 0)
 		memcpy(out->data + p->start, reply.data, reply.len);
 	out->len = p->start + reply.len + tail;
+	/* The newest is the first: of two that begin at the same byte, the newer one is behind. */
 	for (struct place *o = p->stream->places; o != NULL; o = o->next) {
-		if (o->start > p->start)
+		newer = newer && o != p;
+		if (o->start > p->start || (o->start == p->start && newer))
 			o->start = o->start - p->len + reply.len;
 	}
 	p->len = reply.len;

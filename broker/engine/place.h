@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Where in a stream's `out` a reply stands that rests on a commit. It may be replaced there, by the answer of another
- * try or by an error, while replies behind it stay what they are. A stream with places sends nothing.
+ * Where in a stream's `out` a reply stands that rests on a commit, or will stand that waits for an account. It may be
+ * replaced there, by the answer of another try or by an error, while replies behind it stay what they are. A stream with
+ * places sends nothing.
  */
 #ifndef CS_ENGINE_PLACE_H
 #define CS_ENGINE_PLACE_H
@@ -10,7 +11,7 @@
 
 struct place {
 	struct stream *stream;  /* NULL: the peer is gone */
-	struct call *call;      /* that is asked again when the commit meets a conflict */
+	struct call *call;      /* that is asked again when the commit meets a conflict, or waits to be asked */
 	size_t start, len;
 	struct place *next, **at;
 };

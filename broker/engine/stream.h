@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A connection as the engine sees it: bytes that came in, bytes to go out. loop.c moves the bytes with libevent; the
- * simulator moves them by hand. Messages are taken one after the other; a call that waits holds up its own connection
- * only. Nothing is sent while a reply in `out` waits for its commit.
+ * simulator moves them by hand. Messages are taken one after the other, and answered in their order. A call that waits for
+ * its account holds up nobody: its answer has a place in `out`, and what comes behind it goes on. One that waits for
+ * somebody else (a plugin, an event) holds up its own connection. Nothing is sent while a reply in `out` waits.
  */
 #ifndef CS_ENGINE_STREAM_H
 #define CS_ENGINE_STREAM_H
@@ -14,6 +15,7 @@ enum {
 	STREAM_IN_MAX = 4 * (VARLINK_MESSAGE_MAX + 1), /* room to read ahead of a turn */
 	STREAM_OUT_MAX = 2 * 1024 * 1024,
 	STREAM_OUT_FULL = 256 * 1024,                  /* beyond this a peer that does not read is not read from */
+	STREAM_UNSETTLED_FULL = 512,                   /* nor one with so many replies that wait: each keeps a call of 2 KB */
 	STREAM_KEEP = 16 * 1024,                       /* buffer kept by an idle connection */
 };
 
@@ -26,7 +28,7 @@ struct stream {
 	struct bytes in, out;
 	size_t taken;           /* bytes of `in` that were handled */
 	size_t scanned;         /* of what is left, searched for the end of a message */
-	uint32_t unsettled;     /* replies in `out` that wait for a commit; meanwhile `in` does not move, and is not read */
+	uint32_t unsettled;     /* replies in `out` that wait, or are waited for; meanwhile `in` does not move, and is not read */
 	struct place *places;   /* of these replies */
 	uint8_t kind;           /* enum stream_kind */
 	bool ended;             /* the peer sends no more */

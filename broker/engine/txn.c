@@ -18,7 +18,7 @@ txn_wait_first(struct txn *t, struct call *call, txn_fn *fn)
 	struct waiting *w = calloc(1, sizeof(*w));
 
 	CHECK(w != NULL);
-	w->call = call_hold(call);
+	w->call = call_put_aside(call);
 	w->fn = fn;
 	w->tries = t->running->tries;
 	w->next = t->waiting;
@@ -34,7 +34,7 @@ wait_for(struct txn *t, struct call *call, txn_fn *fn, bool durable)
 	struct waiting *w = calloc(1, sizeof(*w));
 
 	CHECK(w != NULL);
-	w->call = call_hold(call);
+	w->call = call_put_aside(call);
 	w->fn = fn;
 	w->durable = durable;
 	*t->waiting_end = w;

@@ -21,10 +21,11 @@ import report
 from process import CLIENT_CPU, SERVER_CPU, Server, _cpus, free_port, unix_ready
 
 TARGET = 0.6
-PATTERNS = ((1, 64), (8, 8))
+PATTERNS = ((64, 1), (8, 8), (1, 64))
 GRID = ((1, 1), (2, 1), (4, 1), (1, 2), (2, 2), (4, 2), (1, 3), (2, 3), (4, 3))  # brokers, masters
 SLOTS = 16384
-GRID_ACCOUNTS = 20000  # to make them takes longer than to measure
+WARM_ACCOUNTS = 5000   # all of them remembered after
+WARM_S = 4             # of the same load
 BUS = 10000            # above its port, a server of a cluster talks to the others
 READY_S = 30
 DURABLE = ("--save", "", "--appendonly", "yes", "--appendfsync", "always", "--auto-aof-rewrite-percentage", "0",
@@ -61,6 +62,10 @@ class Node(Server):
 
     def file_bytes(self):
         return sum(os.path.getsize(os.path.join(at, name)) for at, _, names in os.walk(self.path[:-5]) for name in names)
+
+
+def _warm(options):
+    return min(options.accounts, WARM_ACCOUNTS)
 
 
 def cluster_port():
@@ -126,9 +131,9 @@ class Shared:
     def program(self, name):
         return os.path.join(self.programs, name)
 
-    def clients(self, commands):
+    def clients(self, commands, seconds=None):
         """Runs them at once on the client's CPU; the sum of their rates, the worst of their latencies."""
-        running = [subprocess.Popen([str(word) for word in argv] + ["--seconds", str(self.seconds), "--warmup", "0.3"], text=True,
+        running = [subprocess.Popen([str(word) for word in argv] + ["--seconds", str(seconds or self.seconds), "--warmup", "0.3"], text=True,
                                     stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                     preexec_fn=lambda: os.sched_setaffinity(0, {CLIENT_CPU})) for argv in commands]
         results = []
@@ -140,9 +145,11 @@ class Shared:
         return {"rate": sum(r["rate"] for r in results), "p50_us": max(r["p50_us"] for r in results),
                 "p99_us": max(r["p99_us"] for r in results), "answers": sum(r["all_answers"] for r in results)}
 
-    def timed(self, commands, brokers, servers):
+    def timed(self, commands, brokers, servers, warm=True):
         """The best of the rounds, with what one answer took of the processors' time."""
         best = {}
+        if warm:
+            self.clients(commands, WARM_S)
         for _ in range(self.rounds):
             before = [sum(x.cpu_s() for x in group) for group in (brokers, servers)]
             found = self.clients(commands)
@@ -156,7 +163,7 @@ class Shared:
     def bare(self, people, pattern):
         """The script of a good payment team on one server with the same durability."""
         with peers.Redis(self.scratch, os.path.dirname(os.path.abspath(__file__))) as redis:
-            redis.populate(self.options.accounts, people)
+            redis.populate(_warm(self.options), people)
             redis.appendfsync("always")
             argv = [self.program("redis_load"), redis.path, "--sha", redis.decide, "--people", people, "--connections", pattern[0],
                     "--depth", pattern[1]]
@@ -186,7 +193,7 @@ class Shared:
 
     def spread(self, n, masters, replicas=0):
         """The same, with all processors for all."""
-        return self.brokers(n, masters, replicas, min(self.options.accounts, GRID_ACCOUNTS), _cpus, _cpus)
+        return self.brokers(n, masters, replicas, _warm(self.options), _cpus, _cpus)
 
     def parts(self, people, n):
         """A file of people for each of n clients, so that they meet at no account."""
@@ -223,8 +230,8 @@ class Shared:
             say(f"one server, {name}")
             bare = self.bare(people, pattern)
             self.add(f"bare script, one server, {name}", bare)
-            with self.brokers(1, 1) as (_, brokers):
-                self.add(f"1 broker, one server, {name}", self.timed(self.spends(brokers, pattern), brokers, _.nodes),
+            with self.brokers(1, 1, accounts=_warm(self.options)) as (fleet, brokers):
+                self.add(f"1 broker, one server, {name}", self.timed(self.spends(brokers, pattern), brokers, fleet.nodes),
                          "bare script", bare, TARGET)
 
     def grid(self):
@@ -247,9 +254,8 @@ class Shared:
         say(f"{accounts:,} accounts")
         with self.brokers(1, 1, accounts=accounts) as (fleet, brokers):
             on_disk = fleet.nodes[0].file_bytes() / accounts
-            spent = self.timed(self.spends(brokers, (1, 64)), brokers, fleet.nodes)
-            self.add(f"1 broker, {accounts:,} accounts", spent)
-            before, log = fleet.memory(), self.timed(self.spends(brokers, (1, 64)), brokers, fleet.nodes)
+            before, log = fleet.memory(), self.timed(self.spends(brokers, (8, 8)), brokers, fleet.nodes, warm=False)
+            self.add(f"1 broker, {accounts:,} accounts, all of them cold", log)
             event = (fleet.memory() - before) / max(1, log["answers"] * self.rounds)
             self.rows.append({"what": f"{accounts:,} accounts loaded", "text": f"{accounts / fleet.loaded_s:,.0f}/s", "load_s": fleet.loaded_s,
                               "bytes_an_account": fleet.bytes_an_account, "file_bytes_an_account": on_disk,

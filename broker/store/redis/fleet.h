@@ -17,7 +17,7 @@ struct redisReply;
 struct fleet;
 
 enum {
-	FLEET_CONNECTIONS = 4,      /* to one owner: while one batch waits for replicas, others are under way */
+	FLEET_CONNECTIONS = 2,      /* to one owner: while one batch is under way the next may be; with more, batches and their fsyncs get small */
 	FLEET_ADDRESS_TEXT = 120,   /* "unix:" and a socket's path of 107 bytes, or a host's name and a port */
 	FLEET_SERVERS_MAX = 32,     /* named in the configuration; the others of a cluster are learnt */
 	FLEET_OWNERS_MAX = 1024,    /* masters and what was a master: as many as buckets */
