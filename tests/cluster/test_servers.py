@@ -110,3 +110,30 @@ def test_a_server_that_becomes_unusable_while_it_serves():
         fleet.master.call("CONFIG", "SET", "maxmemory-policy", "noeviction")
         until(lambda: store_of(realm.brokers[0])["fresh"], "the broker to come back")
         assert person.spend(session)["outcome"] == "permit"
+
+
+# --- what a connection is answered ---
+
+def test_answers_keep_their_order_where_no_account_is_remembered():
+    """What is asked behind an account that has to be loaded goes on; its answer waits for its turn."""
+    with Single() as fleet, Brokers(fleet, n=1) as realm:
+        broker, = realm.brokers
+        known = []
+        for _ in range(6):
+            person = broker.person()
+            session, payment = person.session(), person.payment()
+            asked = broker.service.call("Payments.Authorize", session=session, payment=payment)
+            person.confirm(asked["challenge"]["id"])
+            permit = broker.service.call("Payments.Authorize", session=session, payment=payment)
+            known.append((person.account, payment["id"], permit["hold"]["id"]))
+        broker.kill()
+        broker.start()
+        client = broker.connect()
+        for account, payment, _ in known:
+            client.send("Payments.Get", account=account, payment=payment)
+            client.send("Payments.Get", account=account, payment="never-asked-for")
+            client.send("org.varlink.service.GetInfo")
+        for _, _, hold in known:
+            assert client.receive()["hold"]["id"] == hold
+            assert client.read()["error"].endswith(".NotFound")
+            assert "vendor" in client.receive()
