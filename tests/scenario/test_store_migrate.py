@@ -369,6 +369,15 @@ def acknowledge(broker, sets):
         time.sleep(0.05)
 
 
+def told(broker, detail, fresh):
+    for _ in range(400):
+        store = broker.admin.call("Admin.Store")["store"]
+        if store["lease"]["fresh"] is fresh and store.get("detail", "").startswith(detail):
+            return
+        time.sleep(0.01)
+    raise AssertionError(store)
+
+
 def test_a_broker_goes_there_and_back(redis):
     """On both ways it permits, refuses a payment's second use, knows its links, and no event of a stream is lost."""
     broker = Broker(rights={"market": "signals"})
@@ -405,6 +414,12 @@ def test_a_broker_goes_there_and_back(redis):
         broker.service.call("Links.Suspend", link=third.link_id)
         waiting = polled(broker, 1)
         assert check(config).returncode == 0
+        # One that stood still while the store was moved, and goes on, permits nothing there.
+        meta, = redis.keys("meta")
+        redis("HSET", meta, "state", "moved")
+        told(broker, "the store was moved into a file", fresh=False)
+        redis("HSET", meta, "state", "ready")
+        told(broker, "", fresh=True)
         broker.halt()
         back = database(broker) + ".back"
         done = migrate("--from", "redis", "--to", back, "-f", config)

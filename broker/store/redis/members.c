@@ -17,6 +17,7 @@ enum {
 	LIVE_LEASES = 10,
 	DONE = 1,
 	TWIN = 9,
+	MOVED = 10,
 	REVISION_BYTES = 8,
 	/* Brokers that ever were, the forgotten ones too: what a server that lies tells of more is not listened to. */
 	MEMBERS_SEEN_MAX = 1024,
@@ -263,6 +264,7 @@ beat_answered(void *ctx, enum cs_err err, const struct fleet_reply *reply)
 			m->zero_revision = 0;
 		}
 		m->told_turn = m->turn;
+		m->why[0] = '\0';
 		snprintf(m->tenure, sizeof(m->tenure), "%s", reply->tenure);
 		beat_seen(m, reply->value);
 	} else if (code == TWIN) {
@@ -272,6 +274,11 @@ beat_answered(void *ctx, enum cs_err err, const struct fleet_reply *reply)
 		snprintf(m->why, sizeof(m->why), "another process has taken over this broker's journal id %s: a journal must not be copied; stop one of them",
 		    journal_member(m->o.journal));
 		log_error("store %s", m->why);
+	} else if (code == MOVED) {
+		/* A broker that stood still while the others were stopped: its lease ends, and it permits nothing more. */
+		if (m->why[0] == '\0')
+			log_error("store was moved into a file by 'store migrate': stop this broker, and start it on that file with 'store sqlite'");
+		snprintf(m->why, sizeof(m->why), "the store was moved into a file by `countersignctl store migrate`: start the broker on that");
 	} else if (code == ANSWER_SUSPECT) {
 		tenure_doubt(m->o.tenure, 0);
 	}
@@ -282,9 +289,10 @@ beat(struct members *m, const char *tenure)
 {
 	struct journal *j = m->o.journal;
 	struct store_key zero = {{0}};
-	struct layout_key names[3];
-	struct view keys[3] = {layout_key(m->o.layout, 0, LAYOUT_BEATS, NULL, 0, &names[0]),
-	    layout_key(m->o.layout, 0, LAYOUT_HEAD, NULL, 0, &names[1]), layout_key_of(m->o.layout, LAYOUT_RECORD, &zero, &names[2])};
+	struct layout_key names[4];
+	struct view keys[4] = {layout_key(m->o.layout, 0, LAYOUT_BEATS, NULL, 0, &names[0]),
+	    layout_key(m->o.layout, 0, LAYOUT_HEAD, NULL, 0, &names[1]), layout_key_of(m->o.layout, LAYOUT_RECORD, &zero, &names[2]),
+	    layout_key(m->o.layout, 0, LAYOUT_META, "eta", 3, &names[3])};
 	char known[JOURNAL_MEMBERS_MAX * (JOURNAL_MEMBER_TEXT - 1)];
 	size_t n = journal_members_n(j);
 	struct view args[6];
@@ -304,7 +312,7 @@ beat(struct members *m, const char *tenure)
 	m->asked = true;
 	m->sent_ms = m->now_ms;
 	m->next_ms = m->now_ms + m->o.lease_ms / BEATS_IN_LEASE;
-	fleet_script(m->o.fleet, 0, SCRIPT_BEAT, keys, 3, args, 6, 0, beat_answered, m);
+	fleet_script(m->o.fleet, 0, SCRIPT_BEAT, keys, 4, args, 6, 0, beat_answered, m);
 }
 
 int64_t

@@ -45,7 +45,7 @@ struct member_status {
 size_t members_status(const struct members *m, int64_t now_mono_ms, struct member_status *to, size_t max);
 /* By name or id: CS_ERR_NOT_FOUND; CS_ERR_CONFLICT where several have the name (then the id is needed). */
 enum cs_err members_find(const struct members *m, const char *name, int64_t now_mono_ms, struct member_status *out);
-/* "" where all is well; else one sentence: another process uses this broker's journal. */
+/* "" where all is well; else one sentence: another process uses this broker's journal, or the store was moved into a file. */
 const char *members_why(const struct members *m);
 
 #endif
