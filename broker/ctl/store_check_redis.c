@@ -19,11 +19,17 @@
 #include "broker/store/redis/scripts.h"
 #include "broker/store/redis/tool.h"
 
+#define SET_FIRST "100"
+#define SET_PAGE "500"
+
 enum {
+	CURSOR_TEXT = 24,
 	BUCKETS_AT_ONCE = 16,
 	PENDING_S = 60,          /* a commit takes a second: who is still taking a key after so long has died */
 	POISON_S = 24 * 3600,
 	STATES_AT_ONCE = 2000,
+	SETS_AT_ONCE = 128,      /* sets that are longer than what comes with the first answer */
+	HELD_AT_ONCE = 65536,    /* link keys in hand, before the index is asked for them */
 };
 
 #define BACKUP "let the brokers' journals put it back: start all of them, and look at `store status`; else restore the servers from a backup"
@@ -207,6 +213,7 @@ struct state {
 	const struct key_entry *of;
 	struct layout_hot hot;
 	bool bad, gone;
+	char cursor[CURSOR_TEXT]; /* in its set of link keys; "0": all of it was read */
 };
 
 static bool
@@ -269,10 +276,19 @@ static void
 set_read(void *ctx, uint64_t tag, const struct redisReply *value)
 {
 	struct state *s = ctx;
+	struct view next = tool_bytes(tool_element(value, 0));
+	const struct redisReply *members = tool_element(value, 1);
 
 	(void)tag;
-	for (size_t i = 0; i < tool_count(value); i++) {
-		struct view v = tool_bytes(tool_element(value, i));
+	/* What is no page must not look like the last one; nor may the same page come for ever. */
+	if (next.len == 0 || next.len >= sizeof(s->cursor) || members == NULL ||
+	    (strcmp(s->cursor, "0") != 0 && view_equal(next, view_str(s->cursor)))) {
+		tool_wrong(s->c->tool, layout_bucket(&s->of->key), "no list of link keys where one was asked for");
+		return;
+	}
+	(void)snprintf(s->cursor, sizeof(s->cursor), "%.*s", (int)next.len, next.data);
+	for (size_t i = 0; i < tool_count(members); i++) {
+		struct view v = tool_bytes(tool_element(members, i));
 		struct claim_seen seen = {.record = s->of->key};
 
 		if (v.len != sizeof(seen.claim.b)) {
@@ -294,6 +310,42 @@ ask(struct checking *c, const char *command, enum layout_kind kind, const struct
 	tool_ask(c->tool, layout_bucket(key), argv, more.data == NULL ? 2 : 3, FLEET_READS, fn, ctx, tag);
 }
 
+/* An account that got many security events holds as many marks: no reply has all of them. */
+static void
+ask_set(struct checking *c, struct state *s, const char *count)
+{
+	struct layout_key name;
+	struct view argv[5] = {VIEW("SSCAN"), layout_key_of(tool_layout(c->tool), LAYOUT_CLAIMS, &s->of->key, &name), view_str(s->cursor),
+	    VIEW("COUNT"), view_str(count)};
+
+	tool_ask(c->tool, layout_bucket(&s->of->key), argv, 5, FLEET_READS, set_read, s, 0);
+}
+
+static enum cs_err look_at_all_held(struct checking *c);
+
+/* What did not come with the first answer. */
+static enum cs_err
+read_long_sets(struct checking *c, struct state *states, size_t n)
+{
+	enum cs_err err = CS_OK;
+	size_t asked;
+
+	do {
+		if (c->held_n >= HELD_AT_ONCE)
+			err = look_at_all_held(c);
+		asked = 0;
+		for (size_t i = 0; err == CS_OK && i < n && asked < SETS_AT_ONCE; i++) {
+			if (strcmp(states[i].cursor, "0") == 0)
+				continue;
+			ask_set(c, &states[i], SET_PAGE);
+			asked++;
+		}
+		if (err == CS_OK)
+			err = tool_wait(c->tool, c->why);
+	} while (err == CS_OK && asked > 0);
+	return err;
+}
+
 static enum cs_err
 look_at_states(struct checking *c)
 {
@@ -304,14 +356,16 @@ look_at_states(struct checking *c)
 	CHECK(states != NULL);
 	for (size_t i = 0; err == CS_OK && i < c->keys.cap; i++) {
 		if (c->keys.entries[i].used) {
-			states[n] = (struct state){.c = c, .of = &c->keys.entries[i]};
+			states[n] = (struct state){.c = c, .of = &c->keys.entries[i], .cursor = "0"};
 			ask(c, "GET", LAYOUT_RECORD, &states[n].of->key, view_of(NULL, 0), hot_read, &states[n], 0);
 			ask(c, "GET", LAYOUT_COLD, &states[n].of->key, view_of(NULL, 0), cold_read, &states[n], 0);
-			ask(c, "SMEMBERS", LAYOUT_CLAIMS, &states[n].of->key, view_of(NULL, 0), set_read, &states[n], 0);
+			ask_set(c, &states[n], SET_FIRST);
 			n++;
 		}
 		if (n == STATES_AT_ONCE || i + 1 == c->keys.cap) {
 			err = tool_wait(c->tool, c->why);
+			if (err == CS_OK)
+				err = read_long_sets(c, states, n);
 			n = 0;
 		}
 	}
@@ -435,6 +489,17 @@ look_at_held(struct checking *c, const struct claim_seen *seen)
 	if (err == CS_OK)
 		told(c, seen, other ? "a link key is held by two accounts" : "the index of a link key names an account that does not hold it", !other,
 		    &right);
+	return err;
+}
+
+static enum cs_err
+look_at_all_held(struct checking *c)
+{
+	enum cs_err err = read_index(c, c->held, c->held_n);
+
+	for (size_t i = 0; err == CS_OK && i < c->held_n; i++)
+		err = look_at_held(c, &c->held[i]);
+	c->held_n = 0;
 	return err;
 }
 
@@ -605,9 +670,7 @@ walk_buckets(struct checking *c)
 		if (err == CS_OK)
 			err = look_at_states(c);
 		if (err == CS_OK)
-			err = read_index(c, c->held, c->held_n);
-		for (size_t i = 0; err == CS_OK && i < c->held_n; i++)
-			err = look_at_held(c, &c->held[i]);
+			err = look_at_all_held(c);
 		bar_at(&c->bar, b + BUCKETS_AT_ONCE);
 	}
 	return err;

@@ -8,6 +8,7 @@
 
 #include "broker/base/check.h"
 #include "broker/store/crc32c.h"
+#include "broker/store/redis/claim_code.h"
 #include "broker/store/redis/commit_code.h"
 #include "broker/store/redis/layout.h"
 
@@ -115,17 +116,38 @@ one_grounded(const uint8_t *in, size_t len)
 	same_again(&out, in, len);
 }
 
+static void
+one_claim(const uint8_t *in, size_t len)
+{
+	struct claim_value r;
+
+	if (claim_decode(view_of(in, len), &key, &r) != CS_OK)
+		return;
+	CHECK(len == CLAIM_BYTES && r.version > 0 && r.state < CLAIM_STATE__COUNT);
+	claim_encode(again, &key, &r);
+	CHECK(memcmp(again, in, len) == 0);
+	if (r.state == CLAIM_PENDING && r.version < UINT64_MAX) {
+		/* What follows a pending one is a good value, too. */
+		struct claim_value after = claim_after(&r, (in[0] & 1) != 0), read;
+
+		claim_encode(again, &key, &after);
+		CHECK(claim_decode(view_of(again, CLAIM_BYTES), &key, &read) == CS_OK && read.version == r.version + 1);
+	}
+}
+
 static const struct {
 	void (*run)(const uint8_t *in, size_t len);
 	size_t covers; /* where what the checksum at the end covers begins; 0 with `before`: it stands before what it covers */
 	bool before;
+	bool with_key; /* it covers the key before all */
 } kinds[] = {
-    {one_hot, 0, true},
-    {one_cold, 0, true},
-    {one_event, LAYOUT_EVENT_BACK_BYTES, false},
-    {one_commit, 0, false},
-    {one_making, 0, false},
-    {one_grounded, 0, false},
+    {one_hot, 0, true, true},
+    {one_cold, 0, true, true},
+    {one_event, LAYOUT_EVENT_BACK_BYTES, false, false},
+    {one_commit, 0, false, false},
+    {one_making, 0, false, false},
+    {one_grounded, 0, false, false},
+    {one_claim, 0, false, true},
 };
 
 static void
@@ -166,7 +188,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if ((data[0] & PUT_RIGHT) != 0 && kinds[kind].before)
 		put_right_before(in, len, kinds[kind].run == one_hot);
 	else if ((data[0] & PUT_RIGHT) != 0 && len > kinds[kind].covers + CRC_BYTES)
-		put_crc(in + len - CRC_BYTES, crc32c(0, in + kinds[kind].covers, len - kinds[kind].covers - CRC_BYTES));
+		put_crc(in + len - CRC_BYTES, crc32c(kinds[kind].with_key ? crc32c(0, key.b, sizeof(key.b)) : 0, in + kinds[kind].covers, len - kinds[kind].covers - CRC_BYTES));
 	kinds[kind].run(in, len);
 	free(in);
 	return 0;
