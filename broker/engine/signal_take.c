@@ -149,8 +149,8 @@ signal_txn(struct txn *t, struct account *a, struct call *call)
 	struct asked asked;
 
 	call_after(call, ended, job);
-	if (l == NULL || txn_marked(t, &ev->once)) {
-		/* The link may have been made at another broker a moment ago. */
+	if (l == NULL || txn_taken(t, &ev->once)) {
+		/* It was applied, here or at another broker; or the link may have been made at another one a moment ago. */
 		if (job->sure || !txn_sure(t, call, surely_txn))
 			skip(e, job, l == NULL);
 		return;
@@ -159,7 +159,7 @@ signal_txn(struct txn *t, struct account *a, struct call *call)
 	decide_signal(&asked, a, l->no, ev->kind, effects, ev->at_ms, &d);
 	extra_init(&extra);
 	put_texts(e, a, job, &extra);
-	txn_claim(t, &ev->once, false);
+	txn_claim_once(t, &ev->once);
 	if (effects != 0)
 		txn_narrows(t);
 	txn_decision(t, a, &d, &extra);

@@ -270,7 +270,7 @@ after_success(struct engine *e, struct txn *t)
 	t->events_n = t->claims_n = t->payments_n = 0;
 	t->log.buf.len = 0;
 	t->cold_changed = t->narrows = t->looked = false;
-	t->taken_n = t->own_n = 0;
+	t->taken_n = 0;
 	t->attempts = NULL;
 	t->attempts_end = &t->attempts;
 	for (struct attempt *a = list, *next; a != NULL; a = next) {

@@ -44,6 +44,8 @@ void txn_event(struct txn *t, struct account *a, struct event *ev, struct extra 
 void txn_decision(struct txn *t, struct account *a, struct decision *d, struct extra *extra);
 /* Takes or gives back a unique link key with this transaction's commit. */
 void txn_claim(struct txn *t, const struct id *claim, bool release);
+/* Takes one that is taken once in all time: where anybody holds it already, this account too, the commit is a conflict. */
+void txn_claim_once(struct txn *t, const struct id *claim);
 /* Whether it has events that are not committed. */
 bool txn_pending(const struct txn *t);
 /* The account's cold state as of the events so far. */
@@ -74,10 +76,8 @@ void txn_then(struct txn *t, struct call *call, txn_fn *fn);
  * that the account is as it is here; a conflict is decided again. False: nobody else writes the store, it is so.
  */
 bool txn_sure(struct txn *t, struct call *call, txn_fn *fn);
-/* The commit before met a conflict, and another account holds this link key. */
+/* The commit before met a conflict, and another account holds this link key; or anybody, where it is taken once. */
 bool txn_taken(const struct txn *t, const struct id *claim);
-/* Or this account does: another broker, or another call, was faster with what happens once. */
-bool txn_marked(const struct txn *t, const struct id *claim);
 
 /* The call was answered, in the stream's out from `start`: that waits while the transaction has uncommitted events. */
 void txn_reply(struct txn *t, struct call *call, size_t start);

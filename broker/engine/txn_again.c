@@ -84,7 +84,7 @@ attempts_failed(struct txn *t, enum cs_err err)
 	*end = later;
 	memcpy(t->asking, t->claims, t->claims_n * sizeof(t->claims[0]));
 	t->asking_n = t->again == NULL ? 0 : t->claims_n;
-	t->taken_n = t->own_n = 0;
+	t->taken_n = 0;
 }
 
 void
@@ -128,10 +128,8 @@ holder_found(void *ctx, enum cs_err err, const struct store_key *holder, bool to
 	struct txn *t = ctx;
 	const struct store_claim *c = &t->asking[--t->asking_n];
 
-	if (err == CS_OK && !tombstone && memcmp(holder->b, t->key.b, sizeof(holder->b)) != 0)
+	if (err == CS_OK && !tombstone && (c->once || memcmp(holder->b, t->key.b, sizeof(holder->b)) != 0))
 		memcpy(t->taken[t->taken_n++].b, c->claim.b, sizeof(c->claim.b));
-	else if (err == CS_OK && !tombstone)
-		memcpy(t->own[t->own_n++].b, c->claim.b, sizeof(c->claim.b));
 	attempts_reload(t);
 }
 
@@ -150,24 +148,12 @@ attempts_reload(struct txn *t)
 	store_load(t->engine->store, &k, reloaded, t);
 }
 
-static bool
-has(const struct id *list, size_t n, const struct id *claim)
-{
-	for (size_t i = 0; i < n; i++) {
-		if (id_equal(&list[i], claim))
-			return true;
-	}
-	return false;
-}
-
 bool
 txn_taken(const struct txn *t, const struct id *claim)
 {
-	return has(t->taken, t->taken_n, claim);
-}
-
-bool
-txn_marked(const struct txn *t, const struct id *claim)
-{
-	return txn_taken(t, claim) || has(t->own, t->own_n, claim);
+	for (size_t i = 0; i < t->taken_n; i++) {
+		if (id_equal(&t->taken[i], claim))
+			return true;
+	}
+	return false;
 }

@@ -98,8 +98,15 @@ void
 txn_claim(struct txn *t, const struct id *claim, bool release)
 {
 	CHECK(t->claims_n < STORE_CLAIMS_MAX);
-	memcpy(t->claims[t->claims_n].claim.b, claim->b, sizeof(claim->b));
-	t->claims[t->claims_n++].release = release;
+	t->claims[t->claims_n] = (struct store_claim){.release = release};
+	memcpy(t->claims[t->claims_n++].claim.b, claim->b, sizeof(claim->b));
+}
+
+void
+txn_claim_once(struct txn *t, const struct id *claim)
+{
+	txn_claim(t, claim, false);
+	t->claims[t->claims_n - 1].once = true;
 }
 
 bool

@@ -110,7 +110,7 @@ txn_take(struct engine *e, const struct id *key)
 	t->committing = t->listed = false;
 	t->running = t->attempts = t->again = NULL;
 	t->attempts_end = &t->attempts;
-	t->asking_n = t->taken_n = t->own_n = 0;
+	t->asking_n = t->taken_n = 0;
 	t->waiting = NULL;
 	t->waiting_end = &t->waiting;
 	t->next = *at;

@@ -77,10 +77,8 @@ struct txn {
 	struct attempt *again;      /* of a batch that met a conflict: decided before anything else */
 	struct store_claim asking[STORE_CLAIMS_MAX]; /* claims of that batch */
 	size_t asking_n;
-	struct id taken[STORE_CLAIMS_MAX]; /* those of them that another account holds */
+	struct id taken[STORE_CLAIMS_MAX]; /* those of them that another account holds, or anybody where they are taken once */
 	size_t taken_n;
-	struct id own[STORE_CLAIMS_MAX]; /* and those that this one has, from a commit that came before */
-	size_t own_n;
 	struct waiting *waiting, **waiting_end;
 	struct finding *finding;    /* the first that waits asked for it: nothing is decided meanwhile */
 	struct found *found;        /* TXN_FOUND_MAX; made when first needed */

@@ -161,7 +161,7 @@ claims_fit(struct store_mem *s, const struct store_commit *c)
 		bool held = now != NULL && now->held;
 		bool own = held && same(&now->holder, &c->key);
 
-		if (c->claims[i].release ? !own : held && !own)
+		if (c->claims[i].release ? !own : held && (!own || c->claims[i].once))
 			return false;
 	}
 	return true;

@@ -40,7 +40,7 @@ claims_check(struct store_sqlite *s, const struct store_commit *c)
 
 		if (err != CS_OK && err != CS_ERR_NOT_FOUND)
 			return err;
-		if (c->claims[i].release ? !own : held && !own)
+		if (c->claims[i].release ? !own : held && (!own || c->claims[i].once))
 			return CS_ERR_CONFLICT;
 	}
 	return CS_OK;

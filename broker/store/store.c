@@ -180,6 +180,8 @@ commit_check(const struct store_commit *c)
 	}
 	CHECK(c->hot.len <= STORE_HOT_MAX && c->cold.len <= STORE_COLD_MAX);
 	CHECK(c->claims_n <= STORE_CLAIMS_MAX && c->payments_n <= STORE_PAYMENTS_MAX);
+	for (size_t i = 0; i < c->claims_n; i++)
+		CHECK(!c->claims[i].release || !c->claims[i].once);
 	for (size_t i = 0; i < c->payments_n; i++)
 		CHECK(c->payments[i].summary.len <= STORE_SUMMARY_MAX);
 }

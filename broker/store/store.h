@@ -68,6 +68,8 @@ struct store_claim {
 	struct store_key claim;
 	/* Take: CS_ERR_CONFLICT where another record holds it. Release: CS_ERR_CONFLICT where this record does not. */
 	bool release;
+	/* A take that happens once: CS_ERR_CONFLICT where this record holds it, too. */
+	bool once;
 };
 
 /* A payment that left the ring of the hot state; found again by its digest. Written in the same commit. */

@@ -3,6 +3,7 @@
 Attacks that several brokers on one store make possible: whatever one broker counts, locks, uses up or freezes, the other must know. Each name
 begins with its number in tests/attack/README.md.
 """
+import base64
 import datetime
 import threading
 import time
@@ -14,6 +15,7 @@ from harness import Person, Totp, VarlinkError
 from history import events_of
 from links import Links
 from servers import Cluster, Single, missing, until
+from signalling import mint
 
 pytestmark = pytest.mark.skipif(missing() is not None, reason=str(missing()))
 
@@ -31,7 +33,7 @@ def fleet():
 
 @pytest.fixture(scope="module")
 def realm(fleet):
-    with Brokers(fleet, policy_limits=POLICY) as realm:
+    with Brokers(fleet, policy_limits=POLICY, provider_extra="set algorithm ES256") as realm:
         yield realm
 
 
@@ -247,6 +249,29 @@ def test_L3_one_subject_linked_to_two_accounts_at_two_brokers(pair):
                   if broker.service.call("Links.Get", link=answer["link"]["id"])["link"]["state"] == "active"]
         assert len(linked) == 1, answers
         pair[0].service.call("Links.Remove", link=linked[0])
+
+
+def test_X1_one_security_event_at_two_brokers_happens_once(pair, person):
+    """A message that reaches both at the same moment, as when a balancer tries again: one event each, and both say that it is taken."""
+    doors = [broker.gateway() for broker in pair]
+    for sent in range(1, 9):
+        message = mint(pair[0], "session-revoked", person.subject)
+        body = base64.urlsafe_b64encode(message["body"].encode()).decode().rstrip("=")
+        open_doors = list(doors)
+        deadline = time.monotonic() + 30
+        while open_doors:
+            assert time.monotonic() < deadline, "a message is never taken"
+            for door in open_doors:
+                door.send("Internal.SignalPush", provider="sandbox", body=body, content_type=message["content_type"])
+            left = []
+            for door in open_doors:
+                try:
+                    assert door.receive()["state"] == "taken"
+                except VarlinkError as error:
+                    assert error.name == "Unavailable", error
+                    left.append(door)
+            open_doors = left
+        assert len([e for e in events_of(pair[0], person.account) if e["type"] == "signalled"]) == sent
 
 
 # --- power that is taken away ---

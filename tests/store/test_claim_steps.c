@@ -335,7 +335,7 @@ static void
 send_commit(const struct message *m)
 {
 	struct store_event event = {.event = VIEW("event")};
-	struct store_claim c = {claim, m->release != 0};
+	struct store_claim c = {claim, m->release != 0, false};
 	struct commit_image image = {.commit = {.key = records[m->record], .expected = m->expected, .events = &event, .events_n = 1,
 	    .hot = VIEW("hot"), .claims = &c, .claims_n = 1}};
 	struct commit_where where = {.layout = &layout, .tenure = tenures[m->tenure], .member = "m", .segment = 1};

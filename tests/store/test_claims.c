@@ -289,7 +289,7 @@ static void
 a_claim_is_taken_found_released_and_taken_by_another(void **state)
 {
 	struct fixture *f = *state;
-	struct store_claim take = {key_of(100), false}, release = {key_of(100), true};
+	struct store_claim take = {key_of(100), false, false}, release = {key_of(100), true, false};
 	struct commit c;
 
 	assert_int_equal(look_for(f, &take.claim).err, CS_ERR_NOT_FOUND);
@@ -310,7 +310,7 @@ static void
 nothing_is_left_of_a_commit_that_did_not_happen(void **state)
 {
 	struct fixture *f = *state;
-	struct store_claim claims[2] = {{key_of(100), false}, {key_of(101), false}};
+	struct store_claim claims[2] = {{key_of(100), false, false}, {key_of(101), false, false}};
 	struct commit c;
 
 	begin(f, &c, 1, 7, claims, 2);
@@ -331,11 +331,11 @@ static void
 one_of_several_that_is_held_gives_the_others_back(void **state)
 {
 	struct fixture *f = *state;
-	struct store_claim claims[3] = {{key_of(100), false}, {key_of(101), false}, {key_of(102), false}};
+	struct store_claim claims[3] = {{key_of(100), false, false}, {key_of(101), false, false}, {key_of(102), false, false}};
 	struct commit c;
 
 	for (unsigned held = 0; held < 3; held++) {
-		struct store_claim release = {claims[held].claim, true};
+		struct store_claim release = {claims[held].claim, true, false};
 
 		commit_whole(f, 9, held * 2, &claims[held], 1);
 		begin(f, &c, 1, 0, claims, 3);
@@ -354,7 +354,7 @@ static void
 a_dead_broker_s_claim_is_broken_after_some_patience(void **state)
 {
 	struct fixture *f = *state;
-	struct store_claim take = {key_of(100), false};
+	struct store_claim take = {key_of(100), false, false};
 	struct commit dead, c;
 
 	begin(f, &dead, 1, 0, &take, 1);
@@ -374,7 +374,7 @@ static void
 a_commit_that_was_not_settled_holds_all_the_same(void **state)
 {
 	struct fixture *f = *state;
-	struct store_claim take = {key_of(100), false};
+	struct store_claim take = {key_of(100), false, false};
 	struct commit dead, c;
 
 	begin(f, &dead, 1, 0, &take, 1);
@@ -392,7 +392,7 @@ static void
 who_waits_gets_it_as_soon_as_the_other_is_over(void **state)
 {
 	struct fixture *f = *state;
-	struct store_claim take = {key_of(100), false};
+	struct store_claim take = {key_of(100), false, false};
 	struct commit other, c;
 
 	begin(f, &other, 1, 0, &take, 1);
@@ -415,7 +415,7 @@ lost_messages_are_asked_again_until_the_deadline(void **state)
 	struct commit c;
 
 	for (unsigned i = 0; i < 3; i++) {
-		struct store_claim take = {key_of(100 + i), false};
+		struct store_claim take = {key_of(100 + i), false, false};
 
 		f->script = SCRIPT_CLAIM_CAS;
 		f->what = fates[i];
@@ -433,7 +433,7 @@ lost_messages_are_asked_again_until_the_deadline(void **state)
 	}
 	f->what = FATE_FULL;
 	f->count = 100000;
-	begin(f, &c, 2, 0, &(struct store_claim){key_of(300), false}, 1);
+	begin(f, &c, 2, 0, &(struct store_claim){key_of(300), false, false}, 1);
 	assert_int_equal(wait_taken(&c), CS_ERR_FULL);
 }
 
@@ -441,7 +441,7 @@ static void
 no_commit_is_sent_before_the_journal_is_on_disk(void **state)
 {
 	struct fixture *f = *state;
-	struct store_claim claims[2] = {{key_of(100), false}, {key_of(101), false}};
+	struct store_claim claims[2] = {{key_of(100), false, false}, {key_of(101), false, false}};
 	struct commit c;
 
 	f->sync = CS_ERR_FULL;
@@ -460,7 +460,7 @@ static void
 a_failover_ends_what_was_begun_before_it(void **state)
 {
 	struct fixture *f = *state;
-	struct store_claim take = {key_of(100), false};
+	struct store_claim take = {key_of(100), false, false};
 	struct commit dead, c;
 
 	begin(f, &dead, 1, 0, &take, 1);
@@ -480,7 +480,7 @@ static void
 a_bucket_that_is_not_open_says_nothing(void **state)
 {
 	struct fixture *f = *state;
-	struct store_claim take = {key_of(100), false};
+	struct store_claim take = {key_of(100), false, false};
 	struct store_key record = key_of(1);
 	struct commit c;
 
@@ -506,7 +506,7 @@ static void
 what_was_opened_under_another_tenure_is_doubted(void **state)
 {
 	struct fixture *f = *state;
-	struct store_claim take = {key_of(100), false};
+	struct store_claim take = {key_of(100), false, false};
 	struct layout_key k;
 	struct commit c;
 
@@ -525,7 +525,7 @@ static void
 an_answer_from_before_a_pause_does_not_count(void **state)
 {
 	struct fixture *f = *state;
-	struct store_claim take = {key_of(100), false};
+	struct store_claim take = {key_of(100), false, false};
 	struct commit c;
 
 	begin(f, &c, 1, 0, &take, 1);
@@ -544,7 +544,7 @@ static void
 a_count_that_went_back_is_doubted(void **state)
 {
 	struct fixture *f = *state;
-	struct store_claim take = {key_of(100), false}, release = {key_of(100), true};
+	struct store_claim take = {key_of(100), false, false}, release = {key_of(100), true, false};
 	struct layout_key k;
 	struct commit c;
 
@@ -561,7 +561,7 @@ static void
 nobody_can_say_what_a_held_record_holds(void **state)
 {
 	struct fixture *f = *state;
-	struct store_claim take = {key_of(100), false};
+	struct store_claim take = {key_of(100), false, false};
 	struct store_key record = key_of(1);
 	struct layout_key k;
 	struct commit c;
@@ -577,7 +577,7 @@ static void
 a_damaged_claim_is_told(void **state)
 {
 	struct fixture *f = *state;
-	struct store_claim take = {key_of(100), false};
+	struct store_claim take = {key_of(100), false, false};
 	struct layout_key k;
 	struct commit c;
 

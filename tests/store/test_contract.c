@@ -284,7 +284,7 @@ static void
 claims_belong_to_one_record(void **state)
 {
 	struct fixture *f = *state;
-	struct store_claim take = {key_of(100), false}, release = {key_of(100), true};
+	struct store_claim take = {key_of(100), false, false}, release = {key_of(100), true, false};
 	struct store_commit a = {.key = key_of(1), .claims = &take, .claims_n = 1};
 	struct store_commit b = {.key = key_of(2), .claims = &take, .claims_n = 1};
 	struct found found;
@@ -321,10 +321,36 @@ claims_belong_to_one_record(void **state)
 }
 
 static void
+a_claim_that_is_taken_once_is_not_taken_again_by_its_holder(void **state)
+{
+	struct fixture *f = *state;
+	struct store_claim take[2] = {{key_of(101), false, false}, {key_of(100), false, true}};
+	struct store_commit a = {.key = key_of(1), .claims = take, .claims_n = 2};
+	struct store_commit b = {.key = key_of(2), .claims = take, .claims_n = 2};
+	struct committed first, second;
+
+	/* Nor with the next commit of the same turn. */
+	commit_set(f->s, a, VIEW("a"), NO_COLD, &first);
+	a.expected = 1;
+	commit_set(f->s, a, VIEW("a"), NO_COLD, &second);
+	settle(f->s);
+	assert_int_equal(first.err, CS_OK);
+	assert_int_equal(second.err, CS_ERR_CONFLICT);
+	assert_int_equal(commit_now(f->s, a, VIEW("a"), NO_COLD), CS_ERR_CONFLICT);
+	assert_int_equal(commit_now(f->s, b, VIEW("b"), NO_COLD), CS_ERR_CONFLICT);
+	reopen(f);
+	assert_int_equal(load(f->s, &a.key)->revision, 1);
+	assert_int_equal(commit_now(f->s, a, VIEW("a"), NO_COLD), CS_ERR_CONFLICT);
+	assert_memory_equal(find(f->s, &take[1].claim).holder.b, a.key.b, STORE_KEY_BYTES);
+	a.claims_n = 1;
+	assert_int_equal(commit_now(f->s, a, VIEW("a"), NO_COLD), CS_OK);
+}
+
+static void
 two_records_that_claim_the_same_in_one_turn_do_not_both_get_it(void **state)
 {
 	struct fixture *f = *state;
-	struct store_claim claims[2] = {{key_of(101), false}, {key_of(100), false}};
+	struct store_claim claims[2] = {{key_of(101), false, false}, {key_of(100), false, false}};
 	struct store_commit a = {.key = key_of(1), .claims = &claims[1], .claims_n = 1};
 	struct store_commit b = {.key = key_of(2), .claims = claims, .claims_n = 2};
 	struct committed first, second;
@@ -456,7 +482,7 @@ static void
 scans_do_not_tell_what_is_not_durable(void **state)
 {
 	struct fixture *f = *state;
-	struct store_claim claim = {key_of(9), false};
+	struct store_claim claim = {key_of(9), false, false};
 	struct store_commit c = {.key = key_of(1)};
 	struct scanned *out = calloc(1, sizeof(*out));
 	struct committed done;
@@ -578,7 +604,7 @@ model_commit(struct fixture *f, struct model *m)
 {
 	unsigned n = (unsigned)(random_next(&m->random) % MODEL_RECORDS),
 		 k = (unsigned)(random_next(&m->random) % MODEL_CLAIMS);
-	struct store_claim claim = {key_of(1000 + k), random_next(&m->random) % 2 == 0};
+	struct store_claim claim = {key_of(1000 + k), random_next(&m->random) % 2 == 0, false};
 	struct store_commit c = {.key = key_of(n), .expected = m->records[n].revision};
 	uint8_t hot[MODEL_HOT], cold[256], fill = (uint8_t)random_next(&m->random);
 	size_t len = random_next(&m->random) % MODEL_HOT;
@@ -586,8 +612,10 @@ model_commit(struct fixture *f, struct model *m)
 	     with_claim = random_next(&m->random) % 5 == 0;
 	bool own = m->holder[k] == (int)n && !m->tombstone[k],
 	     held = m->holder[k] >= 0 && !m->tombstone[k];
-	bool fits = !with_claim || (claim.release ? own : own || !held);
+	bool fits;
 
+	claim.once = !claim.release && random_next(&m->random) % 4 == 0;
+	fits = !with_claim || (claim.release ? own : !held || (own && !claim.once));
 	if (random_next(&m->random) % 16 == 0) {
 		c.expected += 1 + random_next(&m->random) % 3;
 		fits = false;
@@ -671,6 +699,7 @@ main(void)
 	    TEST(what_a_completion_commits_belongs_to_the_next_turn),
 	    TEST(a_batch_is_one_commit_of_many_revisions),
 	    TEST(claims_belong_to_one_record),
+	    TEST(a_claim_that_is_taken_once_is_not_taken_again_by_its_holder),
 	    TEST(two_records_that_claim_the_same_in_one_turn_do_not_both_get_it),
 	    TEST(payments_are_found_by_record_and_digest),
 	    TEST(scans_give_every_event_in_order),

@@ -80,7 +80,7 @@ child_commit(struct child *c, struct ack *ack)
 	commit.expected = revision++;
 	commit.hot = state_of(n, revision, hot, sizeof(hot));
 	if (revision % CLAIM_EVERY == 1) {
-		claim = (struct store_claim){mark_of(n, revision), false};
+		claim = (struct store_claim){mark_of(n, revision), false, false};
 		payment = (struct store_payment){mark_of(n, revision), VIEW("paid")};
 		commit.claims = &claim;
 		commit.payments = &payment;

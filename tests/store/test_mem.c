@@ -14,7 +14,7 @@ static void
 a_crash_forgets_what_was_not_flushed(void **state)
 {
 	struct store *s = store_mem_open(NULL);
-	struct store_claim take = {key_of(50), false}, release = {key_of(50), true};
+	struct store_claim take = {key_of(50), false, false}, release = {key_of(50), true, false};
 	struct store_payment paid = {key_of(60), VIEW("paid")};
 	struct store_commit c = {.key = key_of(1), .claims = &take, .claims_n = 1};
 	struct store_key other = key_of(2);

@@ -173,7 +173,9 @@ image_make(struct commit_image *image, uint64_t *seed, const uint8_t *bytes)
 	for (size_t i = 0; i < c->events_n; i++)
 		image->events[i] = (struct store_event){view_of(bytes, 1 + random_next(seed) % 90), view_of(bytes, random_next(seed) % 9)};
 	for (size_t i = 0; i < c->claims_n; i++)
-		image->claims[i] = (struct store_claim){key_of(i), random_next(seed) % 2 == 0};
+		image->claims[i] = (struct store_claim){key_of(i), random_next(seed) % 2 == 0, false};
+	for (size_t i = 0; i < c->claims_n; i++)
+		image->claims[i].once = !image->claims[i].release && random_next(seed) % 2 == 0;
 	for (size_t i = 0; i < c->payments_n; i++)
 		image->payments[i] = (struct store_payment){key_of(i), view_of(bytes + i, 20)};
 	c->events = image->events;
@@ -199,6 +201,7 @@ same_commit(const struct store_commit *a, const struct store_commit *b)
 	for (size_t i = 0; i < a->claims_n; i++) {
 		assert_memory_equal(a->claims[i].claim.b, b->claims[i].claim.b, STORE_KEY_BYTES);
 		assert_int_equal(a->claims[i].release, b->claims[i].release);
+		assert_int_equal(a->claims[i].once, b->claims[i].once);
 	}
 	for (size_t i = 0; i < a->payments_n; i++)
 		assert_view(a->payments[i].summary, b->payments[i].summary);

@@ -131,7 +131,7 @@ one_whose_answer_was_lost_happens_once_and_is_acknowledged(void **state)
 {
 	struct world *w = *state;
 	struct store_payment payment = {key_of(9), VIEW("summary")};
-	struct store_claim claim = {key_of(10), false};
+	struct store_claim claim = {key_of(10), false, false};
 	struct store_commit c = {.key = w->key, .payments = &payment, .payments_n = 1};
 
 	for (int i = 0; i < 3; i++)

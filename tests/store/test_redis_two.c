@@ -185,7 +185,7 @@ what_one_broker_commits_the_other_meets_as_a_conflict_and_then_loads(void **stat
 static void
 two_brokers_that_claim_the_same_at_once_do_not_both_get_it(void **state)
 {
-	struct store_claim claim = {key_of(20000 + 100), false};
+	struct store_claim claim = {key_of(20000 + 100), false, false};
 	struct committed done[STORES];
 	unsigned got = 0;
 

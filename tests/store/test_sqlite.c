@@ -221,7 +221,7 @@ static void
 fill_the_disk(const char *dir, size_t cache_bytes)
 {
 	struct store *s;
-	struct store_claim claim = {key_of(77), false};
+	struct store_claim claim = {key_of(77), false, false};
 	struct store_commit c = {.expected = 1};
 	struct committed done[20];
 	struct scanned *rows = calloc(1, sizeof(*rows));

@@ -7,10 +7,11 @@
 -- ARGV 1 tenure 2 field of the member's count 3 segment 4 bucket 5 no event's time before this 6 commit id 7 expected:
 -- nothing, or revision, or revision and commit id 8 revision after 9 tail of the hot value 10 cold value or nothing
 -- 11, 12, 13 numbers of claims taken, claims released, payments 14 count at least, or nothing 15 sequence numbers or
--- nothing 16 number of events 17 count that the member has an answer of; then events, claims taken, claims released, payments
+-- nothing 16 number of events 17 count that the member has an answer of 18 how many of the claims taken, the first, the
+-- record must not hold yet; then events, claims taken, claims released, payments
 local DONE, CONFLICT, SUSPECT, SEGMENT, STRANGER, CLAIM, POISONED, CORRUPT = 1, 2, 3, 4, 5, 6, 7, 8
 local SEGMENT_EVENTS, EPOCH_S, UNIT_US, BUCKETS, HEADER = 4096, 1735689600, 128, 1024, 40
-local FIXED = 17
+local FIXED = 18
 
 local call, head, record = redis.call, KEYS[1], KEYS[2]
 local h = call('HMGET', head, 't', 'l', 'g', 'c', ARGV[2])
@@ -58,6 +59,11 @@ if takes + releases > 0 then
 	claims_key = KEYS[key]
 	for i = FIXED + events + takes + 1, FIXED + events + takes + releases do
 		if call('SISMEMBER', claims_key, ARGV[i]) == 0 then
+			return {CLAIM}
+		end
+	end
+	for i = FIXED + events + 1, FIXED + events + tonumber(ARGV[18]) do
+		if call('SISMEMBER', claims_key, ARGV[i]) == 1 then
 			return {CLAIM}
 		end
 	end

@@ -29,12 +29,12 @@ number(char to[24], uint64_t v)
 }
 
 static size_t
-count_releases(const struct store_commit *c)
+count_claims(const struct store_commit *c, bool release, bool once)
 {
 	size_t n = 0;
 
 	for (size_t i = 0; i < c->claims_n; i++)
-		n += c->claims[i].release;
+		n += c->claims[i].release == release && c->claims[i].once == once;
 	return n;
 }
 
@@ -117,10 +117,10 @@ put_values(struct commit_call *call, const struct commit_image *image, size_t at
 }
 
 static void
-put_claims(struct commit_call *call, const struct store_commit *c, bool release)
+put_claims(struct commit_call *call, const struct store_commit *c, bool release, bool once)
 {
 	for (size_t i = 0; i < c->claims_n; i++) {
-		if (c->claims[i].release == release)
+		if (c->claims[i].release == release && c->claims[i].once == once)
 			arg_add(call, view_of(c->claims[i].claim.b, STORE_KEY_BYTES));
 	}
 }
@@ -129,7 +129,7 @@ void
 commit_call_make(struct commit_call *call, const struct commit_where *where, const struct commit_image *image)
 {
 	const struct store_commit *c = &image->commit;
-	size_t releases = count_releases(c), takes = c->claims_n - releases, i = 0;
+	size_t releases = count_claims(c, true, false), takes = c->claims_n - releases, i = 0;
 	size_t at[3 + STORE_BATCH_MAX + STORE_PAYMENTS_MAX];
 	struct view expected, after;
 	const uint8_t *data;
@@ -157,10 +157,12 @@ commit_call_make(struct commit_call *call, const struct commit_where *where, con
 	arg_add(call, put_seqs(call, where->seqs, c->events_n));
 	arg_add(call, number(numbers[i++], c->events_n));
 	arg_add(call, number(numbers[i++], where->n_known));
+	arg_add(call, number(numbers[i++], count_claims(c, false, true)));
 	for (size_t k = 0; k < c->events_n; k++)
 		arg_add(call, view_of(data + at[2 + k], at[3 + k] - at[2 + k]));
-	put_claims(call, c, false);
-	put_claims(call, c, true);
+	put_claims(call, c, false, true);
+	put_claims(call, c, false, false);
+	put_claims(call, c, true, false);
 	for (size_t k = c->events_n; k < c->events_n + c->payments_n; k++)
 		arg_add(call, view_of(data + at[2 + k], at[3 + k] - at[2 + k]));
 }

@@ -8,6 +8,7 @@
 #include "broker/base/check.h"
 #include "broker/store/crc32c.h"
 
+enum { CLAIM_TAKEN, CLAIM_RELEASED, CLAIM_TAKEN_ONCE };
 enum { CRC_BYTES = 4, FLAG_COLD = 1, AT_SEQ = 1, AT_BEFORE = 1 + 8 + LAYOUT_ID_BYTES };
 
 /* Revision before, flags, events. */
@@ -29,7 +30,7 @@ put_lists(struct buf *out, const struct store_commit *c)
 	buf_put_var(out, c->claims_n);
 	for (size_t i = 0; i < c->claims_n; i++) {
 		buf_put(out, c->claims[i].claim.b, STORE_KEY_BYTES);
-		buf_put_u8(out, c->claims[i].release ? 1 : 0);
+		buf_put_u8(out, c->claims[i].release ? CLAIM_RELEASED : c->claims[i].once ? CLAIM_TAKEN_ONCE : CLAIM_TAKEN);
 	}
 	buf_put_var(out, c->payments_n);
 	for (size_t i = 0; i < c->payments_n; i++) {
@@ -108,9 +109,10 @@ get_lists(struct cursor *c, struct commit_image *r)
 	for (size_t i = 0; i < r->commit.claims_n; i++) {
 		cursor_get(c, r->claims[i].claim.b, STORE_KEY_BYTES);
 		flag = cursor_u8(c);
-		if (flag > 1)
+		if (flag > CLAIM_TAKEN_ONCE)
 			c->bad = true;
-		r->claims[i].release = flag == 1;
+		r->claims[i].release = flag == CLAIM_RELEASED;
+		r->claims[i].once = flag == CLAIM_TAKEN_ONCE;
 	}
 	r->commit.payments_n = get_count(c, STORE_PAYMENTS_MAX);
 	for (size_t i = 0; i < r->commit.payments_n; i++) {

@@ -18,7 +18,7 @@ enum {
 	COMMIT_GROUND_MAX = STORE_HOT_MAX + STORE_COLD_MAX + LAYOUT_MAKING_MAX + 512, /* a record and its making */
 	COMMIT_GROUNDS_BYTES = COMMIT_GROUNDS_MAX * COMMIT_GROUND_MAX,
 	COMMIT_KEYS_MAX = 7 + STORE_PAYMENTS_MAX,
-	COMMIT_ARGS_MAX = 17 + STORE_BATCH_MAX + STORE_CLAIMS_MAX + STORE_PAYMENTS_MAX,
+	COMMIT_ARGS_MAX = 18 + STORE_BATCH_MAX + STORE_CLAIMS_MAX + STORE_PAYMENTS_MAX,
 };
 
 struct commit_image {
@@ -83,7 +83,7 @@ struct commit_call {
 	struct view keys[COMMIT_KEYS_MAX], args[COMMIT_ARGS_MAX];
 	size_t keys_n, args_n;
 	struct layout_key names[COMMIT_KEYS_MAX];
-	char numbers[9][24], member[48];
+	char numbers[10][24], member[48];
 	uint8_t revisions[3 * LAYOUT_ID_BYTES];
 	uint8_t seqs[STORE_BATCH_MAX * 8];
 	struct bytes bytes;
