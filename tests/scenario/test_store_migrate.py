@@ -309,6 +309,9 @@ def test_check_finds_and_repairs(stopped, redis):
     done = check(config, "--repair")
     assert done.returncode == 0 and done.stdout.count("    mended") == 2
     assert redis("GET", first)[8:] == saved[8:] and check(config).stdout.startswith("whole: ")
+    # An account holds a mark of each security event that it ever got: more than one answer has, and none is passed over.
+    redis("SADD", redis.keys("s")[0], *(n.to_bytes(16, "big") for n in range(1, 3001)))
+    assert last(check(config, "--json").stdout)["findings"] == 3000
     # A damaged one that no account holds, so that only the walk through the index finds it.
     for key in redis.keys("s"):
         redis("DEL", key)
