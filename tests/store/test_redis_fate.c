@@ -304,7 +304,7 @@ static void
 what_was_built_on_answers_that_were_lost_comes_back_with_them(void **state)
 {
 	struct world *w = *state;
-	struct store_claim claim = {key_of(10), false};
+	struct store_claim claim = {key_of(10), false, false};
 	struct store_payment payment = {key_of(9), VIEW("summary")};
 	struct store_commit c = {.key = w->key, .payments = &payment, .payments_n = 1};
 
