@@ -391,6 +391,16 @@ class Load:
 CODES = {"challenge_answered", "factor_enrolled"}
 
 
+def unless_busy(ask):
+    """The answer; None where the broker had none in time."""
+    try:
+        return ask()
+    except VarlinkError as error:
+        if error.name not in UNSURE:
+            raise
+        return None
+
+
 def events_of(broker, account):
     """All events of an account, down to its newest: a log of many writers shows the last moment late."""
     admin = broker.admin
@@ -406,7 +416,7 @@ def events_of(broker, account):
             after = page["next"]
         return found if found and found[-1]["revision"] >= newest else None
 
-    return until(whole, f"the log of {account} down to its end")
+    return until(lambda: unless_busy(whole), f"the log of {account} down to its end")
 
 
 def bytes_of_log(broker):
@@ -442,7 +452,7 @@ def books_of(broker, purses):
         rows = bytes_of_log(broker)
         return rows if all(each in rows for each in newest) else None
 
-    rows = until(all_rows, "the whole log down to its end")
+    rows = until(lambda: unless_busy(all_rows), "the whole log down to its end")
     return {purse.account: Book([event_of(e, rows) for e in told[purse.account]], purse.day_limit, purse.total) for purse in purses}
 
 

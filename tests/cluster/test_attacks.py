@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from brokers import Brokers, store_of
+from brokers import HURRIED, Brokers, store_of
 from harness import Person, Totp, VarlinkError
 from history import events_of
 from links import Links
@@ -317,7 +317,7 @@ def test_S11_a_broker_that_is_cut_off_fails_closed_and_says_so():
         links = Links.of_brokers(fleet.network, ("a", "b"))
         servers = {name: [f"{fleet.network}.{Links.FRONT + n}:6379"] for n, name in enumerate("ab", 1)}
         try:
-            with Brokers(fleet, servers=servers, policy_limits=POLICY) as realm:
+            with Brokers(fleet, servers=servers, policy_limits=POLICY, **HURRIED) as realm:
                 cut_off(*realm.brokers, links)
         finally:
             links.stop()

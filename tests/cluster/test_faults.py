@@ -4,13 +4,15 @@ Faults under load, on a cluster of three masters with a replica each. After each
 capture is there, no limit overspent, no code used twice. Each prints how long it took until the accounts concerned were served again; that is
 never asserted. README.md has the table of what is expected. CS_LONG=1 plays those too that a quick run leaves out.
 """
+import functools
 import os
 import subprocess
 import time
 
 import pytest
 
-from brokers import Brokers, store_of
+import brokers
+from brokers import HURRIED, store_of
 from history import assert_whole
 from links import BROKERS
 from servers import Cluster, missing, until
@@ -18,6 +20,8 @@ from servers import Cluster, missing, until
 LONG = os.environ.get("CS_LONG") == "1"
 SOME, MORE = (400, 400) if LONG else (120, 80)          # answers before a fault and after it
 SLOW_BURSTS = 40 if LONG else 12
+
+Brokers = functools.partial(brokers.Brokers, **HURRIED)
 
 pytestmark = pytest.mark.skipif(missing() is not None, reason=str(missing()))
 long = pytest.mark.skipif(not LONG, reason="a long one: CS_LONG=1 plays it")

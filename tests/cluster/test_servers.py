@@ -4,10 +4,10 @@ import time
 
 import pytest
 
-from brokers import Brokers, store_of
+from brokers import store_of
 from history import assert_whole
 from servers import Sentinel, Single, missing, until
-from test_faults import LONG, MORE, SOME, long, told
+from test_faults import LONG, MORE, SOME, Brokers, long, told
 
 pytestmark = pytest.mark.skipif(missing() is not None, reason=str(missing()))
 
