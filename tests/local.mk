@@ -10,8 +10,7 @@ AM_TESTS_ENVIRONMENT = \
 	CS_BUILDDIR="$(abs_top_builddir)"; export CS_BUILDDIR;
 
 # In the order in which they begin: first what takes long and mostly waits (for servers, pages, deadlines), so that nothing of it is
-# left alone at the end; the many short ones fill the gaps.
-include tests/cluster/local.mk
+# left alone at the end; the many short ones fill the gaps. Several brokers over real servers come last, when nothing else wants the processors.
 include tests/browser/local.mk
 include tests/scenario/local.mk
 include tests/attack/local.mk
@@ -29,4 +28,5 @@ include tests/fuzz/local.mk
 include tests/stack/local.mk
 include tests/abi/local.mk
 include tests/unit/local.mk
+include tests/cluster/local.mk
 include tests/bench/local.mk

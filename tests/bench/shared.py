@@ -249,6 +249,12 @@ class Shared:
         with self.spread(1, 1, replicas=1) as (fleet, brokers):
             self.add("brokers 1, masters 1, replicas 1", self.timed(self.spends(brokers, (4, 16)), brokers, fleet.nodes))
 
+    def hot(self):
+        say("one account that all ask for")
+        for n in (1, 2):
+            with self.brokers(n, 1, accounts=1, server_cpu=_cpus, broker_cpu=_cpus) as (fleet, brokers):
+                self.add(f"brokers {n}, masters 1, one account", self.timed(self.spends(brokers, (64, 1), apart=False), brokers, fleet.nodes))
+
     def memory(self):
         accounts = self.options.accounts if self.options.quick else 1000000
         say(f"{accounts:,} accounts")
@@ -296,6 +302,7 @@ def measure(options):
         shared.beside_the_script()
         shared.grid()
         shared.apart()
+        shared.hot()
         shared.memory()
     finally:
         if shared is not None:

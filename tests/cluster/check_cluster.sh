@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Runs the tests of this folder for `make check`, with Debian's Python, two files at a time where xdist is there.
+# Runs the tests of this folder for `make check`, with Debian's Python, three files at a time where xdist is there.
 # CS_LONG=1 plays the long ones too; with CS_SANITIZED=1 only the attacks and the checker are played.
 python=/usr/bin/python3
 here=$(cd "$(dirname "$0")" && pwd) || exit 1
@@ -15,7 +15,7 @@ if ! command -v redis-server >/dev/null; then
 fi
 workers=
 if $python -c 'import xdist' 2>/dev/null; then
-	workers="-n 2 --dist loadfile"
+	workers="-n 3 --dist loadfile" # they wait more than they work
 fi
 what=$here
 if [ "${CS_SANITIZED:-}" = 1 ]; then
