@@ -234,6 +234,27 @@ settle(struct tenure_bucket *b, bool fits)
 static void apply_commit(struct tenure_bucket *b);
 static void apply_part(struct tenure_bucket *b);
 
+/*
+ * Perhaps what it was built on is missing, too. Or another member, which repairs the same, has come further meanwhile: it goes up
+ * by a part each time that this one meets it on its way, so after as many times as there are parts nobody is there.
+ */
+static void
+conflict_met(struct tenure_bucket *b)
+{
+	struct repair *r = b->repair;
+
+	if (r->part > 0 && !r->upwards) {
+		r->part--;
+	} else if (++r->met < r->parts_n) {
+		r->part = r->parts_n - 1;
+		r->upwards = false;
+	} else {
+		settle(b, false);
+		return;
+	}
+	apply_part(b);
+}
+
 static void
 commit_applied(void *ctx, enum cs_err err, const struct fleet_reply *reply)
 {
@@ -259,13 +280,7 @@ commit_applied(void *ctx, enum cs_err err, const struct fleet_reply *reply)
 		apply_commit(b);
 		break;
 	case ANSWER_CONFLICT:
-		/* Perhaps what it was built on is missing, too. */
-		if (b->repair->part == 0 || b->repair->upwards) {
-			settle(b, false);
-			break;
-		}
-		b->repair->part--;
-		apply_part(b);
+		conflict_met(b);
 		break;
 	case ANSWER_CLAIM:
 	case ANSWER_POISONED:
@@ -390,6 +405,7 @@ value_read(void *ctx, enum cs_err err, const struct fleet_reply *reply)
 		return;
 	}
 	r->part = r->parts_n - 1;
+	r->met = 0;
 	r->upwards = false;
 	apply_part(b);
 }

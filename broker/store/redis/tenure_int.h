@@ -40,7 +40,7 @@ struct repair {
 	uint64_t segment;
 	struct bytes value;                    /* of the entry at `at` */
 	struct view parts[COMMIT_GROUNDS_MAX + 1]; /* of that, where it is a commit: its ground, then itself */
-	size_t parts_n, part;
+	size_t parts_n, part, met; /* met: how often what is there was another than this part fits on, at the end of a way */
 	bool upwards;                          /* a part of the ground was applied: those after it follow */
 	struct commit_image image;
 	struct commit_call call;
