@@ -55,7 +55,7 @@ example_files = \
 	%reldir%/examples/services/gate \
 	%reldir%/examples/services/other \
 	%reldir%/examples/services/wallet
-pages = doc/from-pam.md doc/shared-store.md
+pages = doc/from-pam.md doc/scaling.md doc/shared-store.md
 EXTRA_DIST += $(policy_files) $(example_files) $(pages) doc/step-up.png
 
 # What is known of identity providers that many have; read by `include "profiles/*.conf"`.
