@@ -92,7 +92,10 @@ libengine_la_SOURCES = \
 	%reldir%/txn_find.c \
 	%reldir%/txn_state.c %reldir%/txn_state.h \
 	%reldir%/transmit.c %reldir%/transmit.h \
-	%reldir%/transmit_set.c \
+	%reldir%/transmit_deliver.c %reldir%/transmit_deliver.h \
+	%reldir%/transmit_queue.c %reldir%/transmit_queue.h \
+	%reldir%/transmit_set.c %reldir%/transmit_set.h \
+	%reldir%/transmit_state.h \
 	%reldir%/watch.c %reldir%/watch.h \
 	%reldir%/workers.c %reldir%/workers.h
 EXTRA_DIST += %reldir%/README.md

@@ -7,6 +7,8 @@
 #include "broker/engine/api.h"
 #include "broker/engine/record.h"
 #include "broker/engine/transmit.h"
+#include "broker/engine/transmit_deliver.h"
+#include "broker/engine/transmit_set.h"
 
 #define PUSH "urn:ietf:rfc:8935"
 #define POLL "urn:ietf:rfc:8936"

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Writing the tokens that tell services of security events (RFC 8417, SSF 1.0), signed as receipts are. */
+#include "broker/engine/transmit_set.h"
+
 #include "broker/base/base64url.h"
 #include "broker/base/check.h"
 #include "broker/base/secret.h"
 #include "broker/core/reason.h"
-#include "broker/engine/transmit.h"
 
 #define OWN "https://countersign.example/secevent/event-type/"
 #define CAEP "https://schemas.openid.net/secevent/caep/event-type/"

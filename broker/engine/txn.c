@@ -8,7 +8,7 @@
 #include "broker/base/log.h"
 #include "broker/core/apply.h"
 #include "broker/engine/notify.h"
-#include "broker/engine/transmit.h"
+#include "broker/engine/transmit_queue.h"
 #include "broker/engine/txn_state.h"
 #include "broker/engine/watch.h"
 
