@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Counts what a `make check` ran: automake's results, and where a program is a list of tests, those tests.
 
-Prints failures with the end of their logs and how to repeat them, what was skipped and why, and last a line
-"PASSED FAILED SKIPPED".
+Prints what failed, a line each; then failures with the end of their logs and how to repeat them, what was skipped and why,
+and last a line "PASSED FAILED SKIPPED".
 """
 import argparse
 import os
@@ -12,6 +12,7 @@ import sys
 END_LINES = 30
 PYTEST = re.compile(r"^=* ?((?:\d+ [a-z]+(?:, )?)+) in [\d.]+s")
 CMOCKA = re.compile(r"^\[  (PASSED|FAILED|SKIPPED) +\] (\d+) test\(s\)", re.M)
+NAMED = re.compile(r"^(?:FAILED|ERROR) (?:\S*/)?(\S+::.*|\S+\.py\b.*)$|^\[  FAILED  \] (?!\d+ test)(\S+)", re.M)
 REASON = re.compile(r"^(?:SKIPPED \[(\d+)\] )(.*)$", re.M)
 
 
@@ -38,6 +39,11 @@ def inner(log):
             n[word] += int(count)
         return n["PASSED"], n["FAILED"], n["SKIPPED"]
     return None
+
+
+def failures(log):
+    """What failed within a program, by name."""
+    return list(dict.fromkeys(pytest or cmocka for pytest, cmocka in NAMED.findall(log)))
 
 
 def skip_reasons(log, result):
@@ -89,10 +95,13 @@ def main():
     parser.add_argument("log", help="what make printed")
     given = parser.parse_args()
     count = Count()
-    found = results(given.tree, {"asan-build", "fuzz-build", "autom4te.cache"})
-    for name, result, path in found:
-        log = read(path)
-        failed, skipped = count.add(name, result, log)
+    found = [(name, result, path, read(path)) for name, result, path in results(given.tree, {"asan-build", "fuzz-build", "autom4te.cache"})]
+    counted = [count.add(name, result, log) for name, result, _, log in found]
+    # All of them first, shortly: whoever sees but the beginning of this sees everything that failed.
+    for (name, _, _, log), (failed, _) in zip(found, counted):
+        if failed:
+            print(f"failed   {name}" + "".join(f"\n           {what}" for what in failures(log)))
+    for (name, result, path, log), (failed, skipped) in zip(found, counted):
         if failed:
             print(f"\nFAILED  {name}")
             for line in log.splitlines()[-END_LINES:]:

@@ -12,4 +12,4 @@ workers=
 if $python -c 'import xdist' 2>/dev/null; then
 	workers="-n 2 --dist loadfile"
 fi
-PYTHONDONTWRITEBYTECODE=1 exec $python -m pytest -q -rs -p no:cacheprovider $workers "$here"
+PYTHONDONTWRITEBYTECODE=1 exec $python -m pytest -q -rsfE -p no:cacheprovider $workers "$here"

@@ -8,9 +8,7 @@ import datetime
 
 import pytest
 
-from harness import STACK, Person
-
-HOUR_MS, DAY_MS = 3600_000, 24 * 3600_000
+from harness import DAY_MS, HOUR_MS, STACK, Person
 
 BROKER = {
     "clients": ["moved", "asked"],
@@ -64,7 +62,8 @@ class Moved(Person):
 
 @pytest.fixture
 def owner(broker):
-    """Linked, and past the cooling-off."""
+    """Linked, and past the cooling-off, in the morning: some tests let hours pass and then ask for the day's sums."""
+    broker.clock.morning()
     owner = Moved(broker)
     owner.enrol()
     owner.link()

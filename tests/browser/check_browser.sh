@@ -37,4 +37,4 @@ fi
 # A build with sanitizers is asked for the same pages by the gateway's tests: here its passkeys are enough.
 only=$here
 [ -z "$CS_SANITIZED" ] || only=$here/test_passkey.py
-PYTHONDONTWRITEBYTECODE=1 exec $python -m pytest -q -rs -p no:cacheprovider $workers "$only"
+PYTHONDONTWRITEBYTECODE=1 exec $python -m pytest -q -rsfE -p no:cacheprovider $workers "$only"

@@ -22,4 +22,4 @@ if [ "${CS_SANITIZED:-}" = 1 ]; then
 	what="$here/test_checker.py $here/test_attacks.py"
 fi
 # shellcheck disable=SC2086 # words
-PYTHONDONTWRITEBYTECODE=1 exec $python -m pytest -q -rs -p no:cacheprovider $workers $what
+PYTHONDONTWRITEBYTECODE=1 exec $python -m pytest -q -rsfE -p no:cacheprovider $workers $what

@@ -9,4 +9,4 @@ fi
 # Skeletons are built with the compiler of whoever writes a plugin: sanitizers of ours have no part in it.
 without=
 [ -z "$CS_SANITIZED" ] || without="--ignore=$CS_SRCDIR/tests/ctl/test_plugin_new.py"
-exec "$python" -B -m pytest -q -rs -p no:cacheprovider $without "$CS_SRCDIR/tests/ctl"
+exec "$python" -B -m pytest -q -rsfE -p no:cacheprovider $without "$CS_SRCDIR/tests/ctl"

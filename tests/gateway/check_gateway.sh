@@ -6,4 +6,4 @@ if ! "$python" -c 'import pytest, cryptography' 2>/dev/null; then
 	echo "SKIP: install python3-pytest and python3-cryptography" >&2
 	exit 77
 fi
-exec "$python" -B -m pytest -q -rs -p no:cacheprovider "$CS_SRCDIR/tests/gateway"
+exec "$python" -B -m pytest -q -rsfE -p no:cacheprovider "$CS_SRCDIR/tests/gateway"

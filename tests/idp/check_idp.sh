@@ -8,4 +8,4 @@ if ! $python -c 'import pytest, jwcrypto, cryptography' 2>/dev/null; then
 	echo "skipped: install python3-pytest, python3-jwcrypto and python3-cryptography"
 	exit 77
 fi
-PYTHONDONTWRITEBYTECODE=1 exec $python -m pytest -q -rs -p no:cacheprovider "$here"
+PYTHONDONTWRITEBYTECODE=1 exec $python -m pytest -q -rsfE -p no:cacheprovider "$here"

@@ -32,4 +32,4 @@ install_node_provider() {
 }
 
 mkdir -p "$modules" && install_node_provider || exit 1
-PYTHONDONTWRITEBYTECODE=1 exec $python -m pytest -q -rs -p no:cacheprovider "${CS_SRCDIR:-.}/tests/interop"
+PYTHONDONTWRITEBYTECODE=1 exec $python -m pytest -q -rsfE -p no:cacheprovider "${CS_SRCDIR:-.}/tests/interop"

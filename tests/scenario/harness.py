@@ -48,6 +48,10 @@ from idp import start as start_provider  # noqa: E402
 READY_S = 30
 STOP_S = 20
 CALL_S = 20
+# When the clock of every broker begins; CS_TEST_START looks for tests that another hour, or the end of a month, would break.
+START = datetime.datetime.fromisoformat(os.environ.get("CS_TEST_START", "2030-01-02T01:00") + "+00:00")
+START_MS = int(START.timestamp() * 1000)
+HOUR_MS, DAY_MS = 3600_000, 24 * 3600_000
 RETURN_URL = "https://shop.example/done"
 RIGHTS = "spend refund link enrol respond lookup explain"
 
@@ -215,8 +219,9 @@ class Clock:
         self._followers = []
 
     def follow(self, move):
-        """move(offset_ms) is called whenever wall time moves."""
+        """move(offset_ms) is called now, and whenever wall time moves."""
         self._followers.append(move)
+        move(self._offsets()[0])
 
     def _offsets(self):
         return struct.unpack("<qq", self._map[:])
@@ -230,6 +235,10 @@ class Clock:
     def advance(self, ms):
         wall, boot = self._offsets()
         self.set(wall + ms, boot + ms)
+
+    def morning(self):
+        """On to one o'clock of the next day (UTC), for a test of a day's sums that lets hours pass."""
+        self.advance(DAY_MS - (self.now_ms() - HOUR_MS) % DAY_MS)
 
     def now_ms(self):
         return int(time.time() * 1000) + self._offsets()[0]
