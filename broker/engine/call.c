@@ -191,11 +191,19 @@ call_reply_more(struct call *call)
 
 static void write_unavailable(struct buf *out, bool forwarded, const char *what);
 
+static bool
+reply_fits(const struct call *call, const struct buf *out)
+{
+	size_t len = out->len - call->start;
+
+	return !out->full && len <= VARLINK_MESSAGE_MAX + 1 && (call->place == NULL || place_fits(call->place, len));
+}
+
 /* The end of every reply: too long a one becomes an error, an unread one is dropped, and a commit may be waited for. */
 static void
 reply_done(struct call *call, struct buf *out)
 {
-	if (out->full || out->len - call->start > VARLINK_MESSAGE_MAX + 1) {
+	if (!reply_fits(call, out)) {
 		out->full = false;
 		out->len = call->start;
 		write_unavailable(out, call->forwarded, "reply");
@@ -504,11 +512,22 @@ one_message(struct engine *e, struct stream *s, char *text, size_t len)
 	CHECK(call.answered || s->held != NULL);
 }
 
+static bool
+may_go_on(const struct stream *s)
+{
+	return s->held == NULL && s->out.buf.len < STREAM_OUT_FULL && s->unsettled < STREAM_UNSETTLED_FULL && !s->failed;
+}
+
+bool
+calls_unread(const struct stream *s)
+{
+	return may_go_on(s) && s->in.buf.len - s->taken > s->scanned;
+}
+
 void
 calls_read(struct engine *e, struct stream *s)
 {
-	while (s->held == NULL && s->out.buf.len < STREAM_OUT_FULL && s->unsettled < STREAM_UNSETTLED_FULL && !s->failed &&
-	    e->round_left > 0) {
+	while (may_go_on(s) && e->round_left > 0) {
 		char *at = (char *)s->in.buf.data + s->taken;
 		size_t len, have = s->in.buf.len - s->taken;
 		enum cs_err err = have == 0 ? CS_ERR_NOT_FOUND : varlink_frame(at, have, &s->scanned, &len);

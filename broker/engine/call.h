@@ -121,5 +121,7 @@ void call_dispatch(struct call *call, struct view name);
 
 /* Takes the whole messages of a stream, as far as it is not held up. */
 void calls_read(struct engine *e, struct stream *s);
+/* Whether it has bytes that were not looked at, and would be. */
+bool calls_unread(const struct stream *s);
 
 #endif

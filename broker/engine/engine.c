@@ -245,6 +245,9 @@ update_all(struct engine *e, struct stream *touched)
 		touched = s->touched_next;
 		s->listed = false;
 		stream_tidy(s);
+		/* It was full when it was read, and what it was full of was answered in the same round: nothing else would wake it. */
+		if (s->kind != STREAM_WORKER && calls_unread(s))
+			engine_ready(e, s);
 		e->io.update(e->io.ctx, s);
 	}
 }

@@ -20,6 +20,12 @@ place_new(struct stream *s, size_t start, struct call *call)
 	return p;
 }
 
+bool
+place_fits(const struct place *p, size_t len)
+{
+	return p->stream == NULL || len <= STREAM_SHORT || p->stream->out.buf.len - p->len + len <= STREAM_LONG_MAX;
+}
+
 void
 place_put(struct place *p, struct view reply)
 {

@@ -18,7 +18,12 @@ struct place {
 
 /* Of the bytes at the end of the stream's out, from start on. */
 struct place *place_new(struct stream *s, size_t start, struct call *call);
-/* These bytes instead. */
+/*
+ * Whether a reply of so many bytes may stand there. All that waits may be answered at once, at length: then some hear Unavailable,
+ * and for that there is always room.
+ */
+bool place_fits(const struct place *p, size_t len);
+/* These bytes instead, which fit. */
 void place_put(struct place *p, struct view reply);
 /* The reply stands. Frees the place. */
 void place_end(struct engine *e, struct place *p);

@@ -3,7 +3,8 @@
  * A connection as the engine sees it: bytes that came in, bytes to go out. loop.c moves the bytes with libevent; the
  * simulator moves them by hand. Messages are taken one after the other, and answered in their order. A call that waits for
  * its account holds up nobody: its answer has a place in `out`, and what comes behind it goes on. One that waits for
- * somebody else (a plugin, an event) holds up its own connection. Nothing is sent while a reply in `out` waits.
+ * somebody else (a plugin, an event) holds up its own connection, unless it has a place already. Nothing is sent while a reply
+ * in `out` waits.
  */
 #ifndef CS_ENGINE_STREAM_H
 #define CS_ENGINE_STREAM_H
@@ -16,6 +17,9 @@ enum {
 	STREAM_OUT_MAX = 2 * 1024 * 1024,
 	STREAM_OUT_FULL = 256 * 1024,                  /* beyond this a peer that does not read is not read from */
 	STREAM_UNSETTLED_FULL = 512,                   /* nor one with so many replies that wait: each keeps a call of 2 KB */
+	STREAM_SHORT = 256,                            /* more than the error that takes the place of a reply */
+	/* Beyond this only such errors are put in places: room for all of them, and for what a call that was held answers. */
+	STREAM_LONG_MAX = STREAM_OUT_MAX - STREAM_UNSETTLED_FULL * STREAM_SHORT - (VARLINK_MESSAGE_MAX + 1),
 	STREAM_KEEP = 16 * 1024,                       /* buffer kept by an idle connection */
 };
 

@@ -88,6 +88,19 @@ hears(int client, const char *needle)
 	return strstr((char *)bytes, needle) != NULL;
 }
 
+/* The next reply has one of them in it: whether it is the first. */
+static bool
+hears_either(int client, const char *one, const char *other)
+{
+	static uint8_t bytes[VARLINK_MESSAGE_MAX + 1];
+	struct buf text = buf_over(bytes, sizeof(bytes) - 1);
+
+	assert_true(world_reply(&world, client, &text));
+	bytes[text.len] = '\0';
+	assert_true(strstr((char *)bytes, one) != NULL || strstr((char *)bytes, other) != NULL);
+	return strstr((char *)bytes, one) != NULL;
+}
+
 static void
 assert_silent(int client)
 {
@@ -275,6 +288,101 @@ test_other_failures_are_not_tried_again(void **state)
 	assert_int_equal(events(0, EVENT_PAYMENT_PERMITTED), 0);
 }
 
+/* ---- many that wait for one account ---- */
+
+/* Turns in which nothing arrives. */
+static void
+quiet_turns(int n)
+{
+	for (int i = 0; i < n; i++) {
+		engine_turn_end(world.engine);
+		store_idle(world.store, 1000);
+		engine_turn_end(world.engine);
+	}
+}
+
+/*
+ * More is asked than may wait at a time, and all that waits is answered within the very round that read up to that bound: what was
+ * not looked at is looked at, though nothing more arrives. When the commit is done is the store's to say, so it is asked at several times.
+ */
+static void
+test_what_a_crowd_left_unread_is_read(void **state)
+{
+	enum { BEFORE = 100, AFTER = 600 };
+	char payment[16];
+
+	(void)state;
+	for (int flushes = 0; flushes < 6; flushes++) {
+		world.faults.delay = 1000;
+		conflicts(0);
+		snprintf(payment, sizeof(payment), "p%d", flushes);
+		authorize(1, 0, payment);
+		for (int i = 0; i < BEFORE; i++)
+			ask_for(0, 0, payment);
+		engine_ready(world.engine, world.clients[1]);
+		engine_ready(world.engine, world.clients[0]);
+		engine_turn_end(world.engine);
+		for (int i = 0; i < flushes; i++)
+			store_flush(world.store);
+		world.faults.delay = 0;
+		conflicts(0);
+		for (int i = 0; i < AFTER; i++)
+			ask_for(0, 0, payment);
+		engine_ready(world.engine, world.clients[0]);
+		quiet_turns(8);
+		assert_true(hears(1, "\"outcome\":\"permit\""));
+		for (int i = 0; i < BEFORE + AFTER; i++)
+			assert_true(hears(0, "\"state\":\"open\""));
+		assert_silent(0);
+	}
+}
+
+static void
+long_txn(struct txn *t, struct account *a, struct call *call)
+{
+	static char text[60000];
+	struct json_writer w = call_reply(call);
+
+	(void)t;
+	(void)a;
+	memset(text, 'x', sizeof(text));
+	json_member_int(&w, "number", (int64_t)call->number);
+	json_member_str(&w, "text", view_of(text, sizeof(text)));
+	call_end(call, &w);
+}
+
+/* All that waits is answered at once, at length: more than a connection keeps. Each has an answer, in its place. */
+static void
+test_long_answers_to_a_crowd(void **state)
+{
+	char number[32];
+	size_t whole = 0;
+
+	(void)state;
+	world.faults.delay = 1000;
+	conflicts(0);
+	authorize(1, 0, "p");
+	engine_ready(world.engine, world.clients[1]);
+	engine_turn_end(world.engine);
+	for (uint64_t i = 0; i < STREAM_UNSETTLED_FULL; i++) {
+		struct call call = {.engine = world.engine, .stream = world.clients[0], .number = 1000 + i};
+
+		txn_run(world.engine, &people[0].person.key, &call, long_txn);
+	}
+	assert_int_equal(world.clients[0]->unsettled, STREAM_UNSETTLED_FULL);
+	world.faults.delay = 0;
+	conflicts(0);
+	quiet_turns(8);
+	assert_true(hears(1, "\"outcome\":\"permit\""));
+	assert_true(world.clients[0]->out.buf.len > STREAM_OUT_FULL);
+	for (uint64_t i = 0; i < STREAM_UNSETTLED_FULL; i++) {
+		snprintf(number, sizeof(number), "\"number\":%llu,", (unsigned long long)(1000 + i));
+		whole += hears_either(0, number, "{\"error\":\"org.countersign.Unavailable\",\"parameters\":{\"what\":\"reply\"");
+	}
+	assert_true(whole >= 16);
+	assert_silent(0);
+}
+
 /* ---- link keys ---- */
 
 static const struct id claim = {{7, 7, 7}};
@@ -403,6 +511,8 @@ main(void)
 	    TEST(test_a_conflict_that_is_told_late),
 	    TEST(test_a_peer_that_leaves_meanwhile),
 	    TEST(test_other_failures_are_not_tried_again),
+	    TEST(test_what_a_crowd_left_unread_is_read),
+	    TEST(test_long_answers_to_a_crowd),
 	    TEST(test_a_key_that_another_account_holds),
 	    TEST(test_a_conflict_that_is_not_about_the_key),
 	    TEST(test_what_comes_afterwards_waits_for_the_commit),
