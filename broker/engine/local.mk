@@ -13,6 +13,7 @@ libengine_la_SOURCES = \
 	%reldir%/bearer.c %reldir%/bearer.h %reldir%/bearer_seen.c %reldir%/bearer_seen.h \
 	%reldir%/answer.c %reldir%/answer.h \
 	%reldir%/api.h \
+	%reldir%/breaker.c %reldir%/breaker.h \
 	%reldir%/browser.c \
 	%reldir%/call.c %reldir%/call.h \
 	%reldir%/card.c %reldir%/card.h \
@@ -97,7 +98,8 @@ libengine_la_SOURCES = \
 	%reldir%/transmit_set.c %reldir%/transmit_set.h \
 	%reldir%/transmit_state.h \
 	%reldir%/watch.c %reldir%/watch.h \
-	%reldir%/workers.c %reldir%/workers.h
+	%reldir%/workers.c %reldir%/workers.h %reldir%/workers_state.h \
+	%reldir%/workers_target.c
 EXTRA_DIST += %reldir%/README.md
 nodist_libengine_la_SOURCES = %reldir%/interfaces.inc
 libengine_la_CPPFLAGS = $(AM_CPPFLAGS) $(CRYPTO_CFLAGS)

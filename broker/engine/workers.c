@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Queues and connections of the plugins. */
+/* Queues and connections of the plugins: calls to them, their deadlines and answers. */
 #include "broker/engine/workers.h"
 
 #include <stdio.h>
@@ -7,197 +7,11 @@
 
 #include "broker/base/check.h"
 #include "broker/base/log.h"
-#include "broker/base/secret.h"
+#include "broker/engine/workers_state.h"
 
 enum {
-	TARGETS_MAX = CONFIG_INSTANCES_MAX,
-	SERVERS_MAX = 16,
-	BREAK_AFTER = 5,           /* failures in a row: more of them would only cost every caller its deadline */
-	REST_MIN_MS = 1000,        /* then it is not asked for so long; doubled by each failure of the one call that tries it */
-	REST_MAX_MS = 60 * 1000,
 	RECONNECT_MS = 250,        /* a worker that is down is looked for this often, while something waits for it */
 };
-
-struct ask {
-	worker_done_fn *done;
-	void *ctx;
-	const char *method;        /* a constant */
-	struct bytes members;      /* of its parameters, as JSON */
-	int64_t deadline_ms;       /* boot clock */
-	uint64_t request;
-	bool tries;                /* the one call that shows whether a plugin at rest answers again */
-	bool aside;                /* of a provider's security events: see is_aside() */
-	struct ask *next;
-};
-
-struct server {
-	struct target *target;
-	struct stream *stream;     /* NULL: not connected */
-	struct ask *ask;           /* that it works on */
-	uint64_t number;           /* of this connection */
-	bool lied;                 /* it is given up when its call has ended */
-};
-
-struct target {
-	char name[CONFIG_NAME_MAX + 1];
-	char path[CONFIG_SOCKET_PATH_MAX + 1];
-	char plugin[64];
-	enum config_kind kind;
-	bool current;
-	uint32_t servers_n, queue_max, queued;
-	int64_t deadline_ms, tried_ms;
-	struct worker_said said;   /* of a factor or a provider */
-	bool hearing;              /* it is being asked */
-	int64_t heard_ms;          /* boot clock: when it was asked last */
-	uint64_t failures;
-	uint32_t row;              /* failures in a row */
-	bool tried;                /* at rest, a call is trying it */
-	int64_t rest_ms, rest_until_ms;
-	char last_error[96];
-	struct server servers[SERVERS_MAX];
-	struct ask *first, **last;
-};
-
-struct workers {
-	struct target *targets[TARGETS_MAX * 2]; /* old ones stay until their calls have ended */
-	size_t n;
-	uint64_t requests, connections;
-};
-
-struct workers *
-workers_new(void)
-{
-	struct workers *w = calloc(1, sizeof(*w));
-
-	CHECK(w != NULL);
-	return w;
-}
-
-static void
-ask_free(struct ask *a)
-{
-	/* It may hold the secret of a factor. */
-	secret_wipe(a->members.buf.data, a->members.buf.len);
-	bytes_clear(&a->members);
-	free(a);
-}
-
-static void
-target_free(struct target *t)
-{
-	for (struct ask *a = t->first, *next; a != NULL; a = next) {
-		next = a->next;
-		ask_free(a);
-	}
-	for (uint32_t i = 0; i < t->servers_n; i++) {
-		if (t->servers[i].ask != NULL)
-			ask_free(t->servers[i].ask);
-	}
-	free(t);
-}
-
-void
-workers_free(struct workers *w)
-{
-	for (size_t i = 0; i < w->n; i++)
-		target_free(w->targets[i]);
-	free(w);
-}
-
-static struct target *
-target_find(const struct workers *w, struct view name)
-{
-	for (size_t i = 0; i < w->n; i++) {
-		if (w->targets[i]->current && view_equal(name, view_str(w->targets[i]->name)))
-			return w->targets[i];
-	}
-	return NULL;
-}
-
-static void
-configure(struct engine *e, const struct config_instance *c)
-{
-	struct workers *w = e->workers;
-	struct target *t = target_find(w, view_str(c->name));
-	const char *path = c->socket == NULL ? "" : c->socket;
-
-	if (t != NULL && strcmp(t->path, path) != 0) {
-		t->current = false;
-		t = NULL;
-	}
-	if (t == NULL) {
-		CHECK(w->n < TARGETS_MAX * 2);
-		t = calloc(1, sizeof(*t));
-		CHECK(t != NULL);
-		snprintf(t->name, sizeof(t->name), "%s", c->name);
-		snprintf(t->path, sizeof(t->path), "%s", path);
-		t->last = &t->first;
-		t->tried_ms = t->heard_ms = INT64_MIN / 2;
-		w->targets[w->n++] = t;
-	}
-	snprintf(t->plugin, sizeof(t->plugin), "%s", c->plugin);
-	t->current = true;
-	t->kind = c->kind;
-	t->servers_n = c->servers < SERVERS_MAX ? c->servers : SERVERS_MAX;
-	t->queue_max = c->queue;
-	t->deadline_ms = c->deadline_ms;
-	for (uint32_t i = 0; i < SERVERS_MAX; i++)
-		t->servers[i].target = t;
-}
-
-static bool
-target_idle(const struct target *t)
-{
-	for (uint32_t i = 0; i < SERVERS_MAX; i++) {
-		if (t->servers[i].ask != NULL)
-			return false;
-	}
-	return t->first == NULL;
-}
-
-/* A target that the configuration has no more closes its connections when its last call has ended. */
-static void
-retire(struct engine *e)
-{
-	struct workers *w = e->workers;
-	size_t kept = 0;
-
-	for (size_t i = 0; i < w->n; i++) {
-		struct target *t = w->targets[i];
-
-		if (t->current || !target_idle(t)) {
-			w->targets[kept++] = t;
-			continue;
-		}
-		for (uint32_t k = 0; k < SERVERS_MAX; k++) {
-			struct stream *s = t->servers[k].stream;
-
-			if (s == NULL)
-				continue;
-			s->owner = NULL;
-			s->failed = true;
-			engine_ready(e, s);
-		}
-		target_free(t);
-	}
-	w->n = kept;
-}
-
-void
-workers_configure(struct engine *e)
-{
-	const struct config *c = e->rules->config;
-	struct workers *w = e->workers;
-	struct config_instance found;
-
-	for (size_t i = 0; i < w->n; i++) {
-		if (!config_instance_find(c, view_str(w->targets[i]->name), &found))
-			w->targets[i]->current = false;
-	}
-	for (size_t i = 0; config_instance_at(c, i, &found); i++)
-		configure(e, &found);
-	retire(e);
-}
 
 static void
 finish(struct engine *e, struct ask *a, const struct worker_result *result)
@@ -205,76 +19,8 @@ finish(struct engine *e, struct ask *a, const struct worker_result *result)
 	worker_done_fn *done = a->done;
 	void *ctx = a->ctx;
 
-	ask_free(a);
+	worker_ask_free(a);
 	done(e, ctx, result);
-}
-
-/*
- * The breaker: closed while there are fewer than BREAK_AFTER failures in a row, then at rest; after the rest one call
- * tries the plugin. Its success closes the breaker, its failure doubles the rest.
- */
-static bool
-rests(const struct engine *e, const struct target *t)
-{
-	return t->row >= BREAK_AFTER && (t->tried || e->now.boot_ms < t->rest_until_ms);
-}
-
-/*
- * What asks where the provider's security events come from, which is not where people sign in, and of which the first is
- * asked for whoever posts at the gateway. That those servers do not answer says nothing of the plugin: it must keep nobody
- * from signing in. A plugin that crashes, hangs or speaks garbage over them does count.
- */
-static bool
-is_aside(const char *method)
-{
-	static const char *const names[] = {"Signal", "Poll", "Stream"};
-
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		if (strcmp(method, names[i]) == 0)
-			return true;
-	}
-	return false;
-}
-
-/*
- * The worker, or the plugin, would not look at what it was asked. Of much of that a stranger has the words: who asks the
- * same nonsense again and again must not shut the plugin for everybody.
- */
-static bool
-is_of_question(struct view error, struct view reason)
-{
-	return !view_equal(error, VIEW("org.countersign.Worker.Failed")) || view_equal(reason, VIEW("invalid")) ||
-	    view_equal(reason, VIEW("full"));
-}
-
-static void
-breaker_good(struct target *t)
-{
-	if (t->row >= BREAK_AFTER)
-		log_info("msg=\"a plugin answers again\" plugin=%s", t->name);
-	t->row = 0;
-	t->tried = false;
-	t->rest_ms = 0;
-}
-
-/* counts: the plugin was really asked. Describe tells of a worker that is not there yet, and that is no failure. */
-static void
-breaker_bad(const struct engine *e, struct target *t, const struct ask *a, bool counts)
-{
-	if (a->tries)
-		t->tried = false;
-	if (!counts && !a->tries)
-		return;
-	if (t->row < BREAK_AFTER)
-		t->row++;
-	else if (!a->tries)
-		return;
-	if (t->row < BREAK_AFTER)
-		return;
-	t->rest_ms = t->rest_ms == 0 ? REST_MIN_MS : t->rest_ms * 2 < REST_MAX_MS ? t->rest_ms * 2 : REST_MAX_MS;
-	t->rest_until_ms = e->now.boot_ms + t->rest_ms;
-	log_warn("msg=\"a plugin failed too often in a row and is not asked for a while\" plugin=%s rest_ms=%lld", t->name,
-	    (long long)t->rest_ms);
 }
 
 /* What says the same whether the plugin was asked or not. */
@@ -287,7 +33,7 @@ fail_unasked(struct engine *e, struct target *t, struct ask *a, const char *why)
 	snprintf(t->last_error, sizeof(t->last_error), "%s", why);
 	log_warn("msg=\"a plugin gave no usable answer\" plugin=%s why=\"%s\" request=%llu", t->name, why,
 	    (unsigned long long)a->request);
-	breaker_bad(e, t, a, false);
+	breaker_bad(&t->breaker, t->name, a->tries, false, e->now.boot_ms);
 	finish(e, a, &result);
 }
 
@@ -297,7 +43,8 @@ static void
 fail(struct engine *e, struct target *t, struct ask *a, const char *why)
 {
 	if (a->done != said) {
-		breaker_bad(e, t, a, true);
+		/* Describe tells of a worker that is not there yet, and that is no failure. */
+		breaker_bad(&t->breaker, t->name, a->tries, true, e->now.boot_ms);
 		a->tries = false;
 	}
 	fail_unasked(e, t, a, why);
@@ -308,7 +55,7 @@ static void
 fail_unanswered(struct engine *e, struct target *t, struct ask *a)
 {
 	if (a->tries)
-		t->tried = false;
+		breaker_open_to_try(&t->breaker);
 	a->tries = false;
 	fail_unasked(e, t, a, "the plugin failed");
 }
@@ -400,23 +147,22 @@ workers_ask_within(struct engine *e, struct view name, int64_t within_ms, const 
     worker_done_fn *done, void *ctx)
 {
 	struct workers *w = e->workers;
-	struct target *t = target_find(w, name);
+	struct target *t = worker_target_find(w, name);
 	struct ask *a = calloc(1, sizeof(*a));
 
 	CHECK(a != NULL);
 	*a = (struct ask){.method = method, .done = done, .ctx = ctx, .request = ++w->requests};
 	bytes_init(&a->members, WORKER_REQUEST_MAX);
 	buf_put_view(&a->members.buf, parameters);
-	if (t == NULL || t->queued >= t->queue_max || rests(e, t)) {
+	if (t == NULL || t->queued >= t->queue_max || breaker_rests(&t->breaker, e->now.boot_ms)) {
 		struct worker_result result = {.err = CS_ERR_UNAVAILABLE, .reason = t == NULL ? VIEW("no such plugin") :
 			t->queued >= t->queue_max ? VIEW("queue full") : VIEW("at rest after failures in a row")};
 
 		finish(e, a, &result);
 		return;
 	}
-	a->aside = is_aside(method);
-	if (t->row >= BREAK_AFTER && !a->aside)
-		a->tries = t->tried = true;
+	a->aside = breaker_is_aside(method);
+	a->tries = !a->aside && breaker_try(&t->breaker);
 	a->deadline_ms = e->now.boot_ms + (within_ms < t->deadline_ms ? within_ms : t->deadline_ms);
 	if (a->members.buf.full) {
 		fail_unasked(e, t, a, "request too long");
@@ -493,7 +239,7 @@ hear(struct engine *e, struct target *t)
 struct worker_said
 workers_said(const struct engine *e, struct view name)
 {
-	const struct target *t = target_find(e->workers, name);
+	const struct target *t = worker_target_find(e->workers, name);
 
 	return t == NULL || !t->said.heard ? (struct worker_said){.code_parameter = "code"} : t->said;
 }
@@ -544,7 +290,7 @@ take_reply(struct engine *e, struct server *v, char *text, size_t len)
 		if (!view_equal(reply.error, VIEW("org.countersign.Worker.Refused"))) {
 			bool garbage = view_equal(result.reason, VIEW("garbage"));
 
-			if ((a->aside && !garbage) || is_of_question(reply.error, result.reason))
+			if ((a->aside && !garbage) || breaker_is_of_question(reply.error, result.reason))
 				fail_unanswered(e, v->target, a);
 			else
 				fail(e, v->target, a, "the plugin failed");
@@ -552,7 +298,7 @@ take_reply(struct engine *e, struct server *v, char *text, size_t len)
 			return !garbage;
 		}
 		result.err = CS_ERR_DENIED;
-		breaker_good(v->target);
+		breaker_good(&v->target->breaker, v->target->name);
 		finish(e, a, &result);
 		return !v->lied;
 	}
@@ -564,7 +310,7 @@ take_reply(struct engine *e, struct server *v, char *text, size_t len)
 	result.parameters = reply.parameters;
 	result.server = v->number;
 	result.lied = &lied;
-	breaker_good(v->target);
+	breaker_good(&v->target->breaker, v->target->name);
 	finish(e, a, &result);
 	if (lied)
 		note_lie(v->target);
@@ -716,26 +462,6 @@ workers_tick(struct engine *e)
 		    e->now.boot_ms + RECONNECT_MS < due_ms)
 			due_ms = e->now.boot_ms + RECONNECT_MS;
 	}
-	retire(e);
+	worker_targets_retire(e);
 	return due_ms == INT64_MAX ? INT64_MAX : due_ms > e->now.boot_ms ? due_ms - e->now.boot_ms : 0;
-}
-
-bool
-workers_status(const struct engine *e, size_t i, struct worker_status *out)
-{
-	struct config_instance c;
-	const struct target *t;
-
-	if (!config_instance_at(e->rules->config, i, &c))
-		return false;
-	t = target_find(e->workers, view_str(c.name));
-	CHECK(t != NULL);
-	*out = (struct worker_status){.name = t->name, .plugin = t->plugin, .kind = t->kind,
-	    .servers = t->servers_n, .queued = t->queued, .failures = t->failures};
-	if (rests(e, t))
-		out->rest_ms = t->rest_until_ms > e->now.boot_ms ? t->rest_until_ms - e->now.boot_ms : 1;
-	for (uint32_t k = 0; k < t->servers_n; k++)
-		out->busy += t->servers[k].ask != NULL;
-	snprintf(out->last_error, sizeof(out->last_error), "%s", t->last_error);
-	return true;
 }
