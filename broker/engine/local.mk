@@ -58,6 +58,7 @@ libengine_la_SOURCES = \
 	%reldir%/receipt.c %reldir%/receipt.h \
 	%reldir%/receiver_api.c \
 	%reldir%/record.c %reldir%/record.h \
+	%reldir%/record_internal.h %reldir%/record_load.c %reldir%/record_start.c \
 	%reldir%/record_state.c %reldir%/record_state.h \
 	%reldir%/replay.c \
 	%reldir%/respond.c \
