@@ -302,6 +302,32 @@ a_damaged_record_is_found_out_and_the_others_live(void **state)
 	assert_int_equal(commit_now(stores[0], b, VIEW("3"), NO_COLD), CS_ERR_CORRUPT);
 }
 
+/* A key of another type ends the script behind the record's own change: nobody else may come by what that took. */
+static void
+a_commit_that_broke_off_midway_keeps_its_claim(void **state)
+{
+	struct store_claim claim = {key_of(45000 + 9), false, false};
+	struct store_commit a = {.claims = &claim, .claims_n = 1}, b = {.key = key_of(45000 + 1), .claims = &claim, .claims_n = 1};
+	struct store_redis *s = (struct store_redis *)stores[0];
+	struct layout_key key;
+	struct view head, segments;
+	uint64_t n = 45000 + 2;
+
+	(void)state;
+	/* In a bucket without a log: the first commit writes its index, last of all but the head. */
+	do {
+		a.key = key_of(n++);
+		head = layout_key(&s->layout, layout_bucket(&a.key), LAYOUT_HEAD, NULL, 0, &key);
+	} while (direct("HEXISTS %b g", head.data, head.len) == 1);
+	segments = layout_key(&s->layout, layout_bucket(&a.key), LAYOUT_SEGMENTS, NULL, 0, &key);
+	direct("SET %b %s", segments.data, segments.len, "no sorted set");
+	assert_int_equal(commit_now(stores[0], a, VIEW("a"), NO_COLD), CS_ERR_CORRUPT);
+	assert_int_equal(load(stores[1], &a.key)->revision, 1);
+	assert_int_equal(commit_now(stores[1], b, VIEW("b"), NO_COLD), CS_ERR_CONFLICT);
+	assert_memory_equal(find(stores[1], &claim.claim).holder.b, a.key.b, STORE_KEY_BYTES);
+	direct("DEL %b", segments.data, segments.len);
+}
+
 static void
 a_held_record_is_not_served(void **state)
 {
@@ -476,6 +502,7 @@ main(void)
 	    TEST(many_commits_in_one_bucket_at_once_are_all_acknowledged),
 	    TEST(no_update_of_two_rivals_is_lost),
 	    TEST(a_damaged_record_is_found_out_and_the_others_live),
+	    TEST(a_commit_that_broke_off_midway_keeps_its_claim),
 	    TEST(a_held_record_is_not_served),
 	    TEST(a_log_goes_on_in_another_segment),
 	    TEST(a_server_that_stands_still_hangs_nobody_and_loses_nothing),

@@ -251,7 +251,10 @@ commit_answered(void *ctx, enum cs_err err, const struct fleet_reply *r)
 	case CS_ERR_CORRUPT:
 		log_error("msg=\"Redis could not execute a commit\" error=%s",
 		    log_value(view_of(r->value->str, (size_t)r->value->len)));
-		commit_refused(call, CS_ERR_CORRUPT);
+		err = call->maybe ? CS_ERR_UNKNOWN : CS_ERR_CORRUPT;
+		/* A script that ends with an error takes nothing back: its claims may stand in the record's set. */
+		call->maybe = true;
+		call_finish(call, err);
 		break;
 	default:
 		commit_refused(call, CS_ERR_UNAVAILABLE);
@@ -395,7 +398,7 @@ commit_remember(struct call *call)
 	struct commit_image image;
 	struct cache_entry *e;
 
-	if (call->err == CS_ERR_UNKNOWN)
+	if (call->err == CS_ERR_UNKNOWN || (call->err == CS_ERR_CORRUPT && call->maybe))
 		commit_doubt(call);
 	if (call->kind == CALL_CHECK || call->err != CS_OK) {
 		if (call->err == CS_OK)
