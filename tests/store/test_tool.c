@@ -3,9 +3,11 @@
 #include "tests/store/harness.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "broker/base/bytes.h"
 #include "broker/store/redis/merge.h"
+#include "broker/store/redis/offline.h"
 #include "tests/store/redis_server.h"
 
 enum { KEYS = 3000 /* more than one page */, PATIENCE_MS = 10000, TIMEOUT_MS = 5000 };
@@ -124,12 +126,53 @@ test_log_without_numbers(void **state)
 	tool_close(t);
 }
 
+static void
+put_field(struct tool *t, unsigned bucket, enum layout_kind kind, struct view field, const char *value)
+{
+	struct layout_key name;
+	struct view argv[4] = {VIEW("HSET"), layout_key(tool_layout(t), bucket, kind, NULL, 0, &name), field, view_str(value)};
+
+	tool_ask(t, bucket, argv, 4, 0, NULL, NULL, 0);
+}
+
+/* What a broker never wrote names nobody, and what is missing is no proof. */
+static void
+test_who_is_waited_for(void **state)
+{
+	struct tool *t = open_tool();
+	struct offline_view *v = calloc(1, sizeof(*v));
+	char why[TOOL_WHY_TEXT] = "";
+	bool several;
+
+	(void)state;
+	put_field(t, 5, LAYOUT_HEAD, VIEW("t"), "another tenure");
+	put_field(t, 5, LAYOUT_HEAD, VIEW("m:0123456789abcdef"), "one");
+	put_field(t, 5, LAYOUT_HEAD, VIEW("w:0123456789abcdef"), "7");
+	put_field(t, 5, LAYOUT_HEAD, VIEW("m:\", \"x\": \"567890"), "two");
+	put_field(t, 5, LAYOUT_HEAD, VIEW("m:\33[2J567890123456"), "three");
+	put_field(t, 5, LAYOUT_HEAD, VIEW("m:"), "four");
+	put_field(t, 0, LAYOUT_BEATS, VIEW("\0:fedcba9876543210"), "9");
+	put_field(t, 0, LAYOUT_BEATS, VIEW("c:0123456789abcdef"), "9");
+	wait_for(t);
+	assert_int_equal(offline_look(t, v, why), CS_OK);
+	assert_int_equal(v->members_n, 1);
+	assert_int_equal(v->shut, 1);
+	assert_int_equal(v->members[0].waited, 1);
+	assert_int_equal(v->members[0].proved, 0);
+	assert_int_equal(v->members[0].beats, 9);
+	assert_ptr_equal(offline_find(v, "one", &several), &v->members[0]);
+	assert_null(offline_find(v, "two", &several));
+	free(v);
+	tool_close(t);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_keys),
 	    cmocka_unit_test(test_log_without_numbers),
+	    cmocka_unit_test(test_who_is_waited_for),
 	};
 	int failed;
 

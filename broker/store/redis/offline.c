@@ -17,12 +17,22 @@ enum { DONE = 1, NOTHING = 2, MS_DIGITS = 13 };
 
 /* --- looking --- */
 
+/* 16 hex digits. They come from Redis, and an admin reads them. */
+static bool
+is_id(struct view id)
+{
+	for (size_t i = 0; i < id.len; i++)
+		if (memchr("0123456789abcdef", id.data[i], 16) == NULL)
+			return false;
+	return id.len == JOURNAL_MEMBER_TEXT - 1;
+}
+
 static struct offline_member *
 member_of(struct offline_view *v, struct view id)
 {
 	struct offline_member *m;
 
-	if (id.len != JOURNAL_MEMBER_TEXT - 1 || memchr(id.data, '\0', id.len) != NULL)
+	if (!is_id(id))
 		return NULL;
 	for (size_t i = 0; i < v->members_n; i++)
 		if (memcmp(v->members[i].id, id.data, id.len) == 0)
@@ -90,7 +100,7 @@ head_read(void *ctx, uint64_t bucket, const struct redisReply *head)
 		if (m == NULL)
 			continue;
 		name_take(m, tool_bytes(tool_element(head, i + 1)));
-		proved = view_equal(tool_bytes(field_of(head, 'v', id)), real);
+		proved = real.len > 0 && view_equal(tool_bytes(field_of(head, 'v', id)), real);
 		m->proved += !open && proved;
 		m->waited += !open && !proved && (field_of(head, 'w', id) != NULL || field_of(head, 'x', id) == NULL);
 	}
@@ -111,7 +121,7 @@ beats_read(void *ctx, uint64_t again, const struct redisReply *beats)
 		struct offline_member *m;
 		int64_t count;
 
-		if (name.len <= 2 || strchr("cnf", name.data[0]) == NULL || (m = member_of(v, view_of(name.data + 2, name.len - 2))) == NULL)
+		if (name.len <= 2 || memchr("cnf", name.data[0], 3) == NULL || (m = member_of(v, view_of(name.data + 2, name.len - 2))) == NULL)
 			continue;
 		if (name.data[0] == 'n')
 			name_take(m, tool_bytes(tool_element(beats, i + 1)));
