@@ -55,8 +55,9 @@ countersignctl_SOURCES = \
 	%reldir%/status.c \
 	%reldir%/store.c %reldir%/store.h \
 	%reldir%/store_check.c \
+	%reldir%/store_check_claims.c \
 	%reldir%/store_check_file.c \
-	%reldir%/store_check_redis.c \
+	%reldir%/store_check_redis.c %reldir%/store_check_redis.h \
 	%reldir%/store_digest.c %reldir%/store_digest.h \
 	%reldir%/store_export.c \
 	%reldir%/store_import.c %reldir%/store_import.h \
