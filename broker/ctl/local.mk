@@ -59,8 +59,10 @@ countersignctl_SOURCES = \
 	%reldir%/store_check_file.c \
 	%reldir%/store_check_redis.c %reldir%/store_check_redis.h \
 	%reldir%/store_digest.c %reldir%/store_digest.h \
+	%reldir%/store_event_page.c %reldir%/store_event_page.h \
 	%reldir%/store_export.c \
 	%reldir%/store_import.c %reldir%/store_import.h \
+	%reldir%/store_import_tables.c \
 	%reldir%/store_import_verify.c \
 	%reldir%/store_migrate.c \
 	%reldir%/store_offline.c \

@@ -16,19 +16,18 @@
 
 #include "broker/base/check.h"
 #include "broker/base/clock.h"
+#include "broker/ctl/print.h"
+#include "broker/ctl/store_event_page.h"
 #include "broker/engine/engine.h"
 #include "broker/engine/texts.h"
-#include "broker/ctl/print.h"
 #include "broker/store/sqlite.h"
 
 enum {
-	FIRST_EVENTS = 1024,
 	RETRY_MS = 200,
 	PATIENCE_MS = 60 * 1000, /* without any progress; a failover takes seconds */
 	FOLLOW_MS = 200,
 	GONE_LOOKS = 5,          /* one after the other that find no broker */
 	KEY_EVENTS_MAX = 100000, /* looked through for one that the key opens */
-	PAGE_BYTES_MAX = 16 << 20,
 };
 
 static void
@@ -48,8 +47,8 @@ now_ms(void)
 	return now.boot_ms;
 }
 
-static int
-fail(struct moving *m, enum cs_err err)
+int
+moving_fail(struct moving *m, enum cs_err err)
 {
 	bar_clear(&m->bar);
 	if (err == CS_ERR_UNAVAILABLE || err == CS_ERR_UNKNOWN)
@@ -58,9 +57,8 @@ fail(struct moving *m, enum cs_err err)
 	return ctl_fail(m->ctl, err == CS_ERR_CONFLICT ? CTL_REFUSED : CTL_FAILED, "%s", m->why);
 }
 
-/* Whether to ask again what Redis did not do for certain. */
-static bool
-again(enum cs_err err, int64_t *until)
+bool
+moving_again(enum cs_err err, int64_t *until)
 {
 	if (err != CS_ERR_UNAVAILABLE && err != CS_ERR_UNKNOWN)
 		return false;
@@ -70,63 +68,6 @@ again(enum cs_err err, int64_t *until)
 		return false;
 	sleep_ms(RETRY_MS);
 	return true;
-}
-
-/* --- pages of events --- */
-
-void
-store_event_page_init(struct store_event_page *page)
-{
-	*page = (struct store_event_page){.n = 0};
-	bytes_init(&page->bytes, PAGE_BYTES_MAX);
-}
-
-void
-store_event_page_clear(struct store_event_page *page)
-{
-	free(page->events);
-	free(page->offsets);
-	bytes_clear(&page->bytes);
-}
-
-static bool
-event_keep(void *ctx, uint64_t seq, const struct record_frame *frame)
-{
-	struct store_event_page *page = ctx;
-
-	if (page->bytes.buf.len + frame->event.len + frame->extra.len > PAGE_BYTES_MAX)
-		return false;
-	if (page->n == page->cap) {
-		page->cap = page->cap == 0 ? FIRST_EVENTS : page->cap * 2;
-		page->events = realloc(page->events, page->cap * sizeof(page->events[0]));
-		page->offsets = realloc(page->offsets, page->cap * sizeof(page->offsets[0]));
-		CHECK(page->events != NULL && page->offsets != NULL);
-	}
-	page->offsets[page->n] = page->bytes.buf.len;
-	buf_put_view(&page->bytes.buf, frame->event);
-	buf_put_view(&page->bytes.buf, frame->extra);
-	page->events[page->n++] = (struct import_event){.seq = seq, .key = frame->key, .revision = frame->revision,
-	    .back = frame->back == 0 ? 0 : seq - frame->back, .event = view_of(NULL, frame->event.len),
-	    .extra = view_of(NULL, frame->extra.len)};
-	return true;
-}
-
-enum cs_err
-store_event_page_read(struct store_event_page *page, struct store_pages *pages, uint64_t *at, char why[256])
-{
-	enum cs_err err;
-
-	page->n = 0;
-	page->bytes.buf.len = 0;
-	err = store_pages_events(pages, at, event_keep, page, why);
-	CHECK(!page->bytes.buf.full);
-	for (size_t i = 0; i < page->n; i++) {
-		const char *from = (const char *)page->bytes.buf.data + page->offsets[i];
-
-		page->events[i].event.data = from;
-		page->events[i].extra.data = from + page->events[i].event.len;
-	}
-	return err;
 }
 
 /* --- is it the right source, and the right key --- */
@@ -154,7 +95,7 @@ source_of(struct moving *m, char to[IMPORT_SOURCE_TEXT])
 	enum cs_err err = store_pages_events(m->pages, &at, first_event, &h, m->why);
 
 	if (err != CS_OK)
-		return fail(m, err);
+		return moving_fail(m, err);
 	for (size_t i = 0; i < sizeof(h.b); i++)
 		(void)snprintf(to + 2 * i, 3, "%02x", h.b[i]);
 	return hash_equal(&h, &(struct hash){{0}}) ? ctl_fail(m->ctl, CTL_REFUSED, "%s is empty: there is nothing to move; let the broker "
@@ -208,229 +149,45 @@ check_key(struct moving *m, const struct config *config, const struct keyring *k
 		err = store_pages_events(m->pages, &at, try_key, &t, m->why);
 	} while (err == CS_OK && at != before && !t.fits && !t.other && t.looked < KEY_EVENTS_MAX);
 	if (err != CS_OK)
-		return fail(m, err);
+		return moving_fail(m, err);
 	return t.other ? ctl_fail(m->ctl, CTL_REFUSED, "%s was written with another key than %s: give the configuration the key file of the "
 	    "old broker, else no text of it could ever be read", m->path, config->key_file) : CTL_OK;
 }
 
 /* --- marks --- */
 
-static int
-mark(struct moving *m, const char *name, const char *text)
+int
+moving_mark(struct moving *m, const char *name, const char *text)
 {
 	int64_t until = 0;
 	enum cs_err err;
 
 	do {
 		err = import_mark(m->import, name, text, m->why);
-	} while (again(err, &until));
-	return err == CS_OK ? CTL_OK : fail(m, err);
+	} while (moving_again(err, &until));
+	return err == CS_OK ? CTL_OK : moving_fail(m, err);
 }
 
-static int
-mark_number(struct moving *m, const char *name, uint64_t value)
+int
+moving_mark_number(struct moving *m, const char *name, uint64_t value)
 {
 	char text[32];
 
 	(void)snprintf(text, sizeof(text), "%llu", (unsigned long long)value);
-	return mark(m, name, text);
+	return moving_mark(m, name, text);
 }
 
-static int
-marked_number(struct moving *m, const char *name, uint64_t *value, bool *there)
+int
+moving_marked_number(struct moving *m, const char *name, uint64_t *value, bool *there)
 {
 	char text[TOOL_META_TEXT];
 	enum cs_err err = import_mark_get(m->import, name, text, m->why);
 
 	if (err != CS_OK)
-		return fail(m, err);
+		return moving_fail(m, err);
 	*there = text[0] != '\0';
 	*value = *there ? strtoull(text, NULL, 10) : 0;
 	return CTL_OK;
-}
-
-/* --- tables: snapshots, link keys, payments --- */
-
-typedef enum cs_err page_fn(struct moving *m, struct store_pages_place *at);
-
-struct table {
-	const char *name;
-	page_fn *page;
-	uint64_t *count;
-};
-
-static bool
-give_record(void *ctx, const struct record_snapshot *snapshot)
-{
-	struct moving *m = ctx;
-
-	import_record(m->import, snapshot);
-	m->records++;
-	return true;
-}
-
-static enum cs_err
-page_records(struct moving *m, struct store_pages_place *at)
-{
-	return store_pages_records(m->pages, at, give_record, m, m->why);
-}
-
-static bool
-give_claim(void *ctx, const struct record_claim *claim)
-{
-	struct moving *m = ctx;
-
-	import_claim(m->import, claim);
-	m->claims++;
-	return true;
-}
-
-static enum cs_err
-page_claims(struct moving *m, struct store_pages_place *at)
-{
-	return store_pages_claims(m->pages, at, give_claim, m, m->why);
-}
-
-static bool
-give_payment(void *ctx, const struct record_payment *payment)
-{
-	struct moving *m = ctx;
-
-	import_payment(m->import, payment);
-	m->payments++;
-	return true;
-}
-
-static enum cs_err
-page_payments(struct moving *m, struct store_pages_place *at)
-{
-	return store_pages_payments(m->pages, at, give_payment, m, m->why);
-}
-
-/* "1 ID KEY PAYMENT COUNT", or "done COUNT" */
-static void
-place_write(char to[TOOL_META_TEXT], const struct store_pages_place *at, bool done, uint64_t count)
-{
-	char key[33], payment[33];
-
-	for (size_t i = 0; i < sizeof(at->key.b); i++) {
-		(void)snprintf(key + 2 * i, 3, "%02x", at->key.b[i]);
-		(void)snprintf(payment + 2 * i, 3, "%02x", at->payment.b[i]);
-	}
-	if (done)
-		(void)snprintf(to, TOOL_META_TEXT, "done %llu", (unsigned long long)count);
-	else
-		(void)snprintf(to, TOOL_META_TEXT, "%lld %s %s %llu", (long long)at->id, key, payment, (unsigned long long)count);
-}
-
-static void
-place_read(const char *text, struct store_pages_place *at, bool *done, uint64_t *count)
-{
-	char key[33] = "", payment[33] = "";
-	unsigned long long n = 0;
-	long long id = 0;
-
-	*done = strncmp(text, "done ", 5) == 0;
-	*at = (struct store_pages_place){.begun = false};
-	if (*done) {
-		*count = strtoull(text + 5, NULL, 10);
-		return;
-	}
-	if (sscanf(text, "%lld %32s %32s %llu", &id, key, payment, &n) != 4)
-		return;
-	*at = (struct store_pages_place){.begun = true, .id = id};
-	*count = n;
-	for (size_t i = 0; i < sizeof(at->key.b); i++) {
-		unsigned k = 0, p = 0;
-
-		(void)sscanf(key + 2 * i, "%2x", &k);
-		(void)sscanf(payment + 2 * i, "%2x", &p);
-		at->key.b[i] = (uint8_t)k;
-		at->payment.b[i] = (uint8_t)p;
-	}
-}
-
-static int
-copy_table(struct moving *m, const struct table *t, uint64_t total)
-{
-	struct store_pages_place at, before;
-	char text[TOOL_META_TEXT];
-	int64_t until = 0;
-	uint64_t count;
-	bool done;
-	int rc;
-	enum cs_err err = import_mark_get(m->import, t->name, text, m->why);
-
-	if (err != CS_OK)
-		return fail(m, err);
-	place_read(text, &at, &done, t->count);
-	if (done)
-		return CTL_OK;
-	bar_phase(&m->bar, t->name, *t->count, total);
-	do {
-		before = at;
-		count = *t->count;
-		err = t->page(m, &at);
-		if (err != CS_OK)
-			return fail(m, err);
-		err = import_wait(m->import, m->why);
-		if (again(err, &until)) {
-			at = before;
-			*t->count = count;
-			continue;
-		}
-		if (err != CS_OK)
-			return fail(m, err);
-		until = 0;
-		done = store_pages_same(&at, &before);
-		place_write(text, &at, done, *t->count);
-		rc = mark(m, t->name, text);
-		if (rc != CTL_OK)
-			return rc;
-		bar_at(&m->bar, *t->count);
-	} while (!done);
-	return CTL_OK;
-}
-
-/* The marks that the copy of the tables begins at. */
-static int
-begin_tables(struct moving *m)
-{
-	struct record_meta meta;
-	bool there;
-	int rc = marked_number(m, "folded", &m->folded, &there);
-	enum cs_err err = CS_OK;
-
-	if (rc == CTL_OK && !there) {
-		err = store_pages_meta(m->pages, &meta, m->why);
-		m->folded = meta.folded;
-		rc = err == CS_OK ? mark_number(m, "folded", m->folded) : fail(m, err);
-	}
-	if (rc == CTL_OK)
-		rc = marked_number(m, "since", &m->since, &there);
-	if (rc == CTL_OK && !there) {
-		err = store_pages_last(m->pages, &m->since, m->why);
-		rc = err == CS_OK ? mark_number(m, "since", m->since) : fail(m, err);
-	}
-	return rc;
-}
-
-static int
-copy_tables(struct moving *m)
-{
-	const struct table records = {"records", page_records, &m->records}, claims = {"claims", page_claims, &m->claims},
-	    payments = {"payments", page_payments, &m->payments};
-	struct record_meta meta = {.records = 0};
-	uint64_t n = 0;
-	int rc = begin_tables(m);
-
-	if (rc == CTL_OK && store_pages_meta(m->pages, &meta, m->why) == CS_OK)
-		rc = copy_table(m, &records, meta.records);
-	if (rc == CTL_OK && store_pages_count_claims(m->pages, &n, m->why) == CS_OK)
-		rc = copy_table(m, &claims, n);
-	if (rc == CTL_OK && store_pages_count_payments(m->pages, &n, m->why) == CS_OK)
-		rc = copy_table(m, &payments, n);
-	return rc;
 }
 
 /* --- the log --- */
@@ -455,7 +212,7 @@ touch_again(struct moving *m, uint64_t upto)
 		if (at < upto)
 			err = store_pages_events(m->pages, &at, touch, &m->touched, m->why);
 	} while (err == CS_OK && at != before);
-	return err == CS_OK ? CTL_OK : fail(m, err);
+	return err == CS_OK ? CTL_OK : moving_fail(m, err);
 }
 
 /* One page; *moved: there was something. */
@@ -467,20 +224,20 @@ copy_events(struct moving *m, struct store_event_page *page, uint64_t *at, bool 
 
 	*moved = page->n > 0;
 	if (err != CS_OK)
-		return fail(m, err);
+		return moving_fail(m, err);
 	if (page->n == 0)
 		return CTL_OK;
 	do {
 		err = import_events(m->import, page->events, page->n, m->folded, m->why);
-	} while (again(err, &until));
+	} while (moving_again(err, &until));
 	if (err != CS_OK)
-		return fail(m, err);
+		return moving_fail(m, err);
 	for (size_t i = 0; i < page->n; i++) {
 		if (page->events[i].seq > m->since)
 			(void)key_table_put(&m->touched, &page->events[i].key);
 	}
 	m->events = *at;
-	return mark_number(m, "log", *at);
+	return moving_mark_number(m, "log", *at);
 }
 
 /*
@@ -497,7 +254,7 @@ try_lock(struct moving *m)
 	if (err == CS_ERR_CONFLICT)
 		return CTL_OK;
 	if (err != CS_OK)
-		return fail(m, err);
+		return moving_fail(m, err);
 	if (++m->gone < GONE_LOOKS) {
 		(void)close(m->lock);
 		m->lock = -1;
@@ -506,7 +263,7 @@ try_lock(struct moving *m)
 	store_pages_close(m->pages);
 	m->pages = NULL;
 	err = store_pages_open(m->path, true, &m->pages, m->why);
-	return err == CS_OK ? CTL_OK : fail(m, err);
+	return err == CS_OK ? CTL_OK : moving_fail(m, err);
 }
 
 /* Until the end of the log, and until there is nobody who could write more. */
@@ -516,13 +273,13 @@ copy_log(struct moving *m)
 	struct store_event_page page;
 	uint64_t at = 0, last = 0;
 	bool there, moved, told = false, locked;
-	int rc = marked_number(m, "log", &at, &there);
+	int rc = moving_marked_number(m, "log", &at, &there);
 
 	m->events = at;
 	if (rc == CTL_OK)
 		rc = touch_again(m, at);
 	if (rc == CTL_OK && store_pages_last(m->pages, &last, m->why) != CS_OK)
-		rc = fail(m, CS_ERR_CORRUPT);
+		rc = moving_fail(m, CS_ERR_CORRUPT);
 	bar_phase(&m->bar, "log", at, last);
 	store_event_page_init(&page);
 	while (rc == CTL_OK) {
@@ -545,109 +302,6 @@ copy_log(struct moving *m)
 	}
 	store_event_page_clear(&page);
 	return rc;
-}
-
-/* --- what changed while the tables were copied --- */
-
-static bool
-again_claim(void *ctx, const struct record_claim *claim)
-{
-	struct moving *m = ctx;
-
-	m->claims++;
-	if (key_table_get(&m->touched, &claim->holder) != NULL)
-		import_claim(m->import, claim);
-	return true;
-}
-
-static enum cs_err
-page_claims_again(struct moving *m, struct store_pages_place *at)
-{
-	return store_pages_claims(m->pages, at, again_claim, m, m->why);
-}
-
-static int
-claims_again(struct moving *m)
-{
-	struct store_pages_place at, before;
-	int64_t until = 0;
-	enum cs_err err;
-
-	do {
-		m->claims = 0;
-		at = (struct store_pages_place){.begun = false};
-		for (size_t i = 0; i < m->touched.cap; i++) {
-			if (m->touched.entries[i].used)
-				import_claims_drop(m->import, &m->touched.entries[i].key);
-		}
-		err = import_wait(m->import, m->why);
-		do {
-			before = at;
-			if (err == CS_OK)
-				err = page_claims_again(m, &at);
-			if (err == CS_OK)
-				err = import_wait(m->import, m->why);
-		} while (err == CS_OK && !store_pages_same(&at, &before));
-	} while (again(err, &until));
-	return err == CS_OK ? CTL_OK : fail(m, err);
-}
-
-static bool
-again_payment(void *ctx, const struct record_payment *payment)
-{
-	struct moving *m = ctx;
-
-	if (key_table_get(&m->touched, &payment->key) != NULL)
-		import_payment(m->import, payment);
-	return true;
-}
-
-/* Those of one record stand together. */
-struct own_payments {
-	struct moving *m;
-	const struct store_key *key;
-};
-
-static bool
-own_payment(void *ctx, const struct record_payment *payment)
-{
-	struct own_payments *o = ctx;
-
-	return memcmp(payment->key.b, o->key->b, sizeof(payment->key.b)) == 0 && again_payment(o->m, payment);
-}
-
-static enum cs_err
-payments_of(struct moving *m, const struct store_key *key)
-{
-	struct store_pages_place at = {.begun = true, .key = *key}, before;
-	struct own_payments own = {m, key};
-	enum cs_err err;
-
-	do {
-		before = at;
-		err = store_pages_payments(m->pages, &at, own_payment, &own, m->why);
-	} while (err == CS_OK && !store_pages_same(&at, &before));
-	return err;
-}
-
-static int
-payments_again(struct moving *m)
-{
-	int64_t until = 0;
-	enum cs_err err;
-
-	do {
-		err = CS_OK;
-		for (size_t i = 0; err == CS_OK && i < m->touched.cap; i++) {
-			if (m->touched.entries[i].used)
-				err = payments_of(m, &m->touched.entries[i].key);
-			if (err == CS_OK && i % FIRST_EVENTS == FIRST_EVENTS - 1)
-				err = import_wait(m->import, m->why);
-		}
-		if (err == CS_OK)
-			err = import_wait(m->import, m->why);
-	} while (again(err, &until));
-	return err == CS_OK ? CTL_OK : fail(m, err);
 }
 
 /* --- all of it --- */
@@ -702,18 +356,18 @@ move(struct moving *m, const char *source, const char *realm)
 	enum cs_err err = import_begin(m->tool, source, realm, engine_replay, &m->import, &resumed, m->why);
 
 	if (err != CS_OK)
-		return fail(m, err);
+		return moving_fail(m, err);
 	if (resumed)
 		bar_note(&m->bar, "going on with the migration that was begun");
-	rc = copy_tables(m);
+	rc = moving_tables(m);
 	if (rc == CTL_OK)
 		rc = copy_log(m);
 	if (rc == CTL_OK) {
 		bar_phase(&m->bar, "changed", 0, m->touched.n);
-		rc = claims_again(m);
+		rc = moving_claims_again(m);
 	}
 	if (rc == CTL_OK)
-		rc = payments_again(m);
+		rc = moving_payments_again(m);
 	if (rc == CTL_OK) {
 		bar_at(&m->bar, m->touched.n);
 		rc = store_import_verify(m, head);
@@ -723,8 +377,8 @@ move(struct moving *m, const char *source, const char *realm)
 	if (rc == CTL_OK) {
 		do
 			err = import_end(m->import, m->why);
-		while (again(err, &until));
-		rc = err == CS_OK ? CTL_OK : fail(m, err);
+		while (moving_again(err, &until));
+		rc = err == CS_OK ? CTL_OK : moving_fail(m, err);
 	}
 	bar_phase(&m->bar, NULL, 0, 0);
 	if (rc == CTL_OK)
@@ -740,11 +394,11 @@ open_file(struct moving *m)
 	enum cs_err err = store_pages_lock(m->path, &m->lock, m->why);
 
 	if (err != CS_OK && err != CS_ERR_CONFLICT)
-		return fail(m, err);
+		return moving_fail(m, err);
 	err = store_pages_open(m->path, m->lock >= 0, &m->pages, m->why);
 	if (err == CS_ERR_NOT_FOUND)
 		return ctl_fail(m->ctl, CTL_NOT_FOUND, "%s", m->why);
-	return err == CS_OK ? CTL_OK : fail(m, err);
+	return err == CS_OK ? CTL_OK : moving_fail(m, err);
 }
 
 int

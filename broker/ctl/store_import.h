@@ -3,7 +3,6 @@
 #ifndef CS_CTL_STORE_IMPORT_H
 #define CS_CTL_STORE_IMPORT_H
 
-#include "broker/base/bytes.h"
 #include "broker/ctl/key_table.h"
 #include "broker/ctl/store.h"
 #include "broker/store/redis/import.h"
@@ -34,15 +33,19 @@ struct moving {
 /* Compares both sides, nobody writing to either; CTL_REFUSED where they differ, and says where. *head: over all events. */
 int store_import_verify(struct moving *m, char head[65]);
 
-/* Copies the events of one page; *at is moved on. */
-struct store_event_page {
-	struct import_event *events;
-	size_t n, cap;
-	struct bytes bytes;
-	size_t *offsets;         /* of event and extra, while the bytes grow */
-};
-void store_event_page_init(struct store_event_page *page);
-void store_event_page_clear(struct store_event_page *page);
-enum cs_err store_event_page_read(struct store_event_page *page, struct store_pages *pages, uint64_t *at, char why[256]);
+/* store_import.c: says why, and gives the exit code. */
+int moving_fail(struct moving *m, enum cs_err err);
+/* Whether to ask again what Redis did not do for certain: waits a moment. *until: 0 before the first time. */
+bool moving_again(enum cs_err err, int64_t *until);
+/* Marks of where each part is, which stand in Redis. */
+int moving_mark(struct moving *m, const char *name, const char *text);
+int moving_mark_number(struct moving *m, const char *name, uint64_t value);
+int moving_marked_number(struct moving *m, const char *name, uint64_t *value, bool *there);
+
+/* store_import_tables.c: snapshots, link keys and payments, as they are at that moment. */
+int moving_tables(struct moving *m);
+/* Of what had events since: the link keys and payments, once more. */
+int moving_claims_again(struct moving *m);
+int moving_payments_again(struct moving *m);
 
 #endif

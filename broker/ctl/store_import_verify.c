@@ -11,6 +11,7 @@
 
 #include "broker/base/check.h"
 #include "broker/ctl/store_digest.h"
+#include "broker/ctl/store_event_page.h"
 #include "broker/engine/engine.h"
 #include "broker/store/redis/claim_code.h"
 
