@@ -61,6 +61,7 @@ countersignctl_SOURCES = \
 	%reldir%/store_digest.c %reldir%/store_digest.h \
 	%reldir%/store_event_page.c %reldir%/store_event_page.h \
 	%reldir%/store_export.c \
+	%reldir%/store_export_tables.c %reldir%/store_export_tables.h \
 	%reldir%/store_import.c %reldir%/store_import.h \
 	%reldir%/store_import_tables.c \
 	%reldir%/store_import_verify.c \

@@ -15,18 +15,15 @@
 #include "broker/base/check.h"
 #include "broker/base/clock.h"
 #include "broker/ctl/print.h"
-#include "broker/ctl/store_import.h"
+#include "broker/ctl/store_export_tables.h"
 #include "broker/engine/engine.h"
 #include "broker/engine/record_state.h"
-#include "broker/store/redis/claim_code.h"
 #include "broker/store/redis/merge.h"
 #include "broker/store/sqlite.h"
-#include "broker/store/sqlite_fill.h"
 
 enum {
 	TURN_EVENTS = 512,       /* one sync for so many */
 	IDLE_US = 2000,
-	CLAIMS_AT_ONCE = 2000,
 	QUIET_LOOKS = 3,         /* one after the other that find no broker's sign of life */
 	FOLLOW_MIN = 1000,       /* events; with fewer behind it is told that all brokers may stop */
 	BEATS_MAX = 4 << 20,     /* each of 64 brokers lists the others */
@@ -214,197 +211,6 @@ copy_log(struct export *x)
 	}
 	if (err == CS_OK)
 		err = merge(x, UINT64_MAX);
-	return err == CS_OK ? CTL_OK : fail(x, err);
-}
-
-/* --- link keys and payments --- */
-
-struct claims_page {
-	struct export *x;
-	struct bytes ids;        /* of all */
-	struct claim_asked {
-		struct store_key claim;
-		struct claim_value value;
-		bool there, held;
-	} *asked;
-};
-
-static bool
-claim_name(void *ctx, unsigned bucket, struct view rest)
-{
-	struct claims_page *p = ctx;
-
-	(void)bucket;
-	if (rest.len == STORE_KEY_BYTES)
-		buf_put_view(&p->ids.buf, rest);
-	return !p->ids.buf.full;
-}
-
-static void
-claim_value_read(void *ctx, uint64_t i, const struct redisReply *value)
-{
-	struct claims_page *p = ctx;
-	struct claim_asked *a = &p->asked[i];
-	enum cs_err err = claim_decode(tool_bytes(value), &a->claim, &a->value);
-
-	a->there = err == CS_OK;
-	if (err == CS_ERR_CORRUPT)
-		p->x->err = err;
-}
-
-static void
-claim_held_read(void *ctx, uint64_t i, const struct redisReply *value)
-{
-	((struct claims_page *)ctx)->asked[i].held = tool_number(value) == 1;
-}
-
-static enum cs_err
-claims_ask(struct claims_page *p, size_t n)
-{
-	struct tool *t = p->x->m.tool;
-	struct layout_key name;
-	enum cs_err err;
-
-	for (size_t i = 0; i < n; i++) {
-		struct view argv[2] = {VIEW("GET"), layout_key_of(tool_layout(t), LAYOUT_CLAIM, &p->asked[i].claim, &name)};
-
-		tool_ask(t, layout_bucket(&p->asked[i].claim), argv, 2, FLEET_READS, claim_value_read, p, i);
-	}
-	err = tool_wait(t, p->x->m.why);
-	for (size_t i = 0; err == CS_OK && i < n; i++) {
-		const struct claim_asked *a = &p->asked[i];
-		struct view argv[3] = {VIEW("SISMEMBER"), layout_key_of(tool_layout(t), LAYOUT_CLAIMS, &a->value.holder, &name),
-			view_of(a->claim.b, sizeof(a->claim.b))};
-
-		if (a->there && a->value.state != CLAIM_FREE)
-			tool_ask(t, layout_bucket(&a->value.holder), argv, 3, FLEET_READS, claim_held_read, p, i);
-	}
-	return err == CS_OK ? tool_wait(t, p->x->m.why) : err;
-}
-
-/* One whose commit never came is its last holder's tombstone, or nobody's. */
-static enum cs_err
-claim_fill(struct export *x, struct store_fill *fill, const struct claim_asked *a)
-{
-	struct record_claim claim = {a->claim, a->value.holder, a->held};
-
-	if (!a->there || a->value.state == CLAIM_FREE)
-		return CS_OK;
-	if (a->value.state == CLAIM_PENDING && !a->held) {
-		if (!a->value.has_last)
-			return CS_OK;
-		claim.holder = a->value.last;
-	}
-	x->m.claims++;
-	return store_fill_claim(fill, &claim, x->m.why);
-}
-
-static enum cs_err
-fill_claims(struct export *x, struct store_fill *fill)
-{
-	struct claims_page p = {.x = x};
-	size_t all;
-	enum cs_err err;
-
-	p.asked = calloc(CLAIMS_AT_ONCE, sizeof(p.asked[0]));
-	CHECK(p.asked != NULL);
-	bytes_init(&p.ids, SIZE_MAX / 2);
-	err = tool_keys(x->m.tool, LAYOUT_CLAIM, claim_name, &p, x->m.why);
-	all = p.ids.buf.len / STORE_KEY_BYTES;
-	bar_phase(&x->m.bar, "claims", 0, all);
-	for (size_t at = 0; err == CS_OK && at < all;) {
-		size_t n = all - at < CLAIMS_AT_ONCE ? all - at : CLAIMS_AT_ONCE;
-
-		for (size_t i = 0; i < n; i++) {
-			p.asked[i] = (struct claim_asked){.there = false};
-			memcpy(p.asked[i].claim.b, (const uint8_t *)p.ids.buf.data + (at + i) * STORE_KEY_BYTES, STORE_KEY_BYTES);
-		}
-		err = claims_ask(&p, n);
-		if (err == CS_OK && x->err != CS_OK) {
-			(void)snprintf(x->m.why, sizeof(x->m.why), "a link key fails its checksum: see `countersignctl store check`");
-			err = x->err;
-		}
-		for (size_t i = 0; err == CS_OK && i < n; i++)
-			err = claim_fill(x, fill, &p.asked[i]);
-		at += n;
-		bar_at(&x->m.bar, at);
-	}
-	bytes_clear(&p.ids);
-	free(p.asked);
-	return err == CS_OK ? store_fill_sync(fill, x->m.why) : err;
-}
-
-struct payments_page {
-	struct export *x;
-	struct store_fill *fill;
-	enum cs_err err;
-	size_t open;
-};
-
-static void
-payment_read(void *ctx, uint64_t tag, const struct redisReply *value)
-{
-	struct payments_page *p = ctx;
-	struct record_payment payment;
-
-	(void)tag;
-	if (p->err != CS_OK)
-		return;
-	p->err = record_get_payment(tool_bytes(value), &payment);
-	if (p->err != CS_OK)
-		(void)snprintf(p->x->m.why, sizeof(p->x->m.why), "an old payment fails its checksum: see `countersignctl store check`");
-	else
-		p->err = store_fill_payment(p->fill, &payment, p->x->m.why);
-	p->x->m.payments++;
-}
-
-static bool
-payment_name(void *ctx, unsigned bucket, struct view rest)
-{
-	struct payments_page *p = ctx;
-	struct layout_key name;
-	struct view argv[2] = {VIEW("GET"), layout_key(tool_layout(p->x->m.tool), bucket, LAYOUT_PAYMENT, rest.data, rest.len, &name)};
-	enum cs_err err = CS_OK;
-
-	if (rest.len != 2 * STORE_KEY_BYTES)
-		return true;
-	tool_ask(p->x->m.tool, bucket, argv, 2, FLEET_READS, payment_read, p, 0);
-	if (tool_open_asks(p->x->m.tool) >= CLAIMS_AT_ONCE)
-		err = tool_wait(p->x->m.tool, p->x->m.why);
-	p->err = p->err == CS_OK ? err : p->err;
-	bar_at(&p->x->m.bar, p->x->m.payments);
-	return p->err == CS_OK;
-}
-
-static enum cs_err
-fill_payments(struct export *x, struct store_fill *fill)
-{
-	struct payments_page p = {.x = x, .fill = fill};
-	char also[TOOL_WHY_TEXT];
-	enum cs_err err;
-
-	bar_phase(&x->m.bar, "payments", 0, 0);
-	err = tool_keys(x->m.tool, LAYOUT_PAYMENT, payment_name, &p, x->m.why);
-	if (err == CS_OK)
-		err = tool_wait(x->m.tool, x->m.why);
-	else
-		(void)tool_wait(x->m.tool, also);
-	err = p.err != CS_OK ? p.err : err;
-	return err == CS_OK ? store_fill_sync(fill, x->m.why) : err;
-}
-
-static int
-fill_tables(struct export *x)
-{
-	struct store_fill *fill;
-	enum cs_err err = store_fill_open(x->work, &fill, x->m.why);
-
-	if (err != CS_OK)
-		return fail(x, err);
-	err = fill_claims(x, fill);
-	if (err == CS_OK)
-		err = fill_payments(x, fill);
-	store_fill_close(fill);
 	return err == CS_OK ? CTL_OK : fail(x, err);
 }
 
@@ -689,8 +495,8 @@ move(struct export *x, const char *path)
 	if (rc == CTL_OK)
 		rc = read_positions(x);
 	store_stop(x);
-	if (rc == CTL_OK)
-		rc = fill_tables(x);
+	if (rc == CTL_OK && (err = store_export_tables(&x->m, x->work)) != CS_OK)
+		rc = fail(x, err);
 	if (rc == CTL_OK)
 		rc = verify(x, head);
 	if (rc != CTL_OK)
