@@ -350,22 +350,28 @@ ready(struct store *s)
 	return store_view(s).fresh && tenure_whole_for_ms(((struct store_redis *)s)->tenure, clock_steady_ms()) > 0;
 }
 
-/* A second broker, of which this one hears nothing but what it wrote. Each joins while the other is away. */
 static void
-two_brokers(struct world *w)
+both_ready(struct world *w)
 {
 	time_t since = time(NULL);
 
-	plain_fleet_fate(((struct store_redis *)w->s)->fleet, NULL, NULL);
-	store_close(w->s);
-	other = open_as(w->dir, "two", LEASE_MS);
-	w->s = open_as(w->dir, "one", LEASE_MS);
 	while (!ready(w->s) || !ready(other)) {
 		wait_round();
 		store_flush(w->s);
 		store_tick(w->s, clock_steady_ms());
 		assert_true(time(NULL) - since < PATIENCE_S);
 	}
+}
+
+/* A second broker, of which this one hears nothing but what it wrote. Each joins while the other is away. */
+static void
+two_brokers(struct world *w)
+{
+	plain_fleet_fate(((struct store_redis *)w->s)->fleet, NULL, NULL);
+	store_close(w->s);
+	other = open_as(w->dir, "two", LEASE_MS);
+	w->s = open_as(w->dir, "one", LEASE_MS);
+	both_ready(w);
 	plain_fleet_fate(((struct store_redis *)other)->fleet, fate, w);
 	w->all_unheard = true;
 }
@@ -408,6 +414,29 @@ what_was_answered_from_what_another_broker_never_acknowledged_is_not_lost(void *
 	has_events(w, 1);
 }
 
+/* A life later this broker does not know what it wrote itself: the answer's entry, without ground, must not take the place of the commit's. */
+static void
+what_is_answered_after_a_restart_takes_no_ground_away(void **state)
+{
+	struct world *w = *state;
+	struct store_commit c = {.key = w->key};
+
+	two_brokers(w);
+	assert_int_equal(commit_now(other, c, VIEW("1"), VIEW("cold")), CS_ERR_UNKNOWN);
+	assert_int_equal(load(w->s, &w->key)->revision, 1);
+	c.expected = 1;
+	assert_int_equal(commit_now(w->s, c, VIEW("2"), NO_COLD), CS_OK);
+	store_close(w->s);
+	w->s = open_as(w->dir, "one", LEASE_MS);
+	both_ready(w);
+	assert_int_equal(load(w->s, &w->key)->revision, 2);
+	assert_int_equal(still_at(w->s, w, 2), CS_OK);
+	all_forgotten(w);
+	assert_int_equal(load(w->s, &w->key)->revision, 2);
+	assert_view(load(w->s, &w->key)->cold, VIEW("cold"));
+	has_events(w, 2);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
@@ -423,6 +452,7 @@ main(void)
 	    TEST(what_was_built_on_answers_that_were_lost_comes_back_with_them),
 	    TEST(what_another_broker_wrote_and_never_acknowledged_comes_back_with_what_was_built_on_it),
 	    TEST(what_was_answered_from_what_another_broker_never_acknowledged_is_not_lost),
+	    TEST(what_is_answered_after_a_restart_takes_no_ground_away),
 	};
 	int failed;
 

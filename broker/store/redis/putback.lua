@@ -5,7 +5,7 @@
 -- KEYS 1 head 2 repair area
 -- ARGV 1 tenure 2 member 3 nothing, or the count up to which the journal is without entries; then count, field, value of each
 -- Reply: {DONE, count} or {TENURE}
-local DONE, TENURE = 1, 6
+local DONE, TENURE, CRC = 1, 6, 4
 local call, head = redis.call, KEYS[1]
 
 local real = string.match(call('INFO', 'server'), 'run_id:(%x+)') .. ':' ..
@@ -28,7 +28,12 @@ end
 count = tonumber(count or 0)
 for i = 4, #ARGV, 3 do
 	if tonumber(ARGV[i]) > count then
-		call('HSET', KEYS[2], ARGV[i + 1], ARGV[i + 2])
+		-- After a restart a broker does not know its own commits, and takes one into its journal again to answer from it,
+		-- without the ground that the entry before has. The same commit ends with the same checksum.
+		local value, before = ARGV[i + 2], call('HGET', KEYS[2], ARGV[i + 1])
+		if not before or #before <= #value or string.sub(before, -CRC) ~= string.sub(value, -CRC) then
+			call('HSET', KEYS[2], ARGV[i + 1], value)
+		end
 		count = tonumber(ARGV[i])
 	end
 end
