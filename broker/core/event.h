@@ -156,6 +156,7 @@ enum event_flag {
 	EVENT_FLAG_LOWERED = 1 << 11,   /* this evidence counts for nothing for now */
 	EVENT_FLAG_UNDONE = 1 << 12,    /* a re-key that is taken back */
 	EVENT_FLAG_SERVICE = 1 << 13,   /* this evidence is a service's, not the provider's */
+	EVENT_FLAG_OFFLINE = 1 << 14,   /* said to the store itself, while no broker answered */
 };
 
 struct event {

@@ -17,6 +17,8 @@ enum {
 	TOKENS_MAX = 8192,
 	OWNERS_MAX = 64,
 	NAMES_TEXT = 1024,
+	REASON_BYTES = 199, /* as Admin.StoreForget takes */
+	WHO_TEXT = 96,
 };
 
 struct offline {
@@ -162,6 +164,7 @@ put_words(struct json_writer *w, const struct offline_view *v)
 		json_object_begin(w);
 		json_member_str(w, "time", view_of(text, clock_text(v->words[i].time_ms, text)));
 		json_member_str(w, "word", view_str(v->words[i].text));
+		json_member_bool(w, "told", v->words[i].told);
 		json_object_end(w);
 	}
 	json_array_end(w);
@@ -211,15 +214,40 @@ store_status_offline(struct ctl *ctl)
 
 /* --- words --- */
 
-/* Who said it, where, and why. */
-static void
-word_text(char to[OFFLINE_WORD_TEXT], const char *what, const char *reason)
+/* As where a broker answers. */
+static int
+check_reason(struct ctl *ctl, const char *reason)
 {
-	char host[64] = "";
+	if (reason[0] != '\0' && strlen(reason) <= REASON_BYTES && json_printable(view_str(reason)))
+		return CTL_OK;
+	return ctl_fail(ctl, CTL_USAGE, "the reason has 1 to %d bytes of text in one line", REASON_BYTES);
+}
+
+/* A broker's name comes from the servers: what the configuration takes for one, and nothing else. */
+static struct view
+name_clean(char to[JOURNAL_NAME_TEXT], const char *name)
+{
+	size_t n = 0;
+
+	for (; name[n] != '\0' && n < JOURNAL_NAME_TEXT - 1; n++)
+		to[n] = strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-", name[n]) != NULL ? name[n] : '?';
+	return view_of(to, n);
+}
+
+/* "uid 0 on host" */
+static struct view
+who(char to[WHO_TEXT])
+{
+	char host[JOURNAL_NAME_TEXT] = "", clean[JOURNAL_NAME_TEXT];
+	struct view name;
+	int n;
 
 	if (gethostname(host, sizeof(host) - 1) != 0)
 		host[0] = '\0';
-	(void)snprintf(to, OFFLINE_WORD_TEXT, "%.180s, by uid %u on %s: %.200s", what, (unsigned)getuid(), host, reason);
+	name = name_clean(clean, host);
+	n = snprintf(to, WHO_TEXT, "uid %u on %.*s", (unsigned)getuid(), (int)name.len, name.data);
+	CHECK(n > 0 && n < WHO_TEXT);
+	return view_of(to, (size_t)n);
 }
 
 /* "a (1234), b (5678)" */
@@ -265,15 +293,16 @@ static int
 forget(struct offline *o, const char *name, const char *reason)
 {
 	const struct offline_member *m;
-	char what[NAMES_TEXT], word[OFFLINE_WORD_TEXT];
+	char by[WHO_TEXT], clean[JOURNAL_NAME_TEXT];
+	struct store_word word = {.bucket = -1, .by = who(by), .reason = view_str(reason)};
 	enum cs_err err;
 	int rc = find_member(o, name, &m);
 
 	if (rc != CTL_OK)
 		return rc;
-	(void)snprintf(what, sizeof(what), "forget %s (%s)", m->name, m->id);
-	word_text(word, what, reason);
-	err = offline_forget(o->tool, m->id, word, o->why);
+	word.member = name_clean(clean, m->name);
+	word.member_id = view_str(m->id);
+	err = offline_forget(o->tool, &word, o->why);
 	if (err != CS_OK)
 		return failed(o, err);
 	if (o->ctl->json)
@@ -286,9 +315,12 @@ forget(struct offline *o, const char *name, const char *reason)
 int
 store_forget_offline(struct ctl *ctl, const char *name, const char *reason)
 {
-	struct offline *o = calloc(1, sizeof(*o));
-	int rc;
+	struct offline *o;
+	int rc = check_reason(ctl, reason);
 
+	if (rc != CTL_OK)
+		return rc;
+	o = calloc(1, sizeof(*o));
 	CHECK(o != NULL);
 	o->ctl = ctl;
 	rc = offline_begin(o);
@@ -302,12 +334,10 @@ store_forget_offline(struct ctl *ctl, const char *name, const char *reason)
 static int
 release(struct offline *o, unsigned bucket, const char *reason)
 {
-	char what[64], word[OFFLINE_WORD_TEXT];
-	enum cs_err err;
+	char by[WHO_TEXT];
+	struct store_word word = {.bucket = (int)bucket, .by = who(by), .reason = view_str(reason)};
+	enum cs_err err = offline_release(o->tool, &word, o->why);
 
-	(void)snprintf(what, sizeof(what), "release bucket %u", bucket);
-	word_text(word, what, reason);
-	err = offline_release(o->tool, bucket, word, o->why);
 	if (err == CS_ERR_NOT_FOUND)
 		return ctl_fail(o->ctl, CTL_NOT_FOUND, "bucket %u is not held", bucket);
 	if (err != CS_OK)
@@ -327,6 +357,9 @@ store_release_offline(struct ctl *ctl, int64_t bucket, const char *reason)
 
 	if (bucket < 0 || bucket >= LAYOUT_BUCKETS)
 		return ctl_fail(ctl, CTL_USAGE, "--bucket: buckets have the numbers 0 to %d", LAYOUT_BUCKETS - 1);
+	rc = check_reason(ctl, reason);
+	if (rc != CTL_OK)
+		return rc;
 	o = calloc(1, sizeof(*o));
 	CHECK(o != NULL);
 	o->ctl = ctl;

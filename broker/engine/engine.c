@@ -16,6 +16,7 @@
 #include "broker/engine/page.h"
 #include "broker/engine/place.h"
 #include "broker/engine/record.h"
+#include "broker/engine/said.h"
 #include "broker/engine/shadow.h"
 #include "broker/engine/signals.h"
 #include "broker/engine/signin.h"
@@ -77,6 +78,7 @@ engine_new(struct config *config, struct keyring *keys, struct store *store, con
 	e->signals = signals_new();
 	e->bearers = bearers_new();
 	e->strangers = strangers_new();
+	e->said = said_new();
 	if ((err = record_open(e, why)) != CS_OK) {
 		/* The caller keeps its config: it was not taken over. */
 		e->rules->config = NULL;
@@ -96,6 +98,7 @@ engine_free(struct engine *e)
 		return;
 	shadow_free(e->shadow);
 	strangers_free(e->strangers);
+	said_free(e->said);
 	signals_free(e->signals);
 	workers_free(e->workers);
 	bearers_free(e->bearers);
@@ -296,6 +299,7 @@ engine_tick(struct engine *e)
 	}
 	strangers_tick(e);
 	shadow_tick(e);
+	said_tick(e);
 	signals_ms = signals_tick(e);
 	due_ms = signals_ms < due_ms ? signals_ms : due_ms;
 	return due_ms < TICK_MS ? due_ms : TICK_MS;

@@ -30,6 +30,7 @@ struct bearers;
 struct strangers;
 struct shadow;
 struct signals;
+struct said;
 struct broker_record;
 
 /* Compiled configuration: one immutable value, swapped between two turns. */
@@ -63,6 +64,7 @@ struct engine {
 	struct bearers *bearers;
 	struct strangers *strangers;
 	struct signals *signals;
+	struct said *said;
 	struct shadow *shadow;      /* a candidate policy that is asked beside, or NULL */
 	struct stream *ready;       /* streams with something to do in this turn */
 	struct stream **ready_end;

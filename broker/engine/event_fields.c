@@ -416,6 +416,10 @@ put_usable(struct json_writer *w, const struct engine *e, const struct event_row
 	case EVENT_PAYMENT_REFUNDED:
 		put_time(w, e, row, "permitted_ms", value);
 		break;
+	case EVENT_MEMBER_FORGOTTEN:
+	case EVENT_STORE_RELEASED:
+		put_time(w, e, row, "said_ms", value);
+		break;
 	default:
 		put_time(w, e, row, "usable_ms", value);
 		break;
@@ -427,7 +431,7 @@ put_flags(struct json_writer *w, const struct engine *e, const struct event_row 
     const void *value)
 {
 	static const char *const names[] = {"first", "capture", "complete", "report", "assumed", "revived", "https",
-	    "attested", "voids", "own", "resumes", "lowered", "undone", "service"};
+	    "attested", "voids", "own", "resumes", "lowered", "undone", "service", "offline"};
 
 	(void)e, (void)row;
 	json_key(w, view_str(name));

@@ -36,6 +36,7 @@ enum digest_kind {
 	DIGEST_EVIDENCE = 'v',  /* kind, value */
 	DIGEST_SIGNAL = 'g',    /* a provider's message; or one of its events: provider, issuer, id, name, subject */
 	DIGEST_NUMBER = 'n',    /* challenge, as the numbers that approving it takes */
+	DIGEST_SAID = 'd',      /* an admin's word that was said offline, by its name in the store */
 	DIGEST_REALM = 'R',     /* the realm's name: what keeps brokers with other keys, or another realm, out of a shared store */
 };
 

@@ -69,6 +69,7 @@ libengine_la_SOURCES = \
 	%reldir%/rows.c %reldir%/rows.h \
 	%reldir%/risk.c %reldir%/risk.h \
 	%reldir%/ruleset.c \
+	%reldir%/said.c %reldir%/said.h \
 	%reldir%/service.c \
 	%reldir%/sessions.c %reldir%/sessions.h \
 	%reldir%/shadow.c %reldir%/shadow.h \

@@ -116,7 +116,7 @@ finish(struct engine *e, enum cs_err err)
 	r->outcome = err;
 	r->call = NULL;
 	/* A start tries again, and says itself what it waits for. */
-	if (err != CS_OK && !r->starting)
+	if (err != CS_OK && !r->starting && !(err == CS_ERR_CONFLICT && r->has_once))
 		log_error("msg=\"an event of the broker was not committed\" err=%s", cs_err_name(err));
 	if (call == NULL)
 		return;
@@ -136,9 +136,13 @@ record_committed(void *ctx, enum cs_err err)
 	struct broker_record *r = e->record;
 
 	if (err == CS_ERR_CONFLICT && !r->caller_decides && ++r->tries < TRIES_MAX) {
-		r->again = true;
+		bool again = !r->has_once;
+
+		r->again = again;
 		record_reload(e);
-		return;
+		if (again)
+			return;
+		/* What happens once may have happened: whoever asked looks for that first. */
 	}
 	if (err == CS_OK) {
 		struct event ev;
@@ -202,6 +206,8 @@ commit_try(struct engine *e)
 	CHECK(!r->hot.buf.full && !r->event.buf.full && !r->extra.buf.full);
 	event = (struct store_event){buf_view(&r->event.buf), buf_view(&r->extra.buf)};
 	c.hot = buf_view(&r->hot.buf);
+	c.claims = &r->once;
+	c.claims_n = r->has_once ? 1 : 0;
 	if (r->cold_changes)
 		c.cold = buf_view(&r->cold_next.buf);
 	store_commit(e->store, &c, record_committed, e);
@@ -209,7 +215,7 @@ commit_try(struct engine *e)
 
 /* `changes`: of the cold state, as extra_put() and extra_drop() write them. */
 static void
-commit(struct engine *e, struct event *ev, struct view words, struct view changes)
+commit(struct engine *e, struct event *ev, struct view words, struct view changes, const struct store_claim *once)
 {
 	struct broker_record *r = e->record;
 
@@ -221,6 +227,9 @@ commit(struct engine *e, struct event *ev, struct view words, struct view change
 	buf_put_view(&r->changes.buf, changes);
 	CHECK(!r->changes.buf.full);
 	r->in_flight = *ev;
+	r->has_once = once != NULL;
+	if (once != NULL)
+		r->once = *once;
 	remember_decided_on(r, ev);
 	r->committing = true;
 	/* One that is on its way already tells of a change: it is waited for. */
@@ -301,7 +310,21 @@ record_change(struct engine *e, struct event *ev, enum author author, struct vie
 	ev->author = author;
 	r->call = call_hold(call);
 	r->done = done;
-	commit(e, ev, words, changes);
+	commit(e, ev, words, changes, NULL);
+}
+
+static void
+commit_wait(struct engine *e, struct event *ev, struct view words, const struct store_claim *once, bool caller_decides, int64_t wait_ms)
+{
+	struct broker_record *r = e->record;
+
+	ev->time_ms = e->now.wall_ms;
+	ev->policy = e->rules->policy->digest;
+	r->outcome = CS_ERR_UNAVAILABLE;
+	r->caller_decides = caller_decides;
+	commit(e, ev, words, view_of(NULL, 0), once);
+	record_settle(e, wait_ms);
+	r->caller_decides = false;
 }
 
 enum cs_err
@@ -309,14 +332,8 @@ record_commit_now(struct engine *e, struct event *ev, struct view words, bool ca
 {
 	struct broker_record *r = e->record;
 
-	ev->time_ms = e->now.wall_ms;
-	ev->policy = e->rules->policy->digest;
 	ev->author = AUTHOR_BROKER;
-	r->outcome = CS_ERR_UNAVAILABLE;
-	r->caller_decides = caller_decides;
-	commit(e, ev, words, view_of(NULL, 0));
-	record_settle(e, wait_ms);
-	r->caller_decides = false;
+	commit_wait(e, ev, words, NULL, caller_decides, wait_ms);
 	if (r->committing)
 		return CS_ERR_UNAVAILABLE;
 	if (r->outcome == CS_ERR_CONFLICT && caller_decides && reload_now(e, wait_ms) != CS_OK)
@@ -329,6 +346,16 @@ record_note(struct engine *e, struct event *ev, struct view words)
 {
 	/* A shared store that is not heard of would hold up the loop. */
 	return !record_busy(e) && !e->broker.stale && record_commit_now(e, ev, words, false, NOTE_WAIT_MS) == CS_OK;
+}
+
+bool
+record_note_once(struct engine *e, struct event *ev, struct view words, const struct store_claim *once)
+{
+	if (record_busy(e) || e->broker.stale)
+		return false;
+	ev->author = AUTHOR_ADMIN;
+	commit_wait(e, ev, words, once, false, NOTE_WAIT_MS);
+	return !e->record->committing && e->record->outcome == CS_OK;
 }
 
 const struct record_state *

@@ -10,7 +10,10 @@
 #include "broker/engine/cold.h"
 #include "broker/engine/record_state.h"
 
-enum { RECORD_BYTES_MAX = 32 * 1024 };
+enum {
+	RECORD_BYTES_MAX = 32 * 1024,
+	RECORD_WORDS_MAX = 512, /* that an event keeps: an admin's reason, and of whom and by whom it is */
+};
 
 /* Loads it, pins new providers, notes the start. To be called once, before the first turn. */
 enum cs_err record_open(struct engine *e, char why[256]);
@@ -50,6 +53,11 @@ bool record_busy(const struct engine *e);
 
 /* The broker's own word on what it saw, durable when this returns; false where it cannot be written now. */
 bool record_note(struct engine *e, struct event *ev, struct view words);
+/*
+ * The same for an admin's word, with a claim that is taken once: false also where an event has it already, which the claim's
+ * holder, the broker's own record, tells.
+ */
+bool record_note_once(struct engine *e, struct event *ev, struct view words, const struct store_claim *once);
 
 /* What decisions by another policy see. pins: record_pins() of its configuration. */
 void record_view(const struct engine *e, const struct policy *p, const struct id *pins, struct broker_state *to);

@@ -6,7 +6,7 @@
 #include "broker/engine/record.h"
 
 enum {
-	WORDS_MAX = 200,
+	WORDS_MAX = 200,           /* of a freeze */
 	TRIES_MAX = 8,             /* commits of one event that met a conflict */
 	NOTE_WAIT_MS = 500,        /* for one event while the broker serves; the loop stands still */
 	STEP_WAIT_MS = 50,
@@ -34,6 +34,8 @@ struct broker_record {
 	struct call *call;
 	record_done_fn *done;
 	struct event in_flight;
+	struct store_claim once;                /* that it takes; */
+	bool has_once;                          /* or none */
 	struct record_entry was_entry;          /* what it was decided on */
 	struct record_receiver was_receiver;
 	bool had_entry, had_receiver;

@@ -153,7 +153,7 @@ record_open(struct engine *e, char why[256])
 	bytes_init(&r->hot, STORE_HOT_MAX);
 	bytes_init(&r->event, STORE_EVENT_MAX);
 	bytes_init(&r->extra, STORE_EXTRA_MAX);
-	bytes_init(&r->words, WORDS_MAX);
+	bytes_init(&r->words, RECORD_WORDS_MAX);
 	bytes_init(&r->changes, STORE_EXTRA_MAX);
 	bytes_init(&r->cold, STORE_COLD_MAX);
 	bytes_init(&r->cold_next, STORE_COLD_MAX);

@@ -19,7 +19,8 @@ enum ticket_kind {
 	TICKET_FIND,
 	TICKET_PAYMENT,
 	TICKET_SCAN,
-	TICKET_WORD
+	TICKET_WORD,
+	TICKET_SAID
 };
 
 struct ticket {
@@ -32,6 +33,7 @@ struct ticket {
 		store_find_fn *find;
 		store_payment_fn *payment;
 		store_scan_fn *scan;
+		store_word_fn *word;
 	} done;
 	store_row_fn *row;
 	uint64_t seq, left;  /* of a scan: last row seen, rows it may still give */
@@ -368,6 +370,44 @@ store_release(struct store *s, const struct store_key *key, int bucket, store_co
 		s->ops->release(s, key, bucket, word_done, t);
 	else
 		word_done(t, CS_ERR_DENIED);
+}
+
+static void
+said_done(void *ctx, enum cs_err err, const struct store_word *word)
+{
+	struct ticket t = ticket_close(ctx, TICKET_SAID, err, MAY(NOT_FOUND) | MAY(UNAVAILABLE) | MAY(CORRUPT));
+
+	CHECK((err == CS_OK) == (word != NULL));
+	CHECK(word == NULL || (word->name.len > 0 && word->bucket >= -1));
+	t.guard->depth++;
+	t.done.word(t.ctx, err, word);
+	t.guard->depth--;
+}
+
+void
+store_word(struct store *s, store_word_fn *done, void *ctx)
+{
+	struct ticket *t = ticket_take(s, TICKET_SAID, ctx);
+
+	CHECK(done != NULL);
+	t->done.word = done;
+	if (s->ops->word != NULL)
+		s->ops->word(s, said_done, t);
+	else
+		said_done(t, CS_ERR_NOT_FOUND, NULL);
+}
+
+void
+store_word_told(struct store *s, struct view name, store_commit_fn *done, void *ctx)
+{
+	struct ticket *t = ticket_take(s, TICKET_WORD, ctx);
+
+	CHECK(name.len > 0 && done != NULL);
+	t->done.commit = done;
+	if (s->ops->word_told != NULL)
+		s->ops->word_told(s, name, word_done, t);
+	else
+		word_done(t, CS_ERR_NOT_FOUND);
 }
 
 void

@@ -105,11 +105,22 @@ struct store_row {
 	struct view extra;
 };
 
+/* What an admin said to what is shared itself while no process answered: it stands there until it is told. Borrowed. */
+struct store_word {
+	struct view name;      /* which word it is, for store_word_told() */
+	int64_t said_ms;       /* by the clock of the machine where it was said */
+	int bucket;            /* that was released; -1: the member was forgotten */
+	struct view member, member_id;
+	struct view by;        /* who said it, and where */
+	struct view reason;
+};
+
 typedef void store_load_fn(void *ctx, enum cs_err err, const struct store_record *record);
 typedef void store_commit_fn(void *ctx, enum cs_err err);
 /* found: the holder of a claim, or the last holder when `tombstone`. */
 typedef void store_find_fn(void *ctx, enum cs_err err, const struct store_key *holder, bool tombstone);
 typedef void store_payment_fn(void *ctx, enum cs_err err, struct view summary);
+typedef void store_word_fn(void *ctx, enum cs_err err, const struct store_word *word);
 /* Returns false to stop. */
 typedef bool store_row_fn(void *ctx, const struct store_row *row);
 /* After the last row: `next` is where to go on after. With `next` equal to the scan's `after` there is nothing more now. */
@@ -161,7 +172,7 @@ struct store_view {
 struct store;
 
 /*
- * A backend: one struct in one file. All operations are required but tick, view, report, forget_member and release. The wrapper functions below check arguments and
+ * A backend: one struct in one file. All operations are required but tick, view, report, forget_member, release, word and word_told. The wrapper functions below check arguments and
  * results (bounds, revision arithmetic, completions never twice) once for all backends.
  */
 struct store_ops {
@@ -190,6 +201,9 @@ struct store_ops {
 	/* An admin's word on what is shared; see store_forget_member() and store_release(). NULL: not shared. */
 	void (*forget_member)(struct store *s, const char *name, store_commit_fn *done, void *ctx);
 	void (*release)(struct store *s, const struct store_key *key, int bucket, store_commit_fn *done, void *ctx);
+	/* Words that were said while no process answered; see store_word(). NULL: there are none. */
+	void (*word)(struct store *s, store_word_fn *done, void *ctx);
+	void (*word_told)(struct store *s, struct view name, store_commit_fn *done, void *ctx);
 	/* Flushes, folds what is cheap, closes. Completions that are still open run with CS_ERR_UNAVAILABLE. */
 	void (*close)(struct store *s);
 };
@@ -231,6 +245,13 @@ void store_forget_member(struct store *s, const char *name, store_commit_fn *don
  * bucket, and key is not looked at. CS_ERR_NOT_FOUND: it is not held; CS_ERR_DENIED: this store holds nothing back.
  */
 void store_release(struct store *s, const struct store_key *key, int bucket, store_commit_fn *done, void *ctx);
+/*
+ * The oldest word of an admin that was said while no process answered, and that is not told yet. CS_ERR_NOT_FOUND: there is none.
+ * The same word may be given to several processes, and again after it was told, so whoever tells it sees to it that it is told once.
+ */
+void store_word(struct store *s, store_word_fn *done, void *ctx);
+/* It is told, durably: store_word() need not give it any more. */
+void store_word_told(struct store *s, struct view name, store_commit_fn *done, void *ctx);
 void store_close(struct store *s);
 
 #endif

@@ -83,9 +83,7 @@ def test_a_broker_that_never_comes_back_is_forgotten():
         # Said again where not every bucket could hear it in time.
         done = until(lambda: (did := ctl("--socket", socket, "store", "forget", "b", "its disk burnt")).returncode != 4 and did, "a word to be heard")
         assert done.returncode == 0 and done.stdout == "b is forgotten: nothing waits for it any more\n", done.stderr
-        events = [e for e in json.loads("[" + ",".join(ctl("--socket", socket, "events", "--json").stdout.splitlines()) + "]")
-                  if e["type"] == "member_forgotten"]
-        assert [e["json"]["words"] for e in events] == ["b: its disk burnt"]
+        assert [e["words"] for e in admin_words(stays, "member_forgotten")] == ["b: its disk burnt"]
         before = buckets(stays)["opened"]
         fleet.servers[0].kill()
         fleet.servers[0].start()
@@ -93,6 +91,11 @@ def test_a_broker_that_never_comes_back_is_forgotten():
         until(lambda: "b" not in members(stays), "the forgotten one to be gone")
         done = ctl("store", "check", "-f", stays.path("countersign.conf"))
         assert done.returncode == 0, done.stdout[:3000]
+
+
+def admin_words(broker, kind):
+    rows = ctl("--socket", broker.path("admin.sock"), "events", "--json").stdout.splitlines()
+    return [e["json"] for e in map(json.loads, rows) if e["type"] == kind]
 
 
 def offline(broker, *args):
@@ -138,6 +141,11 @@ def test_a_lone_broker_says_whom_it_waits_for_and_the_admin_gets_out():
         until(lambda: "b" not in members(stays), "the forgotten one to be gone")
         status = offline(stays, "status").stdout
         assert "its disk burnt" in status and "forget b (" in status, status
+        event, = until(lambda: admin_words(stays, "member_forgotten"), "the word to be an event")
+        assert event["words"].startswith(f"b: its disk burnt (offline by uid {os.getuid()} on ") and event["author"] == "admin", event
+        assert event["flags"] == ["offline"], event
+        words = until(lambda: [w for w in json.loads(offline(stays, "status", "--json").stdout)["words"] if w["told"]], "the word to be marked as told")
+        assert [w["time"] for w in words] == [event["said_at"]], (words, event)
 
 
 def test_offline_words_are_of_the_store_of_this_configuration(tmp_path):

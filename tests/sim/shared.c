@@ -17,6 +17,8 @@ enum {
 	BEAT_ONE_IN = 4,          /* turns */
 	HELD_MAX = 256,
 	JOURNAL_KEEP = 512,       /* entries; many more than can be forgotten */
+	WORDS_MAX = 8,
+	WORD_NAME_MAX = STORE_KEY_BYTES, /* it stands where a key does */
 };
 
 /* A commit, copied. */
@@ -28,7 +30,7 @@ struct copy {
 	uint8_t bytes[];
 };
 
-enum op_kind { OP_LOAD, OP_COMMIT, OP_FIND, OP_PAYMENT, OP_SCAN };
+enum op_kind { OP_LOAD, OP_COMMIT, OP_FIND, OP_PAYMENT, OP_SCAN, OP_WORD, OP_TOLD };
 
 struct op {
 	enum op_kind kind;
@@ -47,6 +49,7 @@ struct op {
 		store_find_fn *find;
 		store_payment_fn *payment;
 		store_scan_fn *scan;
+		store_word_fn *word;
 	} done;
 	void *ctx;
 };
@@ -74,6 +77,12 @@ struct shared {
 	size_t ports_n;
 	unsigned repair_in;       /* turns; 0: it serves */
 	size_t forgettable;       /* commits */
+	struct said {
+		char name[WORD_NAME_MAX];
+		bool told;
+	} words[WORDS_MAX];
+	size_t words_n;
+	bool all_lead;
 	struct store_key held[HELD_MAX];
 	size_t held_n;
 	struct shared_counts counts;
@@ -407,6 +416,33 @@ scan_reply(struct port *p, struct op *op)
 }
 
 static void
+word_reply(struct port *p, struct op *op)
+{
+	const struct shared *s = p->shared;
+
+	for (size_t i = 0; i < s->words_n; i++) {
+		struct store_word word = {.name = view_str(s->words[i].name), .said_ms = 1, .bucket = -1, .member = view_str(s->words[i].name),
+		    .by = VIEW("uid 0"), .reason = VIEW("burnt")};
+
+		if (s->words[i].told)
+			continue;
+		op->done.word(op->ctx, CS_OK, &word);
+		return;
+	}
+	op->done.word(op->ctx, CS_ERR_NOT_FOUND, NULL);
+}
+
+static void
+told_reply(struct port *p, struct op *op)
+{
+	struct shared *s = p->shared;
+
+	for (size_t i = 0; i < s->words_n; i++)
+		s->words[i].told |= memcmp(s->words[i].name, op->key.b, sizeof(op->key.b)) == 0;
+	op->done.commit(op->ctx, CS_OK);
+}
+
+static void
 reply(struct port *p, struct op *op)
 {
 	switch (op->kind) {
@@ -424,6 +460,12 @@ reply(struct port *p, struct op *op)
 		break;
 	case OP_SCAN:
 		scan_reply(p, op);
+		break;
+	case OP_WORD:
+		word_reply(p, op);
+		break;
+	case OP_TOLD:
+		told_reply(p, op);
 		break;
 	}
 }
@@ -535,6 +577,22 @@ op_scan(struct store *base, const struct store_scan *scan, store_row_fn *row, st
 }
 
 static void
+op_word(struct store *base, store_word_fn *done, void *ctx)
+{
+	op_push((struct port *)base, (struct op){.kind = OP_WORD, .done.word = done, .ctx = ctx});
+}
+
+static void
+op_word_told(struct store *base, struct view name, store_commit_fn *done, void *ctx)
+{
+	struct op op = {.kind = OP_TOLD, .done.commit = done, .ctx = ctx};
+
+	CHECK(name.len < sizeof(op.key.b));
+	memcpy(op.key.b, name.data, name.len);
+	op_push((struct port *)base, op);
+}
+
+static void
 op_flush(struct store *base)
 {
 	run((struct port *)base, false);
@@ -563,7 +621,7 @@ op_view(struct store *base, struct store_view *out)
 	bool least = true;
 
 	for (size_t i = 0; i < p->shared->ports_n; i++)
-		least &= i >= p->number || !p->shared->ports[i]->open || p->shared->ports[i]->lease_lost > 0;
+		least &= i >= p->number || p->shared->all_lead || !p->shared->ports[i]->open || p->shared->ports[i]->lease_lost > 0;
 	*out = (struct store_view){.fresh = p->lease_lost == 0, .leads = least && p->lease_lost == 0,
 	    .zero_revision = p->zero_seen};
 }
@@ -604,6 +662,8 @@ static const struct store_ops ops = {
     .tick = op_tick,
     .view = op_view,
     .status = op_status,
+    .word = op_word,
+    .word_told = op_word_told,
     .close = op_close,
 };
 
@@ -693,6 +753,31 @@ shared_forget(struct shared *s, size_t n)
 	s->repair_in = 1 + (unsigned)next_random(s, REPAIR_TURNS_MAX);
 	for (size_t i = 0; i < s->ports_n && s->fault != SHARED_NO_TENURE; i++)
 		forget_all(s->ports[i]);
+}
+
+void
+shared_say(struct shared *s, const char *name)
+{
+	struct said *word = &s->words[s->words_n++];
+
+	CHECK(s->words_n <= WORDS_MAX && strlen(name) < sizeof(word->name));
+	memset(word, 0, sizeof(*word));
+	memcpy(word->name, name, strlen(name));
+}
+
+bool
+shared_told(const struct shared *s)
+{
+	for (size_t i = 0; i < s->words_n; i++)
+		if (!s->words[i].told)
+			return false;
+	return true;
+}
+
+void
+shared_all_lead(struct shared *s)
+{
+	s->all_lead = true;
 }
 
 void

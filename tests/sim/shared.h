@@ -38,6 +38,12 @@ void shared_crash(struct store *port);
 
 /* Another server takes over, which has not heard of the last n commits. */
 void shared_forget(struct shared *s, size_t n);
+/* An admin says, while no broker answers, that the member of this name (at most 15 bytes) will never come back. */
+void shared_say(struct shared *s, const char *name);
+/* Every word is marked as told. */
+bool shared_told(const struct shared *s);
+/* From now on each broker that has its lease believes that it leads. */
+void shared_all_lead(struct shared *s);
 /* What is there now is never forgotten: it came from outside. */
 void shared_keep(struct shared *s);
 /* Time passes: what was forgotten is put back, leases end and come again. */

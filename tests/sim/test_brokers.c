@@ -278,6 +278,112 @@ test_one_leads_and_the_next_takes_over(void **state)
 	assert_true(worlds[B].engine->view.leads);
 }
 
+/* What is looked for in the log, and how often it is there. */
+struct telling {
+	const char *name;
+	unsigned n;
+	bool over;
+};
+
+static bool
+row_seen(void *ctx, const struct store_row *row)
+{
+	struct telling *t = ctx;
+	struct event ev;
+
+	assert_int_equal(event_decode(row->event, &ev), CS_OK);
+	t->n += ev.type == EVENT_MEMBER_FORGOTTEN && (ev.flags & EVENT_FLAG_OFFLINE) != 0 && ev.author == AUTHOR_ADMIN &&
+	    memmem(row->extra.data, row->extra.len, t->name, strlen(t->name)) != NULL;
+	return true;
+}
+
+static void
+scanned(void *ctx, enum cs_err err, uint64_t next)
+{
+	(void)next;
+	((struct telling *)ctx)->over = err == CS_OK;
+}
+
+/* How often the log tells of the word of this member. */
+static unsigned
+told_times(const char *name)
+{
+	static const struct store_scan all = {.limit = 100000};
+	struct telling t = {.name = name};
+
+	store_scan(shared_truth(shared), &all, row_seen, scanned, &t);
+	assert_true(t.over);
+	return t.n;
+}
+
+static void
+words_settle(void)
+{
+	for (int i = 0; i < 4000 && !shared_told(shared); i++)
+		turns(1);
+	assert_true(shared_told(shared));
+	/* And then for a while: nobody tells it again. */
+	turns(40);
+}
+
+static void
+test_a_word_that_was_said_offline_is_told_once_though_both_tell_it(void **state)
+{
+	(void)state;
+	shared_all_lead(shared);
+	shared_say(shared, "one-that-burnt");
+	shared_say(shared, "one-drowned");
+	words_settle();
+	assert_int_equal(told_times("one-that-burnt: burnt (offline by uid 0"), 1);
+	assert_int_equal(told_times("one-drowned: burnt (offline by uid 0"), 1);
+}
+
+/* The event is there, and its broker never hears of it. */
+static void
+test_a_word_whose_events_answer_is_lost_is_told_once(void **state)
+{
+	(void)state;
+	worlds[A].faults.lose_reply = 1000;
+	world_misbehave(&worlds[A], false);
+	shared_say(shared, "one-that-burnt");
+	for (int i = 0; i < 4000 && told_times("one-that-burnt") == 0; i++)
+		turns(1);
+	assert_false(shared_told(shared));
+	world_misbehave(&worlds[A], true);
+	words_settle();
+	assert_int_equal(told_times("one-that-burnt"), 1);
+}
+
+/* Killed after each of its steps, and started again; then another one goes on with it. */
+static void
+test_a_word_is_told_once_wherever_its_broker_dies(void **state)
+{
+	bool untold = false, between = false;
+
+	(void)state;
+	for (int k = 0; k < 24; k++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "broker-%02d", k);
+		brokers_open(NULL);
+		shared_say(shared, name);
+		for (int i = 0; i < k; i++) {
+			worlds[A].now = now;
+			world_everybody(&worlds[A]);
+			now = worlds[A].now;
+		}
+		untold |= told_times(name) == 0;
+		between |= told_times(name) == 1 && !shared_told(shared);
+		world_crash(&worlds[A]);
+		shared_lose_lease(worlds[A].store, 1000);
+		words_settle();
+		assert_int_equal(told_times(name), 1);
+		teardown(NULL);
+	}
+	/* Before the event, and between the event and its mark. */
+	assert_true(untold && between);
+}
+
 int
 main(void)
 {
@@ -291,6 +397,9 @@ main(void)
 	    TEST(test_pages_of_the_log_come_later),
 	    TEST(test_a_watch_hears_of_the_other_brokers_events),
 	    TEST(test_one_leads_and_the_next_takes_over),
+	    TEST(test_a_word_that_was_said_offline_is_told_once_though_both_tell_it),
+	    TEST(test_a_word_whose_events_answer_is_lost_is_told_once),
+	    cmocka_unit_test(test_a_word_is_told_once_wherever_its_broker_dies),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

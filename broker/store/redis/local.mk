@@ -33,6 +33,7 @@ libstoreredis_la_SOURCES = \
 	%reldir%/redis_open.c \
 	%reldir%/redis_read.c \
 	%reldir%/redis_report.c \
+	%reldir%/redis_words.c \
 	%reldir%/repair.c \
 	%reldir%/scan.c %reldir%/scan.h %reldir%/scan_int.h \
 	%reldir%/scan_all.c %reldir%/scan_heads.c %reldir%/scan_one.c \
@@ -42,7 +43,8 @@ libstoreredis_la_SOURCES = \
 	%reldir%/tenure.c %reldir%/tenure.h %reldir%/tenure_int.h \
 	%reldir%/tenure_admin.c \
 	%reldir%/offline.c %reldir%/offline.h \
-	%reldir%/tool.c %reldir%/tool.h
+	%reldir%/tool.c %reldir%/tool.h \
+	%reldir%/word_code.c %reldir%/word_code.h
 nodist_libstoreredis_la_SOURCES = %reldir%/scripts_text.h
 libstoreredis_la_CPPFLAGS = $(AM_CPPFLAGS) $(HIREDIS_CFLAGS) $(SSL_CFLAGS) $(SQLITE_CFLAGS)
 libstoreredis_la_LIBADD = $(HIREDIS_LIBS) $(SSL_LIBS) $(CRYPTO_LIBS) $(SQLITE_LIBS)

@@ -6,14 +6,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
-#include <unistd.h>
 
+#include "broker/base/bytes.h"
 #include "broker/base/check.h"
 #include "broker/base/clock.h"
 #include "broker/store/redis/scripts.h"
 
 /* What putout.lua and release.lua answer. */
-enum { DONE = 1, NOTHING = 2, MS_DIGITS = 13 };
+enum { DONE = 1, NOTHING = 2 };
 
 /* --- looking --- */
 
@@ -134,36 +134,68 @@ beats_read(void *ctx, uint64_t again, const struct redisReply *beats)
 	}
 }
 
-/* Fields "word:<ms since 1970>:<process>". */
+/* As an admin reads it; what this version cannot read, as it stands. */
+static void
+word_text(char to[OFFLINE_WORD_TEXT], struct view name, struct view value)
+{
+	struct store_word w;
+
+	if (word_decode(name, value, &w) != CS_OK)
+		(void)snprintf(to, OFFLINE_WORD_TEXT, "%.*s", (int)(value.len < OFFLINE_WORD_TEXT ? value.len : OFFLINE_WORD_TEXT - 1),
+		    value.data == NULL ? "" : value.data);
+	else if (w.bucket >= 0)
+		(void)snprintf(to, OFFLINE_WORD_TEXT, "release bucket %d, by %.*s: %.*s", w.bucket, (int)w.by.len, w.by.data, (int)w.reason.len,
+		    w.reason.data);
+	else
+		(void)snprintf(to, OFFLINE_WORD_TEXT, "forget %.*s (%.*s), by %.*s: %.*s", (int)w.member.len, w.member.data, (int)w.member_id.len,
+		    w.member_id.data, (int)w.by.len, w.by.data, (int)w.reason.len, w.reason.data);
+}
+
+static bool
+word_told(const struct redisReply *meta, struct view name)
+{
+	char text[WORD_NAME_TEXT];
+
+	word_told_name(text, name);
+	for (size_t i = 0; i + 1 < tool_count(meta); i += 2)
+		if (view_equal(tool_bytes(tool_element(meta, i)), view_str(text)))
+			return true;
+	return false;
+}
+
+/* At its place by time; the oldest one gives way. */
+static void
+word_add(struct offline_view *v, const struct offline_word *w)
+{
+	size_t at = 0;
+
+	while (at < v->words_n && v->words[at].time_ms <= w->time_ms)
+		at++;
+	if (v->words_n == OFFLINE_WORDS_SHOWN) {
+		if (at == 0)
+			return;
+		memmove(&v->words[0], &v->words[1], (at - 1) * sizeof(v->words[0]));
+		at--;
+	} else {
+		memmove(&v->words[at + 1], &v->words[at], (v->words_n - at) * sizeof(v->words[0]));
+		v->words_n++;
+	}
+	v->words[at] = *w;
+}
+
 static void
 words_read(void *ctx, uint64_t tag, const struct redisReply *meta)
 {
-	struct offline_view *v = ctx;
-
 	(void)tag;
 	for (size_t i = 0; i + 1 < tool_count(meta); i += 2) {
-		struct view name = tool_bytes(tool_element(meta, i)), text = tool_bytes(tool_element(meta, i + 1));
-		struct offline_word w = {.time_ms = 0};
-		size_t at;
+		struct view name = tool_bytes(tool_element(meta, i));
+		struct offline_word w;
 
-		if (name.len < 5 + MS_DIGITS || memcmp(name.data, "word:", 5) != 0)
+		if (!word_named(name))
 			continue;
-		for (size_t d = 5; d < 5 + MS_DIGITS && name.data[d] >= '0' && name.data[d] <= '9'; d++)
-			w.time_ms = w.time_ms * 10 + (name.data[d] - '0');
-		(void)snprintf(w.text, sizeof(w.text), "%.*s", (int)(text.len < sizeof(w.text) ? text.len : sizeof(w.text) - 1),
-		    text.data == NULL ? "" : text.data);
-		for (at = 0; at < v->words_n && v->words[at].time_ms <= w.time_ms;)
-			at++;
-		if (v->words_n == OFFLINE_WORDS_SHOWN) {
-			if (at == 0)
-				continue;
-			memmove(&v->words[0], &v->words[1], (at - 1) * sizeof(v->words[0]));
-			at--;
-		} else {
-			memmove(&v->words[at + 1], &v->words[at], (v->words_n - at) * sizeof(v->words[0]));
-			v->words_n++;
-		}
-		v->words[at] = w;
+		w = (struct offline_word){.time_ms = word_said_ms(name), .told = word_told(meta, name)};
+		word_text(w.text, name, tool_bytes(tool_element(meta, i + 1)));
+		word_add(ctx, &w);
 	}
 }
 
@@ -247,18 +279,42 @@ word_read(void *ctx, uint64_t tag, const struct redisReply *value)
 		w->nothing = false;
 }
 
-/* Kept where the next admin finds it: there is no engine to write an event. */
-static void
-word_keep(struct tool *t, const char *text)
+/* Stands there before anything happens by it, for a broker to make an event of it: there is no engine here. */
+static enum cs_err
+word_keep(struct tool *t, const struct store_word *word, char field[WORD_NAME_TEXT], char why[TOOL_WHY_TEXT])
 {
 	struct layout_key key;
 	struct clock_now now;
-	char field[48];
-	struct view argv[4] = {VIEW("HSET"), tool_meta_key(t, &key), {field, 0}, view_str(text)};
+	struct bytes value;
+	struct view argv[4] = {VIEW("HSET"), tool_meta_key(t, &key)};
+	enum cs_err err;
 
 	clock_read(&now);
-	argv[2].len = (size_t)snprintf(field, sizeof(field), "word:%013lld:%08lx", (long long)now.wall_ms, (unsigned long)getpid());
-	tool_ask(t, 0, argv, 4, FLEET_AGAIN, NULL, NULL, 0);
+	word_name(field, now.wall_ms);
+	bytes_init(&value, 2 * WORD_BYTES_MAX);
+	err = word_encode(&value.buf, word);
+	if (err == CS_OK) {
+		argv[2] = view_str(field);
+		argv[3] = buf_view(&value.buf);
+		tool_ask(t, 0, argv, 4, FLEET_AGAIN, NULL, NULL, 0);
+		err = tool_wait(t, why);
+	} else {
+		(void)snprintf(why, TOOL_WHY_TEXT, "the reason is too long, or has characters that cannot be printed");
+	}
+	bytes_clear(&value);
+	return err;
+}
+
+/* There was nothing to do by it. */
+static void
+word_drop(struct tool *t, const char *field)
+{
+	char why[TOOL_WHY_TEXT];
+	struct layout_key key;
+	struct view argv[3] = {VIEW("HDEL"), tool_meta_key(t, &key), view_str(field)};
+
+	tool_ask(t, 0, argv, 3, FLEET_AGAIN, NULL, NULL, 0);
+	(void)tool_wait(t, why);
 }
 
 static enum cs_err
@@ -291,14 +347,15 @@ forget_beats(struct tool *t, const char *id)
 }
 
 enum cs_err
-offline_forget(struct tool *t, const char *id, const char *word, char why[TOOL_WHY_TEXT])
+offline_forget(struct tool *t, const struct store_word *word, char why[TOOL_WHY_TEXT])
 {
 	struct word w = {.left = LAYOUT_BUCKETS};
+	char field[WORD_NAME_TEXT], id[JOURNAL_MEMBER_TEXT];
 	enum cs_err err;
 
-	/* What was said stands there before anything happens by it. */
-	word_keep(t, word);
-	err = tool_wait(t, why);
+	CHECK(word->bucket < 0 && word->member_id.len == sizeof(id) - 1);
+	(void)snprintf(id, sizeof(id), "%.*s", (int)word->member_id.len, word->member_id.data);
+	err = word_keep(t, word, field, why);
 	if (err != CS_OK)
 		return err;
 	for (unsigned b = 0; b < LAYOUT_BUCKETS; b++) {
@@ -313,8 +370,64 @@ offline_forget(struct tool *t, const char *id, const char *word, char why[TOOL_W
 	return word_done(t, &w, why);
 }
 
-enum cs_err
-offline_release(struct tool *t, unsigned bucket, const char *word, char why[TOOL_WHY_TEXT])
+/* Whether a bucket has anything that release.lua would let go. */
+struct held {
+	bool any;
+};
+
+static void
+held_head_read(void *ctx, uint64_t tag, const struct redisReply *head)
+{
+	struct held *h = ctx;
+
+	(void)tag;
+	for (size_t i = 0; i + 1 < tool_count(head); i += 2) {
+		struct view name = tool_bytes(tool_element(head, i));
+
+		h->any = h->any || (name.len > 2 && memcmp(name.data, "b:", 2) == 0);
+	}
+}
+
+static void
+held_entries_read(void *ctx, uint64_t tag, const struct redisReply *count)
+{
+	(void)tag;
+	((struct held *)ctx)->any |= tool_number(count) > 0;
+}
+
+static void
+held_record_read(void *ctx, uint64_t tag, const struct redisReply *first)
+{
+	struct view byte = tool_bytes(first);
+
+	(void)tag;
+	((struct held *)ctx)->any |= byte.len == 1 && ((uint8_t)byte.data[0] & LAYOUT_HELD) != 0;
+}
+
+static enum cs_err
+is_held(struct tool *t, unsigned bucket, bool *out, char why[TOOL_WHY_TEXT])
+{
+	static const struct store_key zero;
+	struct held h = {.any = false};
+	struct layout_key names[3];
+	struct view head[2] = {VIEW("HGETALL"), layout_key(tool_layout(t), bucket, LAYOUT_HEAD, NULL, 0, &names[0])};
+	struct view entries[2] = {VIEW("HLEN"), layout_key_of(tool_layout(t), LAYOUT_HELD_MARK, &zero, &names[1])};
+	struct view record[4] = {VIEW("GETRANGE"), layout_key_of(tool_layout(t), LAYOUT_RECORD, &zero, &names[2]), VIEW("0"), VIEW("0")};
+	enum cs_err err;
+
+	tool_ask(t, bucket, head, 2, FLEET_READS, held_head_read, &h, 0);
+	if (bucket == 0) {
+		tool_ask(t, bucket, entries, 2, FLEET_READS, held_entries_read, &h, 0);
+		tool_ask(t, bucket, record, 4, FLEET_READS, held_record_read, &h, 0);
+	}
+	err = tool_wait(t, why);
+	if (err == CS_OK)
+		*out = h.any;
+	return err;
+}
+
+static enum cs_err
+release_all(struct tool *t, unsigned bucket, bool *nothing, char why[TOOL_WHY_TEXT])
 {
 	static const struct store_key zero;
 	struct word w = {.left = bucket == 0 ? 2 : 1, .nothing = true};
@@ -325,15 +438,32 @@ offline_release(struct tool *t, unsigned bucket, const char *word, char why[TOOL
 	struct view args[1] = {view_str(tenure == NULL ? "" : tenure)};
 	enum cs_err err;
 
-	CHECK(bucket < LAYOUT_BUCKETS);
 	tool_script(t, bucket, SCRIPT_RELEASE, keys, 1, args, 1, word_read, &w, bucket);
 	if (bucket == 0)
 		tool_script(t, bucket, SCRIPT_RELEASE, keys, 3, args, 1, word_read, &w, bucket);
 	err = word_done(t, &w, why);
-	if (err == CS_OK && w.nothing)
-		return CS_ERR_NOT_FOUND;
+	*nothing = err == CS_OK && w.nothing;
+	return err;
+}
+
+enum cs_err
+offline_release(struct tool *t, const struct store_word *word, char why[TOOL_WHY_TEXT])
+{
+	unsigned bucket = (unsigned)word->bucket;
+	char field[WORD_NAME_TEXT];
+	bool held = false, nothing;
+	enum cs_err err;
+
+	CHECK(bucket < LAYOUT_BUCKETS);
+	err = is_held(t, bucket, &held, why);
+	if (err == CS_OK)
+		err = held ? word_keep(t, word, field, why) : CS_ERR_NOT_FOUND;
 	if (err != CS_OK)
 		return err;
-	word_keep(t, word);
-	return tool_wait(t, why);
+	err = release_all(t, bucket, &nothing, why);
+	if (err != CS_OK || !nothing)
+		return err;
+	/* Somebody else was quicker. */
+	word_drop(t, field);
+	return CS_ERR_NOT_FOUND;
 }

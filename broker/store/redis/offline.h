@@ -8,11 +8,12 @@
 
 #include "broker/store/redis/journal.h"
 #include "broker/store/redis/tool.h"
+#include "broker/store/redis/word_code.h"
 
 enum {
 	OFFLINE_MEMBERS_MAX = 128, /* twice what a journal knows: some were forgotten */
 	OFFLINE_WORDS_SHOWN = 16,
-	OFFLINE_WORD_TEXT = 512,
+	OFFLINE_WORD_TEXT = WORD_BYTES_MAX + 64,
 };
 
 struct offline_member {
@@ -27,6 +28,7 @@ struct offline_member {
 /* A word that was said offline. */
 struct offline_word {
 	int64_t time_ms;         /* of the machine where it was said */
+	bool told;               /* a broker has made an event of it */
 	char text[OFFLINE_WORD_TEXT];
 };
 
@@ -49,9 +51,13 @@ enum cs_err offline_watch(struct tool *t, struct offline_view *view, int64_t for
 /* By id or by name; NULL, and *several where more than one has that name. */
 const struct offline_member *offline_find(const struct offline_view *view, const char *name, bool *several);
 
-/* In every bucket, or it has to be said again (CS_ERR_UNAVAILABLE). word: who said what and why, kept beside the store. */
-enum cs_err offline_forget(struct tool *t, const char *id, const char *word, char why[TOOL_WHY_TEXT]);
-/* Bucket 0 with the brokers' own record. CS_ERR_NOT_FOUND: it is not held. */
-enum cs_err offline_release(struct tool *t, unsigned bucket, const char *word, char why[TOOL_WHY_TEXT]);
+/*
+ * Both keep the word (its name and time are set here) beside the store before anything happens by it; a broker makes an event of it
+ * (store_word()), also where not all of it could be done. Errors also CS_ERR_RANGE: its texts are not printable, or too long.
+ */
+/* word->member_id in every bucket, or it has to be said again (CS_ERR_UNAVAILABLE). */
+enum cs_err offline_forget(struct tool *t, const struct store_word *word, char why[TOOL_WHY_TEXT]);
+/* word->bucket; bucket 0 with the brokers' own record. CS_ERR_NOT_FOUND: it is not held, and no word is kept. */
+enum cs_err offline_release(struct tool *t, const struct store_word *word, char why[TOOL_WHY_TEXT]);
 
 #endif

@@ -217,6 +217,8 @@ static const struct store_ops ops = {
     .report = redis_report,
     .forget_member = redis_forget_member,
     .release = redis_release,
+    .word = redis_word,
+    .word_told = redis_word_told,
     .close = op_close,
 };
 

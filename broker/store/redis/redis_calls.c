@@ -95,7 +95,7 @@ answer_of(const struct call *call, enum cs_err err)
 {
 	static const unsigned reads = 1u << CS_OK | 1u << CS_ERR_NOT_FOUND | 1u << CS_ERR_CORRUPT,
 			      commits = 1u << CS_OK | 1u << CS_ERR_CONFLICT | 1u << CS_ERR_FULL | 1u << CS_ERR_UNKNOWN | 1u << CS_ERR_CORRUPT;
-	bool reads_only = call->kind == CALL_LOAD || call->kind == CALL_FIND || call->kind == CALL_PAYMENT;
+	bool reads_only = call->kind == CALL_LOAD || call->kind == CALL_FIND || call->kind == CALL_PAYMENT || call->kind == CALL_SAID;
 
 	if (call->kind == CALL_WORD)
 		return err;
@@ -265,6 +265,9 @@ call_complete(struct call *call)
 		break;
 	case CALL_FIND:
 		call->done.find(call->ctx, call->err, ok ? &call->holder : NULL, ok && call->tombstone);
+		break;
+	case CALL_SAID:
+		word_complete(call);
 		break;
 	case CALL_PAYMENT:
 		call->done.payment(call->ctx, call->err, ok ? buf_view(&call->body.buf) : nothing);

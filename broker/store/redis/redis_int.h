@@ -29,6 +29,7 @@ enum call_kind {
 	CALL_FIND,
 	CALL_PAYMENT,
 	CALL_WORD, /* an admin's */
+	CALL_SAID, /* one that was said offline */
 };
 
 enum call_state {
@@ -55,10 +56,11 @@ struct call {
 		store_commit_fn *commit;
 		store_find_fn *find;
 		store_payment_fn *payment;
+		store_word_fn *word;
 	} done;
 	void *ctx;
 
-	struct bytes body;	/* commit: all of it, as for the journal. Payment: its summary */
+	struct bytes body;	/* commit: all of it, as for the journal. Payment: its summary. Word: its name, of n bytes, and its value */
 	struct bytes ground;	/* commit, check: what it builds on, where that was read and is in no journal of ours (ground.h) */
 	uint64_t expected, events_n, n, seq;
 	uint8_t before[LAYOUT_ID_BYTES]; /* of the revision expected; zeros: not known */
@@ -110,6 +112,7 @@ struct store_redis {
 	bool full;
 	bool zero_held; /* the broker's own record, when it was read last */
 	bool closing;
+	bool word_unread; /* that one of the words cannot be read was told */
 };
 
 /* redis_calls.c: begins with one of these, ends with its completion */
@@ -156,6 +159,11 @@ int64_t redis_tick_parts(struct store_redis *s);
 void redis_report(struct store *base, struct json_writer *w);
 void redis_forget_member(struct store *base, const char *name, store_commit_fn *done, void *ctx);
 void redis_release(struct store *base, const struct store_key *key, int bucket, store_commit_fn *done, void *ctx);
+
+/* redis_words.c */
+void redis_word(struct store *base, store_word_fn *done, void *ctx);
+void redis_word_told(struct store *base, struct view name, store_commit_fn *done, void *ctx);
+void word_complete(struct call *call);
 
 /* The first number of a reply that is an array; 0 where it is none. */
 long long answer_code(const struct redisReply *r);
