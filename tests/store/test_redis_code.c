@@ -11,6 +11,7 @@
 #include "broker/store/redis/ground.h"
 #include "broker/store/redis/lanes.h"
 #include "broker/store/redis/layout.h"
+#include "broker/store/redis/word_code.h"
 #include "broker/store/record.h"
 
 enum { ROUNDS = 200, CALLS = 400, IDS = 40 };
@@ -450,6 +451,44 @@ calls_of_one_record_run_in_their_order_and_all_of_them_run(void **state)
 	free(calls);
 }
 
+static void
+a_word_said_offline_reads_as_it_was_said_and_no_other_passes(void **state)
+{
+	static const char *const bad[] = {"", "1", "2\nforget\nid\nb\nby\nwhy", "1\nforgive\nid\nb\nby\nwhy", "1\nforget\nid\nb\nby",
+	    "1\nforget\nid\nb\nby\nwhy\nmore", "1\nrelease\n1024\n\nby\nwhy", "1\nrelease\n-1\n\nby\nwhy", "1\nrelease\n\n\nby\nwhy",
+	    "1\nforget\nid\nb\033\nby\nwhy", "1\nforget\nid\nb\nby\nwhy\xff"};
+	struct store_word said = {.bucket = -1, .member = VIEW("b"), .member_id = VIEW("0123456789abcdef"), .by = VIEW("uid 0 on c"),
+	    .reason = VIEW("its disk burnt")}, got;
+	char name[WORD_NAME_TEXT], told[WORD_NAME_TEXT];
+	struct bytes value;
+
+	(void)state;
+	bytes_init(&value, 2 * WORD_BYTES_MAX);
+	word_name(name, 1700000000001);
+	assert_true(word_named(view_str(name)));
+	word_told_name(told, view_str(name));
+	assert_false(word_named(view_str(told)));
+	assert_int_equal(word_encode(&value.buf, &said), CS_OK);
+	assert_int_equal(word_decode(view_str(name), buf_view(&value.buf), &got), CS_OK);
+	assert_int_equal(got.said_ms, 1700000000001);
+	assert_int_equal(got.bucket, -1);
+	assert_view(got.member, said.member);
+	assert_view(got.member_id, said.member_id);
+	assert_view(got.by, said.by);
+	assert_view(got.reason, said.reason);
+	said = (struct store_word){.bucket = 1023, .by = VIEW("uid 0 on c"), .reason = VIEW("r")};
+	value.buf.len = 0;
+	assert_int_equal(word_encode(&value.buf, &said), CS_OK);
+	assert_int_equal(word_decode(view_str(name), buf_view(&value.buf), &got), CS_OK);
+	assert_int_equal(got.bucket, 1023);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_int_equal(word_decode(view_str(name), view_str(bad[i]), &got), CS_ERR_CORRUPT);
+	/* It could forge another line. */
+	said.reason = VIEW("r\nx");
+	assert_int_equal(word_encode(&value.buf, &said), CS_ERR_RANGE);
+	bytes_clear(&value);
+}
+
 int
 main(void)
 {
@@ -464,6 +503,7 @@ main(void)
 	    cmocka_unit_test(a_broker_knows_its_own_commits_and_doubts_those_it_never_heard_of_again),
 	    cmocka_unit_test(the_largest_commit_fits_the_journal_and_the_script),
 	    cmocka_unit_test(calls_of_one_record_run_in_their_order_and_all_of_them_run),
+	    cmocka_unit_test(a_word_said_offline_reads_as_it_was_said_and_no_other_passes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

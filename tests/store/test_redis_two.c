@@ -423,6 +423,75 @@ a_server_that_stands_still_hangs_nobody_and_loses_nothing(void **state)
 	assert_int_equal(commit_now(stores[0], c, VIEW("3"), NO_COLD), CS_OK);
 }
 
+struct given {
+	int calls;
+	enum cs_err err;
+	char name[64], reason[64];
+};
+
+static void
+word_given(void *ctx, enum cs_err err, const struct store_word *word)
+{
+	struct given *g = ctx;
+
+	g->calls++;
+	g->err = err;
+	if (word == NULL)
+		return;
+	snprintf(g->name, sizeof(g->name), "%.*s", (int)word->name.len, word->name.data);
+	snprintf(g->reason, sizeof(g->reason), "%.*s", (int)word->reason.len, word->reason.data);
+}
+
+static struct given
+word_of(struct store *s)
+{
+	struct given g = {.calls = 0};
+
+	store_word(s, word_given, &g);
+	await(s, &g.calls);
+	return g;
+}
+
+static void
+word_over(struct store *s, const char *name)
+{
+	struct committed done = {.calls = 0};
+
+	store_word_told(s, view_str(name), commit_told, &done);
+	await(s, &done.calls);
+	assert_int_equal(done.err, CS_OK);
+}
+
+static void
+words_said_offline_are_given_oldest_first_to_each_until_they_are_told(void **state)
+{
+	static const char meta[] = "HSET cs{%s}meta %s %b";
+	static const char later[] = "1\nforget\n0123456789abcdef\nb\nuid 0 on c\nlater", first[] = "1\nrelease\n17\n\nuid 0 on c\nfirst";
+	struct given g;
+
+	(void)state;
+	assert_int_equal(word_of(stores[0]).err, CS_ERR_NOT_FOUND);
+	direct(meta, slots_tag(0), "word:1700000000002:89abcdef", later, sizeof(later) - 1);
+	direct(meta, slots_tag(0), "word:1700000000001:01234567", first, sizeof(first) - 1);
+	/* What no broker of this version wrote is not made an event of, and hides nothing. */
+	direct(meta, slots_tag(0), "word:1700000000000:00000000", "nonsense", strlen("nonsense"));
+	direct(meta, slots_tag(0), "word:17", first, sizeof(first) - 1);
+	for (int i = 0; i < 4; i++) {
+		g = word_of(stores[i % 2]);
+		assert_int_equal(g.err, CS_OK);
+		assert_string_equal(g.name, "word:1700000000001:01234567");
+		assert_string_equal(g.reason, "first");
+	}
+	word_over(stores[1], g.name);
+	word_over(stores[0], g.name);
+	g = word_of(stores[0]);
+	assert_string_equal(g.reason, "later");
+	word_over(stores[0], g.name);
+	assert_int_equal(word_of(stores[1]).err, CS_ERR_NOT_FOUND);
+	/* They stay, for who asks offline what was said. */
+	assert_int_equal(direct("HEXISTS cs{%s}meta word:1700000000001:01234567", slots_tag(0)), 1);
+}
+
 static void
 a_server_killed_comes_back_with_all_that_was_acknowledged(void **state)
 {
@@ -506,6 +575,7 @@ main(void)
 	    TEST(a_held_record_is_not_served),
 	    TEST(a_log_goes_on_in_another_segment),
 	    TEST(a_server_that_stands_still_hangs_nobody_and_loses_nothing),
+	    TEST(words_said_offline_are_given_oldest_first_to_each_until_they_are_told),
 	    TEST(a_server_killed_comes_back_with_all_that_was_acknowledged),
 	    TEST(full_memory_is_said_and_over_when_there_is_room),
 	    TEST(a_store_of_other_brokers_is_not_opened),
