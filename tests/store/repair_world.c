@@ -118,6 +118,8 @@ broker_start(struct world *w, unsigned i)
 	to.fleet = mo.fleet = b->fleet;
 	to.journal = mo.journal = b->journal;
 	b->tenure = mo.tenure = tenure_new(&to);
+	doubts_init(&b->doubts);
+	memset(b->busy, 0, sizeof(b->busy));
 	b->members = members_new(&mo);
 	b->up = true;
 	b->dying = b->dies_unheard = b->quiet = false;
@@ -137,6 +139,7 @@ broker_kill(struct world *w, unsigned i)
 	members_free(b->members);
 	tenure_free(b->tenure);
 	journal_close(b->journal);
+	doubts_clear(&b->doubts);
 	b->up = false;
 	assert_int_equal(b->ops, 0);
 }
@@ -158,13 +161,19 @@ struct op {
 	uint64_t segment;
 	struct commit_image image;
 	struct store_event event;
+	struct bytes ground;
 	char tag[48];
 	bool maybe, doubted;
+	bool answers, asked, acked;
 };
 
 static void
 op_end(struct op *op)
 {
+	if (op->asked && !op->answers && !op->acked)
+		doubts_add(&op->b->doubts, op->image.id, buf_view(&op->ground.buf));
+	bytes_clear(&op->ground);
+	op->b->busy[op->account] = false;
 	op->b->ops--;
 	free(op);
 }
@@ -174,21 +183,30 @@ acknowledge(struct op *op, uint64_t n, uint64_t seq)
 {
 	struct broker *b = op->b;
 	struct world *w = b->w;
-	struct bytes body;
+	struct bytes body, grounded;
 	struct journal_entry e = {.kind = JOURNAL_COMMIT,
 	    .bucket = (uint16_t)op->bucket,
 	    .n = n,
 	    .key = op->key,
-	    .revision = op->image.commit.expected + 1,
+	    .revision = op->image.commit.expected + op->image.commit.events_n,
 	    .seq = seq};
 
 	bytes_init(&body, COMMIT_CODE_MAX);
-	commit_encode(&body.buf, &op->image);
-	commit_seal(&body.buf, seq);
+	bytes_init(&grounded, JOURNAL_BODY_MAX);
+	if (!op->answers) {
+		commit_encode(&body.buf, &op->image);
+		commit_seal(&body.buf, seq);
+	}
 	e.body = buf_view(&body.buf);
+	if (op->ground.buf.len > 0) {
+		commit_put_grounded(&grounded.buf, buf_view(&op->ground.buf), e.body);
+		e.body = buf_view(&grounded.buf);
+	}
 	journal_put(b->journal, &e);
 	assert_int_equal(journal_sync(b->journal, w->now_ms), CS_OK);
 	bytes_clear(&body);
+	bytes_clear(&grounded);
+	op->acked = true;
 	if (w->acked_n == w->acked_cap) {
 		w->acked_cap = w->acked_cap == 0 ? 256 : w->acked_cap * 2;
 		w->acked = realloc(w->acked, w->acked_cap * sizeof(*w->acked));
@@ -226,7 +244,7 @@ op_answered(void *ctx, enum cs_err err, const struct fleet_reply *reply)
 				again = op->doubted = true;
 				break;
 			}
-			acknowledge(op, (uint64_t)r->element[1]->integer, (uint64_t)r->element[2]->integer);
+			acknowledge(op, (uint64_t)r->element[1]->integer, op->answers ? op->segment : (uint64_t)r->element[2]->integer);
 			break;
 		case ANSWER_SEGMENT:
 			op->segment = (uint64_t)r->element[1]->integer;
@@ -250,6 +268,27 @@ op_answered(void *ctx, enum cs_err err, const struct fleet_reply *reply)
 	op_end(op);
 }
 
+/* As check_ask() of redis_commit.c. */
+static void
+op_ask_answer(struct op *op, const char *tenure)
+{
+	struct broker *b = op->b;
+	struct layout_key head, record;
+	struct view keys[2] = {layout_key(&b->w->layout, op->bucket, LAYOUT_HEAD, NULL, 0, &head),
+	    layout_key_of(&b->w->layout, LAYOUT_RECORD, &op->key, &record)}, args[4] = {view_str(tenure)};
+	uint8_t expected[8 + LAYOUT_ID_BYTES];
+	char member[JOURNAL_MEMBER_TEXT + 2], known[24];
+
+	layout_put_be(expected, op->image.commit.expected);
+	memcpy(expected + 8, op->image.before, LAYOUT_ID_BYTES);
+	snprintf(member, sizeof(member), "w:%s", journal_member(b->journal));
+	snprintf(known, sizeof(known), "%llu", (unsigned long long)journal_position(b->journal, op->bucket));
+	args[1] = view_of(expected, sizeof(expected));
+	args[2] = view_str(member);
+	args[3] = view_str(known);
+	fleet_script(b->fleet, op->bucket, SCRIPT_CHECK, keys, 2, args, 4, FLEET_AGAIN, op_answered, op);
+}
+
 static void
 op_ask(struct op *op)
 {
@@ -266,10 +305,27 @@ op_ask(struct op *op)
 		return;
 	}
 	op->turn = tenure_turn(b->tenure, op->bucket);
+	op->asked = true;
+	if (op->answers) {
+		op_ask_answer(op, where.tenure);
+		return;
+	}
 	commit_call_init(&call);
 	commit_call_make(&call, &where, &op->image);
 	fleet_script(b->fleet, op->bucket, SCRIPT_COMMIT, call.keys, call.keys_n, call.args, call.args_n, 0, op_answered, op);
 	commit_call_clear(&call);
+}
+
+static void
+ground_read(struct op *op, const struct layout_hot *hot)
+{
+	struct cache_entry *e = cache_entry_new_made(&op->key, hot->revision, hot->hot, view_of(NULL, 0), hot->making);
+
+	e->last_seq = hot->last_seq;
+	memcpy(&e->row_id, hot->id, sizeof(e->row_id));
+	if (!doubts_known(&op->b->doubts, hot->id))
+		ground_put(&op->b->doubts, e, &op->ground.buf);
+	cache_entry_free(e);
 }
 
 static void
@@ -293,9 +349,22 @@ op_read(void *ctx, enum cs_err err, const struct fleet_reply *reply)
 			return;
 		}
 	}
-	for (int i = 0; i < LAYOUT_ID_BYTES; i++)
-		op->image.id[i] = (uint8_t)(random_next(&b->w->random) | 1);
 	memcpy(op->image.before, hot.id, sizeof(op->image.before));
+	if (hot.revision > 0)
+		ground_read(op, &hot);
+	if (op->answers) {
+		/* What it acknowledged itself needs no more than it has. */
+		if (op->ground.buf.len == 0) {
+			op_end(op);
+			return;
+		}
+		snprintf(op->tag, sizeof(op->tag), "%.*s", (int)hot.hot.len, hot.hot.data);
+		op->segment = hot.last_seq;
+		op->image.commit = (struct store_commit){.key = op->key, .expected = hot.revision};
+		op_ask(op);
+		return;
+	}
+	doubts_next_id(&b->doubts, op->image.id);
 	snprintf(op->tag, sizeof(op->tag), "commit %llu of broker %u", (unsigned long long)++b->w->ids, b->index);
 	op->event.event = view_str(op->tag);
 	op->image.commit = (struct store_commit){.key = op->key, .expected = hot.revision, .events = &op->event, .events_n = 1, .hot = view_str(op->tag)};
@@ -303,15 +372,15 @@ op_read(void *ctx, enum cs_err err, const struct fleet_reply *reply)
 	op_ask(op);
 }
 
-bool
-broker_commit(struct world *w, unsigned i, unsigned account)
+static bool
+op_begin(struct world *w, unsigned i, unsigned account, bool answers)
 {
 	struct broker *b = &w->brokers[i];
 	struct op *op;
 	struct layout_key head, record;
 	struct view keys[2], args[1];
 
-	if (!b->up || b->dying || tenure_open(b->tenure, account % BUCKETS) == NULL)
+	if (!b->up || b->dying || b->busy[account] || tenure_open(b->tenure, account % BUCKETS) == NULL)
 		return false;
 	op = calloc(1, sizeof(*op));
 	CHECK(op != NULL);
@@ -320,6 +389,9 @@ broker_commit(struct world *w, unsigned i, unsigned account)
 	op->key = account_key(account);
 	op->bucket = layout_bucket(&op->key);
 	op->segment = 1;
+	op->answers = answers;
+	bytes_init(&op->ground, COMMIT_GROUNDS_BYTES);
+	b->busy[account] = true;
 	op->turn = tenure_turn(b->tenure, op->bucket);
 	b->ops++;
 	keys[0] = layout_key(&w->layout, op->bucket, LAYOUT_HEAD, NULL, 0, &head);
@@ -327,6 +399,18 @@ broker_commit(struct world *w, unsigned i, unsigned account)
 	args[0] = view_str(tenure_open(b->tenure, op->bucket));
 	fleet_script(b->fleet, op->bucket, SCRIPT_READ, keys, 2, args, 1, FLEET_READS, op_read, op);
 	return true;
+}
+
+bool
+broker_commit(struct world *w, unsigned i, unsigned account)
+{
+	return op_begin(w, i, account, false);
+}
+
+bool
+broker_answer(struct world *w, unsigned i, unsigned account)
+{
+	return op_begin(w, i, account, true);
 }
 
 void

@@ -6,6 +6,7 @@
 #ifndef TESTS_STORE_REPAIR_WORLD_H
 #define TESTS_STORE_REPAIR_WORLD_H
 
+#include "broker/store/redis/ground.h"
 #include "broker/store/redis/members.h"
 #include "tests/store/harness.h"
 #include "tests/store/plain_fleet.h"
@@ -24,7 +25,9 @@ struct broker {
 	struct tenure *tenure;
 	struct members *members;
 	char name[16];
-	unsigned ops;             /* commits under way */
+	unsigned ops;             /* commits and answers under way */
+	bool busy[ACCOUNTS];      /* with one of them */
+	struct doubts doubts;
 	unsigned asks, die_at;    /* executed asks; at that one the broker is gone (0: never) */
 	bool dying, dies_unheard; /* with its next commit, which is executed */
 };
@@ -69,8 +72,10 @@ struct store_key account_key(unsigned account);
 void broker_start(struct world *w, unsigned i);
 /* As by kill -9. */
 void broker_kill(struct world *w, unsigned i);
-/* Begins a commit of one event; it is acknowledged, or not, in later steps. False: its bucket is not open there. */
+/* Begins a commit of one event; it is acknowledged, or not, in later steps. False: its bucket is not open there, or it is busy with it. */
 bool broker_commit(struct world *w, unsigned i, unsigned account);
+/* Begins an answer from what is there: as a question is answered, the same. */
+bool broker_answer(struct world *w, unsigned i, unsigned account);
 bool broker_all_open(const struct broker *b);
 
 /* One round of every broker: clock, ticks, flush. */

@@ -528,7 +528,7 @@ random_round(struct world *w, struct snapshot *snapshots[], size_t n)
 
 	if (r < 500) {
 		if (w->brokers[i].up && w->brokers[i].ops < 3)
-			broker_commit(w, i, account);
+			(r % 4 == 0 ? broker_answer : broker_commit)(w, i, account);
 	} else if (r < 530) {
 		snapshot_free(snapshots[at]);
 		snapshots[at] = snapshot_take(w);

@@ -11,6 +11,8 @@
 #include "broker/base/log.h"
 #include "broker/store/redis/redis_int.h"
 
+_Static_assert(COMMIT_CODE_MAX + COMMIT_GROUNDS_BYTES + 8 <= JOURNAL_BODY_MAX, "a commit with all of its ground fits the journal");
+
 enum { SEGMENT_TRIES_MAX = 4 /* others roll it on meanwhile, once in 4096 events */ };
 
 static void commit_answered(void *ctx, enum cs_err err, const struct fleet_reply *r);

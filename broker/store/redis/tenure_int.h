@@ -11,7 +11,7 @@
 struct redisReply;
 
 enum {
-	/* Of an entry in the repair area: kind, key, revision, member. Two members' entries never share one. */
+	/* Of an entry in the repair area: kind, key, revision, member. Two members' entries never share one; of one member's, see putback.lua. */
 	REPAIR_FIELD_BYTES = 1 + STORE_KEY_BYTES + 8 + JOURNAL_MEMBER_TEXT - 1,
 	REPAIR_COUNT_BYTES = 8,         /* before the body of its value */
 	PUT_ENTRIES = 128,              /* in one script */
