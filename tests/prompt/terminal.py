@@ -71,6 +71,9 @@ class Terminal:
         env = {"PATH": os.environ["PATH"], "TZ": "UTC", "LC_ALL": "C.UTF-8", "TERM": "xterm", **environment}
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
+            # As a user's shell starts it, though this may run where keys of a terminal are ignored: in the background.
+            for sig in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGTSTP):
+                signal.signal(sig, signal.SIG_DFL)
             os.execve(PROGRAM, [PROGRAM, *args], env)
         self.text, self._decoder = "", codecs.getincrementaldecoder("utf-8")("surrogateescape")
 
