@@ -125,7 +125,7 @@ run_variants(struct tester *t, const struct trial *trial, struct outcome *o)
 	int64_t until = wire_now_ms() + TRIAL_MS;
 
 	for (size_t i = 0; i < VARIANTS_MAX && !o->cut; i++) {
-		struct json_writer call = trial_call(&t->worker, trial->method, trial->deadline_ms == 0 ? WORKER_DEADLINE_MS
+		struct json_writer call = trial_call(&t->worker, trial->method, trial->deadline_ms == 0 ? t->worker.deadline_ms
 		                                                                                          : trial->deadline_ms);
 		const char *what, *wrong;
 

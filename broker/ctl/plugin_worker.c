@@ -140,18 +140,36 @@ test_user(void)
 	return geteuid() == 0 && getpwnam("nobody") != NULL ? "user worker \"nobody\"\n" : "";
 }
 
+/* Whether one of the lines begins with this word. */
+static bool
+line_given(const char *lines, const char *word)
+{
+	size_t len = strlen(word);
+
+	for (const char *at = lines; at != NULL; at = strchr(at, '\n')) {
+		at += strspn(at, "\n\t ");
+		if (strncmp(at, word, len) == 0 && (at[len] == ' ' || at[len] == '\t'))
+			return true;
+	}
+	return false;
+}
+
 /* The canonical text of a broker with one block, in a memfd. -1 with w->reason. */
 static int
 write_config(struct trial_worker *w, const char *kind, const char *lines)
 {
-	char *text = NULL;
+	char deadline[32] = "", *text = NULL;
 	struct config_error err = {.line = 0};
+	struct config_instance block = {.deadline_ms = 0};
 	struct config *config = NULL;
-	int fd, n = asprintf(&text,
-	    "generation 1\nrealm \"test\"\nrun-directory \"%s\"\nstate-directory \"%s\"\nstore mem\n%s"
-	    "listen service \"%s/s\"\nlisten admin \"%s/a\"\n%s \"tested\" {\nplugin \"tested\"\nservers 1\ndeadline %dms\n%s}\n",
-	    w->directory, w->directory, test_user(), w->directory, w->directory, kind, WORKER_DEADLINE_MS, lines);
+	int fd, n;
 
+	if (!line_given(lines, "deadline"))
+		(void)snprintf(deadline, sizeof(deadline), "deadline %dms\n", WORKER_DEADLINE_MS);
+	n = asprintf(&text,
+	    "generation 1\nrealm \"test\"\nrun-directory \"%s\"\nstate-directory \"%s\"\nstore mem\n%s"
+	    "listen service \"%s/s\"\nlisten admin \"%s/a\"\n%s \"tested\" {\nplugin \"tested\"\nservers 1\n%s%s}\n",
+	    w->directory, w->directory, test_user(), w->directory, w->directory, kind, deadline, lines);
 	if (n < 0)
 		return -1;
 	if (config_parse(text, (size_t)n, &config, &err) != CS_OK) {
@@ -160,6 +178,8 @@ write_config(struct trial_worker *w, const char *kind, const char *lines)
 		free(text);
 		return -1;
 	}
+	if (config_instance_at(config, 0, &block))
+		w->deadline_ms = block.deadline_ms;
 	config_free(config);
 	fd = memfd_create("countersign.conf", MFD_CLOEXEC);
 	if (fd < 0 || write(fd, text, (size_t)n) != n)

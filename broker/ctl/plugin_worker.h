@@ -12,7 +12,7 @@
 #include "broker/parent/config.h"
 
 enum {
-	WORKER_DEADLINE_MS = 2000,  /* of its block: long for what touches no network, short for who waits for it */
+	WORKER_DEADLINE_MS = 2000,  /* of its block, unless its lines say another: long for what touches no network, short for who waits */
 	WORKER_SAID_MAX = 768,      /* bytes of a sentence */
 	WORKER_LOG_MAX = 4 * 1024 * 1024,
 };
@@ -36,6 +36,7 @@ struct trial_worker {
 	off_t log_from;            /* where the log of the present call begins */
 	unsigned calls, deaths;
 	bool processes;            /* the lines of its block give it processes of its own */
+	int64_t deadline_ms;       /* of its block */
 
 	/* Of the last call. */
 	char request[24];
