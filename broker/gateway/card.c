@@ -25,7 +25,10 @@ static const struct subject {
     {VIEW(""), TEXT_ASK_OTHER, TEXT_AMOUNT},
 };
 
-enum { SUBJECTS = sizeof(subjects) / sizeof(subjects[0]) };
+enum {
+	SUBJECTS = sizeof(subjects) / sizeof(subjects[0]),
+	AMOUNT_SHORT = sizeof("1234.50") - 1,  /* characters that stand in the largest letters without breaking on a small phone */
+};
 
 /* One fact; more stands behind the value in a small hand. */
 static void
@@ -138,6 +141,7 @@ void
 card_facts(struct page *p, const struct exchange_result *card, const char *heading, const char *id)
 {
 	struct view currency = result_str(card, "currency"), title = result_str(card, "provider_title");
+	struct view amount = result_str(card, "amount");
 	const struct subject *s = subject_of(result_str(card, "what"));
 	const struct view none = {NULL, 0};
 
@@ -151,7 +155,7 @@ card_facts(struct page *p, const struct exchange_result *card, const char *headi
 	html_put(p->out, id == NULL ? "" : " id=\"");
 	html_put(p->out, id == NULL ? "" : id);
 	html_put(p->out, id == NULL ? ">\n" : "\">\n");
-	line_money(p, " class=\"amount\"", s->amount, result_str(card, "amount"), currency);
+	line_money(p, amount.len <= AMOUNT_SHORT ? " class=\"amount\"" : " class=\"amount long\"", s->amount, amount, currency);
 	if (s->question == TEXT_ASK_OTHER)
 		line(p, TEXT_WHAT, result_str(card, "what"), none);
 	line_money(p, "", TEXT_WORST_CASE, result_str(card, "worst_case"), currency);
