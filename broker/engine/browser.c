@@ -145,12 +145,22 @@ reply_home(struct call *call, struct view location, const char *state)
 static void
 fail(struct call *call, struct signin *s, enum reason reason, const char *refusal)
 {
-	s->state = SIGNIN_FAILED;
 	s->reason = (uint8_t)reason;
 	s->refusal = refusal;
 	reply_home(call, view_str(s->return_url), "failed");
 	if (s->purpose == SIGNIN_LINK)
 		signin_ends(call, s);
+	else
+		signin_comes_home(call, s, SIGNIN_FAILED);
+}
+
+/* The same of a call that was not held: nothing is waited for. */
+static void
+fail_now(struct call *call, struct signin *s, enum reason reason, const char *refusal)
+{
+	fail(call, s, reason, refusal);
+	call->after(call, call->ends);
+	call->after = NULL;
 }
 
 static void
@@ -166,7 +176,7 @@ session_home(struct call *call, const struct session_result *r)
 		fail(call, s, (enum reason)r->decision->reason, NULL);
 		return;
 	}
-	s->state = SIGNIN_HOME;
+	signin_comes_home(call, s, SIGNIN_HOME);
 	s->session_account = r->account->key;
 	s->session = r->decision->id;
 	reply_home(call, view_str(s->return_url), "done");
@@ -225,7 +235,7 @@ static void
 turn_away(struct call *call, struct signin *s, const char *refusal)
 {
 	strangers_note(call->engine, s->service, refusal);
-	fail(call, s, REASON_NONE, refusal);
+	fail_now(call, s, REASON_NONE, refusal);
 }
 
 /* A parameter of the provider's answer: a printable string of at most max bytes, or empty. */
@@ -275,7 +285,7 @@ back(struct call *call, struct signin *s, const struct back *b)
 		s->return_url[0] = '\0';
 		turn_away(call, s, "bad_state");
 	} else if (!take_caller(call, s)) {
-		fail(call, s, REASON_SERVICE_RIGHT, NULL);
+		fail_now(call, s, REASON_SERVICE_RIGHT, NULL);
 	} else if (json_get(&call->doc, b->parameters, VIEW("error")) != 0) {
 		turn_away(call, s, "provider_error");
 	} else if (proof.code.len == 0) {

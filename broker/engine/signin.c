@@ -205,6 +205,22 @@ signin_end(struct engine *e, struct signin *s)
 }
 
 static void
+home_stands(struct call *call, void *signin)
+{
+	struct signin *s = signin;
+
+	(void)call;
+	s->state = s->home;
+}
+
+void
+signin_comes_home(struct call *call, struct signin *s, enum signin_state state)
+{
+	s->home = (uint8_t)state;
+	call_after(call, home_stands, s);
+}
+
+static void
 answer_stands(struct call *call, void *signin)
 {
 	signin_end(call->engine, signin);

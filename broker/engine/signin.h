@@ -18,7 +18,7 @@ struct signin {
 	struct id id;
 	uint64_t service, provider;     /* tags */
 	uint32_t door;
-	uint8_t purpose, state;
+	uint8_t purpose, state, home;   /* home: the state that it has once the browser's answer stands */
 	bool native;
 	struct id account;              /* of a link: the account's key */
 	char nonce[SIGNIN_SECRET_TEXT + 1], verifier[SIGNIN_SECRET_TEXT + 1], oauth_state[SIGNIN_SECRET_TEXT + 1];
@@ -44,6 +44,11 @@ struct signin *signin_find(struct engine *e, const struct id *id);
 struct signin *signin_by_start(struct engine *e, const uint8_t token[16]);
 struct signin *signin_by_state(struct engine *e, struct view oauth_state);
 void signin_end(struct engine *e, struct signin *s);
+/*
+ * A browser brought it home, or in vain: it has that state once the answer of this call stands. Until then nobody may take it, since
+ * the call may be decided again, and looks into it.
+ */
+void signin_comes_home(struct call *call, struct signin *s, enum signin_state state);
 /* Ends it once the answer of this call stands: see call_after(). */
 void signin_ends(struct call *call, struct signin *s);
 

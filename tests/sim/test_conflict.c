@@ -13,6 +13,7 @@
 #include "broker/base/log.h"
 #include "broker/core/money.h"
 #include "broker/engine/call.h"
+#include "broker/engine/signin.h"
 #include "broker/engine/txn.h"
 #include "tests/sim/ledger.h"
 
@@ -498,6 +499,36 @@ test_what_comes_afterwards_waits_for_the_commit(void **state)
 	assert_int_equal(events(0, EVENT_DENIED), 1);
 }
 
+/* ---- a sign-in that a browser brought home ---- */
+
+static struct signin *home;
+
+static void
+home_txn(struct txn *t, struct account *a, struct call *call)
+{
+	/* Else a service that asks for it takes it away, and frees it, before this is decided again. */
+	assert_int_equal(home->state, SIGNIN_CHECKING);
+	tries++;
+	note(t, a, false);
+	signin_comes_home(call, home, SIGNIN_FAILED);
+	call_done(call);
+	assert_int_equal(home->state, SIGNIN_CHECKING);
+}
+
+static void
+test_a_sign_in_is_home_when_its_answer_stands(void **state)
+{
+	(void)state;
+	home = signin_begin(world.engine);
+	assert_non_null(home);
+	home->state = SIGNIN_CHECKING;
+	conflicts(2);
+	run(0, home_txn);
+	assert_int_equal(tries, 3);
+	assert_int_equal(home->state, SIGNIN_FAILED);
+	signin_end(world.engine, home);
+}
+
 int
 main(void)
 {
@@ -516,6 +547,7 @@ main(void)
 	    TEST(test_a_key_that_another_account_holds),
 	    TEST(test_a_conflict_that_is_not_about_the_key),
 	    TEST(test_what_comes_afterwards_waits_for_the_commit),
+	    TEST(test_a_sign_in_is_home_when_its_answer_stands),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
