@@ -25,5 +25,7 @@ void secret_random(void *to, size_t len);
  * CS_ERR_SYSTEM (errno), CS_ERR_DENIED (its mode or owner), CS_ERR_FULL.
  */
 enum cs_err secret_read_file(const char *path, bool text, struct secret *to);
+/* The answer to a library that would ask for a key's passphrase, on a terminal that no daemon has: none. As OpenSSL's pem_password_cb. */
+int secret_no_passphrase(char *to, int size, int writing, void *arg);
 
 #endif

@@ -15,16 +15,6 @@
 enum { DIGEST = 32 };
 
 static int
-no_passphrase(char *to, int size, int writing, void *arg)
-{
-	(void)to;
-	(void)size;
-	(void)writing;
-	(void)arg;
-	return -1;
-}
-
-static int
 choose_protocol(SSL *ssl, const unsigned char **out, unsigned char *out_len,
     const unsigned char *in, unsigned in_len, void *arg)
 {
@@ -59,7 +49,7 @@ key_load(SSL_CTX *ctx, const char *path)
 	}
 	bio = BIO_new_mem_buf(pem.bytes, (int)pem.len);
 	if (bio != NULL)
-		key = PEM_read_bio_PrivateKey(bio, NULL, no_passphrase, NULL);
+		key = PEM_read_bio_PrivateKey(bio, NULL, secret_no_passphrase, NULL);
 	BIO_free(bio);
 	secret_clear(&pem);
 	ok = key != NULL && SSL_CTX_use_PrivateKey(ctx, key) == 1 &&
@@ -101,7 +91,7 @@ context_set(SSL_CTX *ctx)
 	SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
 	/* One read for header and body of a record. */
 	SSL_CTX_set_read_ahead(ctx, 1);
-	SSL_CTX_set_default_passwd_cb(ctx, no_passphrase);
+	SSL_CTX_set_default_passwd_cb(ctx, secret_no_passphrase);
 	SSL_CTX_set_alpn_select_cb(ctx, choose_protocol, NULL);
 	/* TLS 1.2: forward secret and authenticated, nothing else. */
 	SSL_CTX_set_cipher_list(ctx, "ECDHE+AESGCM:ECDHE+CHACHA20");

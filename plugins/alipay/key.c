@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include "plugins/lib/encoding.h"
+#include "plugins/lib/signing.h"
 
 /* base64 with its padding, in one line; 0: it is not. to has room for 3 bytes for each 4. */
 static size_t
@@ -48,17 +49,6 @@ is_pem(struct countersign_view text)
 	return text.len > sizeof(begin) && memcmp(text.data, begin, sizeof(begin) - 1) == 0;
 }
 
-/* No passphrase is asked for: there is nobody to ask. */
-static int
-no_passphrase(char *to, int size, int rwflag, void *context)
-{
-	(void)to;
-	(void)size;
-	(void)rwflag;
-	(void)context;
-	return -1;
-}
-
 EVP_PKEY *
 key_read_private(struct countersign_view text)
 {
@@ -69,7 +59,7 @@ key_read_private(struct countersign_view text)
 	if (is_pem(text)) {
 		BIO *in = BIO_new_mem_buf(text.data, (int)text.len);
 
-		key = in == NULL ? NULL : PEM_read_bio_PrivateKey(in, NULL, no_passphrase, NULL);
+		key = in == NULL ? NULL : PEM_read_bio_PrivateKey(in, NULL, signing_no_passphrase, NULL);
 		BIO_free(in);
 	} else {
 		size_t len = base64_decode(text, der);
@@ -90,7 +80,7 @@ key_read_public(struct countersign_view text)
 	if (is_pem(text)) {
 		BIO *in = BIO_new_mem_buf(text.data, (int)text.len);
 
-		key = in == NULL ? NULL : PEM_read_bio_PUBKEY(in, NULL, no_passphrase, NULL);
+		key = in == NULL ? NULL : PEM_read_bio_PUBKEY(in, NULL, signing_no_passphrase, NULL);
 		BIO_free(in);
 	} else {
 		size_t len = base64_decode(text, der);
@@ -143,7 +133,7 @@ EVP_PKEY *
 key_read_certificate(struct countersign_view pem, char serial[KEY_SERIAL_LEN + 1])
 {
 	BIO *in = BIO_new_mem_buf(pem.data, (int)pem.len);
-	X509 *certificate = in == NULL ? NULL : PEM_read_bio_X509(in, NULL, no_passphrase, NULL);
+	X509 *certificate = in == NULL ? NULL : PEM_read_bio_X509(in, NULL, signing_no_passphrase, NULL);
 	EVP_PKEY *key = NULL;
 
 	if (certificate != NULL && serial_of(certificate, serial))

@@ -34,9 +34,8 @@ static const struct {
 	{"ED25519", NULL, OIDC_EDDSA, OIDC_EDDSA, 0},
 };
 
-/* No passphrase is asked for on a terminal. */
-static int
-no_passphrase(char *to, int size, int writing, void *context)
+int
+signing_no_passphrase(char *to, int size, int writing, void *context)
 {
 	(void)to, (void)size, (void)writing, (void)context;
 	return -1;
@@ -68,7 +67,7 @@ signing_key_new(struct countersign_view pem)
 	BIO *bio = BIO_new_mem_buf(pem.data, (int)pem.len);
 
 	if (k != NULL && bio != NULL && pem.len > 0 && pem.len <= SIGNING_PEM_MAX)
-		k->key = PEM_read_bio_PrivateKey(bio, NULL, no_passphrase, NULL);
+		k->key = PEM_read_bio_PrivateKey(bio, NULL, signing_no_passphrase, NULL);
 	BIO_free(bio);
 	ERR_clear_error();
 	if (k != NULL && k->key != NULL && classify(k))

@@ -26,6 +26,8 @@ struct signing_key;
  */
 struct signing_key *signing_key_new(struct countersign_view pem);
 void signing_key_free(struct signing_key *k);
+/* For OpenSSL, as its pem_password_cb: no passphrase is asked for on a terminal, since there is nobody to ask. */
+int signing_no_passphrase(char *to, int size, int writing, void *context);
 
 /* The one algorithm of the key's curve; of RSA, RS256. */
 enum oidc_algorithm signing_key_algorithm(const struct signing_key *k);

@@ -27,16 +27,6 @@ struct tls {
 	bool up;
 };
 
-static int
-no_passphrase(char *to, int size, int writing, void *arg)
-{
-	(void)to;
-	(void)size;
-	(void)writing;
-	(void)arg;
-	return -1;
-}
-
 static const char *
 reason(void)
 {
@@ -61,7 +51,7 @@ key_load(SSL_CTX *ctx, const char *path, char *why, size_t cap)
 	}
 	bio = BIO_new_mem_buf(pem.bytes, (int)pem.len);
 	if (bio != NULL)
-		key = PEM_read_bio_PrivateKey(bio, NULL, no_passphrase, NULL);
+		key = PEM_read_bio_PrivateKey(bio, NULL, secret_no_passphrase, NULL);
 	BIO_free(bio);
 	secret_clear(&pem);
 	ok = key != NULL && SSL_CTX_use_PrivateKey(ctx, key) == 1 && SSL_CTX_check_private_key(ctx) == 1;
@@ -100,7 +90,7 @@ tls_client_new(const char *ca, const char *certificate, const char *key, const c
 	SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION);
 	SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
-	SSL_CTX_set_default_passwd_cb(ctx, no_passphrase);
+	SSL_CTX_set_default_passwd_cb(ctx, secret_no_passphrase);
 	SSL_CTX_set_cipher_list(ctx, "ECDHE+AESGCM:ECDHE+CHACHA20");
 	SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
 	ERR_clear_error();
