@@ -15,6 +15,7 @@ libstore_la_SOURCES = \
 	%reldir%/sqlite_read.c %reldir%/sqlite_read.h \
 	%reldir%/sqlite_schema.c \
 	%reldir%/sqlite_turn.c \
+	%reldir%/sqlite_uri.c \
 	%reldir%/sqlite_vfs.c \
 	%reldir%/store.c %reldir%/store.h
 libstore_la_CPPFLAGS = $(AM_CPPFLAGS) $(SQLITE_CFLAGS)

@@ -122,6 +122,11 @@ void sqlite_file_close(struct store_sqlite *s);
  * result code.
  */
 int sqlite_connect(const char *path, const char *vfs, sqlite3 **db);
+/*
+ * sqlite_uri.c. For reading alone; freed by sqlite3_free(). alone: nobody has it open, so that without a WAL it is read as what it
+ * is: SQLite would make files beside it otherwise.
+ */
+char *sqlite_uri(const char *path, bool alone);
 /* Reads the mark; says whether the last close was orderly. */
 enum cs_err sqlite_meta_read(struct store_sqlite *s, struct record_meta *meta, char *why);
 int sqlite_meta_write(struct store_sqlite *s, const struct record_meta *meta);

@@ -94,36 +94,6 @@ look(struct store_pages *p, char why[256])
 	return CS_OK;
 }
 
-/* A file that nobody has open, without a WAL, is read without making one: SQLite leaves files beside it otherwise. */
-static char *
-uri_of(const char *path, bool alone)
-{
-	static const char digits[] = "0123456789ABCDEF";
-	size_t len = strlen(path), n = 0;
-	char *wal = sqlite3_mprintf("%s-wal", path), *escaped = malloc(3 * len + 1), *uri;
-	struct stat st;
-
-	CHECK(wal != NULL && escaped != NULL);
-	alone = alone && (stat(wal, &st) != 0 || st.st_size == 0);
-	for (size_t i = 0; i < len; i++) {
-		unsigned char c = (unsigned char)path[i];
-
-		if (c == '?' || c == '#' || c == '%') {
-			escaped[n++] = '%';
-			escaped[n++] = digits[c >> 4];
-			escaped[n++] = digits[c & 15];
-		} else {
-			escaped[n++] = (char)c;
-		}
-	}
-	escaped[n] = '\0';
-	uri = sqlite3_mprintf("file:%s?mode=ro%s", escaped, alone ? "&immutable=1" : "");
-	CHECK(uri != NULL);
-	sqlite3_free(wal);
-	free(escaped);
-	return uri;
-}
-
 enum cs_err
 store_pages_open(const char *path, bool alone, struct store_pages **out, char why[256])
 {
@@ -141,7 +111,7 @@ store_pages_open(const char *path, bool alone, struct store_pages **out, char wh
 	CHECK(p != NULL);
 	p->path = strdup(path);
 	CHECK(p->path != NULL);
-	uri = uri_of(path, alone);
+	uri = sqlite_uri(path, alone);
 	rc = sqlite3_open_v2(uri, &p->db, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, NULL);
 	sqlite3_free(uri);
 	if (rc == SQLITE_OK)

@@ -18,37 +18,6 @@ struct store_reader {
 	uint64_t seq, last;   /* of the next frame in the row; of the log */
 };
 
-/* A copy without its WAL is read as what it is; SQLite would need to write beside it otherwise. */
-static char *
-uri_of(const char *path)
-{
-	static const char digits[] = "0123456789ABCDEF";
-	size_t len = strlen(path), n = 0;
-	char *wal = sqlite3_mprintf("%s-wal", path), *escaped = malloc(3 * len + 1), *uri;
-	struct stat st;
-	bool alone;
-
-	CHECK(wal != NULL && escaped != NULL);
-	alone = stat(wal, &st) != 0 || st.st_size == 0;
-	for (size_t i = 0; i < len; i++) {
-		unsigned char c = (unsigned char)path[i];
-
-		if (c == '?' || c == '#' || c == '%') {
-			escaped[n++] = '%';
-			escaped[n++] = digits[c >> 4];
-			escaped[n++] = digits[c & 15];
-		} else {
-			escaped[n++] = (char)c;
-		}
-	}
-	escaped[n] = '\0';
-	uri = sqlite3_mprintf("file:%s?mode=ro%s", escaped, alone ? "&immutable=1" : "");
-	CHECK(uri != NULL);
-	sqlite3_free(wal);
-	free(escaped);
-	return uri;
-}
-
 static int64_t
 number_of(sqlite3 *db, const char *sql, int *rc)
 {
@@ -115,7 +84,7 @@ store_reader_open(const char *path, struct store_reader **out, char why[256])
 	CHECK(r != NULL);
 	r->path = path;
 	bytes_init(&r->row, ROW_BYTES_MAX + RECORD_FRAME_MAX);
-	uri = uri_of(path);
+	uri = sqlite_uri(path, true);
 	rc = sqlite3_open_v2(uri, &r->db, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, NULL);
 	sqlite3_free(uri);
 	err = rc == SQLITE_OK ? look(r, why) : fail(r, rc, why);
