@@ -5,7 +5,10 @@ import os
 import signal
 import socket
 import subprocess
-import time
+import sys
+
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "scenario"))
+from waiting import until  # noqa: E402
 
 TICK_S = 1 / os.sysconf("SC_CLK_TCK")
 _cpus = sorted(os.sched_getaffinity(0))
@@ -44,15 +47,19 @@ class Server:
 
     def wait_for(self, ready, what, seconds=15):
         """Asks `ready` until it says yes; a server that ended, or is late, raises with the end of its log."""
-        deadline = time.monotonic() + seconds
-        while not ready():
-            if self.process.poll() is not None or time.monotonic() > deadline:
-                ended = self.process.poll()
-                self.stop()
-                why = "did not " + what if ended is None else f"ended with status {ended}"
-                with open(self.log, errors="replace") as log:
-                    raise RuntimeError(f"{self.name} {why}:\n{log.read()[-2000:]}")
-            time.sleep(0.01)
+        def ready_or_ended():
+            if ready():
+                return True
+            assert self.process.poll() is None, "it ended"
+            return False
+        try:
+            until(ready_or_ended, what, seconds)
+        except AssertionError:
+            ended = self.process.poll()
+            self.stop()
+            why = "did not " + what if ended is None else f"ended with status {ended}"
+            with open(self.log, errors="replace") as log:
+                raise RuntimeError(f"{self.name} {why}:\n{log.read()[-2000:]}") from None
         return self
 
     def pids(self):

@@ -11,7 +11,8 @@ import contextlib
 import evidence
 from harness import Broker, VarlinkError, redis_store
 from history import POLICY, Load, Purse, key_of, slot_of
-from servers import fresh_prefix, until
+from servers import fresh_prefix
+from waiting import until
 
 MOST_PERSONS = 60      # of 1024 parts a third each: nobody needs that many to have two of one
 BUSY, TRIES = ("Unavailable", "provider_stale"), 5

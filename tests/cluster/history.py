@@ -20,7 +20,7 @@ import time
 import checker
 from checker import OK, REFUSED, UNKNOWN, Book, Event, Op
 from harness import Client, VarlinkError
-from servers import until
+from waiting import until
 
 CUT = (OSError, EOFError, ValueError)      # what a client sees of a broker that is gone
 UNSURE = {"Unavailable"}                   # errors after which it may have happened all the same

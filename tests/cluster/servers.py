@@ -14,20 +14,18 @@ import contextlib
 import itertools
 import os
 import random
-import select
 import shutil
 import signal
 import socket
 import subprocess
 import tempfile
-import time
 
 from links import Links
+from waiting import until
 
 PORT, BUS_PORT, SENTINEL_PORT = 6379, 16379, 26379
 SLOTS = 16384
 NODE_TIMEOUT_MS = 1500
-WAIT_S = 30            # a failure, however slow the machine
 COMMAND_S = 10
 GUARD = 250            # of a network, held so that two tests never have the same
 AHEAD = 200            # commands in one write
@@ -36,17 +34,6 @@ AHEAD = 200            # commands in one write
 def missing():
     """Why no server can be started here, or None."""
     return None if shutil.which("redis-server") else "no redis-server: install redis-server"
-
-
-def until(true, what, seconds=WAIT_S):
-    """Asks until the answer is true, and gives it."""
-    deadline = time.monotonic() + seconds
-    while True:
-        got = true()
-        if got:
-            return got
-        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
-        select.select([], [], [], 0.01)
 
 
 class RedisError(Exception):

@@ -14,7 +14,8 @@ from brokers import HURRIED, Brokers, store_of
 from harness import Person, Totp, VarlinkError
 from history import events_of
 from links import Links
-from servers import Cluster, Single, missing, until
+from servers import Cluster, Single, missing
+from waiting import until
 from signalling import mint
 
 pytestmark = pytest.mark.skipif(missing() is not None, reason=str(missing()))

@@ -15,7 +15,8 @@ import brokers
 from brokers import HURRIED, store_of
 from history import assert_whole
 from links import BROKERS
-from servers import Cluster, missing, until
+from servers import Cluster, missing
+from waiting import until
 
 LONG = os.environ.get("CS_LONG") == "1"
 SOME, MORE = (400, 400) if LONG else (120, 80)          # answers before a fault and after it

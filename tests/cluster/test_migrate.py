@@ -9,7 +9,8 @@ import pytest
 
 from brokers import Brokers
 from harness import BUILD, Broker
-from servers import Cluster, Single, missing, until
+from servers import Cluster, Single, missing
+from waiting import until
 
 pytestmark = pytest.mark.skipif(missing() is not None, reason=str(missing()))
 

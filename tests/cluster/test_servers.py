@@ -6,7 +6,8 @@ import pytest
 
 from brokers import store_of
 from history import assert_whole
-from servers import Sentinel, Single, missing, until
+from servers import Sentinel, Single, missing
+from waiting import until
 from test_faults import LONG, MORE, SOME, Brokers, long, told
 
 pytestmark = pytest.mark.skipif(missing() is not None, reason=str(missing()))

@@ -47,6 +47,7 @@ EXTRA_DIST += \
 	%reldir%/test_story.py \
 	%reldir%/test_totp_settings.py \
 	%reldir%/test_webauthn.py \
-	%reldir%/test_wire.py
+	%reldir%/test_wire.py \
+	%reldir%/waiting.py
 dist_check_SCRIPTS += %reldir%/check_scenario.sh
 TESTS += %reldir%/check_scenario.sh

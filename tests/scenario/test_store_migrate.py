@@ -14,6 +14,7 @@ import time
 import pytest
 
 from harness import BUILD, Broker
+from waiting import until
 
 pytestmark = pytest.mark.skipif(shutil.which("redis-server") is None, reason="redis-server is missing: install redis-server")
 
@@ -30,13 +31,15 @@ class Redis:
             ["redis-server", "--port", "0", "--unixsocket", self.path, "--dir", self.dir, "--appendonly", "yes", "--appendfsync", "always",
              "--save", "", "--maxmemory-policy", "noeviction"], stdout=subprocess.DEVNULL)
         self.socket = socket.socket(socket.AF_UNIX)
-        for _ in range(1000):
-            with contextlib.suppress(FileNotFoundError, ConnectionRefusedError):
-                self.socket.connect(self.path)
-                break
-            assert self.process.poll() is None
-            time.sleep(0.01)
+        until(self._connected, "redis-server to listen")
         self.file = self.socket.makefile("rb")
+
+    def _connected(self):
+        assert self.process.poll() is None
+        with contextlib.suppress(FileNotFoundError, ConnectionRefusedError):
+            self.socket.connect(self.path)
+            return True
+        return False
 
     def __call__(self, *words):
         words = [word if isinstance(word, bytes) else str(word).encode() for word in words]
@@ -349,12 +352,7 @@ def poll(broker, **body):
 
 def polled(broker, count):
     """So many events of the stream; on a shared store the transmitter sees them a moment after their commit."""
-    for _ in range(200):
-        sets = poll(broker, returnImmediately=True)
-        if len(sets) == count:
-            return sets
-        time.sleep(0.05)
-    raise AssertionError(sets)
+    return until(lambda: [sets] if len(sets := poll(broker, returnImmediately=True)) == count else None, f"{count} events of the stream")[0]
 
 
 def acknowledge(broker, sets):
@@ -368,17 +366,14 @@ def acknowledge(broker, sets):
         return found
     before = noted()
     assert poll(broker, ack=list(sets), returnImmediately=True) == {}
-    while noted() == before:
-        time.sleep(0.05)
+    until(lambda: noted() != before, "the stream's place in the log")
 
 
 def told(broker, detail, fresh):
-    for _ in range(400):
+    def says():
         store = broker.admin.call("Admin.Store")["store"]
-        if store["lease"]["fresh"] is fresh and store.get("detail", "").startswith(detail):
-            return
-        time.sleep(0.01)
-    raise AssertionError(store)
+        return store["lease"]["fresh"] is fresh and store.get("detail", "").startswith(detail)
+    until(says, f"fresh={fresh} and \"{detail}\" of the store")
 
 
 def test_a_broker_goes_there_and_back(redis):
