@@ -59,15 +59,6 @@ say(struct view_page *v, const char *class, unsigned text)
 
 /* --- limits --- */
 
-static const struct {
-	const char *name;
-	unsigned text;
-} bounds[] = {
-    {"per_payment", TEXT_VIEW_PER_PAYMENT},
-    {"per_day", TEXT_VIEW_PER_DAY},
-    {"per_month", TEXT_VIEW_PER_MONTH},
-};
-
 static void
 field(struct view_page *v, const struct exchange_result *spent, size_t i, bool wrong, unsigned n)
 {
@@ -76,29 +67,29 @@ field(struct view_page *v, const struct exchange_result *spent, size_t i, bool w
 
 	html_put(out, "<label for=\"f");
 	html_int(out, n);
-	html_put(out, bounds[i].name);
+	html_put(out, view_bounds[i].name);
 	html_put(out, "\">");
-	view_say(v, bounds[i].text);
+	view_say(v, view_bounds[i].text);
 	html_put(out, "</label>\n<input class=\"field\" inputmode=\"decimal\" autocomplete=\"off\" maxlength=\"24\" id=\"f");
 	html_int(out, n);
-	html_put(out, bounds[i].name);
+	html_put(out, view_bounds[i].name);
 	html_put(out, "\" name=\"");
-	html_put(out, bounds[i].name);
+	html_put(out, view_bounds[i].name);
 	html_put(out, "\" value=\"");
-	html_text(out, wrong ? form_get(v->posted, bounds[i].name) : result_str(&own, bounds[i].name));
+	html_text(out, wrong ? form_get(v->posted, view_bounds[i].name) : result_str(&own, view_bounds[i].name));
 	html_put(out, "\" aria-describedby=\"h");
 	html_int(out, n);
-	html_put(out, bounds[i].name);
+	html_put(out, view_bounds[i].name);
 	html_put(out, "\"");
 	html_put(out, wrong && i == v->wrong ? " aria-invalid=\"true\">\n" : ">\n");
 	html_put(out, "<p class=\"help under\" id=\"h");
 	html_int(out, n);
-	html_put(out, bounds[i].name);
+	html_put(out, view_bounds[i].name);
 	html_put(out, "\">");
 	view_say(v, TEXT_VIEW_LIMITS_IN_FORCE);
 	html_put(out, " ");
-	if (result_str(&in_force, bounds[i].name).len > 0)
-		view_money(v, &in_force, bounds[i].name, "currency");
+	if (result_str(&in_force, view_bounds[i].name).len > 0)
+		view_money(v, &in_force, view_bounds[i].name, "currency");
 	else
 		view_say(v, TEXT_VIEW_NO_LIMIT);
 	html_put(out, "</p>\n");
@@ -125,7 +116,7 @@ form(struct view_page *v, const struct exchange_result *spent, struct view link,
 	html_put(out, "</legend>\n");
 	if (wrong)
 		say(v, " role=\"alert\"", TEXT_VIEW_LIMITS_WRONG);
-	for (size_t i = 0; i < sizeof(bounds) / sizeof(bounds[0]); i++)
+	for (size_t i = 0; i < VIEW_BOUNDS; i++)
 		field(v, spent, i, wrong, n);
 	html_put(out, "</fieldset>\n<button class=\"go\" name=\"do\" value=\"limit\">");
 	view_say(v, TEXT_VIEW_LIMITS_SAVE);

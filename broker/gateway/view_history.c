@@ -35,15 +35,6 @@ static const struct {
     {VIEW("viewed"), TEXT_VIEW_EV_VIEWED, false},
 };
 
-static const struct {
-	const char *name;
-	unsigned text;
-} bounds[] = {
-    {"per_payment", TEXT_VIEW_PER_PAYMENT},
-    {"per_day", TEXT_VIEW_PER_DAY},
-    {"per_month", TEXT_VIEW_PER_MONTH},
-};
-
 static void
 asked_for(struct view_page *v, struct view op)
 {
@@ -116,14 +107,14 @@ limits(struct view_page *v, const struct exchange_result *e)
 {
 	const char *before = "";
 
-	for (size_t i = 0; i < sizeof(bounds) / sizeof(bounds[0]); i++) {
-		if (result_str(e, bounds[i].name).len == 0)
+	for (size_t i = 0; i < VIEW_BOUNDS; i++) {
+		if (result_str(e, view_bounds[i].name).len == 0)
 			continue;
 		view_put(v, before);
 		before = " · ";
-		view_say(v, bounds[i].text);
+		view_say(v, view_bounds[i].text);
 		view_put(v, " ");
-		view_money(v, e, bounds[i].name, "currency");
+		view_money(v, e, view_bounds[i].name, "currency");
 	}
 	view_put(v, before[0] == '\0' ? "" : "<br>");
 }

@@ -2,17 +2,6 @@
 /* All linked IDs: a section each, what was spent first; then how the owner confirms. */
 #include "broker/gateway/view_pages.h"
 
-static const struct {
-	const char *name;
-	unsigned text;
-} bounds[] = {
-    {"per_payment", TEXT_VIEW_PER_PAYMENT},
-    {"per_day", TEXT_VIEW_PER_DAY},
-    {"per_month", TEXT_VIEW_PER_MONTH},
-};
-
-enum { BOUNDS = sizeof(bounds) / sizeof(bounds[0]) };
-
 static void
 paragraph(struct view_page *v, const char *class, unsigned text)
 {
@@ -231,13 +220,13 @@ limits(struct view_page *v, const struct exchange_result *spent)
 	struct exchange_result in_force = view_member(spent, "limits"), waiting = view_member(spent, "waiting");
 	size_t n = 0;
 
-	for (size_t i = 0; i < BOUNDS; i++) {
-		if (result_str(&in_force, bounds[i].name).len == 0)
+	for (size_t i = 0; i < VIEW_BOUNDS; i++) {
+		if (result_str(&in_force, view_bounds[i].name).len == 0)
 			continue;
 		view_put(v, n++ == 0 ? "<dl class=\"facts\"><div><dt>" : "<div><dt>");
-		view_say(v, bounds[i].text);
+		view_say(v, view_bounds[i].text);
 		view_put(v, "</dt><dd>");
-		view_money(v, &in_force, bounds[i].name, "currency");
+		view_money(v, &in_force, view_bounds[i].name, "currency");
 		view_put(v, "</dd></div>");
 	}
 	if (n > 0)
@@ -250,13 +239,13 @@ limits(struct view_page *v, const struct exchange_result *spent)
 	view_say(v, TEXT_VIEW_RAISE_WAITS);
 	view_put(v, " ");
 	view_date(v, result_str(&waiting, "effective_at"), true);
-	for (size_t i = 0; i < BOUNDS; i++) {
-		if (result_str(&waiting, bounds[i].name).len == 0)
+	for (size_t i = 0; i < VIEW_BOUNDS; i++) {
+		if (result_str(&waiting, view_bounds[i].name).len == 0)
 			continue;
 		view_put(v, " · ");
-		view_say(v, bounds[i].text);
+		view_say(v, view_bounds[i].text);
 		view_put(v, " ");
-		view_money(v, &waiting, bounds[i].name, "currency");
+		view_money(v, &waiting, view_bounds[i].name, "currency");
 	}
 	view_put(v, "</p>\n");
 }

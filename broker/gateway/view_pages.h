@@ -39,6 +39,13 @@ void view_history(struct view_page *v);
 /* view_chart.c: one ID's spending by day in one currency; `spent` is a ViewSpent, n tells several charts apart. */
 void view_chart(struct view_page *v, const struct exchange_result *spent, int64_t from, unsigned n);
 
+/* The members of limits, and what they are called. */
+enum { VIEW_BOUNDS = 3 };
+extern const struct view_bound {
+	const char *name;
+	unsigned text;
+} view_bounds[VIEW_BOUNDS];
+
 /* The object of an array or a member; body 0: nothing there. */
 struct exchange_result view_member(const struct exchange_result *r, const char *name);
 /* Steps through an array member: begin with all zero. False at its end; one->body is the element. */

@@ -5,6 +5,12 @@
 
 enum { DAY_MS = 24 * 3600 * 1000 };
 
+const struct view_bound view_bounds[VIEW_BOUNDS] = {
+    {"per_payment", TEXT_VIEW_PER_PAYMENT},
+    {"per_day", TEXT_VIEW_PER_DAY},
+    {"per_month", TEXT_VIEW_PER_MONTH},
+};
+
 struct exchange_result
 view_member(const struct exchange_result *r, const char *name)
 {
