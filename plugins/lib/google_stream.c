@@ -19,7 +19,7 @@ enum { TOKEN_LIFETIME_S = 3600 };
 
 static const char *const usual_events[] = {RISC "sessions-revoked", OAUTH "tokens-revoked", OAUTH "token-revoked",
     RISC "account-disabled", RISC "account-enabled", RISC "account-credential-change-required", RISC "account-purged",
-    RISC "verification"};
+    RISC "verification", NULL};
 
 static const char *
 take_account(struct signals *s, const json_t *account)
@@ -86,18 +86,6 @@ google_stream_authorization(struct signals *s, int64_t now_ms, struct countersig
 	return rc;
 }
 
-static json_t *
-events_wanted(const struct signals *s)
-{
-	json_t *list = json_array();
-
-	for (size_t i = 0; i < s->events_count; i++)
-		json_array_append_new(list, json_stringn(s->events[i].data, s->events[i].len));
-	for (size_t i = 0; s->events_count == 0 && i < sizeof(usual_events) / sizeof(usual_events[0]); i++)
-		json_array_append_new(list, json_string(usual_events[i]));
-	return list;
-}
-
 /* What each action sends, and where. The stream itself cannot be deleted: it is disabled. */
 static json_t *
 body_of(const struct signals *s, const struct countersign_stream *in, const char **method, const char **path)
@@ -107,7 +95,7 @@ body_of(const struct signals *s, const struct countersign_stream *in, const char
 	case COUNTERSIGN_STREAM_CREATE:
 		*path = "/v1beta/stream:update";
 		return json_pack("{s{ss ss%} so}", "delivery", "delivery_method", PUSH, "url", in->endpoint.data,
-		    in->endpoint.len, "events_requested", events_wanted(s));
+		    in->endpoint.len, "events_requested", signals_events_wanted(s, usual_events));
 	case COUNTERSIGN_STREAM_VERIFY:
 		*path = "/v1beta/stream:verify";
 		return in->state.len == 0 ? json_object() : json_pack("{ss%}", "state", in->state.data, in->state.len);

@@ -265,3 +265,15 @@ signals_stream(void *instance, const struct countersign_stream *in, struct count
 	return rc != COUNTERSIGN_OK ? rc :
 	    countersign_put(&out->request, in->call.request.data, in->call.request.len);
 }
+
+json_t *
+signals_events_wanted(const struct signals *s, const char *const *usual)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < s->events_count; i++)
+		json_array_append_new(list, json_stringn(s->events[i].data, s->events[i].len));
+	for (; s->events_count == 0 && *usual != NULL; usual++)
+		json_array_append_new(list, json_string(*usual));
+	return list;
+}

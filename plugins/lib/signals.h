@@ -64,4 +64,7 @@ int signals_stream(void *instance, const struct countersign_stream *in, struct c
 /* Header Authorization for the stream's management, wiped by the caller. */
 int signals_authorization(struct signals *s, int64_t now_ms, struct countersign_buffer *to);
 
+/* The events that a stream is asked for: those that the configuration names, else the usual ones of its kind, NULL behind the last. */
+json_t *signals_events_wanted(const struct signals *s, const char *const *usual);
+
 #endif

@@ -16,7 +16,7 @@ static const char *const usual_events[] = {RISC "account-credential-change-requi
     RISC "account-disabled", RISC "account-enabled", RISC "identifier-changed", RISC "identifier-recycled",
     RISC "credential-compromise", RISC "opt-out-effective", RISC "recovery-activated",
     RISC "recovery-information-changed", RISC "sessions-revoked", CAEP "session-revoked", CAEP "token-claims-change",
-    CAEP "credential-change", CAEP "assurance-level-change", CAEP "risk-level-change"};
+    CAEP "credential-change", CAEP "assurance-level-change", CAEP "risk-level-change", NULL};
 
 /* Copies the member to the object that is shown, if it is there. */
 static void
@@ -105,18 +105,6 @@ ssf_find_stream(struct signals *s, int64_t now_ms, json_t **stream)
 	return rc;
 }
 
-static json_t *
-events_wanted(const struct signals *s)
-{
-	json_t *list = json_array();
-
-	for (size_t i = 0; i < s->events_count; i++)
-		json_array_append_new(list, json_stringn(s->events[i].data, s->events[i].len));
-	for (size_t i = 0; s->events_count == 0 && i < sizeof(usual_events) / sizeof(usual_events[0]); i++)
-		json_array_append_new(list, json_string(usual_events[i]));
-	return list;
-}
-
 /* What a stream is to be: pushed to the endpoint with our header, or polled. */
 static json_t *
 wanted(const struct signals *s, struct countersign_view endpoint)
@@ -127,7 +115,7 @@ wanted(const struct signals *s, struct countersign_view endpoint)
 	if (endpoint.len > 0 && s->authorization_len > 0)
 		json_object_set_new(delivery, "authorization_header",
 		    json_stringn(s->authorization, s->authorization_len));
-	return json_pack("{so so}", "delivery", delivery, "events_requested", events_wanted(s));
+	return json_pack("{so so}", "delivery", delivery, "events_requested", signals_events_wanted(s, usual_events));
 }
 
 static bool
