@@ -77,6 +77,11 @@ struct shared {
 	size_t ports_n;
 	unsigned repair_in;       /* turns; 0: it serves */
 	size_t forgettable;       /* commits */
+	struct {
+		struct copy *copy;
+		bool noted;       /* some broker has it in its journal */
+	} fresh[SHARED_HISTORY];  /* these commits, the newest last */
+	size_t fresh_n;
 	struct said {
 		char name[WORD_NAME_MAX];
 		bool told;
@@ -157,6 +162,26 @@ copy_new(const struct store_commit *c)
 	return to;
 }
 
+/* --- what may be forgotten --- */
+
+static void
+fresh_push(struct shared *s, const struct store_commit *c)
+{
+	if (s->fresh_n == SHARED_HISTORY) {
+		free(s->fresh[0].copy);
+		memmove(&s->fresh[0], &s->fresh[1], --s->fresh_n * sizeof(s->fresh[0]));
+	}
+	s->fresh[s->fresh_n].copy = copy_new(c);
+	s->fresh[s->fresh_n++].noted = false;
+}
+
+static void
+fresh_pop(struct shared *s, size_t n)
+{
+	for (; n > 0 && s->fresh_n > 0; n--)
+		free(s->fresh[--s->fresh_n].copy);
+}
+
 /* --- the truth --- */
 
 static void
@@ -172,7 +197,10 @@ truth_commit(struct shared *s, const struct store_commit *c)
 
 	store_commit(s->truth, c, told, &err);
 	store_flush(s->truth);
-	s->forgettable += err == CS_OK && c->events_n > 0;
+	if (err == CS_OK && c->events_n > 0) {
+		s->forgettable++;
+		fresh_push(s, c);
+	}
 	return err;
 }
 
@@ -252,6 +280,41 @@ journal_put(struct port *p, struct copy *c)
 	*at = c;
 }
 
+/* The commit stands in a journal. */
+static void
+note(struct shared *s, const struct store_commit *c)
+{
+	for (size_t i = 0; i < s->fresh_n; i++)
+		if (same(&s->fresh[i].copy->c.key, &c->key) && s->fresh[i].copy->c.expected == c->expected)
+			s->fresh[i].noted = true;
+}
+
+/* Where tenures do not count it is left out, too: it hides nearly all of what that does. */
+static bool
+grounds(const struct shared *s)
+{
+	return s->fault != SHARED_NO_JOURNAL && s->fault != SHARED_NO_GROUND && s->fault != SHARED_NO_TENURE;
+}
+
+/*
+ * An answer without events rests on all that brought the record there. What nobody acknowledged, as its broker died or never
+ * heard of it, is in no journal: it goes into this one's.
+ */
+static void
+journal_ground(struct port *p, const struct store_commit *question)
+{
+	struct shared *s = p->shared;
+
+	for (size_t i = 0; i < s->fresh_n; i++) {
+		const struct store_commit *c = &s->fresh[i].copy->c;
+
+		if (s->fresh[i].noted || !same(&c->key, &question->key) || c->expected + c->events_n > question->expected)
+			continue;
+		journal_put(p, copy_new(c));
+		s->fresh[i].noted = true;
+	}
+}
+
 /* --- carrying out --- */
 
 static unsigned
@@ -327,9 +390,12 @@ commit_reply(struct port *p, struct op *op)
 
 		remember(p, cache_entry_new(&copy->c.key, copy->c.expected + copy->c.events_n, copy->c.hot, cold));
 		if (s->fault != SHARED_NO_JOURNAL) {
+			note(s, &copy->c);
 			journal_put(p, copy);
 			copy = NULL;
 		}
+	} else if (op->err == CS_OK && grounds(s)) {
+		journal_ground(p, &copy->c);
 	} else if (op->err != CS_OK) {
 		forget_key(p, &copy->c.key);
 	}
@@ -579,7 +645,11 @@ op_scan(struct store *base, const struct store_scan *scan, store_row_fn *row, st
 static void
 op_word(struct store *base, store_word_fn *done, void *ctx)
 {
-	op_push((struct port *)base, (struct op){.kind = OP_WORD, .done.word = done, .ctx = ctx});
+	/* Where nobody says any the schedule is as without them. */
+	if (((struct port *)base)->shared->words_n == 0)
+		done(ctx, CS_ERR_NOT_FOUND, NULL);
+	else
+		op_push((struct port *)base, (struct op){.kind = OP_WORD, .done.word = done, .ctx = ctx});
 }
 
 static void
@@ -729,6 +799,7 @@ shared_free(struct shared *s)
 {
 	for (size_t i = 0; i < s->ports_n; i++)
 		free(s->ports[i]);
+	fresh_pop(s, s->fresh_n);
 	store_close(s->truth);
 	free(s);
 }
@@ -748,6 +819,7 @@ shared_forget(struct shared *s, size_t n)
 		s->forgettable = SHARED_HISTORY;
 	n = store_mem_forget(s->truth, n < s->forgettable ? n : s->forgettable);
 	s->forgettable -= n;
+	fresh_pop(s, n);
 	s->counts.forgotten += n;
 	s->tenure++;
 	s->repair_in = 1 + (unsigned)next_random(s, REPAIR_TURNS_MAX);
@@ -784,6 +856,7 @@ void
 shared_keep(struct shared *s)
 {
 	s->forgettable = 0;
+	fresh_pop(s, s->fresh_n);
 }
 
 /* Puts back what follows on the records as they are. Whether something was. */
@@ -799,6 +872,7 @@ put_back(struct shared *s, struct port *p)
 		if (truth_revision(s, &c->key) != c->expected)
 			continue;
 		CHECK(truth_commit(s, c) == CS_OK);
+		note(s, c);
 		s->counts.put_back++;
 		moved = true;
 	}

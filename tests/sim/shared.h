@@ -18,6 +18,7 @@ enum shared_fault {
 	SHARED_FORGETFUL,      /* sound, but forgets often */
 	SHARED_NO_REPAIR,      /* nothing is put back */
 	SHARED_NO_JOURNAL,     /* nothing is noted before it is acknowledged */
+	SHARED_NO_GROUND,      /* forgets often, and what an answer alone rests on is in no journal */
 	SHARED_NO_QUESTION,    /* whether a record is still at a revision is said without asking */
 	SHARED_NO_TENURE,      /* what was remembered counts after a failover */
 	SHARED__FAULTS

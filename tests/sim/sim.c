@@ -369,7 +369,7 @@ begin(struct sim *s, uint64_t seed, int brokers, enum shared_fault fault)
 	static const struct world_store port = {shared_misbehave, shared_crash};
 
 	s->brokers = brokers;
-	s->often = fault == SHARED_NO_TENURE || fault == SHARED_FORGETFUL;
+	s->often = fault == SHARED_NO_TENURE || fault == SHARED_FORGETFUL || fault == SHARED_NO_GROUND;
 	if (brokers == 1) {
 		world_open(&s->worlds[0], seed);
 	} else {
@@ -415,7 +415,7 @@ step(struct sim *s)
 }
 
 static const char *const fault_names[SHARED__FAULTS] = {
-	"sound", "forgetful", "no-repair", "no-journal", "no-question", "no-tenure",
+	"sound", "forgetful", "no-repair", "no-journal", "no-ground", "no-question", "no-tenure",
 };
 
 /* Whether enough has happened for the run to mean something. */
