@@ -87,6 +87,8 @@ fate_of(void *ctx, unsigned bucket, int script)
 		b->dying = true;
 		return FATE_UNHEARD;
 	}
+	if (b->unheard && script == SCRIPT_COMMIT)
+		return FATE_UNHEARD;
 	if (b->dying || (b->die_at != 0 && ++b->asks > b->die_at)) {
 		b->dying = true;
 		return FATE_REFUSED;
@@ -122,7 +124,7 @@ broker_start(struct world *w, unsigned i)
 	memset(b->busy, 0, sizeof(b->busy));
 	b->members = members_new(&mo);
 	b->up = true;
-	b->dying = b->dies_unheard = b->quiet = false;
+	b->dying = b->dies_unheard = b->unheard = b->quiet = false;
 	b->asks = b->die_at = 0;
 	b->life++;
 }

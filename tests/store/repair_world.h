@@ -30,6 +30,7 @@ struct broker {
 	struct doubts doubts;
 	unsigned asks, die_at;    /* executed asks; at that one the broker is gone (0: never) */
 	bool dying, dies_unheard; /* with its next commit, which is executed */
+	bool unheard;             /* its commits are executed, and it never hears of them */
 };
 
 struct acked {

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "broker/base/check.h"
+#include "broker/store/redis/tenure_int.h"
 
 static int
 two_brokers_on(void **state, bool durable)
@@ -342,6 +343,106 @@ test_forgotten_comes_late(void **state)
 	snapshot_free(s);
 }
 
+/* A commit that is executed, and nobody hears of it. */
+static void
+commit_unheard(struct world *w, unsigned i, unsigned account)
+{
+	size_t acked = w->acked_n;
+
+	w->brokers[i].unheard = true;
+	assert_true(broker_commit(w, i, account));
+	while (w->brokers[i].ops > 0)
+		world_step(w);
+	w->brokers[i].unheard = false;
+	assert_int_equal(w->acked_n, acked);
+}
+
+/* One broker goes on, for so many steps or until it has the bucket open; the other one stands still. */
+static void
+only(struct world *w, unsigned i, unsigned bucket, int steps)
+{
+	w->brokers[1 - i].quiet = true;
+	for (int n = 0; n < steps && tenure_state(w->brokers[i].tenure, bucket) != TENURE_OPEN; n++)
+		world_step(w);
+	w->brokers[1 - i].quiet = false;
+}
+
+static bool
+repairs(const struct world *w, unsigned i, unsigned bucket)
+{
+	return w->brokers[i].tenure->buckets[bucket].repair != NULL;
+}
+
+/* Until it is about to look at what lies in the repair area. */
+static void
+until_repair(struct world *w, unsigned i, unsigned bucket)
+{
+	for (int n = 0; !repairs(w, i, bucket); n++) {
+		assert_true(n < 200);
+		only(w, i, bucket, 1);
+	}
+}
+
+/* How many steps each of two goes on in turn, before both go on to the end. */
+struct schedule {
+	int first, second, again, more;
+};
+
+static void
+repair_by_two(struct world *w, const struct snapshot *lost, unsigned account, const struct schedule *at)
+{
+	enum { ENOUGH = 60 };
+	unsigned bucket = account % BUCKETS;
+
+	set_back(w, lost);
+	/* Both have proved themselves, and put back what they have. */
+	for (int n = 0; !repairs(w, 0, bucket) && !repairs(w, 1, bucket); n++) {
+		assert_true(n < 200);
+		world_step(w);
+	}
+	until_repair(w, 0, bucket);
+	until_repair(w, 1, bucket);
+	only(w, 0, bucket, at->first);
+	only(w, 1, bucket, at->second);
+	only(w, 0, bucket, at->again);
+	only(w, 1, bucket, at->more);
+	only(w, 0, bucket, ENOUGH);
+	world_settle(w);
+	if (world_held(w) != 0)
+		fail_msg("held, though nothing is missing: by turns after %d, %d, %d, %d steps", at->first, at->second, at->again, at->more);
+	world_verify(w);
+}
+
+/*
+ * Two members repair the same at a time: a commit with the three that it was built on, which no journal has for themselves. Each step
+ * is one question to the server: which entries, the entry, the commit, what it was built on, what that was, and up again. One of
+ * them is overtaken on its way down, once and twice.
+ */
+static void
+test_repaired_by_two_at_once(void **state)
+{
+	enum { ACCOUNT = 3 };
+	struct world *w = *state;
+	struct snapshot *s;
+	struct schedule at;
+
+	world_commit(w, 1, ACCOUNT);
+	s = snapshot_take(w);
+	commit_unheard(w, 1, ACCOUNT);
+	commit_unheard(w, 1, ACCOUNT);
+	commit_unheard(w, 1, ACCOUNT);
+	world_commit(w, 1, ACCOUNT);
+	for (at.first = 3; at.first <= 5; at.first++) {
+		for (at.second = 4; at.second <= 8; at.second++) {
+			for (at.again = 0; at.again <= 3; at.again += at.again > 0 ? 1 : 2) {
+				for (at.more = at.again > 0; at.more <= (at.again > 0 ? 2 : 0); at.more++)
+					repair_by_two(w, s, ACCOUNT, &at);
+			}
+		}
+	}
+	snapshot_free(s);
+}
+
 /* The place of a lost change is taken by one that nobody acknowledged: not guessed. */
 static void
 test_conflict_is_held(void **state)
@@ -606,6 +707,7 @@ main(void)
 	    cmocka_unit_test_setup_teardown(test_absent, two_brokers, over),
 	    cmocka_unit_test_setup_teardown(test_left, two_brokers, over),
 	    cmocka_unit_test_setup_teardown(test_forgotten_comes_late, two_brokers, over),
+	    cmocka_unit_test_setup_teardown(test_repaired_by_two_at_once, two_brokers, over),
 	    cmocka_unit_test_setup_teardown(test_conflict_is_held, two_brokers, over),
 	    cmocka_unit_test_setup_teardown(test_pruned_is_held, two_brokers, over),
 	    cmocka_unit_test_setup_teardown(test_interrupted, two_brokers, over),
