@@ -362,9 +362,9 @@ test_a_word_is_told_once_wherever_its_broker_dies(void **state)
 
 	(void)state;
 	for (int k = 0; k < 24; k++) {
-		char name[16];
+		char name[24];
 
-		snprintf(name, sizeof(name), "broker-%02d", k);
+		(void)snprintf(name, sizeof(name), "broker-%02d", k);
 		brokers_open(NULL);
 		shared_say(shared, name);
 		for (int i = 0; i < k; i++) {
