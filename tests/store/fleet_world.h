@@ -41,13 +41,16 @@ enum lie {
 	LIE_WAIT_FEW, LIE_WAIT_TEXT, LIE_SET_REFUSED, LIE_NEW_HISTORY, LIE_REPLICA_NOW, LIE_EMPTY_INFO, LIE_INFO_ERROR,
 	/* Of everything. */
 	LIE_SILENT,
-	LIE__COUNT
+	LIE__COUNT,
+	/* None: it stands still before each answer until that is allowed. */
+	LIE_WAITS
 };
 struct liar {
 	pid_t pid;
 	char socket[200];
 	volatile int *lie;           /* an enum lie; shared with it */
 	volatile long *executed;     /* writes that it has executed */
+	volatile long *allowed, *begun; /* LIE_WAITS: answers that may be given; that were to be given */
 };
 void liar_start(struct liar *l);
 

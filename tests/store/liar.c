@@ -77,6 +77,11 @@ asked(const struct liar *l, int fd, bool write)
 	char deep[200] = "";
 
 	*l->executed += write;
+	if (*l->lie == LIE_WAITS) {
+		++*l->begun;
+		while (*l->begun > *l->allowed)
+			usleep(1000);
+	}
 	switch (*l->lie) {
 	case LIE_GARBAGE:
 		return say_text(l, fd, "HTTP/1.1 400 Bad Request\r\n\r\n");
@@ -187,6 +192,8 @@ liar_start(struct liar *l)
 	assert_true(shared != MAP_FAILED);
 	l->executed = &shared[0];
 	l->lie = (volatile int *)&shared[1];
+	l->allowed = &shared[2];
+	l->begun = &shared[3];
 	snprintf(l->socket, sizeof(l->socket), "%s/liar", scratch());
 	snprintf(a.sun_path, sizeof(a.sun_path), "%.107s", l->socket);
 	assert_int_equal(bind(fd, (struct sockaddr *)&a, sizeof(a)), 0);

@@ -6,7 +6,9 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "broker/store/redis/slots.h"
@@ -512,6 +514,62 @@ a_deposed_master_is_not_believed(void **state)
 	world_end(&w);
 }
 
+/* ---- a server that is slow ---- */
+
+/* How much more time has passed for this process than did: a test lets it pass without waiting. */
+static int64_t ahead_ms;
+
+int
+clock_gettime(clockid_t id, struct timespec *t)
+{
+	int rc = (int)syscall(SYS_clock_gettime, id, t);
+
+	if (id == CLOCK_MONOTONIC)
+		t->tv_sec += ahead_ms / 1000;
+	return rc;
+}
+
+/* Each of its answers takes longer than half of the time-out, so the batch takes longer than all of it. */
+static void
+who_answers_slowly_is_not_hung_up_on(void **state)
+{
+	enum { TIMEOUT_MS = 60000, SLOW_MS = 40000, ASKS = 3 };
+	static struct liar liar;
+	struct fleet_address a;
+	struct world w;
+	struct answer answers[ASKS];
+
+	(void)state;
+	liar_start(&liar);
+	snprintf(a.text, sizeof(a.text), "unix:%.110s", liar.socket);
+	world_begin(&w, &(struct fleet_options){.mode = FLEET_SINGLE, .servers = &a, .servers_n = 1, .timeout_ms = TIMEOUT_MS});
+	assert_true(world_ready(&w, SOON_MS, NULL));
+	*liar.lie = LIE_WAITS;
+	for (int i = 0; i < ASKS; i++)
+		world_ask(&w, 0, FLEET_UNFENCED | FLEET_READS, "GET %k", &answers[i]);
+	fleet_flush(w.fleet);
+	for (int64_t until = now_ms() + SOON_MS; *liar.begun == 0; world_turn(&w))
+		assert_true(now_ms() < until);
+	ahead_ms += SLOW_MS;
+	*liar.allowed = 1;
+	world_wait(&w, &answers[0]);
+	assert_int_equal(answers[0].err, CS_OK);
+	/* Now the batch is as old as nobody may be who says nothing. Whose time is over is told so. */
+	ahead_ms += SLOW_MS;
+	for (int i = 1; i < ASKS; i++) {
+		world_wait(&w, &answers[i]);
+		assert_int_equal(answers[i].err, CS_ERR_UNAVAILABLE);
+	}
+	assert_int_equal(first_owner(&w).connections, 1);
+	assert_int_equal(first_owner(&w).state, FLEET_OWNER_READY);
+	/* And behind the answers that nobody waits for any more come others. */
+	*liar.allowed = 2 * ASKS;
+	assert_int_equal(world_do(&w, 0, FLEET_UNFENCED | FLEET_READS, "GET %k", &answers[0]), CS_OK);
+	world_end(&w);
+	kill(liar.pid, SIGKILL);
+	waitpid(liar.pid, NULL, 0);
+}
+
 /* ---- a server that lies ---- */
 
 static void
@@ -758,6 +816,7 @@ main(void)
 	    cmocka_unit_test_teardown(tls_names_and_certificates_are_checked, world_clean),
 	    cmocka_unit_test_teardown(no_acknowledgement_no_success, world_clean),
 	    cmocka_unit_test_teardown(a_deposed_master_is_not_believed, world_clean),
+	    cmocka_unit_test_teardown(who_answers_slowly_is_not_hung_up_on, world_clean),
 	    cmocka_unit_test_teardown(an_honest_server_is_believed, world_clean),
 	    cmocka_unit_test_teardown(lies_are_never_success, world_clean),
 	    cmocka_unit_test_teardown(sentinels_are_followed, world_clean),

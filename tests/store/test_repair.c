@@ -84,6 +84,57 @@ test_first_start(void **state)
 	world_clear(&w);
 }
 
+/* What a server is asked at once, and how often each bucket. */
+struct proofs {
+	unsigned at_once, of[JOURNAL_BUCKETS];
+	bool refuse;
+};
+
+static enum plain_fate
+proof_counted(void *ctx, unsigned bucket, int script)
+{
+	struct proofs *p = ctx;
+
+	if (script == SCRIPT_PROVE) {
+		p->at_once++;
+		p->of[bucket]++;
+	}
+	return script == SCRIPT_PROVE && p->refuse ? FATE_REFUSED : FATE_DONE;
+}
+
+/*
+ * A server that is slow, or does not answer in time, is asked for some buckets at a time, and for all of them before it is asked for
+ * one again: so it opens some, and then some more, however slow it is.
+ */
+static void
+test_some_at_a_time(void **state)
+{
+	enum { AT_ONCE = 128 };
+	static struct proofs p;
+	struct world w;
+	unsigned n = 0;
+
+	(void)state;
+	world_init(&w, 0, false, 1);
+	broker_start(&w, 0);
+	plain_fleet_fate(w.brokers[0].fleet, proof_counted, &p);
+	for (p.refuse = true; n < JOURNAL_BUCKETS; n += p.at_once) {
+		p.at_once = 0;
+		world_step(&w);
+		assert_in_range(p.at_once, 1, AT_ONCE);
+	}
+	for (unsigned i = 0; i < JOURNAL_BUCKETS; i++)
+		assert_int_equal(p.of[i], 1);
+	p.refuse = false;
+	for (int rounds = 0; tenure_whole_for_ms(w.brokers[0].tenure, w.now_ms + 1) == 0; rounds++) {
+		assert_true(rounds < 200);
+		p.at_once = 0;
+		world_step(&w);
+		assert_in_range(p.at_once, 0, AT_ONCE);
+	}
+	world_clear(&w);
+}
+
 /* A broker writes nothing before the others have it in their journals: else none would wait for it after a failover. */
 static void
 test_joining(void **state)
@@ -699,6 +750,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_first_start),
+	    cmocka_unit_test(test_some_at_a_time),
 	    cmocka_unit_test(test_joining),
 	    cmocka_unit_test_setup_teardown(test_interleaved, two_brokers, over),
 	    cmocka_unit_test_setup_teardown(test_older_files, two_brokers_durable, over),
