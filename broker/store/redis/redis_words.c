@@ -74,7 +74,10 @@ redis_word(struct store *base, store_word_fn *done, void *ctx)
 
 	call->done.word = done;
 	call->state = CALL_ASKED;
-	fleet_ask(s->fleet, 0, argv, 2, FLEET_READS, words_read, call);
+	if (s->closing)
+		call_finish(call, CS_ERR_UNAVAILABLE);
+	else
+		fleet_ask(s->fleet, 0, argv, 2, FLEET_READS, words_read, call);
 }
 
 void
@@ -107,8 +110,9 @@ redis_word_told(struct store *base, struct view name, store_commit_fn *done, voi
 
 	call->done.commit = done;
 	call->state = CALL_ASKED;
-	if (!word_named(name)) {
-		call_finish(call, CS_ERR_NOT_FOUND);
+	/* While it closes there are no servers any more, and the word is found again. */
+	if (s->closing || !word_named(name)) {
+		call_finish(call, s->closing ? CS_ERR_UNAVAILABLE : CS_ERR_NOT_FOUND);
 		return;
 	}
 	word_told_name(text, name);
