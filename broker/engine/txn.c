@@ -21,6 +21,7 @@ txn_wait_first(struct txn *t, struct call *call, txn_fn *fn)
 	w->call = call_put_aside(call);
 	w->fn = fn;
 	w->tries = t->running->tries;
+	w->since_ms = t->engine->now.boot_ms;
 	w->next = t->waiting;
 	if (t->waiting == NULL)
 		t->waiting_end = &w->next;
@@ -37,6 +38,7 @@ wait_for(struct txn *t, struct call *call, txn_fn *fn, bool durable)
 	w->call = call_put_aside(call);
 	w->fn = fn;
 	w->durable = durable;
+	w->since_ms = t->engine->now.boot_ms;
 	*t->waiting_end = w;
 	t->waiting_end = &w->next;
 	return w->call;
@@ -138,18 +140,44 @@ txn_go_on(struct txn *t)
 }
 
 static void
+fail_one(struct waiting *w)
+{
+	w->call->txn = NULL;
+	call_unavailable(w->call, "store");
+	call_release(w->call);
+	free(w);
+}
+
+static void
 fail_waiting(struct txn *t)
 {
 	while (t->waiting != NULL) {
 		struct waiting *w = t->waiting;
 
 		t->waiting = w->next;
-		w->call->txn = NULL;
-		call_unavailable(w->call, "store");
-		call_release(w->call);
-		free(w);
+		fail_one(w);
 	}
 	t->waiting_end = &t->waiting;
+}
+
+void
+txn_fail_tired(struct txn *t)
+{
+	int64_t since_ms = t->engine->now.boot_ms - TXN_PATIENCE_MS;
+	struct waiting **at = &t->waiting;
+
+	while (*at != NULL) {
+		struct waiting *w = *at;
+
+		/* What waits for its own commit ends with that. */
+		if (w->durable || w->since_ms > since_ms) {
+			at = &w->next;
+			continue;
+		}
+		*at = w->next;
+		fail_one(w);
+	}
+	t->waiting_end = at;
 }
 
 void
@@ -292,6 +320,8 @@ after_failure(struct txn *t, enum cs_err err)
 	    "msg=\"a commit failed; its calls are %s\" err=%s events=%zu", err == CS_ERR_CONFLICT ?
 	    "decided again" : "answered Unavailable", cs_err_name(err), t->events_n);
 	attempts_failed(t, err);
+	if (err != CS_ERR_CONFLICT)
+		txn_fail_tired(t);
 	txn_forget(t);
 	if (t->again != NULL || t->waiting != NULL)
 		attempts_reload(t);

@@ -23,6 +23,12 @@ struct txn;
 enum { TXN_CLAIMS_OF_CALL = 2 };
 
 /*
+ * Whoever has waited for an account so long when the store fails it once more answers Unavailable: there may be many before it, and
+ * each may take the store's whole time.
+ */
+enum { TXN_PATIENCE_MS = 3000 };
+
+/*
  * Called with the account's state (of a new account: ACCOUNT_NONE). Inside, txn_event() adds events; the state that `a`
  * points to moves with them. call is the one given to txn_run(), or a copy of it if the load had to wait. It may be called
  * again with the call's memory as it was before, so it changes nothing else that the next try would miss: see call_after().

@@ -61,6 +61,8 @@ on_found(void *ctx, enum cs_err err, struct view summary)
 		t->finding = NULL;
 		remember(t, &f->id, err, summary);
 		if (!f->at_once) {
+			if (err != CS_OK && err != CS_ERR_NOT_FOUND)
+				txn_fail_tired(t);
 			txn_go_on(t);
 			txn_list(t->engine, t);
 		}

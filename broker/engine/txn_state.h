@@ -21,6 +21,7 @@ struct waiting {
 	txn_fn *fn;
 	bool durable;
 	unsigned tries;         /* as of an attempt */
+	int64_t since_ms;       /* boot clock */
 	struct waiting *next;
 };
 
@@ -96,6 +97,8 @@ struct txns {
 	size_t committing;
 };
 
+/* The store failed this account: who has waited for long hears so. */
+void txn_fail_tired(struct txn *t);
 struct txn *txn_find(struct txns *x, const struct id *key);
 /* A new one, empty and not loaded, listed for this turn's end. */
 struct txn *txn_take(struct engine *e, const struct id *key);

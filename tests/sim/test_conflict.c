@@ -384,6 +384,17 @@ test_long_answers_to_a_crowd(void **state)
 	assert_silent(0);
 }
 
+static void
+number_txn(struct txn *t, struct account *a, struct call *call)
+{
+	struct json_writer w = call_reply(call);
+
+	(void)t;
+	(void)a;
+	json_member_int(&w, "number", (int64_t)call->number);
+	call_end(call, &w);
+}
+
 /* ---- link keys ---- */
 
 static const struct id claim = {{7, 7, 7}};
@@ -405,6 +416,49 @@ note(struct txn *t, struct account *a, bool with_claim)
 	txn_event(t, a, &ev, NULL);
 	if (with_claim)
 		txn_claim(t, &claim, false);
+}
+
+static void
+denied_txn(struct txn *t, struct account *a, struct call *call)
+{
+	note(t, a, false);
+	number_txn(t, a, call);
+}
+
+static void
+ask_number(int client, uint64_t number, txn_fn *fn)
+{
+	struct call call = {.engine = world.engine, .stream = world.clients[client], .number = number};
+
+	txn_run(world.engine, &people[0].person.key, &call, fn);
+}
+
+/* Each of the crowd before it may take the store's whole time to fail: nobody waits for all of them. */
+static void
+test_who_has_waited_long_hears_that_the_store_fails(void **state)
+{
+	(void)state;
+	world.faults.fail = 1000;
+	conflicts(0);
+	ask_number(1, 1, denied_txn);
+	world.faults.delay = 1000;
+	conflicts(0);
+	engine_turn_end(world.engine);
+	world.faults.delay = world.faults.fail = 0;
+	conflicts(0);
+	/* When that fails, the second has waited for as long as anybody does, and the third for a little less. */
+	ask_number(0, 2, number_txn);
+	world.engine->now.boot_ms++;
+	ask_number(0, 3, number_txn);
+	world.engine->now.boot_ms += TXN_PATIENCE_MS - 1;
+	ask_number(0, 4, number_txn);
+	assert_int_equal(world.clients[1]->unsettled, 1);
+	quiet_turns(8);
+	assert_true(hears(1, "org.countersign.Unavailable"));
+	assert_true(hears(0, "org.countersign.Unavailable"));
+	assert_true(hears(0, "\"number\":3"));
+	assert_true(hears(0, "\"number\":4"));
+	assert_silent(0);
 }
 
 static void
@@ -544,6 +598,7 @@ main(void)
 	    TEST(test_other_failures_are_not_tried_again),
 	    TEST(test_what_a_crowd_left_unread_is_read),
 	    TEST(test_long_answers_to_a_crowd),
+	    TEST(test_who_has_waited_long_hears_that_the_store_fails),
 	    TEST(test_a_key_that_another_account_holds),
 	    TEST(test_a_conflict_that_is_not_about_the_key),
 	    TEST(test_what_comes_afterwards_waits_for_the_commit),
